@@ -1,0 +1,244 @@
+//! What the gateway knows: immutable snapshots of upstream lists with their indexes, how fresh they are, who may see
+//! them, and how the upstreams' lists join.
+//!
+//! A question comes in with the keys of one level of a query and leaves with an answer for each key; failures are answers
+//! too. The only way to a row is a [`View`] made for a [`Caller`].
+
+pub mod agents;
+pub mod console;
+pub mod correlate;
+pub mod coverage;
+pub mod history;
+pub mod links;
+pub mod rows;
+pub mod sessions;
+pub mod status;
+pub mod view;
+
+mod choice;
+mod indexes;
+mod memo;
+mod resource;
+mod shelf;
+mod snapshot;
+
+use crate::{
+    time::Clock,
+    uid::{AgentUid, CompanyUid, JobUid, ObjectUid, RepositoryUid, ServerUid, SessionUid},
+    upstream::{
+        self,
+        settings::{Kind, Settings},
+    },
+};
+use std::{sync::Arc, time::Duration};
+
+pub use indexes::company_of;
+pub use rows::RowRef;
+pub use status::{State, Status};
+pub use view::{Caller, Principal, View};
+
+/// Why a question has no answer: shared, as many askers wait for one read.
+pub type Failure = Arc<upstream::Error>;
+
+/// An upstream's place in the configuration. Its name, not this, goes into global ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UpstreamId(pub u16);
+
+macro_rules! keys {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty),* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name { /// Which upstream.
+            pub upstream: UpstreamId, $($(#[$field_doc])* pub $field: $type),* }
+    )*};
+}
+
+keys! {
+    /// A backup server of a console.
+    ServerKey { /** The server. */ server: ServerUid }
+    /// A job on one server: its uid alone repeats.
+    JobKey { /** The server. */ server: ServerUid, /** The job on it. */ job: JobUid }
+    /// An organization of a console.
+    CompanyKey { /** The organization. */ company: CompanyUid }
+    /// A repository on one server: the default one has the same uid everywhere.
+    RepositoryKey { /** The server. */ server: ServerUid, /** The repository on it. */ repository: RepositoryUid }
+    /// A session of an Enterprise Manager.
+    SessionKey { /** The session. */ session: SessionUid }
+    /// An agent of a v2 API.
+    AgentKey { /** The agent. */ agent: AgentUid }
+}
+
+impl JobKey {
+    /// The server that the job is on.
+    pub fn server_key(self) -> ServerKey {
+        ServerKey { upstream: self.upstream, server: self.server }
+    }
+}
+
+/// A machine within an agent job.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MachineKey {
+    /// The job, as far as its server is known.
+    pub job: JobKey,
+    /// The machine in that job.
+    pub object: ObjectUid,
+    /// Its computer name, which is all that Enterprise Manager knows of it.
+    pub computer: String,
+}
+
+/// How long what was read is good for, by kind of list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Jobs of every type, and what agent jobs add to them.
+    pub jobs: Duration,
+    /// The machines in agent jobs.
+    pub agent_objects: Duration,
+    /// Sessions.
+    pub sessions: Duration,
+    /// Tape and copy links.
+    pub links: Duration,
+    /// What backup copy jobs add to jobs.
+    pub copy_jobs: Duration,
+    /// Servers, and the map between the two vendors' server ids.
+    pub servers: Duration,
+    /// Organizations.
+    pub companies: Duration,
+    /// Repositories and what is in them.
+    pub repositories: Duration,
+    /// Jobs of v2 agents.
+    pub agent_jobs_v2: Duration,
+    /// How old a list may be when its upstream is down, beyond its lifetime.
+    pub max_stale: Duration,
+    /// How long a failure is passed on without asking again.
+    pub failure: Duration,
+}
+
+impl Default for Lifetimes {
+    /// What the makers of dashboards accept: half a minute for states, minutes for how jobs are put together.
+    fn default() -> Self {
+        const MINUTE: Duration = Duration::from_secs(60);
+        Self {
+            jobs: MINUTE,
+            agent_objects: MINUTE,
+            sessions: MINUTE,
+            links: 5 * MINUTE,
+            copy_jobs: 5 * MINUTE,
+            servers: 15 * MINUTE,
+            companies: 15 * MINUTE,
+            repositories: 15 * MINUTE,
+            agent_jobs_v2: MINUTE,
+            max_stale: 60 * MINUTE,
+            failure: Duration::from_secs(3),
+        }
+    }
+}
+
+/// What an upstream is to be opened with.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// How to reach it.
+    pub settings: Settings,
+    /// How long its lists are good for.
+    pub lifetimes: Lifetimes,
+    /// How far back sessions are read.
+    pub session_window: Duration,
+}
+
+/// Everything that the gateway knows.
+pub struct Estate {
+    consoles: Vec<console::Console>,
+    histories: Vec<history::History>,
+    agents: Vec<agents::Agents>,
+    /// Every upstream, in the order of the configuration.
+    statuses: Vec<Arc<Status>>,
+    clock: Clock,
+}
+
+impl Estate {
+    /// Connects nothing yet: the first question does. Fails with the upstream's name when its certificates are unusable.
+    pub fn open(openings: Vec<Opening>, clock: Clock) -> Result<Self, (Arc<str>, String)> {
+        let mut estate = Self {
+            consoles: Vec::new(),
+            histories: Vec::new(),
+            agents: Vec::new(),
+            statuses: Vec::new(),
+            clock,
+        };
+        for (place, opening) in openings.into_iter().enumerate() {
+            let name = opening.settings.name.clone();
+            let id = UpstreamId(u16::try_from(place).unwrap_or(u16::MAX));
+            let status = Arc::new(Status::new(id, name.clone(), opening.settings.kind, clock));
+            estate.statuses.push(status.clone());
+            let failed = |reason| (name.clone(), reason);
+            match opening.settings.kind {
+                Kind::Vspc => estate.consoles.push(console::Console::open(&opening, status, clock).map_err(failed)?),
+                Kind::EnterpriseManager => estate.histories.push(history::History::open(&opening, status, clock).map_err(failed)?),
+                Kind::Vac => estate.agents.push(agents::Agents::open(&opening, status, clock).map_err(failed)?),
+            }
+        }
+        Ok(estate)
+    }
+
+    /// The present instant, by the gateway's clock.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
+    }
+
+    /// Every Service Provider Console.
+    pub fn consoles(&self) -> &[console::Console] {
+        &self.consoles
+    }
+
+    /// Every Enterprise Manager.
+    pub fn histories(&self) -> &[history::History] {
+        &self.histories
+    }
+
+    /// Every v2 API.
+    pub fn agents(&self) -> &[agents::Agents] {
+        &self.agents
+    }
+
+    /// Every upstream, in the order of the configuration.
+    pub fn statuses(&self) -> &[Arc<Status>] {
+        &self.statuses
+    }
+
+    /// One upstream by its place.
+    pub fn status(&self, id: UpstreamId) -> Option<&Arc<Status>> {
+        self.statuses.get(usize::from(id.0))
+    }
+
+    /// One upstream by its name.
+    pub fn upstream_named(&self, name: &str) -> Option<UpstreamId> {
+        self.statuses.iter().find(|status| &*status.name == name).map(|status| status.id)
+    }
+
+    /// The console at that place.
+    pub fn console(&self, id: UpstreamId) -> Option<&console::Console> {
+        self.consoles.iter().find(|console| console.id() == id)
+    }
+
+    /// The Enterprise Manager at that place.
+    pub fn history(&self, id: UpstreamId) -> Option<&history::History> {
+        self.histories.iter().find(|history| history.id() == id)
+    }
+
+    /// Asks every upstream for a sign of life, at once, and notes what came.
+    pub async fn probe(&self) {
+        let consoles = self.consoles.iter().map(|console| futures_util::FutureExt::boxed(console.probe()));
+        let histories = self.histories.iter().map(|history| futures_util::FutureExt::boxed(history.probe()));
+        let agents = self.agents.iter().map(|agents| futures_util::FutureExt::boxed(agents.probe()));
+        futures_util::future::join_all(consoles.chain(histories).chain(agents)).await;
+    }
+
+    /// Keeps sessions open that would end when idle.
+    pub async fn keep_alive(&self) {
+        futures_util::future::join_all(self.histories.iter().map(history::History::keep_alive)).await;
+    }
+
+    /// Closes the sessions that upstreams keep for us.
+    pub async fn close(&self) {
+        futures_util::future::join_all(self.histories.iter().map(history::History::close)).await;
+    }
+}

@@ -1,0 +1,100 @@
+//! One v2 API: the jobs of standalone agents.
+
+use super::{
+    Caller, Failure, Opening, RowRef, Status, UpstreamId, View,
+    console::{Answers, Rows, many, one},
+    shelf::{Freshness, Shelf},
+    snapshot::Snapshot,
+};
+use crate::{
+    time::Clock,
+    uid::{AgentUid, JobUid},
+    upstream::{
+        pager::Listing,
+        vac::{Vac, backup_agent_job::BackupAgentJob},
+    },
+};
+use futures_util::future::join_all;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+/// Rows kept, over all agents.
+const MAX_ROWS: u64 = 200_000;
+
+/// What is read in one call: all jobs of an agent, or one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Scope {
+    All(AgentUid),
+    One(AgentUid, JobUid),
+}
+
+/// One v2 API.
+pub struct Agents {
+    vac: Arc<Vac>,
+    status: Arc<Status>,
+    jobs: Arc<Shelf<Scope, BackupAgentJob>>,
+}
+
+impl Agents {
+    pub(super) fn open(opening: &Opening, status: Arc<Status>, clock: Clock) -> Result<Self, String> {
+        let ages = opening.lifetimes;
+        let freshness = Freshness { lifetime: ages.agent_jobs_v2, max_stale: ages.max_stale, failure: ages.failure };
+        let jobs = Shelf::new(status.clone(), clock, freshness, MAX_ROWS);
+        Ok(Self { vac: Arc::new(Vac::new(&opening.settings)?), status, jobs })
+    }
+
+    /// Its place in the configuration.
+    pub fn id(&self) -> UpstreamId {
+        self.status.id
+    }
+
+    pub(super) async fn probe(&self) {
+        self.status.probed(self.vac.probe().await.map(|()| None));
+    }
+
+    /// Every job of one agent; empty for an agent that is not there.
+    pub async fn jobs_of_agent(&self, caller: &Caller, agent: AgentUid) -> Result<Rows<BackupAgentJob>, Failure> {
+        let view = View::new(self.read(Scope::All(agent)).await?, caller);
+        Ok(many(&view, view.index().agent.of(&agent)))
+    }
+
+    /// The jobs with these ids: one call for one job of an agent, one for all of its jobs where several are asked for.
+    pub async fn jobs_by_key(&self, caller: &Caller, keys: &[(AgentUid, JobUid)]) -> Answers<(AgentUid, JobUid), Option<RowRef<BackupAgentJob>>> {
+        let mut wanted: HashMap<AgentUid, HashSet<JobUid>> = HashMap::new();
+        for (agent, job) in keys {
+            wanted.entry(*agent).or_default().insert(*job);
+        }
+        let reads = keys.iter().map(|key| {
+            let (agent, job) = *key;
+            let is_only = wanted.get(&agent).is_some_and(|jobs| jobs.len() == 1);
+            async move {
+                let all = Scope::All(agent);
+                let in_hand = self.jobs.last(&all).await.is_some_and(|snapshot| snapshot.is_fresh());
+                let scope = if is_only && !in_hand { Scope::One(agent, job) } else { all };
+                let answer = self.read(scope).await.and_then(|snapshot| {
+                    let view = View::new(snapshot, caller);
+                    one(&view, view.index().id.of(&job))
+                });
+                (*key, answer)
+            }
+        });
+        join_all(reads).await.into_iter().collect()
+    }
+
+    async fn read(&self, scope: Scope) -> Result<Arc<Snapshot<BackupAgentJob>>, Failure> {
+        self.jobs
+            .get(&scope, || {
+                let vac = self.vac.clone();
+                async move {
+                    let rows = match scope {
+                        Scope::All(agent) => vac.backup_agent_jobs(agent).await?.unwrap_or_default(),
+                        Scope::One(agent, job) => vac.backup_agent_job(agent, job).await?.into_iter().collect(),
+                    };
+                    Ok(Listing { rows, problem: None, pages: 1 })
+                }
+            })
+            .await
+    }
+}

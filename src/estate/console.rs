@@ -1,0 +1,323 @@
+//! One Service Provider Console: its lists, and the questions that they answer.
+
+mod sources;
+
+use self::sources::JobScope;
+use super::{
+    Caller, Failure, Opening, RowRef, ServerKey, Status, UpstreamId, View,
+    links::{LinkLists, Links},
+    resource::Resource,
+    shelf::Freshness,
+    snapshot::{Listed, Snapshot},
+};
+use crate::{
+    time::Clock,
+    uid::{JobUid, ServerUid},
+    upstream::vspc::{
+        Vspc, agent_job::AgentJob, agent_job_object::AgentJobObject, backup_copy_job::BackupCopyJob, backup_server::BackupServer,
+        computer_backup::ComputerBackup, enterprise_manager::ManagedBackupServer, job::Job, linked_job::{LinkFamily, LinkedJob},
+        linked_repository::LinkedRepository, organization::Organization, repository::Repository,
+    },
+};
+use std::{
+    collections::{HashMap, HashSet},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
+
+/// Rows that answer a question, and why there may be more of them than could be read.
+#[derive(Clone, Debug)]
+pub struct Rows<T: Listed> {
+    /// The rows.
+    pub rows: Vec<RowRef<T>>,
+    /// Why the list is not whole, if it isn't.
+    pub problem: Option<Failure>,
+}
+
+/// Answers by key. A failure is an answer.
+pub type Answers<K, V> = HashMap<K, Result<V, Failure>>;
+
+/// One Service Provider Console.
+pub struct Console {
+    vspc: Arc<Vspc>,
+    status: Arc<Status>,
+    servers: Resource<ServerUid, BackupServer, sources::Servers>,
+    jobs: Resource<JobScope, Job, sources::Jobs>,
+    agent_jobs: Resource<ServerUid, AgentJob, sources::AgentJobs>,
+    objects: Resource<JobUid, AgentJobObject, sources::AgentObjects>,
+    copy_jobs: Resource<JobScope, BackupCopyJob, sources::CopyJobs>,
+    tape_links: LinkLists<sources::TapeLinks>,
+    copy_links: LinkLists<sources::CopyLinks>,
+    tape_repositories: Resource<Infallible, LinkedRepository, sources::TapeRepositories>,
+    computer_backups: Resource<Infallible, ComputerBackup, sources::ComputerBackups>,
+    repositories: Resource<Infallible, Repository, sources::Repositories>,
+    organizations: Resource<Infallible, Organization, sources::Organizations>,
+    mapping: Resource<Infallible, ManagedBackupServer, sources::Mapping>,
+}
+
+impl Console {
+    pub(super) fn open(opening: &Opening, status: Arc<Status>, clock: Clock) -> Result<Self, String> {
+        let vspc = Arc::new(Vspc::new(&opening.settings)?);
+        let ages = opening.lifetimes;
+        let fresh = |lifetime: Duration| Freshness { lifetime, max_stale: ages.max_stale, failure: ages.failure };
+        macro_rules! resource {
+            ($source:ident, $lifetime:ident) => {
+                Resource::new(sources::$source(vspc.clone()), &status, clock, fresh(ages.$lifetime))
+            };
+        }
+        Ok(Self {
+            servers: resource!(Servers, servers),
+            jobs: resource!(Jobs, jobs),
+            agent_jobs: resource!(AgentJobs, jobs),
+            objects: resource!(AgentObjects, agent_objects),
+            copy_jobs: resource!(CopyJobs, copy_jobs),
+            tape_links: LinkLists::new(resource!(TapeLinks, links)),
+            copy_links: LinkLists::new(resource!(CopyLinks, links)),
+            tape_repositories: resource!(TapeRepositories, links),
+            computer_backups: resource!(ComputerBackups, repositories),
+            repositories: resource!(Repositories, repositories),
+            organizations: resource!(Organizations, companies),
+            mapping: resource!(Mapping, servers),
+            vspc,
+            status,
+        })
+    }
+
+    /// Its place in the configuration.
+    pub fn id(&self) -> UpstreamId {
+        self.status.id
+    }
+
+    pub(super) async fn probe(&self) {
+        self.status.probed(self.vspc.version().await);
+    }
+
+    // --- whole lists
+
+    /// Every backup server.
+    pub async fn servers(&self, caller: &Caller) -> Result<View<BackupServer>, Failure> {
+        Ok(View::new(self.servers.all().await?, caller))
+    }
+
+    /// Every job.
+    pub async fn jobs(&self, caller: &Caller) -> Result<View<Job>, Failure> {
+        Ok(View::new(self.jobs.all().await?, caller))
+    }
+
+    /// Every machine in agent jobs.
+    pub async fn objects(&self, caller: &Caller) -> Result<View<AgentJobObject>, Failure> {
+        Ok(View::new(self.objects.all().await?, caller))
+    }
+
+    /// Every organization.
+    pub async fn organizations(&self, caller: &Caller) -> Result<View<Organization>, Failure> {
+        Ok(View::new(self.organizations.all().await?, caller))
+    }
+
+    /// Every repository.
+    pub async fn repositories(&self, caller: &Caller) -> Result<View<Repository>, Failure> {
+        Ok(View::new(self.repositories.all().await?, caller))
+    }
+
+    pub(super) async fn tape_repositories(&self, caller: &Caller) -> Result<View<LinkedRepository>, Failure> {
+        Ok(View::new(self.tape_repositories.all().await?, caller))
+    }
+
+    pub(super) async fn computer_backups(&self, caller: &Caller) -> Result<View<ComputerBackup>, Failure> {
+        Ok(View::new(self.computer_backups.all().await?, caller))
+    }
+
+    pub(super) async fn mapping(&self) -> Result<Arc<Snapshot<ManagedBackupServer>>, Failure> {
+        self.mapping.all().await
+    }
+
+    pub(super) async fn server_snapshot(&self) -> Result<Arc<Snapshot<BackupServer>>, Failure> {
+        self.servers.all().await
+    }
+
+    pub(super) async fn job_snapshot(&self) -> Result<Arc<Snapshot<Job>>, Failure> {
+        self.jobs.all().await
+    }
+
+    // --- answers by key
+
+    /// The servers with these ids.
+    pub async fn servers_by_uid(&self, caller: &Caller, servers: &[ServerUid]) -> Answers<ServerUid, Option<RowRef<BackupServer>>> {
+        let read = self.servers.gather(servers).await;
+        answer(read, caller, |view, server| one(view, view.index().uid.of(server)))
+    }
+
+    /// The jobs of these servers.
+    pub async fn jobs_of_servers(&self, caller: &Caller, servers: &[ServerUid]) -> Answers<ServerUid, Rows<Job>> {
+        let scopes: Vec<_> = servers.iter().map(|server| JobScope::Server(*server)).collect();
+        let mut read = self.jobs.gather(&scopes).await;
+        let by_server = servers.iter().filter_map(|server| Some((*server, read.remove(&JobScope::Server(*server))?))).collect();
+        answer(by_server, caller, |view, server| Ok(many(view, view.index().server.of(server))))
+    }
+
+    /// The jobs with these ids, each on its own server.
+    pub async fn jobs_by_key(&self, caller: &Caller, keys: &[(ServerUid, JobUid)]) -> Answers<(ServerUid, JobUid), Option<RowRef<Job>>> {
+        let scopes: Vec<_> = keys.iter().map(|(_, job)| JobScope::Job(*job)).collect::<HashSet<_>>().into_iter().collect();
+        let read = self.jobs.gather(&scopes).await;
+        let mut by_key: HashMap<_, _> =
+            keys.iter().filter_map(|key| Some((*key, read.get(&JobScope::Job(key.1))?.clone()))).collect();
+        // `/jobs/{jobUid}` gives one of the jobs with that id. Where it is another server's, the list decides.
+        let elsewhere = |key: &(ServerUid, JobUid), snapshot: &Snapshot<Job>| {
+            snapshot.index().key.of(key).is_empty() && !snapshot.index().uid.of(&key.1).is_empty()
+        };
+        let unsettled: Vec<_> = by_key
+            .iter()
+            .filter(|(key, outcome)| outcome.as_ref().is_ok_and(|snapshot| elsewhere(key, snapshot)))
+            .map(|(key, _)| *key)
+            .collect();
+        if !unsettled.is_empty() {
+            let all = self.jobs.all().await;
+            by_key.extend(unsettled.into_iter().map(|key| (key, all.clone())));
+        }
+        answer(by_key, caller, |view, key| one(view, view.index().key.of(key)))
+    }
+
+    /// What agent jobs have beside what every job has.
+    pub async fn agent_details(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Option<RowRef<AgentJob>>> {
+        let servers: Vec<_> = jobs.iter().map(|job| job.backup_server_uid).collect::<HashSet<_>>().into_iter().collect();
+        let read = self.agent_jobs.gather(&servers).await;
+        per_job(jobs, caller, |job| read.get(&job.backup_server_uid).cloned(), |view, job| {
+            let index = view.index();
+            let by_unique = job.unique_uid.map_or(&[][..], |unique| index.unique.of(&unique));
+            let places = if by_unique.is_empty() { index.key.of(&(job.backup_server_uid, job.instance_uid)) } else { by_unique };
+            one(view, places)
+        })
+    }
+
+    /// What backup copy jobs have beside what every job has. One job is asked for by its own path.
+    pub async fn copy_details(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Option<RowRef<BackupCopyJob>>> {
+        let scope = |job: &Job| match (jobs.len(), job.unique_uid) {
+            // the path names no server, so the answer must be known by VSPC's own id
+            (1, Some(_)) => JobScope::Job(job.instance_uid),
+            _ => JobScope::Server(job.backup_server_uid),
+        };
+        let scopes: Vec<_> = jobs.iter().map(|job| scope(job)).collect::<HashSet<_>>().into_iter().collect();
+        let mut read = self.copy_jobs.gather(&scopes).await;
+        // `/backupCopyJobs/{jobUid}` gives one of the jobs with that id: another server's job settles nothing.
+        if let [job] = jobs
+            && let Some(Ok(snapshot)) = read.get(&JobScope::Job(job.instance_uid))
+            && let Some(unique) = job.unique_uid
+            && snapshot.index().unique.of(&unique).is_empty()
+            && !snapshot.index().uid.of(&job.instance_uid).is_empty()
+        {
+            let server = JobScope::Server(job.backup_server_uid);
+            let again = self.copy_jobs.gather(&[server]).await.remove(&server);
+            read.extend(again.map(|outcome| (JobScope::Job(job.instance_uid), outcome)));
+        }
+        per_job(jobs, caller, |job| read.get(&scope(job)).cloned(), |view, job| {
+            let index = view.index();
+            let by_unique = job.unique_uid.map_or(&[][..], |unique| index.unique.of(&unique));
+            let places = if by_unique.is_empty() { index.key.of(&(job.backup_server_uid, job.instance_uid)) } else { by_unique };
+            one(view, places)
+        })
+    }
+
+    /// The machines of these agent jobs.
+    pub async fn objects_of_jobs(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Rows<AgentJobObject>> {
+        let uids: Vec<_> = jobs.iter().map(|job| job.instance_uid).collect::<HashSet<_>>().into_iter().collect();
+        let read = self.objects.gather(&uids).await;
+        // A machine without a server belongs to the job with its id, if that id leads to one job. Rare: 3.5 and earlier.
+        let homeless = jobs.iter().any(|job| {
+            let snapshot = read.get(&job.instance_uid).and_then(|outcome| outcome.as_ref().ok());
+            snapshot.is_some_and(|snapshot| {
+                snapshot.index().job.of(&job.instance_uid).iter().any(|place| snapshot.row(*place).backup_server_uid.is_none())
+            })
+        });
+        let all_jobs = if homeless { self.jobs.all().await.ok() } else { None };
+        per_job(jobs, caller, |job| read.get(&job.instance_uid).cloned(), |view, job| {
+            let is_of_job = |object: &AgentJobObject| match (object.backup_server_uid, object.unique_job_uid, job.unique_uid) {
+                (Some(server), _, _) => server == job.backup_server_uid,
+                (None, Some(theirs), Some(ours)) => theirs == ours,
+                _ => all_jobs.as_ref().is_some_and(|all| all.index().uid.only(&job.instance_uid).is_some()),
+            };
+            let rows = view.pick(view.index().job.of(&job.instance_uid)).filter(|object| is_of_job(object)).collect();
+            Ok(Rows { rows, problem: view.problem().cloned() })
+        })
+    }
+
+    /// The links of these servers.
+    pub async fn links_of_servers(&self, caller: &Caller, family: LinkFamily, servers: &[ServerUid]) -> Answers<ServerUid, Links> {
+        match family {
+            LinkFamily::Tape => self.tape_links.of_servers(caller, servers, || self.jobs.all()).await,
+            LinkFamily::Copy => self.copy_links.of_servers(caller, servers, || self.jobs.all()).await,
+        }
+    }
+
+    /// The links of one tape or copy job.
+    pub async fn links_of_job(&self, caller: &Caller, family: LinkFamily, job: &Job) -> Result<Links, Failure> {
+        match family {
+            LinkFamily::Tape => self.tape_links.of_job(caller, job, || self.jobs.all()).await,
+            LinkFamily::Copy => self.copy_links.of_job(caller, job, || self.jobs.all()).await,
+        }
+    }
+
+    /// Every link, placed on its server where that can be told.
+    pub async fn all_links(&self, caller: &Caller, family: LinkFamily) -> Result<Links, Failure> {
+        match family {
+            LinkFamily::Tape => self.tape_links.all(caller, || self.jobs.all()).await,
+            LinkFamily::Copy => self.copy_links.all(caller, || self.jobs.all()).await,
+        }
+    }
+
+    /// The key of a server of this console.
+    pub fn server_key(&self, server: ServerUid) -> ServerKey {
+        ServerKey { upstream: self.id(), server }
+    }
+}
+
+/// Turns readings by key into answers by key, as the caller may see them.
+fn answer<K, T, V>(
+    read: HashMap<K, Result<Arc<Snapshot<T>>, Failure>>,
+    caller: &Caller,
+    look: impl Fn(&View<T>, &K) -> Result<V, Failure>,
+) -> Answers<K, V>
+where
+    K: std::hash::Hash + Eq,
+    T: Listed,
+{
+    read.into_iter()
+        .map(|(key, outcome)| {
+            let answer = outcome.and_then(|snapshot| look(&View::new(snapshot, caller), &key));
+            (key, answer)
+        })
+        .collect()
+}
+
+/// The same for questions about jobs, which are asked with the job in hand.
+fn per_job<T: Listed, V>(
+    jobs: &[RowRef<Job>],
+    caller: &Caller,
+    read: impl Fn(&Job) -> Option<Result<Arc<Snapshot<T>>, Failure>>,
+    look: impl Fn(&View<T>, &Job) -> Result<V, Failure>,
+) -> Answers<(ServerUid, JobUid), V> {
+    jobs.iter()
+        .filter_map(|job| {
+            let outcome = read(job)?.and_then(|snapshot| look(&View::new(snapshot, caller), job));
+            Some(((job.backup_server_uid, job.instance_uid), outcome))
+        })
+        .collect()
+}
+
+/// The row at the first of these places. Not found in half a list is not the same as not there.
+pub(super) fn one<T: Listed>(view: &View<T>, places: &[u32]) -> Result<Option<RowRef<T>>, Failure> {
+    match (view.pick(places).next(), view.problem()) {
+        (None, Some(problem)) => Err(problem.clone()),
+        (found, _) => Ok(found),
+    }
+}
+
+/// The rows at these places.
+pub(super) fn many<T: Listed>(view: &View<T>, places: &[u32]) -> Rows<T> {
+    Rows { rows: view.pick(places).collect(), problem: view.problem().cloned() }
+}
+
+/// A link list's row type, for `links`.
+pub(super) type LinkResource<S> = Resource<JobScope, LinkedJob, S>;
+
+pub(super) use self::sources::JobScope as LinkScope;

@@ -1,0 +1,137 @@
+//! Which of a console's reads is the wide one and which the narrow one, for each kind of list.
+
+use crate::{
+    estate::resource::Source,
+    uid::{JobUid, ServerUid},
+    upstream::{
+        Error,
+        pager::{Listing, Opened, Row},
+        vspc::{
+            List, Vspc, agent_job::AgentJob, agent_job_object::AgentJobObject, backup_copy_job::BackupCopyJob,
+            backup_server::BackupServer, computer_backup::ComputerBackup, enterprise_manager::ManagedBackupServer, job::Job,
+            linked_job::{LinkFamily, LinkedJob}, linked_repository::LinkedRepository, organization::Organization,
+            repository::Repository,
+        },
+    },
+};
+use futures_util::{FutureExt, future::BoxFuture};
+use serde::de::DeserializeOwned;
+use std::{convert::Infallible, sync::Arc};
+
+/// The jobs of one server, or one job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::estate) enum JobScope {
+    Server(ServerUid),
+    Job(JobUid),
+}
+
+/// A list as the pager opens and finishes it.
+fn opened<'a, T: Row + DeserializeOwned>(list: List<'a, T>) -> BoxFuture<'a, Result<Opened<T>, Error>> {
+    async move { list.open().await }.boxed()
+}
+
+fn finished<'a, T: Row + DeserializeOwned>(list: List<'a, T>, first: Opened<T>) -> BoxFuture<'a, Result<Listing<T>, Error>> {
+    async move { first.finish(&list).await }.boxed()
+}
+
+fn whole<T>(rows: Vec<T>) -> Listing<T> {
+    Listing { rows, problem: None, pages: 1 }
+}
+
+macro_rules! sources {
+    ($($(#[$doc:meta])* $name:ident: $row:ty { wide: |$wide:ident| $list:expr, narrow: |$vspc:ident, $key:ident: $key_type:ty| $narrow:expr })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub(in crate::estate) struct $name(pub Arc<Vspc>);
+
+        impl Source<$key_type, $row> for $name {
+            fn open(&self) -> BoxFuture<'_, Result<Opened<$row>, Error>> {
+                let $wide = &self.0;
+                opened($list)
+            }
+            fn finish(&self, first: Opened<$row>) -> BoxFuture<'_, Result<Listing<$row>, Error>> {
+                let $wide = &self.0;
+                finished($list, first)
+            }
+            fn narrow<'a>(&'a self, $key: &'a $key_type) -> BoxFuture<'a, Result<Listing<$row>, Error>> {
+                let $vspc = &self.0;
+                async move { $narrow }.boxed()
+            }
+        }
+    )*};
+}
+
+sources! {
+    Servers: BackupServer {
+        wide: |vspc| vspc.backup_servers(),
+        narrow: |vspc, key: ServerUid| Ok(whole(vspc.backup_server(*key).await?.into_iter().collect()))
+    }
+    Jobs: Job {
+        wide: |vspc| vspc.jobs(),
+        narrow: |vspc, scope: JobScope| match scope {
+            JobScope::Server(server) => vspc.jobs_of_server(*server).read().await,
+            JobScope::Job(job) => Ok(whole(vspc.job(*job).await?.into_iter().collect())),
+        }
+    }
+    AgentJobs: AgentJob {
+        wide: |vspc| vspc.agent_jobs(),
+        narrow: |vspc, server: ServerUid| vspc.agent_jobs_of_server(*server).read().await
+    }
+    AgentObjects: AgentJobObject {
+        wide: |vspc| vspc.agent_job_objects(),
+        narrow: |vspc, job: JobUid| vspc.agent_job_objects_of_job(*job).read().await
+    }
+    CopyJobs: BackupCopyJob {
+        wide: |vspc| vspc.backup_copy_jobs(),
+        narrow: |vspc, scope: JobScope| match scope {
+            JobScope::Server(server) => vspc.backup_copy_jobs_of_server(*server).read().await,
+            JobScope::Job(job) => Ok(whole(vspc.backup_copy_job(*job).await?.into_iter().collect())),
+        }
+    }
+    TapeLinks: LinkedJob {
+        wide: |vspc| vspc.linked_jobs(LinkFamily::Tape),
+        narrow: |vspc, scope: JobScope| match scope {
+            JobScope::Server(server) => vspc.linked_jobs_of_server(LinkFamily::Tape, *server).await,
+            JobScope::Job(job) => vspc.linked_jobs_of_job(LinkFamily::Tape, *job).read().await,
+        }
+    }
+    CopyLinks: LinkedJob {
+        wide: |vspc| vspc.linked_jobs(LinkFamily::Copy),
+        narrow: |vspc, scope: JobScope| match scope {
+            JobScope::Server(server) => vspc.linked_jobs_of_server(LinkFamily::Copy, *server).await,
+            JobScope::Job(job) => vspc.linked_jobs_of_job(LinkFamily::Copy, *job).read().await,
+        }
+    }
+    TapeRepositories: LinkedRepository {
+        wide: |vspc| vspc.tape_linked_repositories(),
+        narrow: |_vspc, key: Infallible| match *key {}
+    }
+    ComputerBackups: ComputerBackup {
+        wide: |vspc| vspc.computer_backups(),
+        narrow: |_vspc, key: Infallible| match *key {}
+    }
+    Repositories: Repository {
+        wide: |vspc| vspc.repositories(),
+        narrow: |_vspc, key: Infallible| match *key {}
+    }
+    Organizations: Organization {
+        wide: |vspc| vspc.organizations(),
+        narrow: |_vspc, key: Infallible| match *key {}
+    }
+}
+
+/// The map between the vendors' server ids: a few lists read as one, so the reading happens in `finish`.
+#[derive(Debug)]
+pub(in crate::estate) struct Mapping(pub Arc<Vspc>);
+
+impl Source<Infallible, ManagedBackupServer> for Mapping {
+    fn open(&self) -> BoxFuture<'_, Result<Opened<ManagedBackupServer>, Error>> {
+        async { Ok(Opened::already_read(self.0.managed_backup_servers().await?)) }.boxed()
+    }
+    fn finish(&self, opened: Opened<ManagedBackupServer>) -> BoxFuture<'_, Result<Listing<ManagedBackupServer>, Error>> {
+        async { Ok(opened.into_listing()) }.boxed()
+    }
+    fn narrow<'a>(&'a self, key: &'a Infallible) -> BoxFuture<'a, Result<Listing<ManagedBackupServer>, Error>> {
+        match *key {}
+    }
+}

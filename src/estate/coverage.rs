@@ -1,0 +1,242 @@
+//! Whether what a job backs up also gets to tape.
+//!
+//! A tape job reads jobs, or whole repositories, or backup copy jobs that read the job: counting only the first gives
+//! false alarms. And a list that could not be read gives UNKNOWN, never 'not on tape'. What is answered is how the
+//! estate is set up; a green tape job does not prove that the newest restore point has been written.
+
+use super::{
+    Caller, Failure, RowRef, View,
+    console::{Answers, Console},
+    links::PlacedLink,
+};
+use crate::{
+    uid::{JobUid, RepositoryUid, ServerUid},
+    upstream::vspc::{computer_backup::ComputerBackup, job::Job, linked_job::LinkFamily, linked_repository::LinkedRepository, repository::Repository},
+};
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+
+/// The way to tape that was found, or that there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TapeStatus {
+    /// A tape job reads the job.
+    ByJob,
+    /// A tape job reads the repository that the job writes to.
+    ByRepository,
+    /// A tape job reads a backup copy job that reads the job.
+    ViaCopy,
+    /// None of these.
+    Not,
+    /// A list that is needed to tell could not be read, or does not say.
+    Unknown,
+}
+
+/// The answer for one job.
+#[derive(Clone, Debug)]
+pub struct Coverage {
+    /// The way to tape.
+    pub status: TapeStatus,
+    /// A sentence for people.
+    pub reason: String,
+    /// The tape jobs on that way.
+    pub tape_jobs: Vec<RowRef<Job>>,
+    /// The backup copy jobs on that way.
+    pub via: Vec<RowRef<Job>>,
+}
+
+impl Coverage {
+    fn new(status: TapeStatus, reason: impl Into<String>) -> Self {
+        Self { status, reason: reason.into(), tape_jobs: Vec::new(), via: Vec::new() }
+    }
+
+    /// When the latest of the tape jobs last ran.
+    pub fn last_tape_run(&self) -> Option<Timestamp> {
+        self.tape_jobs.iter().filter_map(|job| job.last_run).max()
+    }
+}
+
+/// The lists that an answer may need. Each is read only once somebody could not be answered without it.
+struct Lists {
+    jobs: View<Job>,
+    tape: HashMap<ServerUid, Vec<PlacedLink>>,
+    copies: HashMap<ServerUid, Vec<PlacedLink>>,
+    tape_repositories: View<LinkedRepository>,
+    computer_backups: View<ComputerBackup>,
+    repositories: View<Repository>,
+}
+
+impl Console {
+    /// How each of these jobs gets to tape.
+    pub async fn coverage(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Coverage> {
+        let servers: Vec<_> = jobs.iter().map(|job| job.backup_server_uid).collect::<HashSet<_>>().into_iter().collect();
+        let (all_jobs, tape) = tokio::join!(self.jobs(caller), self.links_of_servers(caller, LinkFamily::Tape, &servers));
+        let (tape, mut unread) = readable(tape);
+        let mut answers = HashMap::with_capacity(jobs.len());
+        let mut open = Vec::new();
+        for job in jobs {
+            let key = (job.backup_server_uid, job.instance_uid);
+            match all_jobs.as_ref().ok().and_then(|all| by_job(job, all, &tape)) {
+                Some(coverage) => drop(answers.insert(key, Ok(coverage))),
+                None => open.push(job),
+            }
+        }
+        if open.is_empty() {
+            return answers;
+        }
+        let (copies, tape_repositories, computer_backups, repositories) = tokio::join!(
+            self.links_of_servers(caller, LinkFamily::Copy, &servers),
+            self.tape_repositories(caller),
+            self.computer_backups(caller),
+            self.repositories(caller),
+        );
+        let (copies, copies_unread) = readable(copies);
+        unread.extend(copies_unread);
+        let lists = match (all_jobs, tape_repositories, computer_backups, repositories) {
+            (Ok(jobs), Ok(tape_repositories), Ok(computer_backups), Ok(repositories)) => {
+                Ok(Lists { jobs, tape, copies, tape_repositories, computer_backups, repositories })
+            }
+            (jobs, first, second, third) => Err(jobs.err().or(first.err()).or(second.err()).or(third.err())),
+        };
+        for job in open {
+            let key = (job.backup_server_uid, job.instance_uid);
+            let coverage = match &lists {
+                Ok(lists) => lists.answer(job, unread.contains(&job.backup_server_uid)),
+                Err(_) => Coverage::new(TapeStatus::Unknown, "A list that is needed to tell could not be read."),
+            };
+            answers.insert(key, Ok(coverage));
+        }
+        answers
+    }
+}
+
+/// The links by server, and the servers whose links could not be read in full.
+fn readable(answers: Answers<ServerUid, super::links::Links>) -> (HashMap<ServerUid, Vec<PlacedLink>>, HashSet<ServerUid>) {
+    let mut unread = HashSet::new();
+    let links = answers
+        .into_iter()
+        .map(|(server, answer)| {
+            let links = answer.unwrap_or_else(|failure: Failure| super::links::Links { links: Vec::new(), problem: Some(failure) });
+            if links.problem.is_some() {
+                unread.insert(server);
+            }
+            (server, links.links)
+        })
+        .collect();
+    (links, unread)
+}
+
+fn is_tape_job(job: &Job) -> bool {
+    job.r#type.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("BackupToTape") || word.eq_ignore_ascii_case("FileToTape"))
+}
+
+/// The jobs of one server that read this one, by these links.
+fn readers<'a>(job: (ServerUid, JobUid), jobs: &'a View<Job>, links: &'a HashMap<ServerUid, Vec<PlacedLink>>) -> impl Iterator<Item = RowRef<Job>> + 'a {
+    let (server, uid) = job;
+    let links = links.get(&server).map_or(&[][..], Vec::as_slice);
+    let reading = links.iter().filter(move |link| link.row.linked_job_uid == uid);
+    reading.flat_map(move |link| jobs.pick(jobs.index().key.of(&(server, link.row.job_uid))))
+}
+
+fn by_job(job: &RowRef<Job>, jobs: &View<Job>, tape: &HashMap<ServerUid, Vec<PlacedLink>>) -> Option<Coverage> {
+    if is_tape_job(job) {
+        return Some(Coverage { tape_jobs: vec![job.clone()], ..Coverage::new(TapeStatus::ByJob, "The job writes to tape itself.") });
+    }
+    let tape_jobs: Vec<_> = readers((job.backup_server_uid, job.instance_uid), jobs, tape).collect();
+    let first = tape_jobs.first()?;
+    let reason = format!("The tape job {:?} reads this job.", first.name);
+    Some(Coverage { tape_jobs, ..Coverage::new(TapeStatus::ByJob, reason) })
+}
+
+/// What can be said of the repositories that a job writes to.
+enum Target {
+    Known(Vec<RepositoryUid>),
+    Unknown,
+}
+
+impl Lists {
+    fn answer(&self, job: &RowRef<Job>, links_unread: bool) -> Coverage {
+        let server = job.backup_server_uid;
+        let (by_repository, mut unsure) = self.repository_readers(job);
+        if let Some(first) = by_repository.first() {
+            let reason = format!("The tape job {:?} reads the repository that this job writes to.", first.name);
+            return Coverage { tape_jobs: by_repository, ..Coverage::new(TapeStatus::ByRepository, reason) };
+        }
+        let mut via = Vec::new();
+        let mut tape_jobs = Vec::new();
+        for copy in readers((server, job.instance_uid), &self.jobs, &self.copies) {
+            let mut writers: Vec<_> = readers((server, copy.instance_uid), &self.jobs, &self.tape).collect();
+            let (by_repository, copy_unsure) = self.repository_readers(&copy);
+            unsure |= copy_unsure;
+            writers.extend(by_repository);
+            if !writers.is_empty() {
+                via.push(copy);
+                tape_jobs.extend(writers);
+            }
+        }
+        if let (Some(copy), Some(tape_job)) = (via.first(), tape_jobs.first()) {
+            let reason = format!("The tape job {:?} reads the backup copy job {:?}, which reads this job.", tape_job.name, copy.name);
+            return Coverage { status: TapeStatus::ViaCopy, reason, tape_jobs, via };
+        }
+        let incomplete = self.jobs.problem().is_some()
+            || self.tape_repositories.problem().is_some()
+            || self.computer_backups.problem().is_some()
+            || self.repositories.problem().is_some();
+        if links_unread || incomplete {
+            Coverage::new(TapeStatus::Unknown, "A list that is needed to tell could not be read in full.")
+        } else if unsure {
+            Coverage::new(TapeStatus::Unknown, "Tape jobs on this server read whole repositories, and which repository the job writes to is not known.")
+        } else {
+            Coverage::new(TapeStatus::Not, "No tape job reads this job, its repository, or a backup copy of it.")
+        }
+    }
+
+    /// The tape jobs that read the job's repositories; and whether there may be such that can't be told.
+    fn repository_readers(&self, job: &RowRef<Job>) -> (Vec<RowRef<Job>>, bool) {
+        let server = job.backup_server_uid;
+        let (on_server, maybe): (Vec<_>, Vec<_>) = self
+            .tape_repositories
+            .rows()
+            .filter_map(|link| match self.server_of(&link) {
+                Ok(reader) => (reader.backup_server_uid == server).then_some((link, Some(reader))),
+                Err(candidates) => candidates.contains(&server).then_some((link, None)),
+            })
+            .partition(|(_, reader)| reader.is_some());
+        if on_server.is_empty() && maybe.is_empty() {
+            return (Vec::new(), false);
+        }
+        match self.target_of(job) {
+            Target::Known(repositories) => {
+                let reads = |link: &LinkedRepository| repositories.contains(&link.linked_repository_uid);
+                let readers = on_server.into_iter().filter(|(link, _)| reads(link)).filter_map(|(_, reader)| reader).collect();
+                (readers, maybe.iter().any(|(link, _)| reads(link)))
+            }
+            Target::Unknown => (Vec::new(), true),
+        }
+    }
+
+    /// The tape job of a link, or the servers that it may be on.
+    fn server_of(&self, link: &LinkedRepository) -> Result<RowRef<Job>, HashSet<ServerUid>> {
+        let index = self.jobs.index();
+        let by_unique = link.unique_job_uid.map_or(&[][..], |unique| index.unique.of(&unique));
+        let places = if by_unique.is_empty() { index.uid.of(&link.job_uid) } else { by_unique };
+        let jobs: Vec<_> = self.jobs.pick(places).collect();
+        match <[RowRef<Job>; 1]>::try_from(jobs) {
+            Ok([job]) => Ok(job),
+            Err(jobs) => Err(jobs.iter().map(|job| job.backup_server_uid).collect()),
+        }
+    }
+
+    /// Agent jobs: from their backup chains. Others: by the name of their destination.
+    fn target_of(&self, job: &RowRef<Job>) -> Target {
+        let server = job.backup_server_uid;
+        // a chain names its job by an id that may be on two servers
+        let is_only = self.jobs.index().uid.only(&job.instance_uid).is_some();
+        let chains = self.computer_backups.pick(self.computer_backups.index().job.of(&job.instance_uid));
+        let mut repositories: Vec<_> = if is_only { chains.filter_map(|chain| chain.repository_uid).collect() } else { Vec::new() };
+        if let Some(name) = job.destination.as_deref() {
+            let on_server = self.repositories.pick(self.repositories.index().server.of(&server));
+            repositories.extend(on_server.filter(|repository| repository.name.eq_ignore_ascii_case(name)).map(|repository| repository.instance_uid));
+        }
+        if repositories.is_empty() { Target::Unknown } else { Target::Known(repositories) }
+    }
+}

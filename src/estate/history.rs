@@ -1,0 +1,196 @@
+//! One Enterprise Manager: the sessions of the last days, and the servers that ran them.
+//!
+//! Thirty days of sessions are many pages, and all but the last hours of them can't change. So a refresh reads only what
+//! began since shortly before the last reading, and the few sessions that were still open; every half hour the whole
+//! window is read anew, for what Enterprise Manager collected late.
+
+use super::{
+    Caller, Failure, Opening, RowRef, Status, UpstreamId, View,
+    console::one,
+    correlate::Correlation,
+    memo::Memo,
+    shelf::{Freshness, Shelf},
+    snapshot::Snapshot,
+};
+use crate::{
+    time::Clock,
+    uid::{JobUid, SessionUid},
+    upstream::{
+        Error,
+        enterprise_manager::{
+            EnterpriseManager,
+            managed_server::ManagedServer,
+            session::{self, Session},
+        },
+        pager::Listing,
+    },
+};
+use jiff::{SignedDuration, Timestamp};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// Sessions kept: ten times the largest window heard of.
+const MAX_SESSIONS: u64 = 1_000_000;
+/// Sessions are collected from the servers every 15 minutes, so they can appear that late; four times that is safe.
+const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
+/// How long refreshes may build on an earlier reading.
+const WHOLE_WINDOW_EVERY: Duration = Duration::from_secs(30 * 60);
+/// Beyond this many open sessions the whole window is the cheaper read.
+const MAX_REREADS: usize = 50;
+
+/// One Enterprise Manager.
+pub struct History {
+    manager: Arc<EnterpriseManager>,
+    status: Arc<Status>,
+    sessions: Arc<Shelf<(), Session>>,
+    sessions_of: Arc<Shelf<Vec<JobUid>, Session>>,
+    single: Arc<Shelf<SessionUid, Session>>,
+    servers: Arc<Shelf<(), ManagedServer>>,
+    last_whole: Arc<Mutex<Option<Instant>>>,
+    correlation: Memo<Correlation>,
+    window: SignedDuration,
+    clock: Clock,
+}
+
+impl History {
+    pub(super) fn open(opening: &Opening, status: Arc<Status>, clock: Clock) -> Result<Self, String> {
+        let ages = opening.lifetimes;
+        let fresh = |lifetime| Freshness { lifetime, max_stale: ages.max_stale, failure: ages.failure };
+        Ok(Self {
+            manager: Arc::new(EnterpriseManager::new(&opening.settings)?),
+            sessions: Shelf::new(status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
+            sessions_of: Shelf::new(status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
+            single: Shelf::new(status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
+            servers: Shelf::new(status.clone(), clock, fresh(ages.servers), MAX_SESSIONS),
+            last_whole: Arc::default(),
+            correlation: Memo::default(),
+            window: SignedDuration::try_from(opening.session_window).unwrap_or(SignedDuration::from_hours(24 * 30)),
+            status,
+            clock,
+        })
+    }
+
+    /// Its place in the configuration.
+    pub fn id(&self) -> UpstreamId {
+        self.status.id
+    }
+
+    pub(super) async fn probe(&self) {
+        self.status.probed(self.manager.managed_servers().await.map(|_| None));
+    }
+
+    pub(super) async fn keep_alive(&self) {
+        // a failure is in the log; the next read opens a new session
+        let _ = self.manager.keep_alive().await;
+    }
+
+    pub(super) async fn close(&self) {
+        self.manager.log_off().await;
+    }
+
+    /// Every agent session of the window.
+    pub async fn sessions(&self, caller: &Caller) -> Result<View<Session>, Failure> {
+        Ok(View::new(self.session_snapshot().await?, caller))
+    }
+
+    /// One session by its id, also one outside the window.
+    pub async fn session(&self, caller: &Caller, uid: SessionUid) -> Result<Option<RowRef<Session>>, Failure> {
+        if let Some(snapshot) = self.sessions.last(&()).await.filter(|snapshot| snapshot.is_fresh()) {
+            let view = View::new(snapshot, caller);
+            if let Some(row) = view.pick(view.index().uid.of(&uid)).next() {
+                return Ok(Some(row));
+            }
+        }
+        let manager = self.manager.clone();
+        let read = || {
+            let manager = manager.clone();
+            async move { Ok(Listing { rows: manager.session(uid).await?.into_iter().collect(), problem: None, pages: 1 }) }
+        };
+        let view = View::new(self.single.get(&uid, read).await?, caller);
+        one(&view, view.index().uid.of(&uid))
+    }
+
+    /// The sessions of a few jobs, of any type, without the rest of the fleet's. `jobs` is sorted.
+    pub(super) async fn sessions_of_jobs(&self, jobs: &Vec<JobUid>) -> Result<Arc<Snapshot<Session>>, Failure> {
+        let since = self.since();
+        let read = || {
+            let (manager, jobs) = (self.manager.clone(), jobs.clone());
+            async move { manager.sessions_of_jobs(&jobs, since).await }
+        };
+        self.sessions_of.get(jobs, read).await
+    }
+
+    /// Whether the window is in hand, so that a question about agent sessions costs nothing.
+    pub(super) async fn has_sessions(&self) -> bool {
+        self.sessions.last(&()).await.is_some() || self.sessions.is_reading(&())
+    }
+
+    pub(super) async fn session_snapshot(&self) -> Result<Arc<Snapshot<Session>>, Failure> {
+        let since = self.since();
+        let read = || {
+            let (manager, shelf, last_whole) = (self.manager.clone(), self.sessions.clone(), self.last_whole.clone());
+            async move { read_window(&manager, &shelf, &last_whole, since).await }
+        };
+        self.sessions.get(&(), read).await
+    }
+
+    pub(super) async fn server_snapshot(&self) -> Result<Arc<Snapshot<ManagedServer>>, Failure> {
+        let read = || {
+            let manager = self.manager.clone();
+            async move { manager.managed_servers().await }
+        };
+        self.servers.get(&(), read).await
+    }
+
+    pub(super) fn correlation(&self) -> &Memo<Correlation> {
+        &self.correlation
+    }
+
+    fn since(&self) -> Timestamp {
+        self.clock.now().checked_sub(self.window).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+async fn read_window(
+    manager: &EnterpriseManager,
+    shelf: &Arc<Shelf<(), Session>>,
+    last_whole: &Mutex<Option<Instant>>,
+    since: Timestamp,
+) -> Result<Listing<Session>, Error> {
+    let recently = last_whole.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < WHOLE_WINDOW_EVERY);
+    let last = shelf.last(&()).await.filter(|last| recently && last.problem().is_none());
+    if let Some(last) = last
+        && let Some(listing) = read_increment(manager, &last, since).await?
+    {
+        return Ok(listing);
+    }
+    let listing = manager.agent_sessions(since).await?;
+    if listing.problem.is_none() {
+        *last_whole.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+    Ok(listing)
+}
+
+/// The last reading, brought up to date; `None` where reading the window anew is the better way.
+async fn read_increment(manager: &EnterpriseManager, last: &Snapshot<Session>, since: Timestamp) -> Result<Option<Listing<Session>>, Error> {
+    let newest = last.rows().iter().filter_map(|session| session.created).max();
+    let Some(from) = newest.and_then(|newest| newest.min(last.fetched_at()).checked_sub(OVERLAP).ok()) else { return Ok(None) };
+    let is_open = |session: &&Session| !session.is_finished() && session.created.is_some_and(|created| created < from);
+    let open: Vec<SessionUid> = last.rows().iter().filter(is_open).map(|session| session.uid).collect();
+    if open.len() > MAX_REREADS {
+        return Ok(None);
+    }
+    let mut listing = manager.agent_sessions(from).await?;
+    if listing.problem.is_some() {
+        return Ok(None);
+    }
+    let mut read_again: HashSet<SessionUid> = open.iter().copied().collect();
+    listing.rows.extend(session::reread(manager, open).await?);
+    read_again.extend(listing.rows.iter().map(|session| session.uid));
+    let is_kept = |session: &&Session| session.created.is_some_and(|created| created >= since) && !read_again.contains(&session.uid);
+    listing.rows.extend(last.rows().iter().filter(is_kept).cloned());
+    Ok(Some(listing))
+}

@@ -1,0 +1,91 @@
+//! By which keys each list is asked: one index type per row type.
+
+use super::snapshot::{Listed, Places};
+use crate::{
+    uid::{AgentUid, CompanyUid, JobUid, ManagedServerUid, ObjectUid, RepositoryUid, ServerUid, SessionUid, UniqueJobUid},
+    upstream::{
+        enterprise_manager::{managed_server::ManagedServer, session::Session},
+        vac::backup_agent_job::BackupAgentJob,
+        vspc::{
+            agent_job::AgentJob, agent_job_object::AgentJobObject, backup_copy_job::BackupCopyJob, backup_server::BackupServer,
+            computer_backup::ComputerBackup, enterprise_manager::ManagedBackupServer, job::Job, linked_job::LinkedJob,
+            linked_repository::LinkedRepository, organization::Organization, repository::Repository,
+        },
+    },
+};
+
+/// Whose row a job is: the company it is assigned to before the one that owns the server.
+pub fn company_of(job: &Job) -> Option<CompanyUid> {
+    job.mapped_organization_uid.or(job.organization_uid)
+}
+
+macro_rules! indexes {
+    ($($row:ty => $index:ident { $($field:ident: $key:ty = |$r:ident| $keys:expr),* $(,)? })*) => {$(
+        #[derive(Debug)]
+        #[allow(missing_docs, reason = "an index is named for its key")]
+        pub struct $index { $(pub $field: Places<$key>),* }
+
+        impl Listed for $row {
+            type Index = $index;
+            #[allow(unused_variables, reason = "a list that is only walked has no index")]
+            fn index(rows: &[Self]) -> $index {
+                $index { $($field: Places::by(rows, |$r| $keys)),* }
+            }
+        }
+    )*};
+}
+
+indexes! {
+    BackupServer => ServerIndex {
+        uid: ServerUid = |row| [row.instance_uid],
+        company: CompanyUid = |row| row.organization_uid,
+    }
+    Job => JobIndex {
+        key: (ServerUid, JobUid) = |row| [(row.backup_server_uid, row.instance_uid)],
+        uid: JobUid = |row| [row.instance_uid],
+        unique: UniqueJobUid = |row| row.unique_uid,
+        server: ServerUid = |row| [row.backup_server_uid],
+        company: CompanyUid = |row| company_of(row),
+    }
+    AgentJob => AgentJobIndex {
+        key: (ServerUid, JobUid) = |row| row.server().map(|server| (server, row.instance_uid)),
+        unique: UniqueJobUid = |row| row.unique_uid,
+    }
+    BackupCopyJob => CopyJobIndex {
+        key: (ServerUid, JobUid) = |row| row.server().map(|server| (server, row.instance_uid)),
+        unique: UniqueJobUid = |row| row.unique_uid,
+        uid: JobUid = |row| [row.instance_uid],
+    }
+    AgentJobObject => ObjectIndex {
+        job: JobUid = |row| [row.job_uid],
+        uid: ObjectUid = |row| [row.instance_uid],
+    }
+    LinkedJob => LinkIndex {
+        job: JobUid = |row| [row.job_uid],
+    }
+    LinkedRepository => LinkedRepositoryIndex {
+        repository: RepositoryUid = |row| [row.linked_repository_uid],
+    }
+    ComputerBackup => ComputerBackupIndex {
+        job: JobUid = |row| row.job_uid,
+    }
+    Repository => RepositoryIndex {
+        key: (ServerUid, RepositoryUid) = |row| [(row.backup_server_uid, row.instance_uid)],
+        server: ServerUid = |row| [row.backup_server_uid],
+    }
+    Organization => OrganizationIndex {
+        uid: CompanyUid = |row| [row.instance_uid],
+    }
+    ManagedBackupServer => ManagedBackupServerIndex {}
+    ManagedServer => ManagedServerIndex {
+        uid: ManagedServerUid = |row| [row.uid],
+    }
+    Session => SessionIndex {
+        uid: SessionUid = |row| [row.uid],
+        parent: SessionUid = |row| row.parent,
+    }
+    BackupAgentJob => BackupAgentJobIndex {
+        id: JobUid = |row| row.id,
+        agent: AgentUid = |row| row.agent,
+    }
+}

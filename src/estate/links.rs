@@ -1,0 +1,214 @@
+//! Which server a link is on.
+//!
+//! The fleet's list of links gives ids and no server, and job ids repeat over servers. A link is placed by VSPC's own id
+//! of its tape job; else by the tape job's id, if only one job has it; else by the linked job's id, if only one job has
+//! that (a tape job reads jobs of its own server). What can't be placed so is never guessed: the servers in question
+//! are read one by one, and a row read for a server is on it.
+
+use super::{
+    Caller, Failure, RowRef, View,
+    console::{Answers, LinkResource, LinkScope},
+    memo::Memo,
+    resource::Source,
+    snapshot::Snapshot,
+};
+use crate::{
+    uid::ServerUid,
+    upstream::vspc::{job::Job, linked_job::LinkedJob},
+};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+/// A link and the server that it is on, where that is known.
+#[derive(Clone, Debug)]
+pub struct PlacedLink {
+    /// The link.
+    pub row: RowRef<LinkedJob>,
+    /// Its server; `None` for a link both of whose jobs are unknown.
+    pub server: Option<ServerUid>,
+}
+
+/// The links that answer a question, and why there may be more.
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    /// The links.
+    pub links: Vec<PlacedLink>,
+    /// Why the list is not whole, if it isn't.
+    pub problem: Option<Failure>,
+}
+
+/// The links of one family.
+pub(super) struct LinkLists<S> {
+    lists: LinkResource<S>,
+    placement: Memo<Placement>,
+}
+
+/// Where the rows of a fleet's list belong.
+#[derive(Debug, Default)]
+struct Placement {
+    of_server: HashMap<ServerUid, Vec<u32>>,
+    /// Servers that may have rows which the fleet's list does not place.
+    doubtful: HashSet<ServerUid>,
+    /// Rows none of whose jobs is known: any server may have them.
+    orphans: Vec<u32>,
+}
+
+impl Placement {
+    fn work_out(links: &Snapshot<LinkedJob>, jobs: &Snapshot<Job>) -> Self {
+        let mut placement = Self::default();
+        let index = jobs.index();
+        let server_of = |places: &[u32]| match places {
+            [place] => Some(jobs.row(*place).backup_server_uid),
+            _ => None,
+        };
+        for (place, link) in (0u32..).zip(links.rows()) {
+            let by_unique = link.unique_job_uid.map_or(&[][..], |unique| index.unique.of(&unique));
+            let (by_job, by_linked) = (index.uid.of(&link.job_uid), index.uid.of(&link.linked_job_uid));
+            let placed = server_of(by_unique).or_else(|| server_of(by_job)).or_else(|| {
+                // only where the tape job itself is unknown: one that is known twice is doubtful, whatever it reads
+                if by_job.is_empty() { server_of(by_linked) } else { None }
+            });
+            match placed {
+                Some(server) => placement.of_server.entry(server).or_default().push(place),
+                None if by_job.is_empty() && by_linked.is_empty() => placement.orphans.push(place),
+                None => {
+                    let candidates = if by_job.is_empty() { by_linked } else { by_job };
+                    placement.doubtful.extend(candidates.iter().map(|place| jobs.row(*place).backup_server_uid));
+                }
+            }
+        }
+        placement
+    }
+
+    fn is_sure_of(&self, server: ServerUid) -> bool {
+        self.orphans.is_empty() && !self.doubtful.contains(&server)
+    }
+}
+
+impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
+    pub fn new(lists: LinkResource<S>) -> Self {
+        Self { lists, placement: Memo::default() }
+    }
+
+    /// The links of one tape or copy job. While the fleet's list is not in hand, the job's own list is one call; it is
+    /// sure to be this job's where the rows carry VSPC's own id.
+    pub async fn of_job<F>(&self, caller: &Caller, job: &Job, jobs: impl FnOnce() -> F) -> Result<Links, Failure>
+    where
+        F: Future<Output = Result<Arc<Snapshot<Job>>, Failure>>,
+    {
+        if self.lists.all_in_hand().await.is_none() && job.unique_uid.is_some() {
+            let scope = LinkScope::Job(job.instance_uid);
+            let snapshot = self.lists.each(vec![scope]).await.remove(&scope).transpose()?;
+            if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.rows().iter().all(|row| row.unique_job_uid.is_some())) {
+                let mut links = whole(&snapshot, caller, job.backup_server_uid);
+                links.links.retain(|link| link.row.unique_job_uid == job.unique_uid);
+                return Ok(links);
+            }
+        }
+        let server = job.backup_server_uid;
+        let mut links = self.of_servers(caller, &[server], jobs).await.remove(&server).transpose()?.unwrap_or_default();
+        links.links.retain(|link| link.row.job_uid == job.instance_uid);
+        Ok(links)
+    }
+
+    /// The links of these servers.
+    pub async fn of_servers<F>(&self, caller: &Caller, servers: &[ServerUid], jobs: impl FnOnce() -> F) -> Answers<ServerUid, Links>
+    where
+        F: Future<Output = Result<Arc<Snapshot<Job>>, Failure>>,
+    {
+        let scopes: Vec<_> = servers.iter().map(|server| LinkScope::Server(*server)).collect();
+        let mut read = self.lists.gather(&scopes).await;
+        let mut answers = HashMap::with_capacity(servers.len());
+        let mut unsure: Vec<ServerUid> = Vec::new();
+        let mut placement = None;
+        let mut jobs = Some(jobs);
+        for server in servers {
+            let Some(outcome) = read.remove(&LinkScope::Server(*server)) else { continue };
+            let snapshot = match outcome {
+                Ok(snapshot) => snapshot,
+                Err(failure) => {
+                    answers.insert(*server, Err(failure));
+                    continue;
+                }
+            };
+            let was_asked = snapshot.rows().iter().all(|row| row.asked_of == Some(*server));
+            if was_asked && !snapshot.rows().is_empty() {
+                answers.insert(*server, Ok(whole(&snapshot, caller, *server)));
+                continue;
+            }
+            if placement.is_none() && let Some(jobs) = jobs.take() {
+                placement = match jobs().await {
+                    Ok(jobs) => Some(self.placement(&snapshot, &jobs).await),
+                    Err(_) => None,
+                };
+            }
+            match &placement {
+                Some(placement) if placement.is_sure_of(*server) && snapshot.problem().is_none() => {
+                    let view = View::new(snapshot, caller);
+                    let places = placement.of_server.get(server).map_or(&[][..], Vec::as_slice);
+                    let links = view.pick(places).map(|row| PlacedLink { row, server: Some(*server) }).collect();
+                    answers.insert(*server, Ok(Links { links, problem: None }));
+                }
+                _ if snapshot.rows().is_empty() && snapshot.problem().is_none() => drop(answers.insert(*server, Ok(Links::default()))),
+                _ => unsure.push(*server),
+            }
+        }
+        answers.extend(self.one_by_one(caller, unsure).await);
+        answers
+    }
+
+    /// Every link of the fleet, and why some may be missing.
+    pub async fn all<F>(&self, caller: &Caller, jobs: impl FnOnce() -> F) -> Result<Links, Failure>
+    where
+        F: Future<Output = Result<Arc<Snapshot<Job>>, Failure>>,
+    {
+        let snapshot = self.lists.all().await?;
+        let placement = self.placement(&snapshot, &jobs().await?).await;
+        let view = View::new(snapshot, caller);
+        let mut problem = view.problem().cloned();
+        let mut links: Vec<PlacedLink> = Vec::new();
+        for (server, places) in &placement.of_server {
+            if !placement.doubtful.contains(server) {
+                links.extend(view.pick(places).map(|row| PlacedLink { row, server: Some(*server) }));
+            }
+        }
+        links.extend(view.pick(&placement.orphans).map(|row| PlacedLink { row, server: None }));
+        for answer in self.one_by_one(caller, placement.doubtful.iter().copied().collect()).await.into_values() {
+            match answer {
+                Ok(placed) => {
+                    problem = problem.or(placed.problem);
+                    links.extend(placed.links);
+                }
+                Err(failure) => problem = problem.or(Some(failure)),
+            }
+        }
+        Ok(Links { links, problem })
+    }
+
+    async fn placement(&self, links: &Arc<Snapshot<LinkedJob>>, jobs: &Arc<Snapshot<Job>>) -> Arc<Placement> {
+        let generations = vec![links.generation(), jobs.generation()];
+        let (links, jobs) = (links.clone(), jobs.clone());
+        self.placement.get(generations, move || Placement::work_out(&links, &jobs)).await
+    }
+
+    async fn one_by_one(&self, caller: &Caller, servers: Vec<ServerUid>) -> Answers<ServerUid, Links> {
+        let scopes = servers.iter().map(|server| LinkScope::Server(*server)).collect();
+        let mut read = self.lists.each(scopes).await;
+        let mut answers = HashMap::with_capacity(servers.len());
+        for server in servers {
+            if let Some(outcome) = read.remove(&LinkScope::Server(server)) {
+                answers.insert(server, outcome.map(|snapshot| whole(&snapshot, caller, server)));
+            }
+        }
+        answers
+    }
+}
+
+/// All rows of a list that was read for one server.
+fn whole(snapshot: &Arc<Snapshot<LinkedJob>>, caller: &Caller, server: ServerUid) -> Links {
+    let view = View::new(snapshot.clone(), caller);
+    let links = view.rows().map(|row| PlacedLink { row, server: Some(server) }).collect();
+    Links { links, problem: view.problem().cloned() }
+}

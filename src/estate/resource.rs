@@ -1,0 +1,166 @@
+//! One kind of list of one upstream: its fleet-wide reading, its readings by key, and the choice between them.
+
+use super::{
+    Failure, Status,
+    choice::{Choice, choose},
+    shelf::{Freshness, Shelf},
+    snapshot::{Listed, Snapshot},
+};
+use crate::{
+    time::Clock,
+    upstream::{
+        Error,
+        pager::{Listing, Opened},
+    },
+};
+use futures_util::future::{BoxFuture, join_all};
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+use tokio::sync::OnceCell;
+
+/// Rows kept by the fleet-wide reading: ten times the largest estate heard of.
+const WIDE_ROWS: u64 = 2_000_000;
+/// Rows kept by readings by key, together.
+const NARROW_ROWS: u64 = 200_000;
+
+/// How one kind of list is read from its upstream.
+pub(super) trait Source<K, T>: Send + Sync + 'static {
+    /// The first page of the fleet's list.
+    fn open(&self) -> BoxFuture<'_, Result<Opened<T>, Error>>;
+    /// The rest of it.
+    fn finish(&self, opened: Opened<T>) -> BoxFuture<'_, Result<Listing<T>, Error>>;
+    /// The list of one key.
+    fn narrow<'a>(&'a self, key: &'a K) -> BoxFuture<'a, Result<Listing<T>, Error>>;
+}
+
+/// One kind of list of one upstream.
+pub(super) struct Resource<K, T: Listed, S> {
+    wide: Arc<Shelf<(), T>>,
+    narrow: Arc<Shelf<K, T>>,
+    shared: Arc<Shared<T, S>>,
+}
+
+struct Shared<T, S> {
+    source: S,
+    /// How many pages the fleet's list had when it was last seen; 0 for not seen.
+    pages: AtomicU32,
+    probe: OnceCell<()>,
+    /// The first page that the probe read, until somebody goes on from it.
+    opened: Mutex<Option<Opened<T>>>,
+}
+
+impl<K, T, S> Resource<K, T, S>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    T: Listed,
+    S: Source<K, T>,
+{
+    pub fn new(source: S, status: &Arc<Status>, clock: Clock, freshness: Freshness) -> Self {
+        Self {
+            wide: Shelf::new(status.clone(), clock, freshness, WIDE_ROWS),
+            narrow: Shelf::new(status.clone(), clock, freshness, NARROW_ROWS),
+            shared: Arc::new(Shared { source, pages: AtomicU32::new(0), probe: OnceCell::new(), opened: Mutex::default() }),
+        }
+    }
+
+    /// The fleet's list.
+    pub async fn all(&self) -> Result<Arc<Snapshot<T>>, Failure> {
+        self.wide.get(&(), || read_wide(self.shared.clone())).await
+    }
+
+    /// The fleet's list, if it is in hand.
+    pub async fn all_in_hand(&self) -> Option<Arc<Snapshot<T>>> {
+        self.wide.peek(&(), || read_wide(self.shared.clone())).await
+    }
+
+    /// For each key a reading that answers it, whichever way is cheaper for all of them together.
+    pub async fn gather(&self, keys: &[K]) -> HashMap<K, Result<Arc<Snapshot<T>>, Failure>> {
+        if let Some(all) = self.all_in_hand().await {
+            return keys.iter().map(|key| (key.clone(), Ok(all.clone()))).collect();
+        }
+        let mut answers = HashMap::with_capacity(keys.len());
+        let mut missing = Vec::new();
+        for key in keys {
+            match self.narrow.peek(key, || read_narrow(self.shared.clone(), key.clone())).await {
+                Some(snapshot) => drop(answers.insert(key.clone(), Ok(snapshot))),
+                None => missing.push(key.clone()),
+            }
+        }
+        if missing.is_empty() {
+            return answers;
+        }
+        if self.prefers_wide(missing.len()).await {
+            let all = self.all().await;
+            answers.extend(missing.into_iter().map(|key| (key, all.clone())));
+        } else {
+            answers.extend(self.each(missing).await);
+        }
+        answers
+    }
+
+    /// A reading of its own for each key, whatever the fleet's list says.
+    pub async fn each(&self, keys: Vec<K>) -> HashMap<K, Result<Arc<Snapshot<T>>, Failure>> {
+        let reads = keys.into_iter().map(|key| async move {
+            let outcome = self.narrow.get(&key, || read_narrow(self.shared.clone(), key.clone())).await;
+            (key, outcome)
+        });
+        join_all(reads).await.into_iter().collect()
+    }
+
+    /// Whether the fleet's list is the cheaper way to `calls` answers.
+    async fn prefers_wide(&self, calls: usize) -> bool {
+        if self.wide.is_reading(&()) {
+            return true;
+        }
+        let pages = || Some(self.shared.pages.load(Ordering::Relaxed)).filter(|pages| *pages > 0);
+        match choose(calls, pages(), 0) {
+            Choice::Narrow => false,
+            Choice::Wide => true,
+            Choice::Probe => {
+                // One probe for all who wonder; if it fails the narrow reads will say why, key by key.
+                let probed = self.shared.probe.get_or_try_init(|| self.shared.probe()).await;
+                let wide = probed.is_ok() && choose(calls, pages(), 1) == Choice::Wide;
+                if !wide {
+                    self.shared.take_opened();
+                }
+                wide
+            }
+        }
+    }
+}
+
+impl<T: Listed, S> Shared<T, S> {
+    fn take_opened(&self) -> Option<Opened<T>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    async fn probe<K>(&self) -> Result<(), Error>
+    where
+        S: Source<K, T>,
+    {
+        let opened = self.source.open().await?;
+        self.pages.store(opened.pages(), Ordering::Relaxed);
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+        Ok(())
+    }
+}
+
+async fn read_wide<K, T: Listed, S: Source<K, T>>(shared: Arc<Shared<T, S>>) -> Result<Listing<T>, Error> {
+    let opened = match shared.take_opened() {
+        Some(opened) => opened,
+        None => shared.source.open().await?,
+    };
+    let listing = shared.source.finish(opened).await?;
+    shared.pages.store(listing.pages, Ordering::Relaxed);
+    Ok(listing)
+}
+
+async fn read_narrow<K, T: Listed, S: Source<K, T>>(shared: Arc<Shared<T, S>>, key: K) -> Result<Listing<T>, Error> {
+    shared.source.narrow(&key).await
+}

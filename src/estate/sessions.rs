@@ -1,0 +1,240 @@
+//! Questions about history: they need an Enterprise Manager's sessions and a console's jobs at once.
+
+use super::{
+    Caller, Estate, Failure, JobKey, MachineKey, RowRef, SessionKey, UpstreamId, View,
+    correlate::{ConsoleSide, Correlation, MatchedBy},
+    history::History,
+    snapshot::Snapshot,
+};
+use crate::{
+    uid::{JobUid, ServerUid, SessionUid},
+    upstream::{enterprise_manager::session::Session, vspc::job::Job},
+};
+use futures_util::future::join_all;
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+/// A session and what the console makes of it.
+#[derive(Clone, Debug)]
+pub struct MatchedSession {
+    /// The session.
+    pub row: RowRef<Session>,
+    /// The job that it belongs to.
+    pub job: Option<JobKey>,
+    /// How that is known.
+    pub matched_by: MatchedBy,
+    /// The console's server that ran it.
+    pub server: Option<(UpstreamId, ServerUid)>,
+    /// The machine that it is about, if it is one machine's part of a run.
+    pub computer: Option<String>,
+}
+
+impl MatchedSession {
+    /// Its key.
+    pub fn key(&self) -> SessionKey {
+        SessionKey { upstream: self.row.upstream(), session: self.row.uid }
+    }
+}
+
+/// Sessions that answer a question, and why there may be more.
+#[derive(Clone, Debug, Default)]
+pub struct Sessions {
+    /// The sessions.
+    pub rows: Vec<MatchedSession>,
+    /// Why the list is not whole, if it isn't.
+    pub problem: Option<Failure>,
+}
+
+/// One Enterprise Manager's sessions with their correlation.
+struct Correlated {
+    view: View<Session>,
+    correlation: Arc<Correlation>,
+}
+
+impl Correlated {
+    fn at(&self, place: u32) -> Option<MatchedSession> {
+        let row = self.view.get(place)?;
+        let (job, matched_by) = self.correlation.job_of(place);
+        let computer = self.correlation.computer_of(place, &row).map(str::to_owned);
+        Some(MatchedSession { job, matched_by, server: self.correlation.server_of(place), computer, row })
+    }
+
+    fn pick(&self, places: &[u32]) -> impl Iterator<Item = MatchedSession> {
+        places.iter().filter_map(|place| self.at(*place))
+    }
+}
+
+impl Estate {
+    /// Every agent session that every Enterprise Manager has in its window.
+    pub async fn all_sessions(&self, caller: &Caller) -> Sessions {
+        let mut all = Sessions::default();
+        for outcome in join_all(self.histories.iter().map(|history| self.correlated(caller, history))).await {
+            match outcome {
+                Ok(correlated) => {
+                    all.problem = all.problem.or(correlated.view.problem().cloned());
+                    let count = correlated.view.rows().map(|row| row.place());
+                    all.rows.extend(count.filter_map(|place| correlated.at(place)));
+                }
+                Err(failure) => all.problem = all.problem.or(Some(failure)),
+            }
+        }
+        all
+    }
+
+    /// One session by id: in one Enterprise Manager, or in whichever has it.
+    pub async fn session(&self, caller: &Caller, uid: SessionUid, history: Option<UpstreamId>) -> Result<Option<MatchedSession>, Failure> {
+        let mut problem = None;
+        for history in self.histories.iter().filter(|candidate| history.is_none_or(|id| candidate.id() == id)) {
+            match history.session(caller, uid).await {
+                Ok(Some(row)) => return Ok(Some(self.matched(caller, history, row).await)),
+                Ok(None) => {}
+                Err(failure) => problem = Some(failure),
+            }
+        }
+        problem.map_or(Ok(None), Err)
+    }
+
+    /// The parts of a run, one per machine.
+    pub async fn parts_of_run(&self, caller: &Caller, run: SessionKey) -> Result<Sessions, Failure> {
+        let Some(history) = self.history(run.upstream) else { return Ok(Sessions::default()) };
+        let correlated = self.correlated(caller, history).await?;
+        let rows = correlated.pick(correlated.view.index().parent.of(&run.session)).collect();
+        Ok(Sessions { rows, problem: correlated.view.problem().cloned() })
+    }
+
+    /// The runs of these jobs, newest first. `jobs` are in hand, so their kinds are known.
+    ///
+    /// Agent jobs are answered from the window while it is in hand; else, as jobs of other types always, from one
+    /// query per 40 jobs. Enterprise Manager knows nothing of tape: tape jobs have no sessions, and cost nothing.
+    pub async fn runs_of_jobs(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> HashMap<JobKey, Result<Sessions, Failure>> {
+        let is_kind = |job: &Job, word: &str| job.r#type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case(word));
+        let is_tape = |job: &Job| is_kind(job, "BackupToTape") || is_kind(job, "FileToTape");
+        let is_agent = |job: &Job| is_kind(job, "AgentBackupJob") || is_kind(job, "AgentPolicy");
+        let key = |job: &RowRef<Job>| JobKey { upstream: job.upstream(), server: job.backup_server_uid, job: job.instance_uid };
+
+        let mut answers: HashMap<JobKey, Result<Sessions, Failure>> = jobs.iter().map(|job| (key(job), Ok(Sessions::default()))).collect();
+        for history in &self.histories {
+            let window = history.has_sessions().await;
+            let (from_window, by_query): (Vec<_>, Vec<_>) =
+                jobs.iter().filter(|job| !is_tape(job)).partition(|job| window && is_agent(job));
+            if !from_window.is_empty() {
+                let correlated = self.correlated(caller, history).await;
+                from_window.into_iter().for_each(|job| add_runs(&mut answers, key(job), &correlated));
+            }
+            if !by_query.is_empty() {
+                let uids: BTreeSet<JobUid> = by_query.iter().map(|job| job.instance_uid).collect();
+                let correlated = match history.sessions_of_jobs(&uids.into_iter().collect()).await {
+                    Ok(snapshot) => self.correlate_few(caller, history, snapshot).await,
+                    Err(failure) => Err(failure),
+                };
+                by_query.into_iter().for_each(|job| add_runs(&mut answers, key(job), &correlated));
+            }
+        }
+        answers
+    }
+
+    /// The parts of these machines in the runs of their jobs, newest first.
+    ///
+    /// A job whose runs have no parts at all is answered with its runs: there is nothing finer.
+    pub async fn sessions_of_machines(&self, caller: &Caller, machines: &[MachineKey]) -> HashMap<MachineKey, Result<Sessions, Failure>> {
+        let mut answers: HashMap<MachineKey, Result<Sessions, Failure>> =
+            machines.iter().map(|machine| (machine.clone(), Ok(Sessions::default()))).collect();
+        for history in &self.histories {
+            let correlated = self.correlated(caller, history).await;
+            for machine in machines {
+                let Some(answer) = answers.get_mut(machine) else { continue };
+                add(answer, &correlated, |correlated| {
+                    let correlation = &correlated.correlation;
+                    if correlation.has_parts(&machine.job) {
+                        correlation.parts_of(machine.job, &machine.computer)
+                    } else {
+                        correlation.runs_of(&machine.job)
+                    }
+                });
+            }
+        }
+        answers
+    }
+
+    async fn matched(&self, caller: &Caller, history: &History, row: RowRef<Session>) -> MatchedSession {
+        let unmatched = MatchedSession { row: row.clone(), job: None, matched_by: MatchedBy::None, server: None, computer: None };
+        // A session of the window is matched there; one from outside is matched alone, by what it says of itself.
+        if let Ok(correlated) = self.correlated_if_in_hand(caller, history).await
+            && let Some(known) = correlated.view.index().uid.of(&row.uid).first().and_then(|place| correlated.at(*place))
+        {
+            return MatchedSession { row, ..known };
+        }
+        match self.correlate_few(caller, history, row.snapshot().clone()).await {
+            Ok(correlated) => correlated.at(row.place()).unwrap_or(unmatched),
+            Err(_) => unmatched,
+        }
+    }
+
+    async fn correlated_if_in_hand(&self, caller: &Caller, history: &History) -> Result<Correlated, ()> {
+        if !history.has_sessions().await {
+            return Err(());
+        }
+        self.correlated(caller, history).await.map_err(|_| ())
+    }
+
+    /// The window of one Enterprise Manager, matched with every console's jobs.
+    async fn correlated(&self, caller: &Caller, history: &History) -> Result<Correlated, Failure> {
+        let (sessions, consoles, managed) =
+            tokio::join!(history.session_snapshot(), self.console_sides(), history.server_snapshot());
+        let (sessions, consoles, managed) = (sessions?, consoles?, managed.ok());
+        let mut generations = vec![sessions.generation(), managed.as_ref().map_or(0, |managed| managed.generation())];
+        for console in &consoles {
+            generations.extend([console.jobs.generation(), console.servers.generation()]);
+            generations.push(console.mapping.as_ref().map_or(0, |mapping| mapping.generation()));
+        }
+        let all = sessions.clone();
+        let correlation = history
+            .correlation()
+            .get(generations, move || Correlation::work_out(&all, managed.as_deref(), &consoles))
+            .await;
+        Ok(Correlated { view: View::new(sessions, caller), correlation })
+    }
+
+    /// A few sessions matched with every console's jobs; not remembered.
+    async fn correlate_few(&self, caller: &Caller, history: &History, sessions: Arc<Snapshot<Session>>) -> Result<Correlated, Failure> {
+        let (consoles, managed) = tokio::join!(self.console_sides(), history.server_snapshot());
+        let consoles = consoles?;
+        let correlation = Arc::new(Correlation::work_out(&sessions, managed.ok().as_deref(), &consoles));
+        Ok(Correlated { view: View::new(sessions, caller), correlation })
+    }
+
+    async fn console_sides(&self) -> Result<Vec<ConsoleSide>, Failure> {
+        let sides = self.consoles.iter().map(|console| async {
+            let (jobs, servers, mapping) = tokio::join!(console.job_snapshot(), console.server_snapshot(), console.mapping());
+            Ok(ConsoleSide { id: console.id(), jobs: jobs?, servers: servers?, mapping: mapping.ok() })
+        });
+        join_all(sides).await.into_iter().collect()
+    }
+}
+
+fn add_runs(answers: &mut HashMap<JobKey, Result<Sessions, Failure>>, job: JobKey, correlated: &Result<Correlated, Failure>) {
+    if let Some(answer) = answers.get_mut(&job) {
+        add(answer, correlated, |correlated| correlated.correlation.runs_of(&job));
+    }
+}
+
+/// Adds one Enterprise Manager's sessions to an answer, or its failure.
+fn add(
+    answer: &mut Result<Sessions, Failure>,
+    correlated: &Result<Correlated, Failure>,
+    places: impl FnOnce(&Correlated) -> &[u32],
+) {
+    let Ok(sessions) = answer else { return };
+    match correlated {
+        Ok(correlated) => {
+            sessions.rows.extend(correlated.pick(places(correlated)));
+            sessions.rows.sort_by_key(|session| std::cmp::Reverse((session.row.created, session.row.uid)));
+            if sessions.problem.is_none() {
+                sessions.problem = correlated.view.problem().cloned();
+            }
+        }
+        Err(failure) => *answer = Err(failure.clone()),
+    }
+}

@@ -1,0 +1,160 @@
+//! Keeps readings by key: one flight per key however many wait, stale readings served while one refresh runs, failures
+//! damped and never kept.
+
+use super::{
+    Failure, Status,
+    snapshot::{Listed, Snapshot},
+};
+use crate::{
+    time::Clock,
+    upstream::{Error, ErrorKind, meter, pager::Listing},
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use moka::future::Cache;
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+type Outcome<T> = Result<Arc<Snapshot<T>>, Failure>;
+type Flight<T> = Shared<BoxFuture<'static, Outcome<T>>>;
+
+/// How long readings are good for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Freshness {
+    /// Younger than this they need no refresh.
+    pub lifetime: Duration,
+    /// Older than `lifetime` by this they are thrown away.
+    pub max_stale: Duration,
+    /// How long a failure is passed on without asking again.
+    pub failure: Duration,
+}
+
+/// Readings of one kind of list, by key.
+pub(super) struct Shelf<K, T: Listed> {
+    kept: Cache<K, Arc<Snapshot<T>>>,
+    damped: Cache<K, Failure>,
+    flights: Mutex<HashMap<K, Flight<T>>>,
+    freshness: Freshness,
+    status: Arc<Status>,
+    clock: Clock,
+}
+
+impl<K, T> Shelf<K, T>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    T: Listed,
+{
+    /// An empty shelf that keeps at most `rows` rows.
+    pub fn new(status: Arc<Status>, clock: Clock, freshness: Freshness, rows: u64) -> Arc<Self> {
+        let kept = Cache::builder()
+            .max_capacity(rows)
+            .weigher(|_, snapshot: &Arc<Snapshot<T>>| snapshot.len().saturating_add(1))
+            .time_to_live(freshness.lifetime + freshness.max_stale)
+            .build();
+        let damped = Cache::builder().max_capacity(10_000).time_to_live(freshness.failure).build();
+        Arc::new(Self { kept, damped, flights: Mutex::default(), freshness, status, clock })
+    }
+
+    /// What is kept under a key, fresh or stale; a stale one is being refreshed by the time this returns.
+    pub async fn peek<F>(self: &Arc<Self>, key: &K, read: impl FnOnce() -> F) -> Option<Arc<Snapshot<T>>>
+    where
+        F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
+    {
+        let snapshot = self.kept.get(key).await?;
+        if !snapshot.is_fresh() && self.damped.get(key).await.is_none() {
+            drop(self.flight(key, read));
+        }
+        Some(snapshot)
+    }
+
+    /// What is kept, or what a reading gives; a thousand askers cause one reading.
+    pub async fn get<F>(self: &Arc<Self>, key: &K, read: impl Fn() -> F) -> Outcome<T>
+    where
+        F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
+    {
+        if let Some(snapshot) = self.peek(key, &read).await {
+            return Ok(snapshot);
+        }
+        if let Some(failure) = self.damped.get(key).await {
+            return Err(failure);
+        }
+        self.flight(key, read).await
+    }
+
+    /// Whether a reading is under way.
+    pub fn is_reading(&self, key: &K) -> bool {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
+    /// The last reading, for one that builds on it.
+    pub async fn last(&self, key: &K) -> Option<Arc<Snapshot<T>>> {
+        self.kept.get(key).await
+    }
+
+    fn flight<F>(self: &Arc<Self>, key: &K, read: impl FnOnce() -> F) -> Flight<T>
+    where
+        F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
+    {
+        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flights.get(key) {
+            return flight.clone();
+        }
+        // A flight that landed since the caller looked: its reading is kept before it leaves `flights`.
+        if let Some(Some(snapshot)) = self.kept.get(key).now_or_never()
+            && snapshot.is_fresh()
+        {
+            return async move { Ok(snapshot) }.boxed().shared();
+        }
+        let (shelf, landing, reading) = (self.clone(), key.clone(), read());
+        // A task of its own: the asker who started it may leave, those who wait must not start again.
+        let task = meter::spawn(async move {
+            let outcome = std::panic::AssertUnwindSafe(reading).catch_unwind().await;
+            let outcome = outcome.unwrap_or_else(|_| Err(shelf.broken()));
+            shelf.land(&landing, outcome).await
+        });
+        let shelf = self.clone();
+        let flight = async move { task.await.unwrap_or_else(|_| Err(Arc::new(shelf.broken()))) }.boxed().shared();
+        flights.insert(key.clone(), flight.clone());
+        flight
+    }
+
+    async fn land(&self, key: &K, outcome: Result<Listing<T>, Error>) -> Outcome<T> {
+        let outcome = match outcome {
+            Ok(listing) => {
+                self.status.answered();
+                let Freshness { lifetime, failure, .. } = self.freshness;
+                let snapshot = Arc::new(Snapshot::new(listing, self.status.id, self.clock.now(), lifetime, failure));
+                // Part of a list does not replace the whole of an older one while that may still be shown.
+                let older = if snapshot.problem().is_some() { self.kept.get(key).await } else { None };
+                match (older.filter(|older| older.problem().is_none()), snapshot.problem()) {
+                    (Some(older), Some(problem)) => {
+                        self.damped.insert(key.clone(), problem.clone()).await;
+                        Ok(older)
+                    }
+                    _ => {
+                        self.kept.insert(key.clone(), snapshot.clone()).await;
+                        Ok(snapshot)
+                    }
+                }
+            }
+            Err(error) => {
+                self.status.failed(&error);
+                let failure = Arc::new(error);
+                self.damped.insert(key.clone(), failure.clone()).await;
+                Err(failure)
+            }
+        };
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        outcome
+    }
+
+    fn broken(&self) -> Error {
+        Error::new(&self.status.name, ErrorKind::Invalid, "a read ended in a panic")
+    }
+}

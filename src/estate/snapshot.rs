@@ -1,0 +1,121 @@
+//! One reading of one upstream list: rows that never change, and an index for every key that an edge asks by.
+
+use super::{Failure, UpstreamId};
+use crate::upstream::pager::{Listing, Row};
+use jiff::Timestamp;
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+/// A row type that can be kept: it says how its list is indexed.
+pub trait Listed: Row {
+    /// The indexes: places in the list by key.
+    type Index: Send + Sync + std::fmt::Debug;
+    /// Builds them once, when the list was read.
+    fn index(rows: &[Self]) -> Self::Index
+    where
+        Self: Sized;
+}
+
+/// Places by key, for keys that many rows share.
+#[derive(Debug)]
+pub struct Places<K>(HashMap<K, Vec<u32>>);
+
+impl<K: Eq + Hash> Places<K> {
+    /// Files every row under the keys that `keys` gives it.
+    pub fn by<T, I: IntoIterator<Item = K>>(rows: &[T], keys: impl Fn(&T) -> I) -> Self {
+        let mut places: HashMap<K, Vec<u32>> = HashMap::new();
+        for (place, row) in (0u32..).zip(rows) {
+            for key in keys(row) {
+                places.entry(key).or_default().push(place);
+            }
+        }
+        Self(places)
+    }
+
+    /// The places under a key; none for a key not there.
+    pub fn of(&self, key: &K) -> &[u32] {
+        self.0.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The place under a key that leads to exactly one row.
+    pub fn only(&self, key: &K) -> Option<u32> {
+        match self.of(key) {
+            [place] => Some(*place),
+            _ => None,
+        }
+    }
+}
+
+/// One reading of one list.
+#[derive(Debug)]
+pub struct Snapshot<T: Listed> {
+    rows: Box<[T]>,
+    index: T::Index,
+    upstream: UpstreamId,
+    fetched_at: Timestamp,
+    read: Instant,
+    lifetime: Duration,
+    problem: Option<Failure>,
+    generation: u64,
+}
+
+impl<T: Listed> Snapshot<T> {
+    /// Files a listing. An incomplete one is only good for `lifetime_if_incomplete`.
+    pub(super) fn new(listing: Listing<T>, upstream: UpstreamId, fetched_at: Timestamp, lifetime: Duration, lifetime_if_incomplete: Duration) -> Self {
+        static GENERATIONS: AtomicU64 = AtomicU64::new(1);
+        let problem = listing.problem.map(Arc::new);
+        Self {
+            index: T::index(&listing.rows),
+            rows: listing.rows.into(),
+            upstream,
+            fetched_at,
+            read: Instant::now(),
+            lifetime: if problem.is_some() { lifetime.min(lifetime_if_incomplete) } else { lifetime },
+            problem,
+            generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn len(&self) -> u32 {
+        u32::try_from(self.rows.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn row(&self, place: u32) -> &T {
+        &self.rows[place as usize]
+    }
+
+    pub(super) fn rows(&self) -> &[T] {
+        &self.rows
+    }
+
+    pub(super) fn index(&self) -> &T::Index {
+        &self.index
+    }
+
+    pub(super) fn upstream(&self) -> UpstreamId {
+        self.upstream
+    }
+
+    pub(super) fn fetched_at(&self) -> Timestamp {
+        self.fetched_at
+    }
+
+    pub(super) fn is_fresh(&self) -> bool {
+        self.read.elapsed() < self.lifetime
+    }
+
+    pub(super) fn problem(&self) -> Option<&Failure> {
+        self.problem.as_ref()
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+}

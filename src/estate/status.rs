@@ -1,0 +1,91 @@
+//! How each upstream is doing, as the last reads show it.
+
+use super::UpstreamId;
+use crate::{
+    time::Clock,
+    upstream::{Error, ErrorKind, settings::Kind},
+};
+use jiff::Timestamp;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What the last read says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing was asked yet.
+    Unknown,
+    /// It answered.
+    Up,
+    /// It did not, for this reason.
+    Down(ErrorKind),
+}
+
+/// One upstream's name, kind and condition.
+#[derive(Debug)]
+pub struct Status {
+    /// Its place in the configuration.
+    pub id: UpstreamId,
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// The API it speaks.
+    pub kind: Kind,
+    clock: Clock,
+    seen: Mutex<Seen>,
+}
+
+/// What was seen of an upstream so far.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// What the last read says.
+    pub state: State,
+    /// When it last answered.
+    pub last_ok: Option<Timestamp>,
+    /// When it last failed to.
+    pub last_failure: Option<Timestamp>,
+    /// Its product version, once asked.
+    pub version: Option<String>,
+    /// Why the last read failed: for the operator's eyes.
+    pub detail: Option<String>,
+}
+
+impl Status {
+    /// Nothing known yet.
+    pub fn new(id: UpstreamId, name: Arc<str>, kind: Kind, clock: Clock) -> Self {
+        let seen = Seen { state: State::Unknown, last_ok: None, last_failure: None, version: None, detail: None };
+        Self { id, name, kind, clock, seen: Mutex::new(seen) }
+    }
+
+    /// What was seen so far.
+    pub fn seen(&self) -> Seen {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes an answer.
+    pub(super) fn answered(&self) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.state = State::Up;
+        seen.last_ok = Some(self.clock.now());
+        seen.detail = None;
+    }
+
+    /// Notes a failure. A refused question is an answer all the same.
+    pub(super) fn failed(&self, error: &Error) {
+        if error.kind == ErrorKind::Rejected {
+            return self.answered();
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.state = State::Down(error.kind);
+        seen.last_failure = Some(self.clock.now());
+        seen.detail = Some(error.detail.clone());
+    }
+
+    /// Notes the outcome of a probe, with the version where it tells one.
+    pub(super) fn probed(&self, outcome: Result<Option<String>, Error>) {
+        match outcome {
+            Ok(version) => {
+                self.answered();
+                self.seen.lock().unwrap_or_else(PoisonError::into_inner).version = version;
+            }
+            Err(error) => self.failed(&error),
+        }
+    }
+}

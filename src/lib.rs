@@ -1,0 +1,7 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub mod estate;
+pub mod time;
+pub mod uid;
+pub mod upstream;

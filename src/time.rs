@@ -1,0 +1,101 @@
+//! The upstreams' timestamp forms, read into one: an instant, or nothing.
+//!
+//! Seen: RFC 3339 with none to seven fraction digits and any offset (Service Provider Console), UTC with `Z`
+//! (Enterprise Manager), no zone at all (`0001-01-01T00:00:00` in VAC v2, the stamp in an Enterprise Manager
+//! session's name). The years 0001, 1753 and 9999 are .NET's and SQL Server's words for 'never'.
+
+use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use serde::{Deserialize, Deserializer};
+
+/// Reads one upstream timestamp. A sentinel, or text that is no timestamp, is `None`: not known.
+pub fn parse(text: &str) -> Option<Timestamp> {
+    let text = text.trim();
+    let instant = match text.parse::<Timestamp>() {
+        Ok(instant) => instant,
+        // without a zone the vendors mean UTC
+        Err(_) => text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp(),
+    };
+    let year = instant.to_zoned(TimeZone::UTC).year();
+    (1754..=9990).contains(&year).then_some(instant)
+}
+
+/// The start time in an Enterprise Manager session name, `Policy - machine@2018-12-16 10:00:08`: after the last `@`.
+pub fn from_session_name(name: &str) -> Option<Timestamp> {
+    parse(name.rsplit_once('@')?.1)
+}
+
+/// For `#[serde(deserialize_with)]`: missing, null, sentinel and unreadable are all `None`.
+pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+    Ok(text.as_deref().and_then(parse))
+}
+
+/// Whole seconds from `start` to `end`; `None` while running, and never negative.
+pub fn seconds_between(start: Option<Timestamp>, end: Option<Timestamp>) -> Option<i64> {
+    let seconds = end?.as_second() - start?.as_second();
+    (seconds >= 0).then_some(seconds)
+}
+
+/// The form that leaves us: RFC 3339 in UTC with as many fraction digits as there are.
+pub fn render(instant: Timestamp) -> String {
+    instant.to_string()
+}
+
+/// What time it is: the system's clock, or a fixed instant in tests.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Clock {
+    /// The system's clock.
+    #[default]
+    System,
+    /// Always this instant.
+    Fixed(Timestamp),
+}
+
+impl Clock {
+    /// The present instant.
+    pub fn now(self) -> Timestamp {
+        match self {
+            Clock::System => Timestamp::now(),
+            Clock::Fixed(instant) => instant,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utc(text: &str) -> Option<String> {
+        parse(text).map(render)
+    }
+
+    #[test]
+    fn every_form_in_the_vendor_samples_is_read() {
+        assert_eq!(utc("2020-03-14T20:10:00.0000000+00:00").as_deref(), Some("2020-03-14T20:10:00Z"));
+        assert_eq!(utc("2018-10-12T01:37:05.2423906+03:00").as_deref(), Some("2018-10-11T22:37:05.2423906Z"));
+        assert_eq!(utc("2018-12-07T08:30:00.767Z").as_deref(), Some("2018-12-07T08:30:00.767Z"));
+        assert_eq!(utc("2026-06-16 06:33:10.659559").as_deref(), Some("2026-06-16T06:33:10.659559Z"));
+    }
+
+    #[test]
+    fn the_words_for_never_are_nothing() {
+        for never in ["0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "1753-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z", "-", ""] {
+            assert_eq!(parse(never), None, "{never}");
+        }
+    }
+
+    #[test]
+    fn the_stamp_follows_the_last_at_sign() {
+        let name = "mail@night - host@2018-12-16 10:00:08";
+        assert_eq!(from_session_name(name).map(render).as_deref(), Some("2018-12-16T10:00:08Z"));
+        assert_eq!(from_session_name("no stamp"), None);
+    }
+
+    #[test]
+    fn a_running_or_backward_interval_has_no_length() {
+        let at = |text| parse(text);
+        assert_eq!(seconds_between(at("2020-01-01T00:00:00Z"), None), None);
+        assert_eq!(seconds_between(at("2020-01-01T00:00:09Z"), at("2020-01-01T00:00:00Z")), None);
+        assert_eq!(seconds_between(at("2020-01-01T00:00:00Z"), at("2020-01-01T00:00:09Z")), Some(9));
+    }
+}

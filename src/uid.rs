@@ -1,0 +1,110 @@
+//! Typed ids: one line per kind, so that a job's id can't be used where a server's is asked for.
+//!
+//! The registry at the end is the whole list. An id keeps nothing but its 128 bits; it prints in the
+//! hyphenated lower-case form, which is also the only form that [`parse_hyphenated`] takes from a
+//! client: one object has one spelling, and so one cache key.
+
+use serde::{Deserialize, Deserializer};
+use uuid::Uuid;
+
+/// Parses the hyphenated 36-character form and no other (`uuid` alone would also take braces, URNs and bare hex).
+pub fn parse_hyphenated(text: &str) -> Option<Uuid> {
+    if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
+}
+
+/// The GUID at the end of an Enterprise Manager URN, `urn:veeam:BackupJobSession:<guid>`, or a bare GUID.
+pub fn parse_urn(text: &str) -> Option<Uuid> {
+    parse_hyphenated(text.rsplit(':').next()?.trim()).filter(|uid| !uid.is_nil())
+}
+
+/// The first GUID in the path of a vendor href, after the segment `collection`.
+///
+/// Hrefs name foreign hosts and are never followed: this takes the id out, and the caller builds its own URL.
+pub fn parse_href(href: &str, collection: &str) -> Option<Uuid> {
+    let path = href.split(['?', '#']).next()?;
+    let mut segments = path.split('/');
+    segments.find(|segment| segment.eq_ignore_ascii_case(collection))?;
+    parse_hyphenated(segments.next()?).filter(|uid| !uid.is_nil())
+}
+
+/// Reads an id that may be missing, null, empty or all zeros: the vendors' four ways to say 'none'.
+pub fn optional<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<Uuid>,
+{
+    let text = Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+    Ok(text.as_deref().and_then(|text| Uuid::try_parse(text.trim()).ok()).filter(|uid| !uid.is_nil()).map(T::from))
+}
+
+macro_rules! registry {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl From<Uuid> for $name {
+            fn from(uid: Uuid) -> Self {
+                Self(uid)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+    )*};
+}
+
+registry! {
+    /// A backup server as Service Provider Console numbers it (`BackupServer.instanceUid`).
+    ServerUid;
+    /// A job in Veeam Backup & Replication. Repeats over servers whose configuration was cloned.
+    JobUid;
+    /// A job as Service Provider Console numbers it (`uniqueUid`, 3.5.1 and later). Unique.
+    UniqueJobUid;
+    /// A machine within an agent job (`BackupServerAgentJobObject.instanceUid`).
+    ObjectUid;
+    /// A backup agent.
+    AgentUid;
+    /// An organization: company, reseller or provider.
+    CompanyUid;
+    /// A backup repository.
+    RepositoryUid;
+    /// A WAN accelerator.
+    WanAcceleratorUid;
+    /// A session in Enterprise Manager.
+    SessionUid;
+    /// A backup server as Enterprise Manager numbers it: not the number that Service Provider Console gives it.
+    ManagedServerUid;
+    /// An Enterprise Manager as Service Provider Console numbers it.
+    EnterpriseManagerUid;
+    /// Anything else that is only shown.
+    OtherUid;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUID: &str = "8c88c6d6-931f-4044-8c0b-7a0c5f188b00";
+
+    #[test]
+    fn only_the_hyphenated_form_is_taken_from_clients() {
+        assert!(parse_hyphenated(GUID).is_some());
+        let bare = GUID.replace('-', "");
+        for bad in [bare.as_str(), &format!("{{{GUID}}}"), &format!("urn:uuid:{GUID}"), "", "../../users"] {
+            assert_eq!(parse_hyphenated(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_href_gives_its_guid_whatever_its_host() {
+        let href = format!("http://evil.example:9399/api/backupServers/{GUID}?x=1");
+        assert_eq!(parse_href(&href, "backupServers").map(|uid| uid.to_string()).as_deref(), Some(GUID));
+        assert_eq!(parse_href("http://h/api/backupServers/../../users", "backupServers"), None);
+        assert_eq!(parse_href(&href, "backupSessions"), None);
+    }
+}

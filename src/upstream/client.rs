@@ -1,0 +1,62 @@
+//! A transport with a session on it: what each vendor's client is made of.
+
+use super::{
+    error::{Error, ErrorKind},
+    settings::Settings,
+    sign_in::{Session, SignIn},
+    transport::{Get, Proof, Reply, Transport},
+};
+use std::sync::Arc;
+
+/// How a vendor opens a session.
+pub(super) trait Opener: Send + Sync {
+    /// Opens one; `expired` is the session that ran out, if there was one.
+    fn open(&self, transport: &Transport, expired: Option<Arc<Session>>) -> impl Future<Output = Result<Session, Error>> + Send;
+
+    /// A proof that needs no session: an API key.
+    fn standing_proof(&self) -> Option<Proof> {
+        None
+    }
+}
+
+/// Sends GETs in the name of the configured account.
+#[derive(Debug)]
+pub(super) struct Client<O> {
+    pub transport: Transport,
+    pub sign_in: SignIn,
+    pub opener: O,
+}
+
+impl<O: Opener> Client<O> {
+    pub fn new(settings: &Settings, opener: O) -> Result<Self, String> {
+        Ok(Self { transport: Transport::new(settings)?, sign_in: SignIn::new(settings.sign_in_pause), opener })
+    }
+
+    /// One GET. A 401 means that the session ended early: it is replaced once and the read sent once more.
+    pub async fn get(&self, path: &str, query: &[(&'static str, String)], accept: &'static str) -> Result<Reply, Error> {
+        let get = |proof| Get { path, query, accept, proof: Some(proof) };
+        if let Some(proof) = self.opener.standing_proof() {
+            return self.transport.get(get(proof)).await;
+        }
+        let session = self.session().await?;
+        match self.transport.get(get(session.proof.clone())).await {
+            Err(error) if error.status == Some(401) => {
+                self.sign_in.drop_session(&session).await;
+                let fresh = self.session().await?;
+                self.transport.get(get(fresh.proof.clone())).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn session(&self) -> Result<Arc<Session>, Error> {
+        self.sign_in.current(|expired| self.opener.open(&self.transport, expired)).await
+    }
+}
+
+impl<O> Client<O> {
+    /// An answer that is not what the resource should be.
+    pub fn invalid(&self, detail: impl Into<String>) -> Error {
+        self.transport.error(ErrorKind::Invalid, detail)
+    }
+}

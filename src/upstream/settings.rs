@@ -1,0 +1,65 @@
+//! What an upstream client needs to be told. Made by `app` from the configuration; knows nothing of files or variables.
+
+use secrecy::SecretString;
+use std::{sync::Arc, time::Duration};
+use url::Url;
+
+/// Which vendor API an upstream speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// Veeam Service Provider Console, REST v3.
+    Vspc,
+    /// Veeam Availability Console / Service Provider Console, legacy REST v2.
+    Vac,
+    /// Veeam Backup Enterprise Manager.
+    EnterpriseManager,
+}
+
+/// How to sign in.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// A Service Provider Console API key, sent as a bearer token.
+    ApiKey(SecretString),
+    /// An account: exchanged for a token or a session.
+    Password {
+        /// The account's name, `DOMAIN\user` or `user@domain`.
+        username: String,
+        /// Its password.
+        password: SecretString,
+    },
+}
+
+/// Which certificates to trust.
+#[derive(Clone, Debug, Default)]
+pub enum Trust {
+    /// The operating system's roots.
+    #[default]
+    System,
+    /// Only chains that end in these PEM certificates.
+    Roots(Vec<u8>),
+    /// Only the server certificate with this SHA-256 fingerprint, whoever signed it.
+    Pinned([u8; 32]),
+    /// Anything. Logged loudly at start.
+    Insecure,
+}
+
+/// One upstream, ready to be connected to.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Stable: part of every global id.
+    pub name: Arc<str>,
+    /// The API it speaks.
+    pub kind: Kind,
+    /// Scheme, host, port and, behind a proxy, a path prefix.
+    pub url: Url,
+    /// How to sign in.
+    pub credentials: Credentials,
+    /// Which certificates to trust.
+    pub trust: Trust,
+    /// The whole of one read: waiting for a slot, retries, and the body.
+    pub timeout: Duration,
+    /// Requests in flight at once.
+    pub max_concurrency: usize,
+    /// How long a refused password is not tried again (an account lock-out is worse than a wait).
+    pub sign_in_pause: Duration,
+}

@@ -1,0 +1,310 @@
+//! The one way to the wire, for all three vendors: deadlines, slots, retries, pauses, size caps, one log line a failure.
+//!
+//! It sends GET, and the two calls that open and close a session. There is no other method in it, so nothing above can
+//! change anything upstream. Redirects are off (a redirected request would carry the session header to another host),
+//! cookies are not kept (Enterprise Manager prefers an old cookie to a fresh header), proxies from the environment are
+//! not used.
+
+use super::{
+    error::{Error, ErrorKind},
+    meter,
+    settings::Settings,
+    tls,
+};
+use backon::{ExponentialBuilder, Retryable};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::Deserialize;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, timeout_at},
+};
+use url::Url;
+
+/// Longer than any page of 1,000 sessions seen (about 2 MB); a compressed bomb ends here.
+const MAX_BODY_BYTES: usize = 64 << 20;
+/// A backup console that does not accept a connection in this time is down for us.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Retries after the first attempt, GET only.
+const MAX_RETRIES: usize = 2;
+/// A 429 without a stated wait: the consoles count per second and per minute, so a few seconds is a fair guess.
+const DEFAULT_PAUSE: Duration = Duration::from_secs(5);
+
+/// A header that proves who asks: `Authorization` or `X-RestSvcSessionId`.
+pub(super) type Proof = (HeaderName, HeaderValue);
+
+/// A whole answer with a 2xx status.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// The media type without its parameters, in lower case; empty when there is none.
+    pub fn media_type(&self) -> String {
+        let value = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+    }
+}
+
+/// One GET to be sent: a path below the configured base, its query and headers.
+#[derive(Clone, Debug)]
+pub(super) struct Get<'a> {
+    pub path: &'a str,
+    pub query: &'a [(&'static str, String)],
+    pub accept: &'static str,
+    pub proof: Option<Proof>,
+}
+
+/// The connection to one upstream.
+#[derive(Debug)]
+pub(super) struct Transport {
+    pub name: Arc<str>,
+    base: Url,
+    client: reqwest::Client,
+    slots: Semaphore,
+    timeout: Duration,
+    max_concurrency: usize,
+    /// Set by a 429: nothing is sent before this.
+    paused_until: Mutex<Option<Instant>>,
+}
+
+impl Transport {
+    /// Builds the client. Fails only when the certificates given can't be used.
+    pub fn new(settings: &Settings) -> Result<Self, String> {
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("veeam-graph/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .no_proxy();
+        let client = tls::apply(&settings.trust, builder)?.build().map_err(|error| error.without_url().to_string())?;
+        Ok(Self {
+            name: settings.name.clone(),
+            base: settings.url.clone(),
+            client,
+            slots: Semaphore::new(settings.max_concurrency),
+            timeout: settings.timeout,
+            max_concurrency: settings.max_concurrency,
+            paused_until: Mutex::default(),
+        })
+    }
+
+    /// How many pages may be asked for at once.
+    pub fn max_concurrency(&self) -> usize {
+        self.max_concurrency
+    }
+
+    /// Sends a GET, again if that can help, and gives a 2xx answer or a failure, always before the deadline.
+    pub async fn get(&self, get: Get<'_>) -> Result<Reply, Error> {
+        let started = Instant::now();
+        let deadline = started + self.timeout;
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(100))
+            .with_max_delay(Duration::from_secs(2))
+            .with_max_times(MAX_RETRIES)
+            .with_jitter();
+        let attempts = (|| self.attempt_get(&get, deadline))
+            .retry(backoff)
+            .when(|error: &Error| error.kind.is_retryable())
+            // a stated wait replaces our own; one that ends after the deadline is not waited for
+            .adjust(|error, delay| {
+                let wait = delay.map(|delay| error.retry_after.unwrap_or(delay));
+                wait.filter(|wait| Instant::now() + *wait < deadline)
+            });
+        let outcome = match timeout_at(deadline, attempts).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(self.error(ErrorKind::Timeout, format!("no whole answer in {:?}", self.timeout))),
+        };
+        if let Err(error) = &outcome {
+            self.log(error, get.path, started);
+        }
+        outcome
+    }
+
+    /// Opens a session: a POST, sent once.
+    pub async fn post_to_sign_in(&self, path: &str, proof: Option<Proof>, form: Option<String>) -> Result<Reply, Error> {
+        let mut request = self.client.request(Method::POST, self.url(path, &[])).header(header::ACCEPT, "application/json");
+        request = match form {
+            Some(form) => request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form),
+            // Enterprise Manager wants the length of the empty body spelt out
+            None => request.header(header::CONTENT_LENGTH, "0").body(Bytes::new()),
+        };
+        self.once(request, proof, path).await
+    }
+
+    /// Closes a session: a DELETE of our own logon session, sent once.
+    pub async fn delete_to_sign_off(&self, path: &str, proof: Proof) -> Result<Reply, Error> {
+        let request = self.client.request(Method::DELETE, self.url(path, &[])).header(header::ACCEPT, "application/json");
+        self.once(request, Some(proof), path).await
+    }
+
+    /// A failure of this upstream.
+    pub fn error(&self, kind: ErrorKind, detail: impl Into<String>) -> Error {
+        Error::new(&self.name, kind, detail)
+    }
+
+    async fn once(&self, request: reqwest::RequestBuilder, proof: Option<Proof>, path: &str) -> Result<Reply, Error> {
+        let started = Instant::now();
+        let request = with_proof(request, proof);
+        let outcome = match timeout_at(started + self.timeout, self.exchange(request)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(self.error(ErrorKind::Timeout, format!("no whole answer in {:?}", self.timeout))),
+        };
+        if let Err(error) = &outcome {
+            self.log(error, path, started);
+        }
+        outcome
+    }
+
+    async fn attempt_get(&self, get: &Get<'_>, deadline: Instant) -> Result<Reply, Error> {
+        self.wait_out_pause(deadline).await?;
+        let request = self.client.request(Method::GET, self.url(get.path, get.query)).header(header::ACCEPT, get.accept);
+        self.exchange(with_proof(request, get.proof.clone())).await
+    }
+
+    async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Reply, Error> {
+        let Ok(_slot) = self.slots.acquire().await else {
+            return Err(self.error(ErrorKind::Unavailable, "shutting down"));
+        };
+        meter::charge(&self.name);
+        let response = request.send().await.map_err(|error| self.broken(error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = self.read_body(response).await?;
+        self.judge(Reply { status, headers, body })
+    }
+
+    async fn read_body(&self, response: reqwest::Response) -> Result<Bytes, Error> {
+        let mut body = BytesMut::with_capacity(response.content_length().unwrap_or(0).min(1 << 20) as usize);
+        let mut chunks = response.bytes_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|error| self.broken(error))?;
+            if body.len() + chunk.len() > MAX_BODY_BYTES {
+                return Err(self.error(ErrorKind::Invalid, format!("the body is larger than {MAX_BODY_BYTES} bytes")));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    /// What the status says, before anybody looks at the body.
+    fn judge(&self, reply: Reply) -> Result<Reply, Error> {
+        let status = reply.status.as_u16();
+        let fail = |kind, detail: &str| Err(self.error(kind, detail).with_status(status));
+        match status {
+            // VSPC queues a long read and answers 202; the same GET gives the data once it is done
+            202 => fail(ErrorKind::Unavailable, "the request was queued (202)"),
+            200..=299 => Ok(reply),
+            300..=399 => fail(ErrorKind::Invalid, "a redirect; it was not followed"),
+            401 | 403 => fail(ErrorKind::Unauthorized, "the upstream refused the credentials or the role"),
+            429 => {
+                let wait = retry_after(&reply);
+                self.pause(wait.unwrap_or(DEFAULT_PAUSE));
+                Err(self.error(ErrorKind::RateLimited, "too many requests").with_status(status).with_retry_after(wait))
+            }
+            400..=499 => fail(ErrorKind::Rejected, "the upstream refused the request"),
+            _ => {
+                let wait = retry_after(&reply);
+                Err(self.error(ErrorKind::Unavailable, "the upstream failed").with_status(status).with_retry_after(wait))
+            }
+        }
+    }
+
+    fn pause(&self, wait: Duration) {
+        let until = Instant::now() + wait;
+        let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        *paused = Some(paused.map_or(until, |earlier| earlier.max(until)));
+    }
+
+    async fn wait_out_pause(&self, deadline: Instant) -> Result<(), Error> {
+        let until = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(until) = until.filter(|until| *until > Instant::now()) else { return Ok(()) };
+        if until >= deadline {
+            let wait = until.saturating_duration_since(Instant::now());
+            return Err(self.error(ErrorKind::RateLimited, "asked to pause").with_retry_after(Some(wait)));
+        }
+        tokio::time::sleep_until(until).await;
+        Ok(())
+    }
+
+    fn url(&self, path: &str, query: &[(&'static str, String)]) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    fn broken(&self, error: reqwest::Error) -> Error {
+        let kind = if error.is_timeout() {
+            ErrorKind::Timeout
+        } else if error.is_body() || error.is_decode() {
+            // a length that does not fit, a cut chunk, a bad gzip stream: half an answer is none
+            ErrorKind::Invalid
+        } else {
+            ErrorKind::Unavailable
+        };
+        let error = error.without_url();
+        let mut detail = error.to_string();
+        let mut cause = std::error::Error::source(&error);
+        while let Some(inner) = cause {
+            detail.push_str(": ");
+            detail.push_str(&inner.to_string());
+            cause = inner.source();
+        }
+        self.error(kind, detail)
+    }
+
+    fn log(&self, error: &Error, path: &str, started: Instant) {
+        tracing::warn!(
+            upstream = %self.name,
+            path,
+            kind = ?error.kind,
+            status = error.status,
+            retry_after_seconds = error.retry_after.map(|wait| wait.as_secs()),
+            duration_ms = started.elapsed().as_millis() as u64,
+            reason = %error.detail,
+            "an upstream request failed"
+        );
+    }
+}
+
+fn with_proof(request: reqwest::RequestBuilder, proof: Option<Proof>) -> reqwest::RequestBuilder {
+    match proof {
+        Some((name, value)) => request.header(name, value),
+        None => request,
+    }
+}
+
+/// The wait in `Retry-After` (seconds or a date), else in the body as VSPC puts it: `{"errors":[{"retryAfter":25}]}`.
+fn retry_after(reply: &Reply) -> Option<Duration> {
+    #[derive(Deserialize)]
+    struct Body {
+        errors: Vec<Item>,
+    }
+    #[derive(Deserialize)]
+    struct Item {
+        #[serde(rename = "retryAfter")]
+        retry_after: Option<u64>,
+    }
+    let from_header = reply.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|text| {
+        text.trim().parse::<u64>().ok().or_else(|| {
+            let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+            u64::try_from(at.as_second() - jiff::Timestamp::now().as_second()).ok()
+        })
+    });
+    let seconds = from_header.or_else(|| {
+        let body: Body = serde_json::from_slice(&reply.body).ok()?;
+        body.errors.iter().find_map(|item| item.retry_after)
+    });
+    seconds.map(Duration::from_secs)
+}

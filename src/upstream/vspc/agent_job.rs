@@ -1,0 +1,64 @@
+//! `GET /infrastructure/backupServers/jobs/agentJobs` with `expand=BackupServerJob`: what only agent jobs have.
+//!
+//! The row itself has neither name nor status nor server; its parent job, expanded, has. A row whose parent is missing
+//! (seen: sub-type lists longer than the job list) can't be placed on a server and is kept out of every answer.
+
+use super::{EXPAND_JOB, List, Vspc, job::Job};
+use crate::{
+    uid::{self, JobUid, ServerUid, UniqueJobUid},
+    upstream::pager::Row,
+};
+use serde::Deserialize;
+
+/// `BackupServerAgentJob`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+pub struct AgentJob {
+    pub instance_uid: JobUid,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub unique_uid: Option<UniqueJobUid>,
+    pub total_jobs_count: Option<i64>,
+    pub success_jobs_count: Option<i64>,
+    pub destination: Option<String>,
+    pub job_mode: Option<String>,
+    pub os_type: Option<String>,
+    pub license_type: Option<String>,
+    #[serde(default, rename = "_embedded")]
+    pub embedded: Option<EmbeddedJob>,
+}
+
+/// `_embedded` of a sub-type row.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EmbeddedJob {
+    /// The parent job, if it was expanded and is there.
+    #[serde(default)]
+    pub backup_server_job: Option<Job>,
+}
+
+impl AgentJob {
+    /// The server that the expanded parent names.
+    pub fn server(&self) -> Option<ServerUid> {
+        self.embedded.as_ref()?.backup_server_job.as_ref().map(|job| job.backup_server_uid)
+    }
+}
+
+impl Row for AgentJob {
+    type Identity = (Option<ServerUid>, JobUid, Option<UniqueJobUid>);
+    fn identity(&self) -> Self::Identity {
+        (self.server(), self.instance_uid, self.unique_uid)
+    }
+}
+
+impl Vspc {
+    /// Every agent job, with its parent job.
+    pub fn agent_jobs(&self) -> List<'_, AgentJob> {
+        self.list("/infrastructure/backupServers/jobs/agentJobs", EXPAND_JOB)
+    }
+
+    /// The agent jobs of one server, with their parent jobs.
+    pub fn agent_jobs_of_server(&self, server: ServerUid) -> List<'_, AgentJob> {
+        self.list(format!("/infrastructure/backupServers/{server}/jobs/agentJobs"), EXPAND_JOB)
+    }
+}

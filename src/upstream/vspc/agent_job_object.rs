@@ -1,0 +1,58 @@
+//! `GET /infrastructure/backupServers/jobs/agentJobs/objects` and `/agentJobs/{jobUid}/objects`: the machines in agent jobs.
+//!
+//! Both take `limit` and `offset` alone. The same machine can come twice in one list.
+
+use super::{List, Vspc};
+use crate::{
+    time,
+    uid::{self, AgentUid, JobUid, ObjectUid, ServerUid, UniqueJobUid},
+    upstream::pager::Row,
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// `BackupServerAgentJobObject`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+pub struct AgentJobObject {
+    pub instance_uid: ObjectUid,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub unique_uid: Option<crate::uid::OtherUid>,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub backup_server_uid: Option<ServerUid>,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub agent_uid: Option<AgentUid>,
+    pub job_uid: JobUid,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub unique_job_uid: Option<UniqueJobUid>,
+    pub computer: Option<String>,
+    pub backup_status: Option<String>,
+    #[serde(default, deserialize_with = "time::optional")]
+    pub last_run: Option<Timestamp>,
+    #[serde(default, deserialize_with = "time::optional")]
+    pub last_end_time: Option<Timestamp>,
+    pub last_duration: Option<i64>,
+    pub restore_points_count: Option<i64>,
+    pub os_type: Option<String>,
+    pub failure_message: Option<String>,
+}
+
+impl Row for AgentJobObject {
+    type Identity = (Option<ServerUid>, JobUid, ObjectUid);
+    fn identity(&self) -> Self::Identity {
+        (self.backup_server_uid, self.job_uid, self.instance_uid)
+    }
+}
+
+impl Vspc {
+    /// Every machine of every agent job.
+    pub fn agent_job_objects(&self) -> List<'_, AgentJobObject> {
+        self.list("/infrastructure/backupServers/jobs/agentJobs/objects", &[])
+    }
+
+    /// The machines of the agent jobs with this id, on whichever servers it occurs.
+    pub fn agent_job_objects_of_job(&self, job: JobUid) -> List<'_, AgentJobObject> {
+        self.list(format!("/infrastructure/backupServers/jobs/agentJobs/{job}/objects"), &[])
+    }
+}

@@ -1,0 +1,80 @@
+//! `GET /infrastructure/backupServers/jobs/backupCopyJobs` (fleet, per server, one) with `expand=BackupServerJob`.
+//!
+//! Like every sub-type row it has neither name nor status nor server of its own: the expanded parent job has.
+
+use super::{EXPAND_JOB, List, Vspc, agent_job::EmbeddedJob};
+use crate::{
+    uid::{self, JobUid, RepositoryUid, ServerUid, UniqueJobUid, WanAcceleratorUid},
+    upstream::{error::Error, pager::Row},
+};
+use serde::Deserialize;
+
+/// `BackupServerBackupCopyJob`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+pub struct BackupCopyJob {
+    pub instance_uid: JobUid,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub unique_uid: Option<UniqueJobUid>,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub target_repository_uid: Option<RepositoryUid>,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub target_wan_accelerator_uid: Option<WanAcceleratorUid>,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub source_wan_accelerator_uid: Option<WanAcceleratorUid>,
+    pub weekly_restore_points_to_keep: Option<i64>,
+    pub monthly_restore_points_to_keep: Option<i64>,
+    pub yearly_restore_points_to_keep: Option<i64>,
+    pub retention_policy_type: Option<String>,
+    pub is_rpo_options_enabled: Option<bool>,
+    pub rpo_options_value: Option<i64>,
+    pub rpo_options_unit: Option<String>,
+    #[serde(default, rename = "_embedded")]
+    pub embedded: Option<EmbeddedJob>,
+}
+
+impl BackupCopyJob {
+    /// The server that the expanded parent names.
+    pub fn server(&self) -> Option<ServerUid> {
+        self.embedded.as_ref()?.backup_server_job.as_ref().map(|job| job.backup_server_uid)
+    }
+
+    /// The wished-for interval in seconds; months are 30 days and years 365, as nobody says otherwise.
+    pub fn rpo_seconds(&self) -> Option<i64> {
+        const DAY: i64 = 86_400;
+        let unit = match self.rpo_options_unit.as_deref()?.to_ascii_lowercase().as_str() {
+            "minutes" => 60,
+            "hours" => 3_600,
+            "days" => DAY,
+            "months" => 30 * DAY,
+            "years" => 365 * DAY,
+            _ => return None,
+        };
+        self.rpo_options_value?.checked_mul(unit)
+    }
+}
+
+impl Row for BackupCopyJob {
+    type Identity = (Option<ServerUid>, JobUid, Option<UniqueJobUid>);
+    fn identity(&self) -> Self::Identity {
+        (self.server(), self.instance_uid, self.unique_uid)
+    }
+}
+
+impl Vspc {
+    /// Every backup copy job, with its parent job.
+    pub fn backup_copy_jobs(&self) -> List<'_, BackupCopyJob> {
+        self.list("/infrastructure/backupServers/jobs/backupCopyJobs", EXPAND_JOB)
+    }
+
+    /// The backup copy jobs of one server, with their parent jobs.
+    pub fn backup_copy_jobs_of_server(&self, server: ServerUid) -> List<'_, BackupCopyJob> {
+        self.list(format!("/infrastructure/backupServers/{server}/jobs/backupCopyJobs"), EXPAND_JOB)
+    }
+
+    /// One backup copy job; this path takes no `expand`, so it names no server.
+    pub async fn backup_copy_job(&self, job: JobUid) -> Result<Option<BackupCopyJob>, Error> {
+        self.one(&format!("/infrastructure/backupServers/jobs/backupCopyJobs/{job}")).await
+    }
+}

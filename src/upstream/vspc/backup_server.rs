@@ -1,0 +1,49 @@
+//! `GET /infrastructure/backupServers` and `/{backupServerUid}`: the Veeam Backup & Replication servers.
+
+use super::{List, Vspc};
+use crate::{
+    uid::{self, CompanyUid, OtherUid, ServerUid},
+    upstream::{error::Error, pager::Row},
+};
+use serde::Deserialize;
+
+/// `BackupServer`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+pub struct BackupServer {
+    pub instance_uid: ServerUid,
+    #[serde(default)]
+    pub name: String,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub organization_uid: Option<CompanyUid>,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub location_uid: Option<OtherUid>,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub management_agent_uid: Option<OtherUid>,
+    pub version: Option<String>,
+    pub display_version: Option<String>,
+    pub installation_uid: Option<String>,
+    pub backup_server_role_type: Option<String>,
+    pub status: Option<String>,
+    pub in_high_availability_cluster: Option<bool>,
+}
+
+impl Row for BackupServer {
+    type Identity = ServerUid;
+    fn identity(&self) -> ServerUid {
+        self.instance_uid
+    }
+}
+
+impl Vspc {
+    /// Every backup server that the account may see.
+    pub fn backup_servers(&self) -> List<'_, BackupServer> {
+        self.list("/infrastructure/backupServers", &[])
+    }
+
+    /// One backup server.
+    pub async fn backup_server(&self, server: ServerUid) -> Result<Option<BackupServer>, Error> {
+        self.one(&format!("/infrastructure/backupServers/{server}")).await
+    }
+}

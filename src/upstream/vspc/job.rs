@@ -1,0 +1,84 @@
+//! `GET /infrastructure/backupServers/jobs`, `/jobs/{jobUid}` and `/{backupServerUid}/jobs`: jobs of every type.
+//!
+//! The last session only: history is Enterprise Manager's.
+
+use super::{List, Vspc};
+use crate::{
+    time,
+    uid::{self, CompanyUid, JobUid, OtherUid, ServerUid, UniqueJobUid},
+    upstream::{error::Error, pager::Row},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// `BackupServerJob`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+pub struct Job {
+    pub instance_uid: JobUid,
+    /// 3.5.1 and later.
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub unique_uid: Option<UniqueJobUid>,
+    #[serde(default)]
+    pub name: String,
+    pub description: Option<String>,
+    pub created_by: Option<String>,
+    #[serde(default, deserialize_with = "time::optional")]
+    pub creation_time: Option<Timestamp>,
+    pub backup_server_uid: ServerUid,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub location_uid: Option<OtherUid>,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub site_uid: Option<OtherUid>,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub organization_uid: Option<CompanyUid>,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub mapped_organization_uid: Option<CompanyUid>,
+    #[serde(default)]
+    pub status: Option<String>,
+    #[serde(default)]
+    pub r#type: Option<String>,
+    #[serde(default, deserialize_with = "time::optional")]
+    pub last_run: Option<Timestamp>,
+    #[serde(default, deserialize_with = "time::optional")]
+    pub last_end_time: Option<Timestamp>,
+    pub last_duration: Option<i64>,
+    pub processing_rate: Option<f64>,
+    pub avg_duration: Option<i64>,
+    pub transferred_data: Option<i64>,
+    pub backup_chain_size: Option<i64>,
+    pub bottleneck: Option<String>,
+    pub is_enabled: Option<bool>,
+    pub schedule_type: Option<String>,
+    pub failure_message: Option<String>,
+    pub target_type: Option<String>,
+    pub destination: Option<String>,
+    pub retention_limit: Option<i64>,
+    pub retention_limit_type: Option<String>,
+    pub is_gfs_option_enabled: Option<bool>,
+}
+
+impl Row for Job {
+    type Identity = (ServerUid, JobUid);
+    fn identity(&self) -> (ServerUid, JobUid) {
+        (self.backup_server_uid, self.instance_uid)
+    }
+}
+
+impl Vspc {
+    /// Every job of every server.
+    pub fn jobs(&self) -> List<'_, Job> {
+        self.list("/infrastructure/backupServers/jobs", &[])
+    }
+
+    /// The jobs of one server.
+    pub fn jobs_of_server(&self, server: ServerUid) -> List<'_, Job> {
+        self.list(format!("/infrastructure/backupServers/{server}/jobs"), &[])
+    }
+
+    /// The job with this id on some server: ids repeat, so look at `backup_server_uid` before believing it.
+    pub async fn job(&self, job: JobUid) -> Result<Option<Job>, Error> {
+        self.one(&format!("/infrastructure/backupServers/jobs/{job}")).await
+    }
+}

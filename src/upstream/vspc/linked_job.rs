@@ -1,0 +1,74 @@
+//! `GET …/jobs/backupTapeJobs/jobObjects` and `…/jobs/backupCopyJobs/jobObjects`, for the fleet, a server or a job:
+//! which jobs a tape job or a backup copy job processes.
+//!
+//! A row is two or three ids and names no server. Only a list asked for by server is sure of it, so reads by server
+//! write it into the row; for the rest see `estate/links.rs`.
+
+use super::{List, Vspc};
+use crate::{
+    uid::{self, JobUid, ServerUid, UniqueJobUid},
+    upstream::{error::Error, pager::{Listing, Row}},
+};
+use serde::Deserialize;
+
+/// `BackupServerJobLinkedJobObject`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+pub struct LinkedJob {
+    pub job_uid: JobUid,
+    /// 3.5.1 and later.
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub unique_job_uid: Option<UniqueJobUid>,
+    pub linked_job_uid: JobUid,
+    /// The server that the list was asked for, where one was: not on the wire.
+    #[serde(skip)]
+    pub asked_of: Option<ServerUid>,
+}
+
+impl Row for LinkedJob {
+    type Identity = (JobUid, Option<UniqueJobUid>, JobUid);
+    fn identity(&self) -> Self::Identity {
+        (self.job_uid, self.unique_job_uid, self.linked_job_uid)
+    }
+}
+
+/// Which family of links.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LinkFamily {
+    /// Jobs that tape jobs write to tape.
+    Tape,
+    /// Jobs that backup copy jobs copy.
+    Copy,
+}
+
+impl LinkFamily {
+    fn segment(self) -> &'static str {
+        match self {
+            LinkFamily::Tape => "backupTapeJobs",
+            LinkFamily::Copy => "backupCopyJobs",
+        }
+    }
+}
+
+impl Vspc {
+    /// Every link of the family. Over servers that share a job id and a version before 3.5.1, rows can coincide.
+    pub fn linked_jobs(&self, family: LinkFamily) -> List<'_, LinkedJob> {
+        self.list(format!("/infrastructure/backupServers/jobs/{}/jobObjects", family.segment()), &[])
+    }
+
+    /// The links on one server; each row says so.
+    pub async fn linked_jobs_of_server(&self, family: LinkFamily, server: ServerUid) -> Result<Listing<LinkedJob>, Error> {
+        let path = format!("/infrastructure/backupServers/{server}/jobs/{}/jobObjects", family.segment());
+        let mut listing = self.list::<LinkedJob>(path, &[]).read().await?;
+        for row in &mut listing.rows {
+            row.asked_of = Some(server);
+        }
+        Ok(listing)
+    }
+
+    /// The links of the jobs with this id, on whichever servers it occurs.
+    pub fn linked_jobs_of_job(&self, family: LinkFamily, job: JobUid) -> List<'_, LinkedJob> {
+        self.list(format!("/infrastructure/backupServers/jobs/{}/{job}/jobObjects", family.segment()), &[])
+    }
+}
