@@ -35,6 +35,7 @@ use std::{sync::Arc, time::Duration};
 pub use indexes::company_of;
 pub use rows::RowRef;
 pub use status::{State, Status};
+pub use snapshot::Listed as ListedRow;
 pub use view::{Caller, Principal, View};
 
 /// Why a question has no answer: shared, as many askers wait for one read.

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod estate;
+pub mod graph;
+pub mod loaders;
 pub mod time;
 pub mod uid;
 pub mod upstream;

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     time::Clock,
-    uid::{JobUid, ServerUid},
+    uid::{CompanyUid, JobUid, ObjectUid, RepositoryUid, ServerUid, UniqueJobUid},
     upstream::vspc::{
         Vspc, agent_job::AgentJob, agent_job_object::AgentJobObject, backup_copy_job::BackupCopyJob, backup_server::BackupServer,
         computer_backup::ComputerBackup, enterprise_manager::ManagedBackupServer, job::Job, linked_job::{LinkFamily, LinkedJob},
@@ -27,12 +27,23 @@ use std::{
 };
 
 /// Rows that answer a question, and why there may be more of them than could be read.
-#[derive(Clone, Debug)]
 pub struct Rows<T: Listed> {
     /// The rows.
     pub rows: Vec<RowRef<T>>,
     /// Why the list is not whole, if it isn't.
     pub problem: Option<Failure>,
+}
+
+impl<T: Listed> Clone for Rows<T> {
+    fn clone(&self) -> Self {
+        Self { rows: self.rows.clone(), problem: self.problem.clone() }
+    }
+}
+
+impl<T: Listed> Default for Rows<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), problem: None }
+    }
 }
 
 /// Answers by key. A failure is an answer.
@@ -176,6 +187,63 @@ impl Console {
             by_key.extend(unsettled.into_iter().map(|key| (key, all.clone())));
         }
         answer(by_key, caller, |view, key| one(view, view.index().key.of(key)))
+    }
+
+    /// The organizations with these ids.
+    pub async fn companies_by_uid(&self, caller: &Caller, companies: &[CompanyUid]) -> Answers<CompanyUid, Option<RowRef<Organization>>> {
+        let all = self.organizations.all().await;
+        answer(companies.iter().map(|company| (*company, all.clone())).collect(), caller, |view, company| one(view, view.index().uid.of(company)))
+    }
+
+    /// The repositories with these ids, each on its own server.
+    pub async fn repositories_by_key(
+        &self,
+        caller: &Caller,
+        keys: &[(ServerUid, RepositoryUid)],
+    ) -> Answers<(ServerUid, RepositoryUid), Option<RowRef<Repository>>> {
+        let all = self.repositories.all().await;
+        answer(keys.iter().map(|key| (*key, all.clone())).collect(), caller, |view, key| one(view, view.index().key.of(key)))
+    }
+
+    /// The repositories of one server.
+    pub async fn repositories_of_server(&self, caller: &Caller, server: ServerUid) -> Result<Rows<Repository>, Failure> {
+        let view = self.repositories(caller).await?;
+        Ok(many(&view, view.index().server.of(&server)))
+    }
+
+    /// The jobs of one company.
+    pub async fn jobs_of_company(&self, caller: &Caller, company: CompanyUid) -> Result<Rows<Job>, Failure> {
+        let view = self.jobs(caller).await?;
+        Ok(many(&view, view.index().company.of(&company)))
+    }
+
+    /// The servers that one company owns.
+    pub async fn servers_of_company(&self, caller: &Caller, company: CompanyUid) -> Result<Rows<BackupServer>, Failure> {
+        let view = self.servers(caller).await?;
+        Ok(many(&view, view.index().company.of(&company)))
+    }
+
+    /// The one job with these ids, for rows that name no server; none where several have them.
+    pub async fn only_job(&self, caller: &Caller, job: JobUid, unique: Option<UniqueJobUid>) -> Result<Option<RowRef<Job>>, Failure> {
+        let view = self.jobs(caller).await?;
+        let by_unique = unique.map_or(&[][..], |unique| view.index().unique.of(&unique));
+        match if by_unique.is_empty() { view.index().uid.of(&job) } else { by_unique } {
+            [place] => one(&view, &[*place]),
+            [] => one(&view, &[]),
+            _ => Ok(None),
+        }
+    }
+
+    /// One machine of an agent job.
+    pub async fn object(&self, caller: &Caller, server: Option<ServerUid>, job: JobUid, object: ObjectUid) -> Result<Option<RowRef<AgentJobObject>>, Failure> {
+        let read = self.objects.gather(&[job]).await.remove(&job);
+        let Some(snapshot) = read.transpose()? else { return Ok(None) };
+        let view = View::new(snapshot, caller);
+        let is_it = |row: &RowRef<AgentJobObject>| row.job_uid == job && row.backup_server_uid == server;
+        match (view.pick(view.index().uid.of(&object)).find(is_it), view.problem()) {
+            (None, Some(problem)) => Err(problem.clone()),
+            (found, _) => Ok(found),
+        }
     }
 
     /// What agent jobs have beside what every job has.

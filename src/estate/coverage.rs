@@ -45,7 +45,8 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    fn new(status: TapeStatus, reason: impl Into<String>) -> Self {
+    /// An answer without jobs on the way.
+    pub fn new(status: TapeStatus, reason: impl Into<String>) -> Self {
         Self { status, reason: reason.into(), tape_jobs: Vec::new(), via: Vec::new() }
     }
 

@@ -1,0 +1,82 @@
+//! The schema: a file per GraphQL type, with its fields, its edges and how it is made. No I/O, no HTTP.
+//!
+//! A field that needs an upstream is nullable and returns `Option<Result<…>>`, never `Result<Option<…>>`: the library
+//! nulls the whole parent for the second. A connection is never null: a list that could not be read is a connection
+//! with `complete: false`, beside an error with the connection's path.
+
+pub mod error;
+pub mod id;
+pub mod scalars;
+
+mod agent_job;
+mod agent_job_object;
+mod agent_session;
+mod backup_agent_job;
+mod backup_copy_job;
+mod backup_server;
+mod company;
+mod connection;
+mod fleet_health;
+mod health;
+mod interface;
+mod job;
+mod job_filter;
+mod linked_job;
+mod node;
+mod origin;
+mod other_job;
+mod page;
+mod query;
+mod repository;
+mod tape_coverage;
+mod tape_job;
+mod upstream;
+
+use crate::{
+    estate::Failure,
+    loaders::Loaders,
+};
+use async_graphql::{Context, EmptyMutation, EmptySubscription, SDLExportOptions, SchemaBuilder};
+use std::sync::Arc;
+
+pub use query::Query;
+
+/// The schema's type.
+pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+
+/// The deepest selection that a query may make: the interfaces' longest useful walk is 12.
+const MAX_DEPTH: usize = 24;
+
+fn builder() -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
+    async_graphql::Schema::build(Query, EmptyMutation, EmptySubscription).limit_depth(MAX_DEPTH)
+}
+
+/// The schema that is served: it can be federated.
+pub fn schema() -> Schema {
+    builder().enable_federation().finish()
+}
+
+/// The schema as text: `schema.graphql`, or with federation's directives for a composer. Needs no data and no server.
+pub fn sdl(federation: bool) -> String {
+    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().use_space_ident().indent_width(2).include_specified_by();
+    let (schema, options) = if federation { (schema(), options.federation()) } else { (builder().finish(), options) };
+    let text = schema.sdl_with_options(options);
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    format!("{}\n", lines.join("\n").trim())
+}
+
+/// This request's loaders.
+fn loaders<'a>(ctx: &Context<'a>) -> &'a Loaders {
+    ctx.data_unchecked::<Arc<Loaders>>()
+}
+
+/// A nullable field from an answer: nothing, a value, or an error that costs this field alone.
+fn nullable<T>(answer: Result<Option<T>, Failure>) -> Option<async_graphql::Result<T>> {
+    answer.map_err(|failure| error::upstream(&failure)).transpose()
+}
+
+/// Says beside the data why a list is not whole.
+fn report(ctx: &Context<'_>, failure: &Failure) {
+    let error = error::upstream(failure).into_server_error(ctx.item.pos);
+    ctx.add_error(ctx.set_error_path(error));
+}

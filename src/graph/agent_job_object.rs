@@ -1,0 +1,283 @@
+//! `AgentJobObject`: one machine in an agent job.
+
+use super::{
+    agent_job::AgentJob,
+    agent_session::{AgentSession, AgentSessionConnection, SessionFilter, session_page},
+    backup_server::BackupServer,
+    company::Company,
+    connection::connection,
+    error,
+    health::Health,
+    id::Key,
+    loaders, nullable,
+    origin::Origin,
+    page::{self, ListMark, PageArgs, Place, SortValue},
+    scalars::{DateTime, UUID, int, summary, text},
+    tape_coverage::TapeCoverage,
+};
+use crate::{
+    estate::{CompanyKey, Failure, JobKey, MachineKey, RowRef, ServerKey, company_of},
+    loaders::{
+        company::CompanyOf,
+        coverage::CoverageOf,
+        job::{JobOf, JobRow},
+        server::ServerOf,
+        session::SessionsOf,
+    },
+    upstream::vspc,
+};
+use async_graphql::{Context, ID, InputObject, Object, Result};
+
+/// Which machines. Every member that is given must hold.
+#[derive(InputObject, Clone, Debug, Default)]
+pub struct AgentJobObjectFilter {
+    /// Machines that are doing like this.
+    health: Option<Vec<Health>>,
+    /// Machines whose name contains this, without regard to case.
+    computer_contains: Option<String>,
+    /// Machines in jobs of this backup server.
+    backup_server_uid: Option<UUID>,
+    /// Machines in the job with this id, on whichever servers it occurs.
+    job_uid: Option<UUID>,
+    /// Machines in jobs of this company.
+    company_uid: Option<UUID>,
+}
+
+impl AgentJobObjectFilter {
+    /// Whether it can't be decided without the machine's job.
+    pub fn needs_job(&self) -> bool {
+        self.company_uid.is_some()
+    }
+
+    fn holds(&self, object: &AgentJobObject) -> bool {
+        let row = &object.row;
+        let contains = |part: &String| row.computer.as_deref().is_some_and(|name| name.to_lowercase().contains(&part.to_lowercase()));
+        let company = object.job.as_deref().and_then(company_of);
+        self.health.as_ref().is_none_or(|healths| healths.contains(&object.health()))
+            && self.computer_contains.as_ref().is_none_or(contains)
+            && self.backup_server_uid.is_none_or(|server| row.backup_server_uid.is_some_and(|of_row| of_row.0 == server.0))
+            && self.job_uid.is_none_or(|job| row.job_uid.0 == job.0)
+            && self.company_uid.is_none_or(|wanted| company.is_some_and(|company| company.0 == wanted.0))
+    }
+}
+
+/// One machine in an agent job, with how its last backup went. Source:
+/// `GET /infrastructure/backupServers/jobs/agentJobs/objects`.
+pub struct AgentJobObject {
+    row: RowRef<vspc::agent_job_object::AgentJobObject>,
+    /// The job, where the machine was come to through it.
+    job: Option<RowRef<vspc::job::Job>>,
+}
+
+connection! {
+    /// Machines in agent jobs, page by page.
+    AgentJobObjectConnection, AgentJobObjectEdge, AgentJobObject
+}
+
+/// Filters and cuts machines. They go by name.
+pub fn object_page(
+    ctx: &Context<'_>,
+    objects: Vec<AgentJobObject>,
+    problems: Vec<Failure>,
+    parent: &str,
+    filter: Option<AgentJobObjectFilter>,
+    args: PageArgs,
+) -> Result<AgentJobObjectConnection> {
+    let filter = filter.unwrap_or_default();
+    let mark = ListMark::of(&["agentJobObjects", parent, &format!("{filter:?}")]);
+    let objects = objects.into_iter().filter(|object| filter.holds(object)).collect();
+    let page = page::cut(objects, &args, mark, &[false], |object: &AgentJobObject| {
+        let row = &object.row;
+        let server = row.backup_server_uid.map(|server| server.to_string()).unwrap_or_default();
+        let identity = format!("{}:{server}:{}:{}", row.upstream().0, row.job_uid, row.instance_uid);
+        Place::new(vec![SortValue::name(row.computer.as_deref().unwrap_or_default())], identity)
+    })?;
+    Ok(AgentJobObjectConnection::new(ctx, page, &problems, |object| object))
+}
+
+impl AgentJobObject {
+    /// A machine whose job is not in hand.
+    pub fn new(row: RowRef<vspc::agent_job_object::AgentJobObject>) -> Self {
+        Self { row, job: None }
+    }
+
+    /// A machine of a job in hand.
+    pub fn of_job(row: RowRef<vspc::agent_job_object::AgentJobObject>, job: RowRef<vspc::job::Job>) -> Self {
+        Self { row, job: Some(job) }
+    }
+
+    fn health(&self) -> Health {
+        Health::of(self.row.backup_status.as_deref(), self.row.last_run.is_some())
+    }
+
+    /// The job: in hand, or on the row's server. A row that names no server leads to the one job with its ids, if one.
+    async fn job_row(&self, ctx: &Context<'_>) -> Result<Option<RowRef<vspc::job::Job>>, Failure> {
+        if let Some(job) = &self.job {
+            return Ok(Some(job.clone()));
+        }
+        let (upstream, job) = (self.row.upstream(), self.row.job_uid);
+        if let Some(server) = self.row.backup_server_uid {
+            return loaders(ctx).ask(JobOf(JobKey { upstream, server, job }), None).await;
+        }
+        let Some(console) = loaders(ctx).estate().console(upstream) else { return Ok(None) };
+        console.only_job(loaders(ctx).caller(), job, self.row.unique_job_uid).await
+    }
+
+    async fn machine(&self, ctx: &Context<'_>) -> Result<Option<MachineKey>, Failure> {
+        let (upstream, job) = (self.row.upstream(), self.row.job_uid);
+        let server = match self.row.backup_server_uid {
+            Some(server) => Some(server),
+            None => self.job_row(ctx).await?.map(|job| job.backup_server_uid),
+        };
+        let computer = self.row.computer.clone().unwrap_or_default();
+        Ok(server.map(|server| MachineKey { job: JobKey { upstream, server, job }, object: self.row.instance_uid, computer }))
+    }
+
+    async fn all_sessions(&self, ctx: &Context<'_>) -> Result<crate::estate::sessions::Sessions, Failure> {
+        match self.machine(ctx).await? {
+            Some(machine) => loaders(ctx).ask(SessionsOf(machine), Default::default()).await,
+            None => Ok(Default::default()),
+        }
+    }
+}
+
+#[Object]
+impl AgentJobObject {
+    /// Global id: stable over renames.
+    async fn id(&self, ctx: &Context<'_>) -> ID {
+        let row = &self.row;
+        let key = Key::AgentJobObject { upstream: row.upstream(), server: row.backup_server_uid, job: row.job_uid, object: row.instance_uid };
+        key.encode(loaders(ctx).estate())
+    }
+
+    /// The machine's id within Veeam Backup & Replication (`instanceUid`).
+    async fn uid(&self) -> UUID {
+        UUID(self.row.instance_uid.0)
+    }
+
+    /// Service Provider Console's own id of it (`uniqueUid`). Null before version 3.5.1 of its API.
+    async fn unique_uid(&self) -> Option<UUID> {
+        self.row.unique_uid.map(|uid| UUID(uid.0))
+    }
+
+    /// The id of the backup agent on the machine; null when not known.
+    async fn agent_uid(&self) -> Option<UUID> {
+        self.row.agent_uid.map(|uid| UUID(uid.0))
+    }
+
+    /// The id of the job that protects the machine.
+    async fn job_uid(&self) -> UUID {
+        UUID(self.row.job_uid.0)
+    }
+
+    /// The id of the backup server; null when the upstream does not say.
+    async fn backup_server_uid(&self) -> Option<UUID> {
+        self.row.backup_server_uid.map(|uid| UUID(uid.0))
+    }
+
+    /// The machine's name; null when not known.
+    async fn computer(&self) -> Option<&str> {
+        text(&self.row.computer)
+    }
+
+    /// The upstream's own word for how the last backup went, for example `Success`. Empty when it gives none.
+    async fn backup_status(&self) -> &str {
+        self.row.backup_status.as_deref().unwrap_or_default()
+    }
+
+    /// How the last backup of this machine went, in one word of ours.
+    #[graphql(name = "health")]
+    async fn health_field(&self) -> Health {
+        self.health()
+    }
+
+    /// When the last backup of this machine started; null when there was none.
+    async fn last_run(&self) -> Option<DateTime> {
+        self.row.last_run.map(DateTime)
+    }
+
+    /// When it ended; null while it runs, and when there was none.
+    async fn last_end_time(&self) -> Option<DateTime> {
+        self.row.last_end_time.map(DateTime)
+    }
+
+    /// How long it took, in seconds; null when not known.
+    async fn last_duration_seconds(&self) -> Option<i32> {
+        int(self.row.last_duration)
+    }
+
+    /// How many restore points there are; null when not known.
+    async fn restore_points_count(&self) -> Option<i32> {
+        int(self.row.restore_points_count)
+    }
+
+    /// The machine's operating system, in the upstream's word: `Windows`, `Linux`, `Mac`; null when not known.
+    async fn os_type(&self) -> Option<&str> {
+        text(&self.row.os_type)
+    }
+
+    /// Why the last backup failed or warned, in the upstream's words, of many lines; null for no message.
+    async fn failure_message(&self) -> Option<&str> {
+        text(&self.row.failure_message)
+    }
+
+    /// The first line of `failureMessage`, trimmed; null for no message.
+    async fn failure_summary(&self) -> Option<&str> {
+        summary(&self.row.failure_message)
+    }
+
+    /// The job that protects the machine; null when the console does not list it.
+    async fn job(&self, ctx: &Context<'_>) -> Option<Result<AgentJob>> {
+        nullable(self.job_row(ctx).await.map(|job| job.map(|job| AgentJob::from(JobRow(job)))))
+    }
+
+    /// The backup server; null when the upstream does not say, or does not list it.
+    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
+        let key = ServerKey { upstream: self.row.upstream(), server: self.row.backup_server_uid? };
+        nullable(loaders(ctx).ask(ServerOf(key), None).await.map(|row| row.map(BackupServer::from)))
+    }
+
+    /// The company whose machine it is: the job's; null when it is nobody's.
+    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
+        let company = match self.job_row(ctx).await {
+            Ok(job) => company_of(&*job?)?,
+            Err(failure) => return Some(Err(error::upstream(&failure))),
+        };
+        let key = CompanyKey { upstream: self.row.upstream(), company };
+        nullable(loaders(ctx).ask(CompanyOf(key), None).await.map(|row| row.map(Company::from)))
+    }
+
+    /// What Enterprise Manager remembers of this machine, newest first: its parts of the runs of its job. Where the
+    /// runs have no per-machine parts, the runs themselves (their `computer` is null).
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which sessions. All of the window when left out; `topLevelOnly` does not apply here.")] filter: Option<SessionFilter>,
+        #[graphql(desc = "How many sessions: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AgentSessionConnection> {
+        let answer = self.all_sessions(ctx).await;
+        let parent = format!("AgentJobObject {} {} {:?}", self.row.instance_uid, self.row.job_uid, self.row.backup_server_uid);
+        session_page(ctx, answer, &parent, filter, PageArgs { first, after })
+    }
+
+    /// The newest of `sessions`; null when Enterprise Manager remembers none.
+    async fn last_session(&self, ctx: &Context<'_>) -> Option<Result<AgentSession>> {
+        AgentSession::newest(self.all_sessions(ctx).await)
+    }
+
+    /// Whether the backups of the machine's job also get to tape, as the estate is set up.
+    async fn tape(&self, ctx: &Context<'_>) -> TapeCoverage {
+        let answer = match self.job_row(ctx).await {
+            Ok(Some(job)) => loaders(ctx).ask(CoverageOf(JobRow(job)), None).await,
+            Ok(None) => Ok(None),
+            Err(failure) => Err(failure),
+        };
+        TapeCoverage::new(ctx, answer)
+    }
+
+    /// Where this row came from, and how fresh it is.
+    async fn origin(&self) -> Origin {
+        Origin::from(&self.row)
+    }
+}

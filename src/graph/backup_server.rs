@@ -1,0 +1,245 @@
+//! `BackupServer`: one Veeam Backup & Replication server.
+
+use super::{
+    agent_job::AgentJob,
+    backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
+    company::Company,
+    connection::connection,
+    id::Key,
+    job::{Job, JobConnection, JobKind},
+    job_filter::{JobFilter, JobOrder, job_page},
+    linked_job::{LinkedJob, LinkedJobConnection, link_page},
+    loaders, nullable,
+    origin::Origin,
+    page::{self, ListMark, Page, PageArgs, Place, SortValue},
+    repository::Repository,
+    scalars::{UUID, text},
+    tape_job::{TapeJob, TapeJobConnection},
+};
+use crate::{
+    estate::{CompanyKey, Failure, RowRef, ServerKey},
+    loaders::{company::CompanyOf, job::JobRow, link::LinksOf, server::JobsOf},
+    upstream::vspc::{self, linked_job::LinkFamily},
+};
+use async_graphql::{Context, ID, InputObject, Object, Result};
+
+/// Which backup servers. Every member that is given must hold.
+#[derive(InputObject, Clone, Debug, Default)]
+pub struct BackupServerFilter {
+    /// Servers from these upstreams, by their names in the configuration.
+    pub(super) upstream: Option<Vec<String>>,
+    /// Servers whose name contains this, without regard to case.
+    pub(super) name_contains: Option<String>,
+    /// Servers that this company owns.
+    pub(super) company_uid: Option<UUID>,
+}
+
+/// A Veeam Backup & Replication server. Source: `GET /infrastructure/backupServers` of Service Provider Console.
+pub struct BackupServer(RowRef<vspc::backup_server::BackupServer>);
+
+connection! {
+    /// Backup servers, page by page.
+    BackupServerConnection, BackupServerEdge, BackupServer
+}
+
+connection! {
+    /// Agent jobs, page by page.
+    AgentJobConnection, AgentJobEdge, AgentJob
+}
+
+connection! {
+    /// Repositories, page by page.
+    RepositoryConnection, RepositoryEdge, Repository
+}
+
+impl From<RowRef<vspc::backup_server::BackupServer>> for BackupServer {
+    fn from(row: RowRef<vspc::backup_server::BackupServer>) -> Self {
+        Self(row)
+    }
+}
+
+impl BackupServer {
+    fn key(&self) -> ServerKey {
+        ServerKey { upstream: self.0.upstream(), server: self.0.instance_uid }
+    }
+
+    /// A page of the server's jobs, of these kinds or of all.
+    async fn job_rows(
+        &self,
+        ctx: &Context<'_>,
+        kinds: &[JobKind],
+        filter: Option<JobFilter>,
+        order: Option<Vec<JobOrder>>,
+        args: PageArgs,
+    ) -> Result<(Page<RowRef<vspc::job::Job>>, Vec<Failure>)> {
+        let (mut rows, problems) = match loaders(ctx).ask(JobsOf(self.key()), Default::default()).await {
+            Ok(rows) => (rows.rows, rows.problem.into_iter().collect()),
+            Err(failure) => (Vec::new(), vec![failure]),
+        };
+        if !kinds.is_empty() {
+            rows.retain(|job| kinds.contains(&JobKind::of(job.r#type.as_deref())));
+        }
+        let list = format!("jobs {:?} {kinds:?}", self.key());
+        Ok((job_page(loaders(ctx).estate(), rows, &list, filter, order, &args)?, problems))
+    }
+}
+
+#[Object]
+impl BackupServer {
+    /// Global id: stable over renames.
+    async fn id(&self, ctx: &Context<'_>) -> ID {
+        Key::BackupServer(self.key()).encode(loaders(ctx).estate())
+    }
+
+    /// The server's id in Service Provider Console (`instanceUid`). Enterprise Manager numbers it otherwise.
+    async fn uid(&self) -> UUID {
+        UUID(self.0.instance_uid.0)
+    }
+
+    /// The server's name.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The version of Veeam Backup & Replication; null when not known.
+    async fn version(&self) -> Option<&str> {
+        text(&self.0.version)
+    }
+
+    /// The version with its patch, for people; null when not known.
+    async fn display_version(&self) -> Option<&str> {
+        text(&self.0.display_version)
+    }
+
+    /// How the console finds the server, in the upstream's word: `Healthy`, `Warning`, `Inaccessible`; null when not
+    /// known. What an inaccessible server last reported is still listed.
+    async fn status(&self) -> Option<&str> {
+        text(&self.0.status)
+    }
+
+    /// What the server is for, in the upstream's word: `Client`, `CloudConnect`, `Hosted`; null when not known.
+    async fn role_type(&self) -> Option<&str> {
+        text(&self.0.backup_server_role_type)
+    }
+
+    /// The id of this installation of Veeam Backup & Replication; null when not known.
+    async fn installation_uid(&self) -> Option<&str> {
+        text(&self.0.installation_uid)
+    }
+
+    /// The id of the management agent on the server; null when not known.
+    async fn management_agent_uid(&self) -> Option<UUID> {
+        self.0.management_agent_uid.map(|uid| UUID(uid.0))
+    }
+
+    /// The id of the server's location in the console; null when not known.
+    async fn location_uid(&self) -> Option<UUID> {
+        self.0.location_uid.map(|uid| UUID(uid.0))
+    }
+
+    /// Whether the server is part of a high-availability cluster; null before version 3.6.1 of the console's API.
+    async fn is_in_high_availability_cluster(&self) -> Option<bool> {
+        self.0.in_high_availability_cluster
+    }
+
+    /// The company that owns the server; null when it is nobody's.
+    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
+        let key = CompanyKey { upstream: self.0.upstream(), company: self.0.organization_uid? };
+        nullable(loaders(ctx).ask(CompanyOf(key), None).await.map(|row| row.map(Company::from)))
+    }
+
+    /// The jobs that tape jobs on this server read. Source:
+    /// `GET /infrastructure/backupServers/{backupServerUid}/jobs/backupTapeJobs/jobObjects`, or the fleet's list where
+    /// that is cheaper.
+    async fn tape_linked_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<LinkedJobConnection> {
+        let answer = loaders(ctx).ask(LinksOf(LinkFamily::Tape, self.key()), Default::default()).await;
+        let upstream = self.0.upstream();
+        link_page(ctx, answer, &format!("BackupServer {:?}", self.key()), PageArgs { first, after }, |link| LinkedJob::new(upstream, link))
+    }
+
+    /// The server's jobs of every type.
+    async fn jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<JobConnection> {
+        let (page, problems) = self.job_rows(ctx, &[], filter, order_by, PageArgs { first, after }).await?;
+        Ok(JobConnection::new(ctx, page, &problems, Job::from))
+    }
+
+    /// The server's agent jobs and agent policies.
+    async fn agent_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AgentJobConnection> {
+        let kinds = [JobKind::AgentBackup, JobKind::AgentPolicy];
+        let (page, problems) = self.job_rows(ctx, &kinds, filter, order_by, PageArgs { first, after }).await?;
+        Ok(AgentJobConnection::new(ctx, page, &problems, |row| AgentJob::from(JobRow(row))))
+    }
+
+    /// The server's tape jobs.
+    async fn tape_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<TapeJobConnection> {
+        let kinds = [JobKind::BackupToTape, JobKind::FileToTape];
+        let (page, problems) = self.job_rows(ctx, &kinds, filter, order_by, PageArgs { first, after }).await?;
+        Ok(TapeJobConnection::new(ctx, page, &problems, |row| TapeJob::from(JobRow(row))))
+    }
+
+    /// The server's backup copy jobs.
+    async fn backup_copy_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<BackupCopyJobConnection> {
+        let (page, problems) = self.job_rows(ctx, &[JobKind::BackupCopy], filter, order_by, PageArgs { first, after }).await?;
+        Ok(BackupCopyJobConnection::new(ctx, page, &problems, |row| BackupCopyJob::from(JobRow(row))))
+    }
+
+    /// The server's repositories, by name.
+    async fn repositories(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<RepositoryConnection> {
+        let loaders = loaders(ctx);
+        let (rows, problems) = match loaders.estate().console(self.0.upstream()) {
+            Some(console) => match console.repositories_of_server(loaders.caller(), self.0.instance_uid).await {
+                Ok(rows) => (rows.rows, rows.problem.into_iter().collect()),
+                Err(failure) => (Vec::new(), vec![failure]),
+            },
+            None => (Vec::new(), Vec::new()),
+        };
+        let mark = ListMark::of(&["repositories", &format!("{:?}", self.key())]);
+        let page = page::cut(rows, &PageArgs { first, after }, mark, &[false], |row| {
+            Place::new(vec![SortValue::name(&row.name)], row.instance_uid.to_string())
+        })?;
+        Ok(RepositoryConnection::new(ctx, page, &problems, Repository::from))
+    }
+
+    /// Where this row came from, and how fresh it is.
+    async fn origin(&self) -> Origin {
+        Origin::from(&self.0)
+    }
+}

@@ -1,0 +1,185 @@
+//! `Company`: an organization that backups are made for.
+
+use super::{
+    backup_server::{BackupServer, BackupServerConnection},
+    connection::connection,
+    id::Key,
+    job::{Job, JobConnection},
+    job_filter::{JobFilter, JobOrder, job_page},
+    loaders,
+    origin::Origin,
+    page::{self, ListMark, PageArgs, Place, SortValue},
+    scalars::{UUID, text},
+};
+use crate::{
+    estate::{CompanyKey, RowRef},
+    upstream::vspc::organization::Organization,
+};
+use async_graphql::{Context, ID, InputObject, Object, Result};
+
+/// Which companies. Every member that is given must hold.
+#[derive(InputObject, Clone, Debug, Default)]
+pub struct CompanyFilter {
+    /// Companies from these upstreams, by their names in the configuration.
+    pub(super) upstream: Option<Vec<String>>,
+    /// Companies whose name contains this, without regard to case.
+    pub(super) name_contains: Option<String>,
+}
+
+/// An organization: a company that backups are made for, a reseller, or the provider itself. Source:
+/// `GET /organizations` of Service Provider Console.
+pub struct Company(RowRef<Organization>);
+
+connection! {
+    /// Companies, page by page.
+    CompanyConnection, CompanyEdge, Company
+}
+
+impl From<RowRef<Organization>> for Company {
+    fn from(row: RowRef<Organization>) -> Self {
+        Self(row)
+    }
+}
+
+impl Company {
+    fn key(&self) -> CompanyKey {
+        CompanyKey { upstream: self.0.upstream(), company: self.0.instance_uid }
+    }
+}
+
+#[Object]
+impl Company {
+    /// Global id: stable over renames.
+    async fn id(&self, ctx: &Context<'_>) -> ID {
+        Key::Company(self.key()).encode(loaders(ctx).estate())
+    }
+
+    /// The organization's id in Service Provider Console.
+    async fn uid(&self) -> UUID {
+        UUID(self.0.instance_uid.0)
+    }
+
+    /// The organization's name.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// A short name; null for none.
+    async fn alias(&self) -> Option<&str> {
+        text(&self.0.alias)
+    }
+
+    /// What it is, in the upstream's word: `Company`, `Reseller`, `Provider`; null when not known.
+    async fn r#type(&self) -> Option<&str> {
+        text(&self.0.r#type)
+    }
+
+    /// Its tax number; null for none.
+    async fn tax_id(&self) -> Option<&str> {
+        text(&self.0.tax_id)
+    }
+
+    /// Its mail address; null for none.
+    async fn email(&self) -> Option<&str> {
+        text(&self.0.email)
+    }
+
+    /// Its telephone number; null for none.
+    async fn phone(&self) -> Option<&str> {
+        text(&self.0.phone)
+    }
+
+    /// Its country; null for none.
+    async fn country_name(&self) -> Option<&str> {
+        text(&self.0.country_name)
+    }
+
+    /// Its region; null for none.
+    async fn region_name(&self) -> Option<&str> {
+        text(&self.0.region_name)
+    }
+
+    /// Its city; null for none.
+    async fn city(&self) -> Option<&str> {
+        text(&self.0.city)
+    }
+
+    /// Its street; null for none.
+    async fn street(&self) -> Option<&str> {
+        text(&self.0.street)
+    }
+
+    /// Its postal code; null for none.
+    async fn zip_code(&self) -> Option<&str> {
+        text(&self.0.zip_code)
+    }
+
+    /// Its website; null for none.
+    async fn website(&self) -> Option<&str> {
+        text(&self.0.website)
+    }
+
+    /// What somebody wrote about it; null for nothing.
+    async fn notes(&self) -> Option<&str> {
+        text(&self.0.notes)
+    }
+
+    /// Its number in Veeam's records; null for none.
+    async fn veeam_tenant_id(&self) -> Option<&str> {
+        text(&self.0.veeam_tenant_id)
+    }
+
+    /// Its number in other applications, such as a PSA; null for none.
+    async fn company_id(&self) -> Option<&str> {
+        text(&self.0.company_id)
+    }
+
+    /// The company's jobs: assigned to it (`mappedOrganizationUid`), or else on a server that it owns.
+    async fn jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<JobConnection> {
+        let loaders = loaders(ctx);
+        let (rows, problems) = match loaders.estate().console(self.0.upstream()) {
+            Some(console) => match console.jobs_of_company(loaders.caller(), self.0.instance_uid).await {
+                Ok(rows) => (rows.rows, rows.problem.into_iter().collect()),
+                Err(failure) => (Vec::new(), vec![failure]),
+            },
+            None => (Vec::new(), Vec::new()),
+        };
+        let list = format!("jobs {:?}", self.key());
+        let page = job_page(loaders.estate(), rows, &list, filter, order_by, &PageArgs { first, after })?;
+        Ok(JobConnection::new(ctx, page, &problems, Job::from))
+    }
+
+    /// The backup servers that the company owns, by name.
+    async fn backup_servers(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many servers: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<BackupServerConnection> {
+        let loaders = loaders(ctx);
+        let (rows, problems) = match loaders.estate().console(self.0.upstream()) {
+            Some(console) => match console.servers_of_company(loaders.caller(), self.0.instance_uid).await {
+                Ok(rows) => (rows.rows, rows.problem.into_iter().collect()),
+                Err(failure) => (Vec::new(), vec![failure]),
+            },
+            None => (Vec::new(), Vec::new()),
+        };
+        let mark = ListMark::of(&["backupServers", &format!("{:?}", self.key())]);
+        let page = page::cut(rows, &PageArgs { first, after }, mark, &[false], |row| {
+            Place::new(vec![SortValue::name(&row.name)], row.instance_uid.to_string())
+        })?;
+        Ok(BackupServerConnection::new(ctx, page, &problems, BackupServer::from))
+    }
+
+    /// Where this row came from, and how fresh it is.
+    async fn origin(&self) -> Origin {
+        Origin::from(&self.0)
+    }
+}

@@ -1,0 +1,93 @@
+//! Relay connections, with `nodes`, `totalCount` and `complete`.
+
+/// Defines a connection and its edge over one node type.
+macro_rules! connection {
+    ($(#[doc = $doc:literal])+ $connection:ident, $edge:ident, $node:ty) => {
+        $(#[doc = $doc])+
+        pub struct $connection {
+            edges: Vec<$edge>,
+            total: Option<i32>,
+            complete: bool,
+            has_previous: bool,
+            has_next: bool,
+        }
+
+        /// A row of a list with its cursor.
+        pub struct $edge {
+            cursor: $crate::graph::page::Cursor,
+            node: $node,
+        }
+
+        #[async_graphql::Object]
+        impl $edge {
+            /// The row's place in the list: give it as `after` to go on behind it.
+            async fn cursor(&self) -> String {
+                self.cursor.encode()
+            }
+
+            /// The row.
+            async fn node(&self) -> &$node {
+                &self.node
+            }
+        }
+
+        #[async_graphql::Object]
+        impl $connection {
+            /// The rows of this page with their cursors.
+            async fn edges(&self) -> &[$edge] {
+                &self.edges
+            }
+
+            /// The rows of this page.
+            async fn nodes(&self) -> Vec<&$node> {
+                self.edges.iter().map(|edge| &edge.node).collect()
+            }
+
+            /// Where this page is in the list.
+            async fn page_info(&self) -> async_graphql::connection::PageInfo {
+                async_graphql::connection::PageInfo {
+                    has_previous_page: self.has_previous,
+                    has_next_page: self.has_next,
+                    start_cursor: self.edges.first().map(|edge| edge.cursor.encode()),
+                    end_cursor: self.edges.last().map(|edge| edge.cursor.encode()),
+                }
+            }
+
+            /// How many rows the whole list has, all pages together. Null when that is not known because the list
+            /// could not be read in full.
+            async fn total_count(&self) -> Option<i32> {
+                self.total
+            }
+
+            /// Whether the list behind this page was read in full. When false, rows may be missing, and an error
+            /// with this connection's path says why: an empty list is then not 'none'.
+            async fn complete(&self) -> bool {
+                self.complete
+            }
+        }
+
+        impl $connection {
+            /// A page of a list, and why the list is not whole, if it isn't: that is also said in `errors`.
+            pub(in crate::graph) fn new<T>(
+                ctx: &async_graphql::Context<'_>,
+                page: $crate::graph::page::Page<T>,
+                problems: &[$crate::estate::Failure],
+                node: impl Fn(T) -> $node,
+            ) -> Self {
+                for problem in problems {
+                    $crate::graph::report(ctx, problem);
+                }
+                let complete = problems.is_empty();
+                Self {
+                    total: complete.then(|| i32::try_from(page.total).unwrap_or(i32::MAX)),
+                    complete,
+                    has_previous: page.has_previous,
+                    has_next: page.has_next,
+                    edges: page.rows.into_iter().map(|(cursor, row)| $edge { cursor, node: node(row) }).collect(),
+                }
+            }
+        }
+    };
+}
+
+pub(super) use connection;

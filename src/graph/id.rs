@@ -1,0 +1,92 @@
+//! Global ids: opaque to callers, stable over renames: the upstream's name, the type, the key.
+
+use crate::{
+    estate::{CompanyKey, Estate, JobKey, RepositoryKey, ServerKey, SessionKey, UpstreamId},
+    uid::{self, AgentUid, JobUid, ObjectUid, ServerUid},
+};
+use async_graphql::ID;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use uuid::Uuid;
+
+/// What a global id stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// A backup server.
+    BackupServer(ServerKey),
+    /// A job of any type.
+    Job(JobKey),
+    /// A machine in an agent job.
+    AgentJobObject {
+        /// Its console.
+        upstream: UpstreamId,
+        /// Its job's server, where the row names one.
+        server: Option<ServerUid>,
+        /// Its job.
+        job: JobUid,
+        /// The machine.
+        object: ObjectUid,
+    },
+    /// A session.
+    AgentSession(SessionKey),
+    /// A job of a standalone agent.
+    BackupAgentJob {
+        /// Its v2 API.
+        upstream: UpstreamId,
+        /// Its agent.
+        agent: AgentUid,
+        /// The job; old agents' jobs have no id but a name.
+        job: Result<JobUid, String>,
+    },
+    /// An organization.
+    Company(CompanyKey),
+    /// A repository.
+    Repository(RepositoryKey),
+    /// An upstream.
+    Upstream(UpstreamId),
+}
+
+impl Key {
+    /// The id as callers see it.
+    pub fn encode(&self, estate: &Estate) -> ID {
+        let name = |id: &UpstreamId| estate.status(*id).map(|status| status.name.to_string()).unwrap_or_default();
+        let text = match self {
+            Key::BackupServer(key) => format!("BackupServer:{}:{}", name(&key.upstream), key.server),
+            Key::Job(key) => format!("Job:{}:{}:{}", name(&key.upstream), key.server, key.job),
+            Key::AgentJobObject { upstream, server, job, object } => {
+                let server = server.map(|server| server.to_string()).unwrap_or_default();
+                format!("AgentJobObject:{}:{server}:{job}:{object}", name(upstream))
+            }
+            Key::AgentSession(key) => format!("AgentSession:{}:{}", name(&key.upstream), key.session),
+            Key::BackupAgentJob { upstream, agent, job: Ok(job) } => format!("BackupAgentJob:{}:{agent}:{job}", name(upstream)),
+            Key::BackupAgentJob { upstream, agent, job: Err(named) } => format!("BackupAgentJob:{}:{agent}::{named}", name(upstream)),
+            Key::Company(key) => format!("Company:{}:{}", name(&key.upstream), key.company),
+            Key::Repository(key) => format!("Repository:{}:{}:{}", name(&key.upstream), key.server, key.repository),
+            Key::Upstream(id) => format!("Upstream:{}", name(id)),
+        };
+        ID(URL_SAFE_NO_PAD.encode(text))
+    }
+
+    /// What an id stands for; `None` for text that is no id of this gateway's.
+    pub fn decode(id: &str, estate: &Estate) -> Option<Self> {
+        let text = String::from_utf8(URL_SAFE_NO_PAD.decode(id).ok()?).ok()?;
+        let mut parts = text.splitn(5, ':');
+        let (kind, upstream) = (parts.next()?, estate.upstream_named(parts.next()?)?);
+        let rest: Vec<&str> = parts.collect();
+        let guid = |place: usize| -> Option<Uuid> { uid::parse_hyphenated(rest.get(place)?) };
+        Some(match (kind, rest.len()) {
+            ("BackupServer", 1) => Key::BackupServer(ServerKey { upstream, server: guid(0)?.into() }),
+            ("Job", 2) => Key::Job(JobKey { upstream, server: guid(0)?.into(), job: guid(1)?.into() }),
+            ("AgentJobObject", 3) => {
+                let server = if rest.first()?.is_empty() { None } else { Some(guid(0)?.into()) };
+                Key::AgentJobObject { upstream, server, job: guid(1)?.into(), object: guid(2)?.into() }
+            }
+            ("AgentSession", 1) => Key::AgentSession(SessionKey { upstream, session: guid(0)?.into() }),
+            ("BackupAgentJob", 2) => Key::BackupAgentJob { upstream, agent: guid(0)?.into(), job: Ok(guid(1)?.into()) },
+            ("BackupAgentJob", 3) => Key::BackupAgentJob { upstream, agent: guid(0)?.into(), job: Err((*rest.get(2)?).to_owned()) },
+            ("Company", 1) => Key::Company(CompanyKey { upstream, company: guid(0)?.into() }),
+            ("Repository", 2) => Key::Repository(RepositoryKey { upstream, server: guid(0)?.into(), repository: guid(1)?.into() }),
+            ("Upstream", 0) => Key::Upstream(upstream),
+            _ => return None,
+        })
+    }
+}

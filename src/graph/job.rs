@@ -1,0 +1,333 @@
+//! `Job`: one row of Service Provider Console's jobs, whatever its type; and the fields that every type shares.
+
+use super::{
+    agent_job::AgentJob,
+    agent_session::{AgentSession, AgentSessionConnection, SessionFilter, session_page},
+    backup_copy_job::BackupCopyJob,
+    backup_server::BackupServer,
+    company::Company,
+    connection::connection,
+    health::Health,
+    id::Key,
+    interface::interface,
+    loaders, nullable,
+    origin::Origin,
+    other_job::OtherJob,
+    page::PageArgs,
+    scalars::{DateTime, Long, UUID, int, long, summary, text},
+    tape_coverage::TapeCoverage,
+    tape_job::TapeJob,
+};
+use crate::{
+    estate::{CompanyKey, RowRef, company_of},
+    loaders::{
+        company::CompanyOf,
+        coverage::CoverageOf,
+        job::JobRow,
+        server::ServerOf,
+        session::RunsOf,
+    },
+    upstream::vspc,
+};
+use async_graphql::{Context, Enum, ID, Object, Result};
+
+/// What a job does, from the upstream's type word.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum JobKind {
+    /// Backup of physical machines and cloud instances by agents that a backup server manages (`AgentBackupJob`).
+    AgentBackup,
+    /// A backup policy that agents run by themselves (`AgentPolicy`).
+    AgentPolicy,
+    /// Backup of virtual machines (`BackupVm`).
+    VmBackup,
+    /// Replication of virtual machines by snapshots (`ReplicationVM`).
+    Replication,
+    /// Continuous replication of virtual machines (`CdpReplicationVM`).
+    CdpReplication,
+    /// Backup copy to another repository (`BackupCopy`).
+    BackupCopy,
+    /// Backup copy of the older, periodic kind (`SimpleBackupCopy`).
+    SimpleBackupCopy,
+    /// Copy of virtual machine files (`CopyVm`).
+    VmCopy,
+    /// Copy of files (`CopyFile`).
+    FileCopy,
+    /// Backups written to tape (`BackupToTape`).
+    BackupToTape,
+    /// Files written to tape (`FileToTape`).
+    FileToTape,
+    /// Backup of file shares (`BackupFile`).
+    FileShareBackup,
+    /// Copy of file share backups (`BackupFileCopy`).
+    FileShareCopy,
+    /// Backup of object storage (`ObjectStorageBackup`).
+    ObjectStorageBackup,
+    /// Copy of object storage backups (`ObjectStorageBackupCopy`).
+    ObjectStorageCopy,
+    /// Backup of database logs (`SqlLogBackup`, `OracleLogBackup`, `PostgreSqlLogBackup`): runs for hours, by design.
+    LogBackup,
+    /// Backup of cloud machines by an appliance (`AzureBackupJob`, `AwsBackupJob`, `GoogleBackupJob`).
+    CloudBackup,
+    /// Storage snapshots (`AhvStorageSnapshotJob`).
+    StorageSnapshot,
+    /// Recovery verification (`SureBackup`).
+    SureBackup,
+    /// Upkeep of scale-out repositories (`SobrMaintenance`).
+    Maintenance,
+    /// A word that this gateway does not know. The word itself is in `type`.
+    Other,
+}
+
+impl JobKind {
+    /// From the upstream's word, without regard to case.
+    pub fn of(word: Option<&str>) -> Self {
+        match word.map(str::trim).unwrap_or_default().to_ascii_lowercase().as_str() {
+            "agentbackupjob" => JobKind::AgentBackup,
+            "agentpolicy" => JobKind::AgentPolicy,
+            "backupvm" => JobKind::VmBackup,
+            "replicationvm" => JobKind::Replication,
+            "cdpreplicationvm" => JobKind::CdpReplication,
+            "backupcopy" => JobKind::BackupCopy,
+            "simplebackupcopy" => JobKind::SimpleBackupCopy,
+            "copyvm" => JobKind::VmCopy,
+            "copyfile" => JobKind::FileCopy,
+            "backuptotape" => JobKind::BackupToTape,
+            "filetotape" => JobKind::FileToTape,
+            "backupfile" => JobKind::FileShareBackup,
+            "backupfilecopy" => JobKind::FileShareCopy,
+            "objectstoragebackup" => JobKind::ObjectStorageBackup,
+            "objectstoragebackupcopy" => JobKind::ObjectStorageCopy,
+            "sqllogbackup" | "oraclelogbackup" | "postgresqllogbackup" => JobKind::LogBackup,
+            "azurebackupjob" | "awsbackupjob" | "googlebackupjob" => JobKind::CloudBackup,
+            "ahvstoragesnapshotjob" => JobKind::StorageSnapshot,
+            "surebackup" => JobKind::SureBackup,
+            "sobrmaintenance" => JobKind::Maintenance,
+            _ => JobKind::Other,
+        }
+    }
+}
+
+interface! {
+    /// A job of a backup server, whatever its type. Source: `GET /infrastructure/backupServers/jobs` of Service Provider
+    /// Console, which knows the last session only; history comes from Enterprise Manager (`sessions`).
+    pub enum Job: fields of JobFields, itself &["Node"];
+    AgentJob(AgentJob),
+    BackupCopyJob(BackupCopyJob),
+    TapeJob(TapeJob),
+    OtherJob(OtherJob),
+}
+
+connection! {
+    /// Jobs, page by page.
+    JobConnection, JobEdge, Job
+}
+
+impl From<RowRef<vspc::job::Job>> for Job {
+    fn from(row: RowRef<vspc::job::Job>) -> Self {
+        let kind = JobKind::of(row.r#type.as_deref());
+        let row = JobRow(row);
+        match kind {
+            JobKind::AgentBackup | JobKind::AgentPolicy => Job::AgentJob(row.into()),
+            JobKind::BackupCopy => Job::BackupCopyJob(row.into()),
+            JobKind::BackupToTape | JobKind::FileToTape => Job::TapeJob(row.into()),
+            _ => Job::OtherJob(row.into()),
+        }
+    }
+}
+
+/// The health of a job's row.
+pub fn health_of(job: &vspc::job::Job) -> Health {
+    Health::of(job.status.as_deref(), job.last_run.is_some())
+}
+
+/// The fields that every type of job has.
+#[derive(Clone)]
+pub struct JobFields(pub(super) JobRow);
+
+#[Object]
+impl JobFields {
+    /// Global id: stable over renames.
+    async fn id(&self, ctx: &Context<'_>) -> ID {
+        Key::Job(self.0.key()).encode(loaders(ctx).estate())
+    }
+
+    /// The job's id in Veeam Backup & Replication (`instanceUid`), shared with Enterprise Manager. Repeats over backup
+    /// servers whose configuration was cloned or restored: only with the server does it name one job.
+    async fn uid(&self) -> UUID {
+        UUID(self.0.0.instance_uid.0)
+    }
+
+    /// Service Provider Console's own id of the job (`uniqueUid`). Null before version 3.5.1 of its API.
+    async fn unique_uid(&self) -> Option<UUID> {
+        self.0.0.unique_uid.map(|uid| UUID(uid.0))
+    }
+
+    /// The job's name.
+    async fn name(&self) -> &str {
+        &self.0.0.name
+    }
+
+    /// What somebody wrote about the job; null for nothing.
+    async fn description(&self) -> Option<&str> {
+        text(&self.0.0.description)
+    }
+
+    /// Who created the job; null when not known.
+    async fn created_by(&self) -> Option<&str> {
+        text(&self.0.0.created_by)
+    }
+
+    /// When the job was created; null when not known.
+    async fn created_at(&self) -> Option<DateTime> {
+        self.0.0.creation_time.map(DateTime)
+    }
+
+    /// What the job does.
+    async fn kind(&self) -> JobKind {
+        JobKind::of(self.0.0.r#type.as_deref())
+    }
+
+    /// The upstream's own word for the type, for example `AgentBackupJob`. Empty when it gives none.
+    async fn r#type(&self) -> &str {
+        self.0.0.r#type.as_deref().unwrap_or_default()
+    }
+
+    /// How the last run went, or what is going on, in one word of ours.
+    async fn health(&self) -> Health {
+        health_of(&self.0.0)
+    }
+
+    /// The upstream's own word for the status, for example `WaitingTape`. Empty when it gives none.
+    async fn status(&self) -> &str {
+        self.0.0.status.as_deref().unwrap_or_default()
+    }
+
+    /// Whether the job's schedule is enabled; null when not known.
+    async fn is_enabled(&self) -> Option<bool> {
+        self.0.0.is_enabled
+    }
+
+    /// How the job is scheduled, in the upstream's word: `Daily`, `Periodically`, `Chained` …; null when not known.
+    async fn schedule_type(&self) -> Option<&str> {
+        text(&self.0.0.schedule_type)
+    }
+
+    /// When the last session started; null when the job never ran.
+    async fn last_run(&self) -> Option<DateTime> {
+        self.0.0.last_run.map(DateTime)
+    }
+
+    /// When the last session ended; null while it runs, and when the job never ran.
+    async fn last_end_time(&self) -> Option<DateTime> {
+        self.0.0.last_end_time.map(DateTime)
+    }
+
+    /// How long the last session took, in seconds; null when not known.
+    async fn last_duration_seconds(&self) -> Option<i32> {
+        int(self.0.0.last_duration)
+    }
+
+    /// How long sessions of the job take on average, in seconds; null when not known.
+    async fn avg_duration_seconds(&self) -> Option<i32> {
+        int(self.0.0.avg_duration)
+    }
+
+    /// How many bytes the last session transferred; null when not known.
+    async fn transferred_bytes(&self) -> Option<Long> {
+        long(self.0.0.transferred_data)
+    }
+
+    /// How many bytes all backup files of the job take; null where the upstream does not count them (most agent jobs).
+    async fn backup_chain_bytes(&self) -> Option<Long> {
+        long(self.0.0.backup_chain_size)
+    }
+
+    /// How fast the last session processed data, in bytes per second; null when not known.
+    async fn processing_rate(&self) -> Option<f64> {
+        self.0.0.processing_rate
+    }
+
+    /// What slowed the last session down, in the upstream's word: `Source`, `Network`, `Target` …; null when not known.
+    async fn bottleneck(&self) -> Option<&str> {
+        text(&self.0.0.bottleneck)
+    }
+
+    /// Why the last session failed or warned, in the upstream's words, of many lines; null for no message.
+    async fn failure_message(&self) -> Option<&str> {
+        text(&self.0.0.failure_message)
+    }
+
+    /// The first line of `failureMessage`, trimmed; null for no message.
+    async fn failure_summary(&self) -> Option<&str> {
+        summary(&self.0.0.failure_message)
+    }
+
+    /// Where the job writes to, by name; null when not known.
+    async fn destination(&self) -> Option<&str> {
+        text(&self.0.0.destination)
+    }
+
+    /// What kind of place that is, in the upstream's word: `Local` or `Cloud`; null when not known.
+    async fn target_type(&self) -> Option<&str> {
+        text(&self.0.0.target_type)
+    }
+
+    /// How much is kept, in units of `retentionLimitType`; null when not known.
+    async fn retention_limit(&self) -> Option<i32> {
+        int(self.0.0.retention_limit)
+    }
+
+    /// The unit of `retentionLimit`, in the upstream's word: `Days` or `RestorePoints`; null when not known.
+    async fn retention_limit_type(&self) -> Option<&str> {
+        text(&self.0.0.retention_limit_type)
+    }
+
+    /// Whether weekly, monthly or yearly fulls are kept longer (GFS); null when not known.
+    async fn is_gfs_enabled(&self) -> Option<bool> {
+        self.0.0.is_gfs_option_enabled
+    }
+
+    /// The backup server that runs the job; null when the console does not list it.
+    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
+        let answer = loaders(ctx).ask(ServerOf(self.0.key().server_key()), None).await;
+        nullable(answer.map(|row| row.map(BackupServer::from)))
+    }
+
+    /// The company whose job it is: the one it is assigned to (`mappedOrganizationUid`), else the one that owns the
+    /// server (`organizationUid`); null when it is nobody's.
+    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
+        let key = CompanyKey { upstream: self.0.0.upstream(), company: company_of(&self.0.0)? };
+        nullable(loaders(ctx).ask(CompanyOf(key), None).await.map(|row| row.map(Company::from)))
+    }
+
+    /// Whether what the job backs up also gets to tape, as the estate is set up.
+    async fn tape(&self, ctx: &Context<'_>) -> TapeCoverage {
+        let answer = loaders(ctx).ask(CoverageOf(self.0.clone()), None).await;
+        TapeCoverage::new(ctx, answer)
+    }
+
+    /// What Enterprise Manager remembers of the job's runs, newest first: usually 30 days. Without per-machine parts;
+    /// those are the runs' `children`. Empty for tape jobs, of which Enterprise Manager knows nothing.
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which runs. All of the window when left out.")] filter: Option<SessionFilter>,
+        #[graphql(desc = "How many runs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AgentSessionConnection> {
+        let answer = loaders(ctx).ask(RunsOf(self.0.clone()), Default::default()).await;
+        let parent = format!("Job {:?}", self.0.key());
+        session_page(ctx, answer, &parent, filter, PageArgs { first, after })
+    }
+
+    /// The newest run that Enterprise Manager remembers; null when it remembers none.
+    async fn last_session(&self, ctx: &Context<'_>) -> Option<Result<AgentSession>> {
+        let answer = loaders(ctx).ask(RunsOf(self.0.clone()), Default::default()).await;
+        AgentSession::newest(answer)
+    }
+
+    /// Where this row came from, and how fresh it is.
+    async fn origin(&self) -> Origin {
+        Origin::from(&self.0.0)
+    }
+}

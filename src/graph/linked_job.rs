@@ -1,0 +1,139 @@
+//! `LinkedJob`: one job that a tape job or a backup copy job reads.
+
+use super::{
+    backup_server::BackupServer,
+    connection::connection,
+    job::Job,
+    loaders, nullable,
+    page::{self, ListMark, PageArgs, Place, SortValue},
+    report,
+    scalars::UUID,
+};
+use crate::{
+    estate::{
+        Failure, JobKey, RowRef, ServerKey, UpstreamId,
+        links::{Links, PlacedLink},
+    },
+    loaders::{job::JobOf, server::ServerOf},
+    uid::JobUid,
+    upstream::vspc,
+};
+use async_graphql::{Context, InputObject, Object, Result};
+
+/// Which links. Every member that is given must hold.
+#[derive(InputObject, Clone, Debug, Default)]
+pub struct LinkedJobFilter {
+    /// Links on this backup server.
+    backup_server_uid: Option<UUID>,
+    /// Links of the reading job with this id.
+    job_uid: Option<UUID>,
+    /// Links to the job with this id.
+    linked_job_uid: Option<UUID>,
+}
+
+impl LinkedJobFilter {
+    /// Whether a link is wanted.
+    pub fn holds(&self, link: &PlacedLink) -> bool {
+        self.backup_server_uid.is_none_or(|server| link.server.is_some_and(|of_link| of_link.0 == server.0))
+            && self.job_uid.is_none_or(|job| link.row.job_uid.0 == job.0)
+            && self.linked_job_uid.is_none_or(|job| link.row.linked_job_uid.0 == job.0)
+    }
+}
+
+/// One job that a tape job (or a backup copy job) reads. Source:
+/// `GET /infrastructure/backupServers/jobs/backupTapeJobs/jobObjects` (`backupCopyJobs/jobObjects`).
+pub struct LinkedJob {
+    upstream: UpstreamId,
+    link: PlacedLink,
+}
+
+connection! {
+    /// Jobs that tape jobs or backup copy jobs read, page by page.
+    LinkedJobConnection, LinkedJobEdge, LinkedJob
+}
+
+/// Cuts links. They go by the ids of their jobs: names would cost a read.
+pub fn link_page(
+    ctx: &Context<'_>,
+    answer: Result<Links, Failure>,
+    parent: &str,
+    args: PageArgs,
+    link: impl Fn(PlacedLink) -> LinkedJob,
+) -> Result<LinkedJobConnection> {
+    let (links, problems) = match answer {
+        Ok(links) => (links.links, links.problem.into_iter().collect()),
+        Err(failure) => (Vec::new(), vec![failure]),
+    };
+    page_of_links(ctx, links.into_iter().map(link).collect(), problems, parent, args)
+}
+
+/// The same for links of several upstreams.
+pub fn page_of_links(ctx: &Context<'_>, links: Vec<LinkedJob>, problems: Vec<Failure>, parent: &str, args: PageArgs) -> Result<LinkedJobConnection> {
+    let mark = ListMark::of(&["linkedJobs", parent]);
+    let page = page::cut(links, &args, mark, &[], |link: &LinkedJob| {
+        let row = &link.link.row;
+        let server = link.link.server.map(|server| server.to_string()).unwrap_or_default();
+        let values = vec![SortValue::Text(row.job_uid.to_string()), SortValue::Text(row.linked_job_uid.to_string())];
+        Place::new(values, format!("{}:{server}", link.upstream.0))
+    })?;
+    Ok(LinkedJobConnection::new(ctx, page, &problems, |link| link))
+}
+
+impl LinkedJob {
+    /// A link of one console.
+    pub fn new(upstream: UpstreamId, link: PlacedLink) -> Self {
+        Self { upstream, link }
+    }
+
+    /// A job on the link's own server: never on another, whatever its id.
+    async fn on_server(&self, ctx: &Context<'_>, job: JobUid) -> Result<Option<RowRef<vspc::job::Job>>, Failure> {
+        let Some(server) = self.link.server else { return Ok(None) };
+        loaders(ctx).ask(JobOf(JobKey { upstream: self.upstream, server, job }), None).await
+    }
+}
+
+#[Object]
+impl LinkedJob {
+    /// The id of the job that reads.
+    async fn job_uid(&self) -> UUID {
+        UUID(self.link.row.job_uid.0)
+    }
+
+    /// Service Provider Console's own id of the job that reads. Null before version 3.5.1 of its API.
+    async fn unique_job_uid(&self) -> Option<UUID> {
+        self.link.row.unique_job_uid.map(|uid| UUID(uid.0))
+    }
+
+    /// The id of the job that is read.
+    async fn linked_job_uid(&self) -> UUID {
+        UUID(self.link.row.linked_job_uid.0)
+    }
+
+    /// The job that reads; null when the console does not list it.
+    async fn job(&self, ctx: &Context<'_>) -> Option<Result<Job>> {
+        nullable(self.on_server(ctx, self.link.row.job_uid).await.map(|row| row.map(Job::from)))
+    }
+
+    /// The job that is read, looked for on the reading job's own server only; null, with `resolved: false`, when it is
+    /// not there: deleted, or not to be seen with the gateway's role.
+    async fn linked_job(&self, ctx: &Context<'_>) -> Option<Result<Job>> {
+        nullable(self.on_server(ctx, self.link.row.linked_job_uid).await.map(|row| row.map(Job::from)))
+    }
+
+    /// Whether `linkedJob` was found. False beside an error when the jobs could not be read.
+    async fn resolved(&self, ctx: &Context<'_>) -> bool {
+        match self.on_server(ctx, self.link.row.linked_job_uid).await {
+            Ok(row) => row.is_some(),
+            Err(failure) => {
+                report(ctx, &failure);
+                false
+            }
+        }
+    }
+
+    /// The backup server that both are on; null when neither job is known, so that the server is not.
+    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
+        let key = ServerKey { upstream: self.upstream, server: self.link.server? };
+        nullable(loaders(ctx).ask(ServerOf(key), None).await.map(|row| row.map(BackupServer::from)))
+    }
+}

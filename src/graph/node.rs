@@ -1,0 +1,80 @@
+//! `Node`: anything with a global id, found by it.
+
+use super::{
+    agent_job::AgentJob, agent_job_object::AgentJobObject, agent_session::AgentSession, backup_agent_job::BackupAgentJob,
+    backup_copy_job::BackupCopyJob, backup_server::BackupServer, company::Company, id::Key, interface::interface, job::Job, loaders,
+    nullable, other_job::OtherJob, repository::Repository, tape_job::TapeJob, upstream::Upstream,
+};
+use crate::loaders::{
+    agent_job::AgentJobOf, company::CompanyOf, job::JobOf, repository::RepositoryOf, server::ServerOf, session::SessionOf,
+};
+use async_graphql::{Context, ID, Object, Result};
+
+/// The one field that every node has.
+pub struct NodeFields;
+
+#[Object]
+impl NodeFields {
+    /// Global id: opaque, stable over renames. Ask for it again with `node`.
+    async fn id(&self) -> ID {
+        ID(String::new())
+    }
+}
+
+interface! {
+    /// Anything with a global id.
+    pub enum Node: fields of NodeFields, itself &[];
+    AgentJob(AgentJob),
+    BackupCopyJob(BackupCopyJob),
+    TapeJob(TapeJob),
+    OtherJob(OtherJob),
+    AgentJobObject(AgentJobObject),
+    AgentSession(AgentSession),
+    BackupAgentJob(BackupAgentJob),
+    BackupServer(BackupServer),
+    Company(Company),
+    Repository(Repository),
+    Upstream(Upstream),
+}
+
+impl From<Job> for Node {
+    fn from(job: Job) -> Self {
+        match job {
+            Job::AgentJob(job) => job.into(),
+            Job::BackupCopyJob(job) => job.into(),
+            Job::TapeJob(job) => job.into(),
+            Job::OtherJob(job) => job.into(),
+        }
+    }
+}
+
+impl Node {
+    /// What a global id stands for; null for an id that stands for nothing any more, or never did.
+    pub async fn find(ctx: &Context<'_>, id: &ID) -> Option<Result<Self>> {
+        let loaders = loaders(ctx);
+        let estate = loaders.estate();
+        match Key::decode(id, estate)? {
+            Key::BackupServer(key) => nullable(loaders.ask(ServerOf(key), None).await.map(|row| row.map(|row| BackupServer::from(row).into()))),
+            Key::Job(key) => nullable(loaders.ask(JobOf(key), None).await.map(|row| row.map(|row| Job::from(row).into()))),
+            Key::AgentJobObject { upstream, server, job, object } => {
+                let found = estate.console(upstream)?.object(loaders.caller(), server, job, object).await;
+                nullable(found.map(|row| row.map(|row| AgentJobObject::new(row).into())))
+            }
+            Key::AgentSession(key) => {
+                nullable(loaders.ask(SessionOf(key), None).await.map(|session| session.map(|session| AgentSession::from(session).into())))
+            }
+            Key::BackupAgentJob { agent, job: Ok(job), .. } => {
+                nullable(loaders.ask(AgentJobOf { agent, job }, None).await.map(|row| row.map(|row| BackupAgentJob::from(row).into())))
+            }
+            Key::BackupAgentJob { upstream, agent, job: Err(name) } => {
+                let agents = estate.agents().iter().find(|agents| agents.id() == upstream)?;
+                let jobs = agents.jobs_of_agent(loaders.caller(), agent).await;
+                let named = jobs.map(|jobs| jobs.rows.into_iter().find(|job| job.id.is_none() && job.name == name));
+                nullable(named.map(|row| row.map(|row| BackupAgentJob::from(row).into())))
+            }
+            Key::Company(key) => nullable(loaders.ask(CompanyOf(key), None).await.map(|row| row.map(|row| Company::from(row).into()))),
+            Key::Repository(key) => nullable(loaders.ask(RepositoryOf(key), None).await.map(|row| row.map(|row| Repository::from(row).into()))),
+            Key::Upstream(id) => Some(Ok(Upstream::at(estate, id).into())),
+        }
+    }
+}

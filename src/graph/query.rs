@@ -1,0 +1,390 @@
+//! `Query`: where every walk begins.
+
+use super::{
+    agent_job_object::{AgentJobObject, AgentJobObjectConnection, AgentJobObjectFilter, object_page},
+    agent_session::{AgentSession, AgentSessionConnection, SessionFilter, SessionOrder, ordered_session_page, top_level},
+    backup_agent_job::{BackupAgentJob, BackupAgentJobConnection},
+    backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
+    backup_server::{BackupServer, BackupServerConnection, BackupServerFilter},
+    company::{Company, CompanyConnection, CompanyFilter},
+    error::{self, bad_input},
+    fleet_health::{FleetGroup, FleetHealthRow, fleet_health},
+    job::{Job, JobConnection, JobKind},
+    job_filter::{JobFilter, JobOrder, job_page},
+    linked_job::{LinkedJob, LinkedJobConnection, LinkedJobFilter, page_of_links},
+    loaders,
+    node::Node,
+    nullable,
+    page::{self, ListMark, MAX_FIRST, PageArgs, Place, SortValue},
+    scalars::UUID,
+    upstream::Upstream,
+};
+use crate::{
+    estate::{Estate, Failure, JobKey, ListedRow, RowRef, UpstreamId, View, console::Console},
+    loaders::{agent_job::AgentJobOf, job::{JobOf, JobRow}},
+    uid::{AgentUid, JobUid, ServerUid, SessionUid},
+    upstream::vspc::{self, backup_server, linked_job::LinkFamily, organization::Organization},
+};
+use async_graphql::{Context, ID, Object, Result};
+use futures_util::future::{BoxFuture, join_all};
+
+/// Where every walk begins.
+pub struct Query;
+
+/// One list of every console put together, and what could not be read.
+async fn everywhere<'a, T: ListedRow>(
+    ctx: &Context<'a>,
+    read: impl Fn(&'a Console) -> BoxFuture<'a, Result<View<T>, Failure>>,
+) -> (Vec<RowRef<T>>, Vec<Failure>) {
+    let (mut rows, mut problems) = (Vec::new(), Vec::new());
+    for view in join_all(loaders(ctx).estate().consoles().iter().map(read)).await {
+        match view {
+            Ok(view) => {
+                rows.extend(view.rows());
+                problems.extend(view.problem().cloned());
+            }
+            Err(failure) => problems.push(failure),
+        }
+    }
+    (rows, problems)
+}
+
+async fn all_jobs(ctx: &Context<'_>) -> (Vec<RowRef<vspc::job::Job>>, Vec<Failure>) {
+    let caller = loaders(ctx).caller();
+    everywhere(ctx, |console| Box::pin(console.jobs(caller))).await
+}
+
+async fn all_servers(ctx: &Context<'_>) -> (Vec<RowRef<backup_server::BackupServer>>, Vec<Failure>) {
+    let caller = loaders(ctx).caller();
+    everywhere(ctx, |console| Box::pin(console.servers(caller))).await
+}
+
+async fn all_companies(ctx: &Context<'_>) -> (Vec<RowRef<Organization>>, Vec<Failure>) {
+    let caller = loaders(ctx).caller();
+    everywhere(ctx, |console| Box::pin(console.organizations(caller))).await
+}
+
+fn is_from(estate: &Estate, upstream: UpstreamId, names: Option<&Vec<String>>) -> bool {
+    let name = || estate.status(upstream).map(|status| status.name.clone());
+    names.is_none_or(|names| names.iter().any(|wanted| name().as_deref() == Some(wanted.as_str())))
+}
+
+fn contains(name: &str, part: Option<&String>) -> bool {
+    part.is_none_or(|part| name.to_lowercase().contains(&part.to_lowercase()))
+}
+
+/// The one row that was asked for: not found in half a list is a failure, several are a question back.
+fn the_one<T>(mut found: Vec<T>, problems: Vec<Failure>, several: impl FnOnce(&[T]) -> String) -> Option<Result<T>> {
+    match (found.len(), problems.first()) {
+        (0, Some(problem)) => Some(Err(error::upstream(problem))),
+        (0, None) => None,
+        (1, _) => found.pop().map(Ok),
+        _ => Some(Err(bad_input(several(&found)))),
+    }
+}
+
+#[Object]
+impl Query {
+    /// Anything by its global id; null when it is gone.
+    #[graphql(shareable, inaccessible)]
+    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The `id` of any object of this graph.")] id: ID) -> Option<Result<Node>> {
+        Node::find(ctx, &id).await
+    }
+
+    /// Many things by their global ids, in the order asked for; null for each that is gone.
+    #[graphql(shareable, inaccessible)]
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The `id`s of any objects of this graph, 500 at most.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Result<Node>>>> {
+        if ids.len() > MAX_FIRST {
+            return Err(bad_input(format!("`ids` can have {MAX_FIRST} members; it has {}.", ids.len())));
+        }
+        Ok(join_all(ids.iter().map(|id| Node::find(ctx, id))).await)
+    }
+
+    /// The backup servers of every console, by name.
+    async fn backup_servers(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which servers. All when left out.")] filter: Option<BackupServerFilter>,
+        #[graphql(desc = "How many servers: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<BackupServerConnection> {
+        let (rows, problems) = all_servers(ctx).await;
+        let filter = filter.unwrap_or_default();
+        let estate = loaders(ctx).estate();
+        let wanted = |row: &RowRef<backup_server::BackupServer>| {
+            is_from(estate, row.upstream(), filter.upstream.as_ref())
+                && contains(&row.name, filter.name_contains.as_ref())
+                && filter.company_uid.is_none_or(|company| row.organization_uid.is_some_and(|owner| owner.0 == company.0))
+        };
+        let mark = ListMark::of(&["backupServers", &format!("{filter:?}")]);
+        let page = page::cut(rows.into_iter().filter(wanted).collect(), &PageArgs { first, after }, mark, &[false], |row| {
+            Place::new(vec![SortValue::name(&row.name)], format!("{}:{}", row.upstream().0, row.instance_uid))
+        })?;
+        Ok(BackupServerConnection::new(ctx, page, &problems, BackupServer::from))
+    }
+
+    /// One backup server by its id or its name; null when there is none. A name that several servers have is an error
+    /// that lists them.
+    async fn backup_server(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The server's id in Service Provider Console.")] uid: Option<UUID>,
+        #[graphql(desc = "The server's whole name, without regard to case.")] name: Option<String>,
+    ) -> Option<Result<BackupServer>> {
+        let loaders = loaders(ctx);
+        let (found, problems) = match (uid, name) {
+            (Some(uid), None) => {
+                let server = ServerUid(uid.0);
+                let asked = [server];
+                let reads = loaders.estate().consoles().iter().map(|console| console.servers_by_uid(loaders.caller(), &asked));
+                let (mut found, mut problems) = (Vec::new(), Vec::new());
+                for answer in join_all(reads).await.into_iter().filter_map(|mut answers| answers.remove(&server)) {
+                    match answer {
+                        Ok(row) => found.extend(row),
+                        Err(failure) => problems.push(failure),
+                    }
+                }
+                (found, problems)
+            }
+            (None, Some(name)) => {
+                let (mut rows, problems) = all_servers(ctx).await;
+                rows.retain(|row| row.name.to_lowercase() == name.to_lowercase());
+                (rows, problems)
+            }
+            _ => return Some(Err(bad_input("Give either `uid` or `name`."))),
+        };
+        let several = |rows: &[RowRef<backup_server::BackupServer>]| {
+            let uids: Vec<String> = rows.iter().map(|row| row.instance_uid.to_string()).collect();
+            format!("Several backup servers have that name. Ask by `uid`: {}.", uids.join(", "))
+        };
+        the_one(found, problems, several).map(|row| row.map(BackupServer::from))
+    }
+
+    /// The jobs of every server, of every type.
+    async fn jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<JobConnection> {
+        let (rows, problems) = all_jobs(ctx).await;
+        let page = job_page(loaders(ctx).estate(), rows, "jobs", filter, order_by, &PageArgs { first, after })?;
+        Ok(JobConnection::new(ctx, page, &problems, Job::from))
+    }
+
+    /// One job by its id; null when there is none. Ids repeat over servers whose configuration was cloned: then the
+    /// server must be given too, and leaving it out is an error that lists the servers.
+    async fn job(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The job's id in Veeam Backup & Replication.")] uid: UUID,
+        #[graphql(desc = "The id of the job's server, where the job's id alone is not enough.")] backup_server_uid: Option<UUID>,
+    ) -> Option<Result<Job>> {
+        let loaders = loaders(ctx);
+        let (mut found, mut problems) = (Vec::new(), Vec::new());
+        if let Some(server) = backup_server_uid {
+            for console in loaders.estate().consoles() {
+                let key = JobKey { upstream: console.id(), server: ServerUid(server.0), job: JobUid(uid.0) };
+                match loaders.ask(JobOf(key), None).await {
+                    Ok(row) => found.extend(row),
+                    Err(failure) => problems.push(failure),
+                }
+            }
+        } else {
+            (found, problems) = all_jobs(ctx).await;
+            found.retain(|row| row.instance_uid.0 == uid.0);
+        }
+        let several = |rows: &[RowRef<vspc::job::Job>]| {
+            let servers: Vec<String> = rows.iter().map(|row| row.backup_server_uid.to_string()).collect();
+            format!("Several servers have a job with that id. Give `backupServerUid`, one of: {}.", servers.join(", "))
+        };
+        the_one(found, problems, several).map(|row| row.map(Job::from))
+    }
+
+    /// The backup copy jobs of every server.
+    async fn backup_copy_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<BackupCopyJobConnection> {
+        let (mut rows, problems) = all_jobs(ctx).await;
+        rows.retain(|job| JobKind::of(job.r#type.as_deref()) == JobKind::BackupCopy);
+        let page = job_page(loaders(ctx).estate(), rows, "backupCopyJobs", filter, None, &PageArgs { first, after })?;
+        Ok(BackupCopyJobConnection::new(ctx, page, &problems, |row| BackupCopyJob::from(JobRow(row))))
+    }
+
+    /// The machines in the agent jobs of every server, by name.
+    async fn agent_job_objects(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which machines. All when left out.")] filter: Option<AgentJobObjectFilter>,
+        #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AgentJobObjectConnection> {
+        let caller = loaders(ctx).caller();
+        let (rows, mut problems) = everywhere(ctx, |console| Box::pin(console.objects(caller))).await;
+        let objects = if filter.as_ref().is_some_and(AgentJobObjectFilter::needs_job) {
+            let (jobs, more) = all_jobs(ctx).await;
+            problems.extend(more);
+            let by_key: std::collections::HashMap<_, _> =
+                jobs.into_iter().map(|job| ((job.upstream(), Some(job.backup_server_uid), job.instance_uid), job)).collect();
+            let with_job = |row: RowRef<vspc::agent_job_object::AgentJobObject>| {
+                match by_key.get(&(row.upstream(), row.backup_server_uid, row.job_uid)) {
+                    Some(job) => AgentJobObject::of_job(row, job.clone()),
+                    None => AgentJobObject::new(row),
+                }
+            };
+            rows.into_iter().map(with_job).collect()
+        } else {
+            rows.into_iter().map(AgentJobObject::new).collect()
+        };
+        object_page(ctx, objects, problems, "", filter, PageArgs { first, after })
+    }
+
+    /// The jobs that the tape jobs of every server read.
+    async fn tape_linked_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which links. All when left out.")] filter: Option<LinkedJobFilter>,
+        #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<LinkedJobConnection> {
+        let filter = filter.unwrap_or_default();
+        let loaders = loaders(ctx);
+        let reads = loaders.estate().consoles().iter().map(async |console| (console.id(), console.all_links(loaders.caller(), LinkFamily::Tape).await));
+        let (mut links, mut problems) = (Vec::new(), Vec::new());
+        for (upstream, answer) in join_all(reads).await {
+            match answer {
+                Ok(found) => {
+                    problems.extend(found.problem);
+                    links.extend(found.links.into_iter().filter(|link| filter.holds(link)).map(|link| LinkedJob::new(upstream, link)));
+                }
+                Err(failure) => problems.push(failure),
+            }
+        }
+        page_of_links(ctx, links, problems, &format!("{filter:?}"), PageArgs { first, after })
+    }
+
+    /// The agent sessions that every Enterprise Manager remembers, usually of 30 days; newest first, and without the
+    /// per-machine parts of runs, unless asked otherwise.
+    async fn agent_sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which sessions. All runs of the window when left out.")] filter: Option<SessionFilter>,
+        #[graphql(desc = "In which order. Newest first when left out.")] order_by: Option<Vec<SessionOrder>>,
+        #[graphql(desc = "How many sessions: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AgentSessionConnection> {
+        let mut sessions = loaders(ctx).estate().all_sessions(loaders(ctx).caller()).await;
+        top_level(filter.as_ref(), &mut sessions);
+        ordered_session_page(ctx, Ok(sessions), "", filter, order_by, PageArgs { first, after })
+    }
+
+    /// One session by its id, also one outside the window; null when no Enterprise Manager has it.
+    async fn agent_session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The session's id in Enterprise Manager.")] uid: UUID,
+    ) -> Option<Result<AgentSession>> {
+        let found = loaders(ctx).estate().session(loaders(ctx).caller(), SessionUid(uid.0), None).await;
+        nullable(found.map(|session| session.map(AgentSession::from)))
+    }
+
+    /// One job of a standalone agent, from the v2 API; null when there is none.
+    async fn backup_agent_job(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The agent's id.")] agent_uid: UUID,
+        #[graphql(desc = "The job's id on that agent.")] uid: UUID,
+    ) -> Option<Result<BackupAgentJob>> {
+        let key = AgentJobOf { agent: AgentUid(agent_uid.0), job: JobUid(uid.0) };
+        nullable(loaders(ctx).ask(key, None).await.map(|row| row.map(BackupAgentJob::from)))
+    }
+
+    /// The jobs of a standalone agent, from the v2 API, by name.
+    async fn backup_agent_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The agent's id.")] agent_uid: UUID,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<BackupAgentJobConnection> {
+        let loaders = loaders(ctx);
+        let reads = loaders.estate().agents().iter().map(|agents| agents.jobs_of_agent(loaders.caller(), AgentUid(agent_uid.0)));
+        let (mut rows, mut problems) = (Vec::new(), Vec::new());
+        for answer in join_all(reads).await {
+            match answer {
+                Ok(found) => {
+                    rows.extend(found.rows);
+                    problems.extend(found.problem);
+                }
+                Err(failure) => problems.push(failure),
+            }
+        }
+        let mark = ListMark::of(&["backupAgentJobs", &agent_uid.0.to_string()]);
+        let page = page::cut(rows, &PageArgs { first, after }, mark, &[false], |row| {
+            let id = row.id.map(|id| id.to_string()).unwrap_or_default();
+            Place::new(vec![SortValue::name(&row.name)], format!("{}:{id}:{}", row.upstream().0, row.name))
+        })?;
+        Ok(BackupAgentJobConnection::new(ctx, page, &problems, BackupAgentJob::from))
+    }
+
+    /// The companies of every console, by name; resellers and the provider itself are among them.
+    async fn companies(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which companies. All when left out.")] filter: Option<CompanyFilter>,
+        #[graphql(desc = "How many companies: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<CompanyConnection> {
+        let (rows, problems) = all_companies(ctx).await;
+        let filter = filter.unwrap_or_default();
+        let estate = loaders(ctx).estate();
+        let wanted = |row: &RowRef<Organization>| {
+            is_from(estate, row.upstream(), filter.upstream.as_ref()) && contains(&row.name, filter.name_contains.as_ref())
+        };
+        let mark = ListMark::of(&["companies", &format!("{filter:?}")]);
+        let page = page::cut(rows.into_iter().filter(wanted).collect(), &PageArgs { first, after }, mark, &[false], |row| {
+            Place::new(vec![SortValue::name(&row.name)], format!("{}:{}", row.upstream().0, row.instance_uid))
+        })?;
+        Ok(CompanyConnection::new(ctx, page, &problems, Company::from))
+    }
+
+    /// One company by its id or its name; null when there is none. A name that several have is an error that lists them.
+    async fn company(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The organization's id in Service Provider Console.")] uid: Option<UUID>,
+        #[graphql(desc = "The organization's whole name, without regard to case.")] name: Option<String>,
+    ) -> Option<Result<Company>> {
+        let (mut found, problems) = all_companies(ctx).await;
+        match (uid, name) {
+            (Some(uid), None) => found.retain(|row| row.instance_uid.0 == uid.0),
+            (None, Some(name)) => found.retain(|row| row.name.to_lowercase() == name.to_lowercase()),
+            _ => return Some(Err(bad_input("Give either `uid` or `name`."))),
+        }
+        let several = |rows: &[RowRef<Organization>]| {
+            let uids: Vec<String> = rows.iter().map(|row| row.instance_uid.to_string()).collect();
+            format!("Several companies have that name. Ask by `uid`: {}.", uids.join(", "))
+        };
+        the_one(found, problems, several).map(|row| row.map(Company::from))
+    }
+
+    /// How many jobs and machines are doing how, over the whole fleet.
+    async fn fleet_health(&self, ctx: &Context<'_>, #[graphql(desc = "What to count by.", default)] group_by: FleetGroup) -> Vec<FleetHealthRow> {
+        fleet_health(ctx, group_by).await
+    }
+
+    /// The APIs that the gateway reads from, and how they are doing. Costs no upstream request.
+    async fn upstreams(&self, ctx: &Context<'_>) -> Vec<Upstream> {
+        loaders(ctx).estate().statuses().iter().map(|status| Upstream(Some(status.clone()))).collect()
+    }
+}

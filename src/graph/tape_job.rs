@@ -1,0 +1,56 @@
+//! `TapeJob`: backups or files written to tape.
+
+use super::{
+    connection::connection,
+    job::JobFields,
+    linked_job::{LinkedJob, LinkedJobConnection, link_page},
+    loaders,
+    page::PageArgs,
+};
+use crate::{
+    loaders::{job::JobRow, link::LinksOfJob},
+    upstream::vspc::linked_job::LinkFamily,
+};
+use async_graphql::{Context, MergedObject, Object, Result};
+
+/// A job that writes backups or files to tape. `Idle` is its healthy state when it waits for new backups; `WaitingTape`
+/// can last for days.
+#[derive(MergedObject)]
+pub struct TapeJob(JobFields, TapeJobFields);
+
+impl From<JobRow> for TapeJob {
+    fn from(row: JobRow) -> Self {
+        Self(JobFields(row.clone()), TapeJobFields(row))
+    }
+}
+
+connection! {
+    /// Tape jobs, page by page.
+    TapeJobConnection, TapeJobEdge, TapeJob
+}
+
+/// What only tape jobs have.
+pub struct TapeJobFields(JobRow);
+
+#[Object]
+impl TapeJobFields {
+    /// Whether the job waits for a tape to be inserted or freed, which can last for days.
+    async fn waiting_for_tape(&self) -> bool {
+        self.0.0.status.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("WaitingTape"))
+    }
+
+    /// The jobs that this tape job reads. Source:
+    /// `GET /infrastructure/backupServers/jobs/backupTapeJobs/{jobUid}/jobObjects`, or a wider list where that is
+    /// cheaper. A tape job can also read whole repositories, which are not here.
+    async fn linked_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<LinkedJobConnection> {
+        let answer = loaders(ctx).ask(LinksOfJob(LinkFamily::Tape, self.0.clone()), Default::default()).await;
+        let upstream = self.0.0.upstream();
+        let parent = format!("TapeJob {:?}", self.0.key());
+        link_page(ctx, answer, &parent, PageArgs { first, after }, |link| LinkedJob::new(upstream, link))
+    }
+}

@@ -1,0 +1,71 @@
+//! Sessions: the runs of a job, one machine's parts of them, the parts of a run, and a session by key.
+
+use super::{Batch, job::JobRow};
+use crate::estate::{
+    Failure, MachineKey, SessionKey,
+    sessions::{MatchedSession, Sessions},
+};
+use async_graphql::dataloader::Loader;
+use futures_util::future::join_all;
+use std::{collections::HashMap, convert::Infallible};
+
+/// Which runs of this job are known?
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RunsOf(pub JobRow);
+
+/// Which sessions of this machine are known?
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SessionsOf(pub MachineKey);
+
+/// Which parts has this run?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PartsOf(pub SessionKey);
+
+/// Which session is this?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionOf(pub SessionKey);
+
+impl Loader<RunsOf> for Batch {
+    type Value = Result<Sessions, Failure>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[RunsOf]) -> Result<HashMap<RunsOf, Self::Value>, Infallible> {
+        let jobs: Vec<_> = keys.iter().map(|key| key.0.0.clone()).collect();
+        let mut read = self.estate.runs_of_jobs(&self.caller, &jobs).await;
+        Ok(keys.iter().filter_map(|key| Some((key.clone(), read.remove(&key.0.key())?))).collect())
+    }
+}
+
+impl Loader<SessionsOf> for Batch {
+    type Value = Result<Sessions, Failure>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[SessionsOf]) -> Result<HashMap<SessionsOf, Self::Value>, Infallible> {
+        let machines: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let read = self.estate.sessions_of_machines(&self.caller, &machines).await;
+        Ok(read.into_iter().map(|(machine, answer)| (SessionsOf(machine), answer)).collect())
+    }
+}
+
+impl Loader<PartsOf> for Batch {
+    type Value = Result<Sessions, Failure>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[PartsOf]) -> Result<HashMap<PartsOf, Self::Value>, Infallible> {
+        let reads = keys.iter().map(|key| async { (*key, self.estate.parts_of_run(&self.caller, key.0).await) });
+        Ok(join_all(reads).await.into_iter().collect())
+    }
+}
+
+impl Loader<SessionOf> for Batch {
+    type Value = Result<Option<MatchedSession>, Failure>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[SessionOf]) -> Result<HashMap<SessionOf, Self::Value>, Infallible> {
+        let reads = keys.iter().map(|key| async {
+            let read = self.estate.session(&self.caller, key.0.session, Some(key.0.upstream)).await;
+            (*key, read)
+        });
+        Ok(join_all(reads).await.into_iter().collect())
+    }
+}
