@@ -1,9 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod estate;
 pub mod graph;
+pub mod http;
 pub mod loaders;
+pub mod simulator;
 pub mod time;
 pub mod uid;
 pub mod upstream;

@@ -20,11 +20,11 @@ use async_graphql::{Context, MergedObject, Object, Result};
 /// An agent job or agent policy: backup of physical machines and cloud instances. Source: the job list, and
 /// `GET /infrastructure/backupServers/jobs/agentJobs` for what only agent jobs have.
 #[derive(MergedObject)]
-pub struct AgentJob(JobFields, AgentJobFields);
+pub struct AgentJob(JobFields<AgentJob>, AgentJobFields);
 
 impl From<JobRow> for AgentJob {
     fn from(row: JobRow) -> Self {
-        Self(JobFields(row.clone()), AgentJobFields(row))
+        Self(row.clone().into(), AgentJobFields(row))
     }
 }
 

@@ -23,11 +23,11 @@ use async_graphql::{Context, MergedObject, Object, Result};
 /// A backup copy job. Source: the job list, and `GET /infrastructure/backupServers/jobs/backupCopyJobs` for what only
 /// backup copy jobs have.
 #[derive(MergedObject)]
-pub struct BackupCopyJob(JobFields, BackupCopyJobFields);
+pub struct BackupCopyJob(JobFields<BackupCopyJob>, BackupCopyJobFields);
 
 impl From<JobRow> for BackupCopyJob {
     fn from(row: JobRow) -> Self {
-        Self(JobFields(row.clone()), BackupCopyJobFields(row))
+        Self(row.clone().into(), BackupCopyJobFields(row))
     }
 }
 

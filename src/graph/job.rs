@@ -29,7 +29,8 @@ use crate::{
     },
     upstream::vspc,
 };
-use async_graphql::{Context, Enum, ID, Object, Result};
+use async_graphql::{Context, Enum, ID, Object, Result, TypeName};
+use std::{borrow::Cow, marker::PhantomData};
 
 /// What a job does, from the upstream's type word.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -110,7 +111,7 @@ impl JobKind {
 interface! {
     /// A job of a backup server, whatever its type. Source: `GET /infrastructure/backupServers/jobs` of Service Provider
     /// Console, which knows the last session only; history comes from Enterprise Manager (`sessions`).
-    pub enum Job: fields of JobFields, itself &["Node"];
+    pub enum Job: fields of JobFields<Job>, itself &["Node"];
     AgentJob(AgentJob),
     BackupCopyJob(BackupCopyJob),
     TapeJob(TapeJob),
@@ -141,11 +142,26 @@ pub fn health_of(job: &vspc::job::Job) -> Health {
 }
 
 /// The fields that every type of job has.
-#[derive(Clone)]
-pub struct JobFields(pub(super) JobRow);
+///
+/// `Of` is the type that they become part of. Job types lead to each other, so while the library registers one, it
+/// meets the others; a type of its own for each keeps it from merging fields that are not all there yet.
+pub struct JobFields<Of>(pub(super) JobRow, PhantomData<fn() -> Of>);
 
-#[Object]
-impl JobFields {
+impl<Of> From<JobRow> for JobFields<Of> {
+    fn from(row: JobRow) -> Self {
+        Self(row, PhantomData)
+    }
+}
+
+impl<Of: 'static> TypeName for JobFields<Of> {
+    fn type_name() -> Cow<'static, str> {
+        let of = std::any::type_name::<Of>().rsplit("::").next().unwrap_or_default();
+        format!("{of}JobFields").into()
+    }
+}
+
+#[Object(name_type)]
+impl<Of: 'static> JobFields<Of> {
     /// Global id: stable over renames.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         Key::Job(self.0.key()).encode(loaders(ctx).estate())

@@ -6,10 +6,10 @@ use async_graphql::MergedObject;
 
 /// A job of a kind that has no type of its own here. Nothing is lost: `kind` and `type` say what it is.
 #[derive(MergedObject)]
-pub struct OtherJob(JobFields);
+pub struct OtherJob(JobFields<OtherJob>);
 
 impl From<JobRow> for OtherJob {
     fn from(row: JobRow) -> Self {
-        Self(JobFields(row))
+        Self(row.into())
     }
 }

@@ -16,11 +16,11 @@ use async_graphql::{Context, MergedObject, Object, Result};
 /// A job that writes backups or files to tape. `Idle` is its healthy state when it waits for new backups; `WaitingTape`
 /// can last for days.
 #[derive(MergedObject)]
-pub struct TapeJob(JobFields, TapeJobFields);
+pub struct TapeJob(JobFields<TapeJob>, TapeJobFields);
 
 impl From<JobRow> for TapeJob {
     fn from(row: JobRow) -> Self {
-        Self(JobFields(row.clone()), TapeJobFields(row))
+        Self(row.clone().into(), TapeJobFields(row))
     }
 }
 

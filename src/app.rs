@@ -1,0 +1,102 @@
+//! Puts the parts together: settings in, a running gateway out. The only place that knows every layer.
+
+use crate::{
+    config::{self, Config},
+    estate::{Estate, Lifetimes, Opening},
+    graph,
+    http::{Gateway, serve},
+    time::Clock,
+    upstream::settings::{Credentials, Kind, Settings, Trust},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+
+/// How often sessions that end when idle are renewed; the shortest ends after 15 minutes.
+const KEEP_ALIVE: Duration = Duration::from_secs(5 * 60);
+/// How often every upstream is asked for a sign of life, whoever asks or not.
+const PROBE: Duration = Duration::from_secs(60);
+/// How long a refused password is not tried again.
+const SIGN_IN_PAUSE: Duration = Duration::from_secs(30);
+
+/// What an upstream is opened with, from its settings.
+fn opening(upstream: &config::Upstream) -> Opening {
+    let settings = Settings {
+        name: upstream.name.as_str().into(),
+        kind: match upstream.kind {
+            config::Kind::Vspc => Kind::Vspc,
+            config::Kind::Vac => Kind::Vac,
+            config::Kind::EnterpriseManager => Kind::EnterpriseManager,
+        },
+        url: upstream.url.clone(),
+        credentials: match upstream.auth.clone() {
+            config::Auth::ApiKey(key) => Credentials::ApiKey(key),
+            config::Auth::Password { username, password } => Credentials::Password { username, password },
+        },
+        trust: match upstream.tls.clone() {
+            config::Tls::System => Trust::System,
+            config::Tls::Roots(pem) => Trust::Roots(pem),
+            config::Tls::Pinned(fingerprint) => Trust::Pinned(fingerprint),
+            config::Tls::Insecure => Trust::Insecure,
+        },
+        timeout: upstream.timeout,
+        max_concurrency: upstream.max_concurrency,
+        sign_in_pause: SIGN_IN_PAUSE,
+    };
+    Opening { settings, lifetimes: lifetimes(upstream.cache), session_window: upstream.session_window }
+}
+
+fn lifetimes(cache: config::Cache) -> Lifetimes {
+    let usual = Lifetimes::default();
+    Lifetimes {
+        jobs: cache.jobs.unwrap_or(usual.jobs),
+        agent_objects: cache.agent_objects.unwrap_or(usual.agent_objects),
+        sessions: cache.sessions.unwrap_or(usual.sessions),
+        links: cache.links.unwrap_or(usual.links),
+        copy_jobs: cache.copy_jobs.unwrap_or(usual.copy_jobs),
+        servers: cache.servers.unwrap_or(usual.servers),
+        companies: cache.companies.unwrap_or(usual.companies),
+        repositories: cache.repositories.unwrap_or(usual.repositories),
+        agent_jobs_v2: cache.agent_jobs.unwrap_or(usual.agent_jobs_v2),
+        max_stale: cache.max_stale.unwrap_or(usual.max_stale),
+        failure: cache.failure.unwrap_or(usual.failure),
+    }
+}
+
+/// What the gateway knows, of these upstreams: nothing yet. Fails where a certificate can't be used.
+pub fn estate(config: &Config, clock: Clock) -> Result<Arc<Estate>, String> {
+    for upstream in &config.upstreams {
+        if matches!(upstream.tls, config::Tls::Insecure) {
+            tracing::warn!(upstream = %upstream.name, "certificates of this upstream are NOT checked (tls.insecure): anybody on the way can read and change what it says");
+        }
+        if upstream.url.scheme() == "http" {
+            tracing::warn!(upstream = %upstream.name, "this upstream is spoken to in clear text (http): anybody on the way can read its credentials");
+        }
+    }
+    let openings = config.upstreams.iter().map(opening).collect();
+    Estate::open(openings, clock).map(Arc::new).map_err(|(name, reason)| format!("upstream {name}: tls: {reason}"))
+}
+
+/// Runs the gateway on a bound listener until `shutdown` ends, then drains, and closes the sessions upstream.
+pub async fn run(config: &Config, listener: TcpListener, clock: Clock, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), String> {
+    let estate = estate(config, clock)?;
+    let gateway = Gateway::new(graph::schema(), estate.clone());
+    let background = tokio::spawn(watch(estate.clone()));
+    serve(listener, gateway, shutdown, config.server.drain).await;
+    background.abort();
+    estate.close().await;
+    Ok(())
+}
+
+/// Probes every upstream at start and from time to time, and keeps sessions open.
+async fn watch(estate: Arc<Estate>) {
+    estate.probe().await;
+    let mut probe = tokio::time::interval(PROBE);
+    let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
+    probe.reset();
+    loop {
+        tokio::select! {
+            _ = probe.tick() => estate.probe().await,
+            _ = keep_alive.tick() => estate.keep_alive().await,
+        }
+    }
+}

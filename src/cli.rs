@@ -1,0 +1,157 @@
+//! The command line: one command each, and what their exit codes mean.
+//!
+//! 0 success, 1 something failed while running, 2 the command line is wrong, 64 the configuration is wrong.
+
+mod check;
+mod demo;
+mod schema;
+mod serve;
+mod simulate;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::{process::ExitCode, time::Duration};
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+/// The exit code for a wrong configuration (`EX_USAGE` of BSD).
+const EXIT_CONFIG: u8 = 64;
+
+/// One GraphQL graph over the REST APIs of a Veeam estate. Not affiliated with Veeam.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try it: a simulated estate and the gateway over it, through real HTTP. Needs no settings.
+    Demo(demo::Demo),
+    /// Run the gateway.
+    Serve(serve::Serve),
+    /// Run only the simulated APIs.
+    Simulate(simulate::Simulate),
+    /// Check the configuration, reach and sign in to every upstream, and print a table. Exits with 1 on any failure.
+    Check(check::Check),
+    /// Print the schema.
+    Schema(schema::Schema),
+}
+
+/// How large a simulated estate is.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+enum Scale {
+    /// 4 servers, some 40 jobs.
+    #[default]
+    Small,
+    /// 20 servers, 237 jobs, 300 machines, 2,370 sessions.
+    Medium,
+    /// 120 servers, 3,000 jobs, 10,000 machines, 90,000 sessions.
+    Large,
+}
+
+impl From<Scale> for crate::simulator::Scale {
+    fn from(scale: Scale) -> Self {
+        match scale {
+            Scale::Small => Self::Small,
+            Scale::Medium => Self::Medium,
+            Scale::Large => Self::Large,
+        }
+    }
+}
+
+impl Cli {
+    /// Runs the command and gives the exit code.
+    pub fn run(self) -> ExitCode {
+        let quiet = matches!(self.command, Command::Demo(_) | Command::Check(_) | Command::Schema(_));
+        start_log(if quiet { "error" } else { "info" });
+        if let Command::Schema(command) = self.command {
+            return command.run();
+        }
+        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return fail(format!("the runtime could not be started: {error}")),
+        };
+        let code = runtime.block_on(async {
+            match self.command {
+                Command::Demo(command) => command.run().await,
+                Command::Serve(command) => command.run().await,
+                Command::Simulate(command) => command.run().await,
+                Command::Check(command) => command.run().await,
+                Command::Schema(command) => command.run(),
+            }
+        });
+        // reads that still hang upstream must not keep the process
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        code
+    }
+}
+
+/// Logs to standard error: text for a terminal, JSON lines otherwise. `RUST_LOG` sets what is logged.
+fn start_log(usual: &str) {
+    use std::io::IsTerminal;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // a second start, in tests, finds the log running
+    let _ = if std::io::stderr().is_terminal() { builder.try_init() } else { builder.json().flatten_event(true).try_init() };
+}
+
+fn fail(message: impl std::fmt::Display) -> ExitCode {
+    complain(message);
+    ExitCode::FAILURE
+}
+
+#[allow(clippy::print_stderr, reason = "what a command has to say to the person who ran it")]
+fn complain(message: impl std::fmt::Display) {
+    eprintln!("veeam-graph: {message}");
+}
+
+#[allow(clippy::print_stdout, reason = "what a command is run for")]
+fn say(text: impl std::fmt::Display) {
+    println!("{text}");
+}
+
+async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| format!("can't listen on {address}: {error}"))
+}
+
+/// Ends with Ctrl-C or SIGTERM.
+async fn stop_asked() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated => {}
+    }
+}
+
+/// Reads the configuration; says everything that is wrong with it.
+fn load(path: &std::path::Path) -> Result<crate::config::Config, ExitCode> {
+    crate::config::Config::load(path).map_err(|problems| {
+        complain(format!("the configuration {} is wrong:\n\n{problems}", path.display()));
+        ExitCode::from(EXIT_CONFIG)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

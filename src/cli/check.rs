@@ -1,0 +1,90 @@
+//! `veeam-graph check`: is the configuration right, and do the upstreams let us in?
+
+use super::{fail, load, say};
+use crate::{
+    app,
+    estate::{State, Status},
+    graph::error,
+    time::Clock,
+    upstream::settings::Kind,
+};
+use clap::Args;
+use std::{path::PathBuf, process::ExitCode};
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Check {
+    pub async fn run(self) -> ExitCode {
+        let config = match load(&self.config) {
+            Ok(config) => config,
+            Err(code) => return code,
+        };
+        let estate = match app::estate(&config, Clock::System) {
+            Ok(estate) => estate,
+            Err(error) => {
+                fail(error);
+                return ExitCode::from(super::EXIT_CONFIG);
+            }
+        };
+        estate.probe().await;
+        let rows: Vec<[String; 5]> = config
+            .upstreams
+            .iter()
+            .zip(estate.statuses())
+            .map(|(upstream, status)| {
+                let [state, version, remark] = describe(status);
+                [upstream.name.clone(), kind(status.kind).to_owned(), state, version, format!("{}{remark}", upstream.url)]
+            })
+            .collect();
+        say(table(["NAME", "KIND", "STATE", "VERSION", "URL"], &rows));
+        estate.close().await;
+        if estate.statuses().iter().all(|status| status.seen().state == State::Up) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Vspc => "vspc",
+        Kind::Vac => "vac",
+        Kind::EnterpriseManager => "enterprise-manager",
+    }
+}
+
+/// State, version, and what went wrong, which the person at the console may read in full.
+fn describe(status: &Status) -> [String; 3] {
+    let seen = status.seen();
+    let version = seen.version.unwrap_or_else(|| "-".to_owned());
+    match seen.state {
+        State::Up => ["ok".to_owned(), version, String::new()],
+        State::Down(kind) => {
+            let (code, sentence) = error::public(kind);
+            let detail = seen.detail.map(|detail| format!(": {detail}")).unwrap_or_default();
+            ["FAILED".to_owned(), version, format!("\n    {code}: it {sentence}{detail}")]
+        }
+        State::Unknown => ["not asked".to_owned(), version, String::new()],
+    }
+}
+
+fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).chain([head[column].len()]).max().unwrap_or(0);
+    let line = |cells: [&str; N]| {
+        let mut line = String::new();
+        for (column, cell) in cells.iter().enumerate() {
+            // the last column may be of many lines
+            if column + 1 == N {
+                line.push_str(cell);
+            } else {
+                line.push_str(&format!("{cell:<width$}  ", width = width(column)));
+            }
+        }
+        line
+    };
+    let mut lines = vec![line(head)];
+    lines.extend(rows.iter().map(|row| line(row.each_ref().map(String::as_str))));
+    lines.join("\n")
+}

@@ -1,0 +1,277 @@
+//! `[[upstream]]`: one API that is read from.
+
+use super::{Surroundings, problem::Problems, reader::Section};
+use secrecy::SecretString;
+use std::time::Duration;
+use url::Url;
+
+/// Which vendor API it speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `vspc`: Service Provider Console, REST v3.
+    Vspc,
+    /// `vac`: the legacy v2 API.
+    Vac,
+    /// `enterprise-manager`.
+    EnterpriseManager,
+}
+
+/// How to sign in.
+#[derive(Clone, Debug)]
+pub enum Auth {
+    /// An API key.
+    ApiKey(SecretString),
+    /// An account.
+    Password {
+        /// Its name.
+        username: String,
+        /// Its password.
+        password: SecretString,
+    },
+}
+
+/// Which certificates to trust.
+#[derive(Clone, Debug, Default)]
+pub enum Tls {
+    /// The system's.
+    #[default]
+    System,
+    /// These roots, in PEM.
+    Roots(Vec<u8>),
+    /// The certificate with this SHA-256.
+    Pinned([u8; 32]),
+    /// Any.
+    Insecure,
+}
+
+/// How long lists are good for, where somebody says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "a setting is named for the list that it is about; the README's table says more")]
+pub struct Cache {
+    pub jobs: Option<Duration>,
+    pub agent_objects: Option<Duration>,
+    pub sessions: Option<Duration>,
+    pub links: Option<Duration>,
+    pub copy_jobs: Option<Duration>,
+    pub servers: Option<Duration>,
+    pub companies: Option<Duration>,
+    pub repositories: Option<Duration>,
+    pub agent_jobs: Option<Duration>,
+    pub max_stale: Option<Duration>,
+    pub failure: Option<Duration>,
+}
+
+/// One API that is read from.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Its name: part of every global id.
+    pub name: String,
+    /// The API it speaks.
+    pub kind: Kind,
+    /// Where it is.
+    pub url: Url,
+    /// How to sign in.
+    pub auth: Auth,
+    /// Which certificates to trust.
+    pub tls: Tls,
+    /// The whole of one read.
+    pub timeout: Duration,
+    /// Requests in flight at once.
+    pub max_concurrency: usize,
+    /// How far back sessions are read.
+    pub session_window: Duration,
+    /// How long lists are good for.
+    pub cache: Cache,
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Reads one table; `None` when it is too wrong to be one.
+pub(super) fn read(mut section: Section, surroundings: &Surroundings<'_>, problems: &mut Problems) -> Option<Upstream> {
+    let name = read_name(&mut section, problems);
+    let kind = read_kind(&mut section, problems);
+    let url = read_url(&mut section, problems);
+    let auth = read_auth(&mut section, kind, surroundings, problems);
+    let tls = read_tls(&mut section, surroundings, problems);
+    let timeout = section.duration("timeout", Duration::from_millis(100)..=Duration::from_secs(600), problems);
+    // Enterprise Manager is the slower one; no vendor publishes a figure
+    let usual = if kind == Some(Kind::Vspc) { 8 } else { 4 };
+    let max_concurrency = section.integer("max_concurrency", 1..=64, problems).and_then(|number| usize::try_from(number).ok());
+    let session_window = section.duration("session_window", Duration::from_secs(3_600)..=366 * DAY, problems);
+    let cache = section.section("cache").map(|cache| read_cache(cache, problems)).unwrap_or_default();
+    section.finish(problems);
+    Some(Upstream {
+        name: name?,
+        kind: kind?,
+        url: url?,
+        auth: auth?,
+        tls,
+        timeout: timeout.unwrap_or(Duration::from_secs(30)),
+        max_concurrency: max_concurrency.unwrap_or(usual),
+        session_window: session_window.unwrap_or(30 * DAY),
+        cache,
+    })
+}
+
+fn read_name(section: &mut Section, problems: &mut Problems) -> Option<String> {
+    let (name, line) = section.required_text("name", problems)?;
+    let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
+    if name.len() > 40 || !name.chars().all(is_plain) {
+        problems.add(line, &section.key("name"), format!("{name:?} must be 1 to 40 letters, digits, - or _: it becomes part of every global id"));
+        return None;
+    }
+    Some(name)
+}
+
+fn read_kind(section: &mut Section, problems: &mut Problems) -> Option<Kind> {
+    let (kind, line) = section.required_text("kind", problems)?;
+    match kind.as_str() {
+        "vspc" => Some(Kind::Vspc),
+        "vac" => Some(Kind::Vac),
+        "enterprise-manager" => Some(Kind::EnterpriseManager),
+        _ => {
+            problems.add(line, &section.key("kind"), format!("{kind:?} must be one of \"vspc\", \"vac\", \"enterprise-manager\""));
+            None
+        }
+    }
+}
+
+fn read_url(section: &mut Section, problems: &mut Problems) -> Option<Url> {
+    let (text, line) = section.required_text("url", problems)?;
+    let url = Url::parse(&text).ok().filter(|url| {
+        matches!(url.scheme(), "https" | "http")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    if url.is_none() {
+        // not repeated: it may hold a password
+        problems.add(line, &section.key("url"), "must be https://host:port (or http://), without user, query or fragment, for example \"https://vspc.example.net:1280\"");
+    }
+    url
+}
+
+fn read_auth(section: &mut Section, kind: Option<Kind>, surroundings: &Surroundings<'_>, problems: &mut Problems) -> Option<Auth> {
+    let key = section.key("auth");
+    let Some(mut auth) = section.section("auth") else {
+        if !section.has("auth") {
+            problems.add(section.line(), &key, "is missing: write { api_key_env = \"VARIABLE\" } or { username = \"…\", password_env = \"VARIABLE\" }");
+        }
+        return None;
+    };
+    let line = auth.line();
+    for literal in ["password", "api_key"] {
+        auth.refuse(literal, "a secret does not belong in this file: name a variable (…_env) or a file (…_file) that has it", problems);
+    }
+    if auth.has("passthrough") {
+        auth.refuse("passthrough", "is not supported yet: give the gateway an account of its own", problems);
+        return None;
+    }
+    let username = auth.text("username", problems).map(|(text, _)| text);
+    let password = read_secret(&mut auth, "password_env", "password_file", surroundings, problems);
+    let api_key = read_secret(&mut auth, "api_key_env", "api_key_file", surroundings, problems);
+    auth.finish(problems);
+    match (api_key, username, password) {
+        (Secret::Absent, Some(username), Secret::Read(password)) => Some(Auth::Password { username, password }),
+        (Secret::Read(_) | Secret::Bad, None, Secret::Absent) if kind.is_some_and(|kind| kind != Kind::Vspc) => {
+            problems.add(line, &key, "only vspc takes API keys: write { username = \"…\", password_env = \"VARIABLE\" }");
+            None
+        }
+        (Secret::Read(api_key), None, Secret::Absent) => Some(Auth::ApiKey(api_key)),
+        (Secret::Bad, _, _) | (_, _, Secret::Bad) => None,
+        _ => {
+            problems.add(line, &key, "must be either { api_key_env = … } or { username = …, password_env = … } (or …_file)");
+            None
+        }
+    }
+}
+
+enum Secret {
+    Absent,
+    Bad,
+    Read(SecretString),
+}
+
+fn read_secret(auth: &mut Section, variable: &'static str, file: &'static str, surroundings: &Surroundings<'_>, problems: &mut Problems) -> Secret {
+    let named = auth.text(variable, problems);
+    let filed = auth.text(file, problems);
+    let (secret, line, key, what) = match (named, filed) {
+        (None, None) => return Secret::Absent,
+        (Some((name, line)), None) => (surroundings.variable(&name).map(str::to_owned), line, variable, format!("the variable {name} is not set, or empty")),
+        (None, Some((path, line))) => {
+            let text = surroundings.file(&path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            (text, line, file, format!("the file {path:?} can't be read, or is empty"))
+        }
+        (Some((_, line)), Some(_)) => (None, line, variable, format!("only one of {variable} and {file} can be")),
+    };
+    // an editor's newline at the end is no part of a secret
+    let secret = secret.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty());
+    match secret {
+        Some(secret) => Secret::Read(secret.into()),
+        None => {
+            problems.add(line, &auth.key(key), what);
+            Secret::Bad
+        }
+    }
+}
+
+fn read_tls(section: &mut Section, surroundings: &Surroundings<'_>, problems: &mut Problems) -> Tls {
+    let key = section.key("tls");
+    let Some(mut tls) = section.section("tls") else { return Tls::System };
+    let line = tls.line();
+    let given = ["ca_file", "pinned_sha256", "insecure"].into_iter().filter(|key| tls.has(key)).count();
+    if given > 1 {
+        problems.add(line, &key, "only one of ca_file, pinned_sha256 and insecure can be");
+    }
+    let mut trust = Tls::System;
+    if let Some((path, line)) = tls.text("ca_file", problems) {
+        match surroundings.file(&path) {
+            Ok(pem) => trust = Tls::Roots(pem),
+            Err(error) => problems.add(line, &tls.key("ca_file"), format!("{path:?} can't be read: {error}")),
+        }
+    }
+    if let Some((text, line)) = tls.text("pinned_sha256", problems) {
+        match parse_fingerprint(&text) {
+            Some(fingerprint) => trust = Tls::Pinned(fingerprint),
+            None => problems.add(line, &tls.key("pinned_sha256"), "must be 64 hexadecimal digits, with or without colons, as `openssl x509 -noout -fingerprint -sha256` prints them"),
+        }
+    }
+    if tls.boolean("insecure", problems) == Some(true) {
+        trust = Tls::Insecure;
+    }
+    tls.finish(problems);
+    trust
+}
+
+fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
+    let digits: String = text.chars().filter(|character| *character != ':').collect();
+    if digits.len() != 64 || !digits.is_ascii() {
+        return None;
+    }
+    let mut fingerprint = [0; 32];
+    for (byte, pair) in fingerprint.iter_mut().zip(digits.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(fingerprint)
+}
+
+fn read_cache(mut section: Section, problems: &mut Problems) -> Cache {
+    let mut read = |key| section.duration(key, Duration::ZERO..=7 * DAY, problems);
+    let cache = Cache {
+        jobs: read("jobs"),
+        agent_objects: read("agent_objects"),
+        sessions: read("sessions"),
+        links: read("links"),
+        copy_jobs: read("copy_jobs"),
+        servers: read("servers"),
+        companies: read("companies"),
+        repositories: read("repositories"),
+        agent_jobs: read("agent_jobs"),
+        max_stale: read("max_stale"),
+        failure: read("failure"),
+    };
+    section.finish(problems);
+    cache
+}

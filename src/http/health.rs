@@ -1,0 +1,60 @@
+//! `/health/live`, `/health/ready` and `/metrics`.
+
+use super::Gateway;
+use crate::estate::State as Condition;
+use axum::{
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+use std::{fmt::Write, sync::atomic::Ordering};
+
+/// The process answers.
+pub(super) async fn live() -> Response {
+    (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], r#"{"status":"live"}"#).into_response()
+}
+
+/// Ready once every upstream has been reached or is known to be down. An upstream that is down does not make the
+/// gateway unready: it would take away the answers that the others give. The body says which is which.
+pub(super) async fn ready(State(gateway): State<Gateway>) -> Response {
+    let mut is_ready = !gateway.counters.draining.load(Ordering::Relaxed);
+    let upstreams: Vec<Value> = gateway
+        .estate
+        .statuses()
+        .iter()
+        .map(|status| {
+            let state = match status.seen().state {
+                Condition::Unknown => {
+                    is_ready = false;
+                    "unknown"
+                }
+                Condition::Up => "up",
+                Condition::Down(_) => "down",
+            };
+            json!({"name": &*status.name, "state": state})
+        })
+        .collect();
+    let (code, word) = if is_ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
+    (code, [(header::CONTENT_TYPE, "application/json")], json!({"status": word, "upstreams": upstreams}).to_string()).into_response()
+}
+
+/// Counters and gauges, in the text form that Prometheus reads.
+pub(super) async fn metrics(State(gateway): State<Gateway>) -> Response {
+    let counters = &gateway.counters;
+    let mut text = String::new();
+    for (name, help, value) in [
+        ("requests_total", "GraphQL requests.", &counters.requests),
+        ("requests_with_errors_total", "GraphQL requests whose answer has errors.", &counters.requests_with_errors),
+        ("upstream_requests_total", "Requests sent to upstreams for GraphQL requests.", &counters.upstream_requests),
+    ] {
+        let value = value.load(Ordering::Relaxed);
+        let _ = writeln!(text, "# HELP veeam_graph_{name} {help}\n# TYPE veeam_graph_{name} counter\nveeam_graph_{name} {value}");
+    }
+    text.push_str("# HELP veeam_graph_upstream_up Whether the upstream answered when it was last asked.\n# TYPE veeam_graph_upstream_up gauge\n");
+    for status in gateway.estate.statuses() {
+        let up = u8::from(status.seen().state == Condition::Up);
+        let _ = writeln!(text, "veeam_graph_upstream_up{{upstream=\"{}\"}} {up}", status.name);
+    }
+    (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
