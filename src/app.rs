@@ -92,7 +92,9 @@ async fn watch(estate: Arc<Estate>) {
     estate.probe().await;
     let mut probe = tokio::time::interval(PROBE);
     let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
+    // the first tick of an interval is at once
     probe.reset();
+    keep_alive.reset();
     loop {
         tokio::select! {
             _ = probe.tick() => estate.probe().await,

@@ -165,7 +165,12 @@ fn jobs(estate: &mut Estate, dice: &mut Dice, sizes: &Sizes) {
     let spread = |number: usize| number % hosts;
     for number in 0..sizes.agent_jobs {
         let kind = if number % 9 == 8 { "AgentPolicy" } else { "AgentBackupJob" };
-        let job = job(estate, dice, spread(number), kind, format!("Agents {:04}", number + 1));
+        let mut job = job(estate, dice, spread(number), kind, format!("Agents {:04}", number + 1));
+        if number % 7 == 3 {
+            // running now, since a while ago
+            let started = ago(estate.now, 600 + number as i64);
+            job = Job { status: "Running", last_run: Some(started), last_end: None, last_duration: Some(600), failure: None, ..job };
+        }
         estate.jobs.push(job);
     }
     for number in 0..sizes.tape_jobs {

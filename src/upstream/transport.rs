@@ -247,10 +247,11 @@ impl Transport {
     fn broken(&self, error: reqwest::Error) -> Error {
         let kind = if error.is_timeout() {
             ErrorKind::Timeout
-        } else if error.is_body() || error.is_decode() {
-            // a length that does not fit, a cut chunk, a bad gzip stream: half an answer is none
+        } else if error.is_decode() {
+            // a bad gzip stream
             ErrorKind::Invalid
         } else {
+            // no connection, or one that broke off: half an answer is none, and the next may be whole
             ErrorKind::Unavailable
         };
         let error = error.without_url();

@@ -1,1 +1,20 @@
-fn main(){}
+//! One binary for all integration tests: linking is what takes time.
+//!
+//! Every test here talks real HTTP on both sides, on ports that the system picks. What an answer must be is computed
+//! from the simulator's data by code that shares nothing with the gateway.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests may")]
+
+mod command_line;
+mod correlation;
+mod door;
+mod examples;
+mod freshness;
+mod lists;
+mod schema;
+mod seeds;
+mod signing_in;
+mod tidy;
+mod tls;
+mod traps;
+mod walk;
+mod world;

@@ -1,0 +1,126 @@
+//! The commands, as a shell runs them.
+
+use crate::world::{World, listen};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Output, Stdio},
+};
+use veeam_graph::simulator::{Options, PASSWORD, Scale, Simulator, USER, generate};
+
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_veeam-graph"));
+    command.args(arguments).env_remove("RUST_LOG").envs(variables.iter().copied()).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A configuration file that is removed when the test ends.
+struct File(std::path::PathBuf);
+
+impl File {
+    fn new(name: &str, content: &str) -> Self {
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.toml", std::process::id()));
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn a_wrong_configuration_tells_everything_and_exits_with_64() {
+    let file = File::new("wrong", "[server]\nlisten = \"here\"\n\n[[upstream]]\nname = \"msp\"\nkind = \"vspc\"\nurl = \"vspc.example\"\nauth = { api_key_env = \"NOT_SET\" }\n");
+    for command in ["serve", "check"] {
+        let output = run(&[command, "--config", file.path()], &[]);
+        assert_eq!(output.status.code(), Some(64), "{command}");
+        let told = text(&output.stderr);
+        for expected in ["line 2: server.listen", "line 7: upstream.url", "line 8: upstream.auth.api_key_env", "NOT_SET"] {
+            assert!(told.contains(expected), "{expected} is not in:\n{told}");
+        }
+        assert!(output.stdout.is_empty());
+    }
+    let output = run(&["serve", "--config", "/nowhere/at-all.toml"], &[]);
+    assert_eq!(output.status.code(), Some(64));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_prints_a_table_and_fails_when_an_upstream_does_not_let_us_in() {
+    let (apis, at) = listen().await;
+    let simulator = Simulator::new(generate::generate(Scale::Small, 1, crate::world::now()), Options::default());
+    tokio::spawn(simulator.run(apis, std::future::pending()));
+    let content = |password: &str| {
+        format!("[[upstream]]\nname = \"msp\"\nkind = \"vspc\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"RIGHT\" }}\n\n[[upstream]]\nname = \"em\"\nkind = \"enterprise-manager\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"{password}\" }}\n")
+    };
+    let variables = [("RIGHT", PASSWORD), ("WRONG", "canary-secret")];
+    let good = File::new("good", &content("RIGHT"));
+    let output = tokio::task::spawn_blocking(move || run(&["check", "--config", good.path()], &variables)).await.unwrap();
+    let table = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{table}{}", text(&output.stderr));
+    assert!(table.contains("NAME  KIND") && table.contains("msp") && table.contains("9.1.0.30713"), "{table}");
+
+    let bad = File::new("bad", &content("WRONG"));
+    let output = tokio::task::spawn_blocking(move || run(&["check", "--config", bad.path()], &variables)).await.unwrap();
+    let told = format!("{}{}", text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("FAILED") && told.contains("UPSTREAM_UNAUTHORIZED") && !told.contains("canary-secret"), "{told}");
+}
+
+#[test]
+fn schema_prints_the_committed_file() {
+    let output = run(&["schema"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(text(&output.stdout), std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql")).unwrap());
+    assert!(text(&run(&["schema", "--federation"], &[]).stdout).contains("@link"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_answers_the_query_that_it_prints_and_stops_when_asked() {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_veeam-graph")).args(["demo", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let stdout = demo.stdout.take().unwrap();
+    let lines = tokio::task::spawn_blocking(move || {
+        let mut lines = Vec::new();
+        for line in BufReader::new(stdout).lines() {
+            lines.push(line.unwrap());
+            if lines.last().unwrap().contains("Ctrl-C") {
+                break;
+            }
+        }
+        lines
+    })
+    .await
+    .unwrap();
+    assert!(lines.len() <= 24, "one screen: {lines:#?}");
+    let address = lines.iter().find_map(|line| line.split("GraphQL   ").nth(1)).unwrap().to_owned();
+    let query = lines.iter().skip_while(|line| !line.contains("query TapeWalk")).take_while(|line| !line.contains("Ctrl-C")).cloned().collect::<Vec<_>>().join("\n");
+    let other = World::small().await;
+    let body = serde_json::json!({"query": query}).to_string();
+    let response = other.client.post(&address).header("content-type", "application/json").body(body).send().await.unwrap();
+    let answer: serde_json::Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+    assert_eq!(answer.get("errors"), None);
+    assert!(answer["data"]["backupServers"]["nodes"].as_array().unwrap().len() > 1);
+    let status = tokio::task::spawn_blocking(move || {
+        Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().unwrap();
+        demo.wait().unwrap()
+    })
+    .await
+    .unwrap();
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn faults_that_can_not_be_read_are_told() {
+    let file = File::new("faults", "[[fault]]\npath = \"/x\"\nkind = \"explode\"\n");
+    let output = run(&["simulate", "--faults", file.path()], &[]);
+    assert_eq!(output.status.code(), Some(64));
+    assert!(text(&output.stderr).contains("explode"));
+}

@@ -1,0 +1,158 @@
+//! Sessions and jobs: who belongs to whom, and how that is known.
+
+use crate::world::{Setup, World, array};
+use serde_json::{Value, json};
+use veeam_graph::simulator::Scale;
+
+const ALL: &str = "query S($after: String) { agentSessions(first: 500, after: $after, filter: { topLevelOnly: false }) {
+    nodes { uid matchedBy computer job { uid backupServer { uid } } backupServer { uid } parentUid } pageInfo { hasNextPage endCursor } } }";
+
+async fn all_sessions(world: &World) -> Vec<Value> {
+    let (mut rows, mut after) = (Vec::new(), Value::Null);
+    loop {
+        let answer = world.ask_with(ALL, json!({"after": after})).await;
+        assert_eq!(answer.get("errors"), None);
+        let page = &answer["data"]["agentSessions"];
+        rows.extend(array(&page["nodes"]).iter().cloned());
+        after = page["pageInfo"]["endCursor"].clone();
+        if page["pageInfo"]["hasNextPage"] == false {
+            return rows;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_session_is_matched_to_its_real_job_or_to_none() {
+    let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
+    let estate = world.simulator.estate();
+    let rows = all_sessions(&world).await;
+    assert_eq!(rows.len(), estate.sessions.len());
+    let mut unmatched = 0;
+    for row in &rows {
+        let real = estate.sessions.iter().find(|session| row["uid"] == session.uid.to_string()).unwrap();
+        let job = &estate.jobs[real.of_job];
+        let server = estate.servers[job.server].uid.to_string();
+        if row["matchedBy"] == "NONE" {
+            unmatched += 1;
+            // only a part whose parent is gone, and whose job was renamed or shares its name, may stay alone
+            assert!(real.parent.is_some(), "{row}");
+            assert_eq!(row["job"], Value::Null);
+            continue;
+        }
+        assert_eq!(row["job"], json!({"uid": job.uid.to_string(), "backupServer": {"uid": server}}), "{row}");
+        assert_eq!(row["backupServer"]["uid"], server);
+        if let Some(machine) = real.of_machine {
+            assert_eq!(row["computer"], estate.machines[machine].computer);
+        }
+    }
+    assert!(unmatched < rows.len() / 20, "{unmatched} of {}", rows.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_known_server_only_an_id_that_is_unique_in_the_fleet_matches() {
+    // Enterprise Manager knows every server under a name that the console has never heard
+    let world = World::start(Setup {
+        change: |estate| {
+            for (number, server) in estate.servers.iter_mut().enumerate() {
+                server.managed_name = format!("10.9.8.{number}");
+                server.is_mapped = false;
+            }
+        },
+        ..Setup::default()
+    })
+    .await;
+    let estate = world.simulator.estate();
+    for row in all_sessions(&world).await {
+        let real = estate.sessions.iter().find(|session| row["uid"] == session.uid.to_string()).unwrap();
+        let job = &estate.jobs[real.of_job];
+        let is_unique = estate.jobs.iter().filter(|other| other.uid == job.uid).count() == 1;
+        let has_parent = real.parent.is_none() || estate.sessions.iter().any(|session| Some(session.uid) == real.parent);
+        let expected = if is_unique && has_parent { "JOB_UID" } else { "NONE" };
+        assert_eq!(row["matchedBy"], expected, "{row}");
+        assert_eq!(row["job"].is_null(), expected == "NONE");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_id_changed_is_matched_by_name_on_its_server() {
+    let world = World::start(Setup {
+        change: |estate| {
+            // sessions remember an id that no job has any more: the job was made anew under its old name
+            for session in estate.sessions.iter_mut().filter(|session| session.parent.is_none()) {
+                session.job = uuid::Uuid::from_u128(session.job.as_u128() ^ 7);
+            }
+        },
+        ..Setup::default()
+    })
+    .await;
+    let rows = all_sessions(&world).await;
+    let matched = rows.iter().filter(|row| row["matchedBy"] == "SERVER_AND_NAME").count();
+    assert!(matched > 0 && rows.iter().all(|row| row["matchedBy"] != "SERVER_AND_JOB_UID" && row["matchedBy"] != "JOB_UID"));
+    let estate = world.simulator.estate();
+    for row in rows.iter().filter(|row| !row["job"].is_null()) {
+        let real = estate.sessions.iter().find(|session| row["uid"] == session.uid.to_string()).unwrap();
+        assert_eq!(row["job"]["uid"], estate.jobs[real.of_job].uid.to_string());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_shows_its_runs_and_a_run_its_parts() {
+    let world = World::small().await;
+    let estate = world.simulator.estate();
+    let data = world.data("{ jobs(first: 50, filter: { kind: [AGENT_BACKUP, AGENT_POLICY] }) { nodes { uid backupServer { uid } sessions(first: 50) { complete totalCount nodes { uid startedAt children(first: 50) { nodes { uid computer parent { uid } } } } } } } }").await;
+    for shown in array(&data["jobs"]["nodes"]) {
+        let place = estate
+            .jobs
+            .iter()
+            .position(|job| shown["uid"] == job.uid.to_string() && shown["backupServer"]["uid"] == estate.servers[job.server].uid.to_string())
+            .unwrap();
+        let mut runs: Vec<_> = estate.sessions.iter().filter(|session| session.of_job == place && session.parent.is_none()).collect();
+        runs.sort_by_key(|session| std::cmp::Reverse((session.created, session.uid)));
+        assert_eq!(shown["sessions"]["totalCount"], runs.len());
+        for (shown, run) in array(&shown["sessions"]["nodes"]).iter().zip(&runs) {
+            assert_eq!(shown["uid"], run.uid.to_string(), "newest first");
+            let mut parts: Vec<String> = estate.sessions.iter().filter(|part| part.parent == Some(run.uid)).map(|part| part.uid.to_string()).collect();
+            parts.sort();
+            let mut children: Vec<String> = array(&shown["children"]["nodes"]).iter().map(|part| part["uid"].as_str().unwrap().to_owned()).collect();
+            children.sort();
+            assert_eq!(children, parts);
+            assert!(array(&shown["children"]["nodes"]).iter().all(|part| part["parent"]["uid"] == shown["uid"]));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tape_jobs_have_no_sessions_and_asking_for_them_costs_nothing() {
+    let world = World::small().await;
+    world.data("{ jobs(filter: { kind: BACKUP_TO_TAPE }) { nodes { name } } }").await;
+    world.requests();
+    let data = world.data("{ jobs(filter: { kind: BACKUP_TO_TAPE }) { nodes { sessions { complete totalCount } } } }").await;
+    assert!(array(&data["jobs"]["nodes"]).iter().all(|job| job["sessions"] == json!({"complete": true, "totalCount": 0})));
+    assert_eq!(world.requests(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_jobs_history_is_one_query_while_the_window_is_not_in_hand() {
+    let world = World::small().await;
+    let estate = world.simulator.estate();
+    let place = estate.jobs.iter().position(|job| job.kind == "AgentBackupJob" && job.server == 1).unwrap();
+    let (job, server) = (&estate.jobs[place], estate.servers[1].uid);
+    let query = format!("{{ job(uid: \"{}\", backupServerUid: \"{server}\") {{ sessions(first: 500) {{ totalCount nodes {{ matchedBy }} }} }} }}", job.uid);
+    let data = world.data(&query).await;
+    let runs = estate.sessions.iter().filter(|session| session.of_job == place && session.parent.is_none()).count();
+    assert_eq!(data["job"]["sessions"]["totalCount"], runs);
+    let queries: Vec<String> = world.requests().into_iter().filter(|request| request.contains("/api/query")).collect();
+    assert_eq!(queries.len(), 1);
+    assert!(queries[0].contains(&format!("JobUid%3D%3D%22urn%3Aveeam%3AJob%3A{}%22", job.uid)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_session_is_read_by_its_id() {
+    let world = World::small().await;
+    let estate = world.simulator.estate();
+    let session = estate.sessions.iter().find(|session| session.parent.is_none()).unwrap();
+    let data = world.data(&format!("{{ agentSession(uid: \"{}\") {{ uid matchedBy job {{ name }} }} }}", session.uid)).await;
+    assert_eq!(data["agentSession"], json!({"uid": session.uid.to_string(), "matchedBy": "SERVER_AND_JOB_UID", "job": {"name": estate.jobs[session.of_job].name}}));
+    assert!(world.requests().contains(&format!("GET /api/backupSessions/{}?format=Entity", session.uid)));
+    assert_eq!(world.data("{ agentSession(uid: \"8c88c6d6-931f-4044-8c0b-7a0c5f188b00\") { uid } }").await, json!({"agentSession": null}));
+}

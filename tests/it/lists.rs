@@ -1,0 +1,248 @@
+//! Paging, ordering, filtering, ids and edges, against brute force over the simulator's data.
+
+use crate::world::{Setup, World, array, codes};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use veeam_graph::simulator::Scale;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_page_size_gives_every_job_once_and_in_order() {
+    let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
+    let estate = world.simulator.estate();
+    for (order, size) in [("{ field: NAME }", 7), ("{ field: LAST_END_TIME, direction: DESC }", 50), ("[{ field: HEALTH }, { field: DURATION, direction: DESC }]", 101), ("[]", 500)] {
+        let (mut ids, mut after, mut rows) = (HashSet::new(), Value::Null, Vec::new());
+        loop {
+            let query = format!("query P($after: String) {{ jobs(first: {size}, after: $after, orderBy: {order}) {{ totalCount nodes {{ id name health lastEndTime lastDurationSeconds }} pageInfo {{ hasNextPage hasPreviousPage endCursor startCursor }} }} }}");
+            let answer = world.ask_with(&query, json!({"after": after})).await;
+            assert_eq!(codes(&answer), Vec::<&str>::new());
+            let jobs = &answer["data"]["jobs"];
+            assert_eq!(jobs["totalCount"], estate.jobs.len());
+            assert_eq!(jobs["pageInfo"]["hasPreviousPage"], !rows.is_empty());
+            for job in array(&jobs["nodes"]) {
+                assert!(ids.insert(job["id"].as_str().unwrap().to_owned()), "{job} came twice");
+                rows.push(job.clone());
+            }
+            after = jobs["pageInfo"]["endCursor"].clone();
+            if jobs["pageInfo"]["hasNextPage"] == false {
+                break;
+            }
+        }
+        assert_eq!(rows.len(), estate.jobs.len());
+        match order {
+            "{ field: LAST_END_TIME, direction: DESC }" => {
+                let ends: Vec<Option<jiff::Timestamp>> = rows.iter().map(|job| job["lastEndTime"].as_str().map(|at| at.parse().unwrap())).collect();
+                assert!(ends.is_sorted_by(|left, right| left >= right), "descending, never last");
+            }
+            "{ field: NAME }" | "[]" => {
+                let names: Vec<String> = rows.iter().map(|job| job["name"].as_str().unwrap().to_lowercase()).collect();
+                assert!(names.is_sorted());
+            }
+            _ => {
+                const WORST_FIRST: [&str; 8] = ["FAILED", "WARNING", "UNKNOWN", "NEVER_RAN", "WAITING", "RUNNING", "IDLE", "SUCCESS"];
+                let rank = |job: &Value| WORST_FIRST.iter().position(|word| job["health"] == *word).unwrap();
+                assert!(rows.is_sorted_by_key(rank));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_goes_on_where_the_last_one_ended_while_the_list_is_read_anew() {
+    let nothing = Some(std::time::Duration::ZERO);
+    let cache = veeam_graph::config::Cache { jobs: nothing, max_stale: nothing, ..Default::default() };
+    let world = World::start(Setup { cache, ..Setup::default() }).await;
+    let first = world.data("{ jobs(first: 10) { nodes { name uid } pageInfo { endCursor } } }").await;
+    let last = array(&first["jobs"]["nodes"]).last().unwrap().clone();
+    // a job is renamed to the front, one is gone, and the row that the cursor stands on is gone, too
+    world.simulator.change(|estate| {
+        estate.jobs.iter_mut().rev().take(1).for_each(|job| job.name = "AAA".to_owned());
+        let uid: uuid::Uuid = last["uid"].as_str().unwrap().parse().unwrap();
+        estate.jobs.iter_mut().filter(|job| job.uid == uid).for_each(|job| job.name = "AAB".to_owned());
+    });
+    let query = format!("{{ jobs(first: 500, after: {}) {{ nodes {{ name }} }} }}", first["jobs"]["pageInfo"]["endCursor"]);
+    let rest = world.data(&query).await;
+    let estate = world.simulator.estate();
+    let boundary = last["name"].as_str().unwrap().to_lowercase();
+    let mut expected: Vec<String> = estate.jobs.iter().map(|job| job.name.to_lowercase()).filter(|name| *name > boundary).collect();
+    expected.sort();
+    let shown: Vec<String> = array(&rest["jobs"]["nodes"]).iter().map(|job| job["name"].as_str().unwrap().to_lowercase()).filter(|name| *name != boundary).collect();
+    assert_eq!(shown, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_arguments_are_told_what_would_be_right() {
+    let world = World::small().await;
+    let cursor = world.data("{ jobs(first: 1) { pageInfo { endCursor } } }").await["jobs"]["pageInfo"]["endCursor"].clone();
+    for (query, expected) in [
+        ("{ jobs(first: -1) { totalCount } }".to_owned(), "between 0 and 500"),
+        ("{ jobs(first: 501) { totalCount } }".to_owned(), "between 0 and 500"),
+        ("{ jobs(after: \"x\") { totalCount } }".to_owned(), "not one that this gateway made"),
+        (format!("{{ companies(after: {cursor}) {{ totalCount }} }}"), "another list"),
+        (format!("{{ jobs(after: {cursor}, filter: {{ enabled: true }}) {{ totalCount }} }}"), "another list"),
+        (format!("{{ jobs(after: {cursor}, orderBy: {{ field: HEALTH }}) {{ totalCount }} }}"), "another list"),
+        ("{ backupServer { name } }".to_owned(), "either `uid` or `name`"),
+        ("{ job(uid: \"{8c88c6d6-931f-4044-8c0b-7a0c5f188b00}\") { name } }".to_owned(), "36 characters"),
+    ] {
+        let answer = world.ask(&query).await;
+        let message = answer["errors"][0]["message"].as_str().unwrap();
+        assert!(message.contains(expected), "{query}: {message}");
+        let code = codes(&answer)[0];
+        assert!(code == "BAD_USER_INPUT" || code == "GRAPHQL_VALIDATION_FAILED", "{query}: {code}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_on_two_servers_is_never_guessed() {
+    let world = World::small().await;
+    let estate = world.simulator.estate();
+    let clone = estate.servers.iter().position(|server| server.clone_of.is_some()).unwrap();
+    let original = estate.servers[clone].clone_of.unwrap();
+    let job = estate.jobs.iter().find(|job| job.server == clone && job.kind == "AgentBackupJob").unwrap();
+    let answer = world.ask(&format!("{{ job(uid: \"{}\") {{ name }} }}", job.uid)).await;
+    assert_eq!(codes(&answer), ["BAD_USER_INPUT"]);
+    let message = answer["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains(&estate.servers[clone].uid.to_string()) && message.contains(&estate.servers[original].uid.to_string()), "{message}");
+    for server in [clone, original] {
+        let uid = estate.servers[server].uid;
+        let query = format!(
+            "{{ job(uid: \"{}\", backupServerUid: \"{uid}\") {{ id backupServer {{ uid }} ... on AgentJob {{ osType objects {{ totalCount nodes {{ id backupServer {{ uid }} job {{ id }} }} }} }} }} }}",
+            job.uid
+        );
+        let data = world.data(&query).await;
+        assert_eq!(data["job"]["backupServer"]["uid"], uid.to_string());
+        let place = estate.jobs.iter().position(|other| other.uid == job.uid && other.server == server).unwrap();
+        let machines = estate.machines.iter().filter(|machine| machine.job == place).count();
+        assert_eq!(data["job"]["objects"]["totalCount"], machines);
+        for machine in array(&data["job"]["objects"]["nodes"]) {
+            assert_eq!((&machine["backupServer"]["uid"], &machine["job"]["id"]), (&json!(uid.to_string()), &data["job"]["id"]));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_global_id_leads_back_to_its_object() {
+    let world = World::small().await;
+    let estate = world.simulator.estate();
+    let data = world
+        .data(&format!(
+            "{{ backupServers {{ nodes {{ id repositories {{ nodes {{ id }} }} }} }} jobs(first: 500) {{ nodes {{ id }} }} companies {{ nodes {{ id }} }}
+                agentJobObjects(first: 500) {{ nodes {{ id }} }} agentSessions(first: 20) {{ nodes {{ id }} }} upstreams {{ id }}
+                backupAgentJobs(agentUid: \"{}\") {{ nodes {{ id }} }} }}",
+            estate.agents[0].id
+        ))
+        .await;
+    let mut ids = Vec::new();
+    collect_ids(&data, &mut ids);
+    assert!(ids.len() > 100);
+    let distinct: HashSet<&String> = ids.iter().collect();
+    assert_eq!(distinct.len(), ids.len(), "no two objects share an id");
+    let answer = world.ask_with("query N($ids: [ID!]!) { nodes(ids: $ids) { id __typename } }", json!({"ids": ids})).await;
+    assert_eq!(codes(&answer), Vec::<&str>::new());
+    let found: Vec<&str> = array(&answer["data"]["nodes"]).iter().map(|node| node["id"].as_str().unwrap()).collect();
+    assert_eq!(found, ids);
+    let gone = world.data("{ a: node(id: \"bm9ib2R5\") { id } b: node(id: \"%%%\") { id } }").await;
+    assert_eq!(gone, json!({"a": null, "b": null}));
+}
+
+fn collect_ids(value: &Value, ids: &mut Vec<String>) {
+    match value {
+        Value::Object(map) => {
+            ids.extend(map.get("id").and_then(Value::as_str).map(str::to_owned));
+            map.values().for_each(|value| collect_ids(value, ids));
+        }
+        Value::Array(items) => items.iter().for_each(|value| collect_ids(value, ids)),
+        _ => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fleet_health_counts_as_brute_force_does() {
+    let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
+    let estate = world.simulator.estate();
+    let data = world.data("{ fleetHealth { key complete jobs { total failed success neverRan } agentObjects { total failed } company { name } } }").await;
+    let rows = array(&data["fleetHealth"]);
+    for company in &estate.companies {
+        let row = rows.iter().find(|row| row["key"] == company.uid.to_string()).unwrap();
+        let jobs: Vec<usize> = (0..estate.jobs.len())
+            .filter(|place| estate.jobs[*place].mapped_company.filter(|uid| !uid.is_nil()).unwrap_or(estate.servers[estate.jobs[*place].server].company) == company.uid)
+            .collect();
+        let count = |word: &str| jobs.iter().filter(|place| estate.jobs[**place].status.eq_ignore_ascii_case(word)).count();
+        let machines: Vec<_> = estate.machines.iter().filter(|machine| jobs.contains(&machine.job)).collect();
+        assert_eq!(row["jobs"], json!({"total": jobs.len(), "failed": count("Failed"), "success": count("Success"), "neverRan": count("None")}), "{}", company.name);
+        assert_eq!(row["agentObjects"], json!({"total": machines.len(), "failed": machines.iter().filter(|machine| machine.status == "Failed").count()}));
+        assert_eq!((&row["company"]["name"], &row["complete"]), (&json!(company.name), &json!(true)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tape_coverage_equals_brute_force_and_is_unknown_when_a_list_is_missing() {
+    let world = World::start(Setup { scale: Scale::Medium, seed: 5, ..Setup::default() }).await;
+    let estate = world.simulator.estate();
+    let query = "{ jobs(first: 500) { nodes { uid name backupServer { uid } tape { status tapeJobs { name } viaCopyJobs { name } } } } }";
+    let data = world.data(query).await;
+    let mut seen = HashSet::new();
+    for shown in array(&data["jobs"]["nodes"]) {
+        let place = estate
+            .jobs
+            .iter()
+            .position(|job| shown["uid"] == job.uid.to_string() && shown["backupServer"]["uid"] == estate.servers[job.server].uid.to_string())
+            .unwrap();
+        let expected = coverage(&estate, place);
+        assert_eq!(shown["tape"]["status"], expected, "{}", shown["name"]);
+        seen.insert(expected);
+    }
+    assert!(seen.len() >= 4, "the estate has too few cases: {seen:?}");
+
+    let world = World::small().await;
+    world.simulator.faults.add([veeam_graph::simulator::Fault {
+        path: "*/repositoryObjects*".to_owned(),
+        times: None,
+        kind: veeam_graph::simulator::FaultKind::Html,
+    }]);
+    let data = world.data("{ jobs(first: 500) { nodes { tape { status } } } }").await;
+    assert!(!data.to_string().contains("NOT_ON_TAPE"), "a list that can't be read never makes 'not on tape'");
+}
+
+/// What the way to tape must be, from the estate alone.
+fn coverage(estate: &veeam_graph::simulator::Estate, place: usize) -> &'static str {
+    let job = &estate.jobs[place];
+    if job.kind == "BackupToTape" {
+        return "ON_TAPE_BY_JOB";
+    }
+    let is_linked = |uid| estate.tape_links.iter().any(|link| link.server == job.server && link.linked == uid);
+    if is_linked(job.uid) {
+        return "ON_TAPE_BY_JOB";
+    }
+    // which repositories: chains of a job whose id is the only one, and the destination by name
+    let repositories = |place: usize| {
+        let job = &estate.jobs[place];
+        let is_only = estate.jobs.iter().filter(|other| other.uid == job.uid).count() == 1;
+        let chains = estate.machines.iter().filter(|machine| is_only && machine.job == place).map(|machine| machine.repository);
+        let by_name = estate.repositories.iter().filter(|row| row.server == job.server && Some(&row.name) == job.destination.as_ref()).map(|row| row.uid);
+        chains.chain(by_name).collect::<Vec<_>>()
+    };
+    // a tape job whose id is on two servers and that has no other may be either's
+    let tape_repositories: Vec<(bool, uuid::Uuid)> = estate
+        .tape_repositories
+        .iter()
+        .filter_map(|(tape, repository)| {
+            let tape = &estate.jobs[*tape];
+            let twins: Vec<usize> = estate.jobs.iter().filter(|other| other.uid == tape.uid).map(|other| other.server).collect();
+            let is_sure = estate.servers[tape.server].has_unique_ids || twins.len() == 1;
+            if is_sure { (tape.server == job.server).then_some((true, *repository)) } else { twins.contains(&job.server).then_some((false, *repository)) }
+        })
+        .collect();
+    let on_tape = |place: usize, sure: bool| {
+        let targets = repositories(place);
+        tape_repositories.iter().any(|(is_sure, repository)| *is_sure == sure && targets.contains(repository))
+    };
+    let is_unsure = |place: usize| !tape_repositories.is_empty() && (repositories(place).is_empty() || on_tape(place, false));
+    if on_tape(place, true) {
+        return "ON_TAPE_BY_REPOSITORY";
+    }
+    let copies: Vec<usize> = estate.copy_links.iter().filter(|link| link.server == job.server && link.linked == job.uid).map(|link| link.job).collect();
+    if copies.iter().any(|copy| is_linked(estate.jobs[*copy].uid) || on_tape(*copy, true)) {
+        return "ON_TAPE_VIA_COPY";
+    }
+    if is_unsure(place) || copies.iter().any(|copy| is_unsure(*copy)) { "UNKNOWN" } else { "NOT_ON_TAPE" }
+}

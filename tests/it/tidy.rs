@@ -1,0 +1,138 @@
+//! The rules of the house, kept by reading the sources. Each says what to do.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    found
+}
+
+/// The sources of one layer: `src/<layer>.rs` and everything below `src/<layer>/`.
+fn layer(name: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    sources("src").into_iter().filter(|(path, _)| *path == root.join(format!("{name}.rs")) || path.starts_with(root.join(name))).collect()
+}
+
+/// The code of a file without its tests and comments.
+fn code(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether code names `crate::<module>`, also within `use crate::{…}`.
+fn names_module(code: &str, module: &str) -> bool {
+    if code.contains(&format!("crate::{module}::")) || code.contains(&format!("crate::{module};")) {
+        return true;
+    }
+    code.split("use crate::{").skip(1).any(|rest| {
+        let mut depth = 1;
+        let mut top = String::new();
+        for character in rest.chars() {
+            match character {
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                _ if depth == 1 => top.push(character),
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+        }
+        top.split(',').any(|item| item.trim() == module || item.trim().starts_with(&format!("{module}::")))
+    })
+}
+
+fn keeps_away(layer_name: &str, others: &[&str]) {
+    for (path, text) in layer(layer_name) {
+        for other in others {
+            assert!(!names_module(&code(&text), other), "{} names {other}: data flows http -> graph -> loaders -> estate -> upstream; put what you need on the other side, or pass it in", path.display());
+        }
+    }
+}
+
+#[test]
+fn data_flows_one_way() {
+    keeps_away("upstream", &["estate", "loaders", "graph", "http", "config", "app", "cli", "simulator"]);
+    keeps_away("estate", &["loaders", "graph", "http", "config", "app", "cli", "simulator"]);
+    keeps_away("loaders", &["graph", "http", "config", "app", "cli", "simulator"]);
+    keeps_away("graph", &["http", "config", "app", "cli", "simulator"]);
+    keeps_away("config", &["upstream", "estate", "loaders", "graph", "http", "app", "cli", "simulator"]);
+    keeps_away("simulator", &["upstream", "estate", "loaders", "graph", "http", "config", "app", "cli", "uid", "time"]);
+    keeps_away("app", &["simulator", "cli"]);
+}
+
+#[test]
+fn each_library_stays_in_its_layer() {
+    for (layer_name, foreign) in [
+        ("graph", &["reqwest::", "moka::", "axum::", "hyper::"][..]),
+        ("loaders", &["reqwest::", "moka::", "axum::"][..]),
+        ("estate", &["reqwest::", "axum::", "async_graphql"][..]),
+        ("upstream", &["axum::", "async_graphql"][..]),
+        ("http", &["reqwest::", "moka::"][..]),
+    ] {
+        for (path, text) in layer(layer_name) {
+            for library in foreign {
+                assert!(!code(&text).contains(library), "{} uses {library}: keep it in the layer that it is for", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn wire_types_can_only_be_read() {
+    for (path, text) in layer("upstream") {
+        assert!(!code(&text).contains("Serialize"), "{} derives Serialize: wire types are only ever read, or the simulator could be built from them", path.display());
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_none_is_too_long() {
+    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+        let first = text.lines().next().unwrap_or_default();
+        assert!(first.starts_with("//!") || first.starts_with("#!["), "{} does not begin with what it is for", path.display());
+        let lines = text.lines().count();
+        let limit = if path.components().any(|part| part.as_os_str() == "tests") { 450 } else { 400 };
+        assert!(lines <= limit, "{} has {lines} lines: two names would be clearer than one", path.display());
+    }
+    assert!(sources("src").iter().all(|(path, _)| !path.ends_with("mod.rs")), "modules are foo.rs beside foo/, not foo/mod.rs");
+}
+
+#[test]
+fn upstream_files_open_with_method_and_path() {
+    for folder in ["src/upstream/vspc", "src/upstream/vac", "src/upstream/enterprise_manager"] {
+        for (path, text) in sources(folder) {
+            // what a vendor's resources share is no resource
+            if path.ends_with("dialect.rs") || path.ends_with("pages.rs") {
+                continue;
+            }
+            assert!(text.starts_with("//! `GET "), "{} does not open with its method and path", path.display());
+        }
+    }
+}
+
+#[test]
+fn nullable_fields_keep_their_failure_to_themselves() {
+    for (path, text) in layer("graph") {
+        let code = code(&text);
+        assert!(
+            !code.contains("-> Result<Option<"),
+            "{}: write Option<Result<T>>: the library nulls the whole parent of a field that is Result<Option<T>>",
+            path.display()
+        );
+    }
+}
