@@ -1,6 +1,8 @@
 //! Lists the explorer's files for `src/http/explorer.rs`: the built GraphiQL if it is there, else the small explorer.
 //! Never runs npm: a plain build needs nothing but Rust.
 
+#![allow(clippy::expect_used, clippy::disallowed_methods, reason = "a build script stops by panicking, and its environment is cargo's")]
+
 use std::{
     env, fs,
     hash::{DefaultHasher, Hash, Hasher},
@@ -16,7 +18,8 @@ fn main() {
     println!("cargo:rerun-if-changed={}", from.display());
     println!("cargo:rerun-if-changed=build.rs");
 
-    let mut files: Vec<_> = fs::read_dir(&from).expect("the explorer's files are in the repository").map(|entry| entry.expect("readable").path()).collect();
+    let mut files: Vec<_> =
+        fs::read_dir(&from).expect("the explorer's files are in the repository").map(|entry| entry.expect("readable").path()).collect();
     files.sort();
     let mut list = format!("const IS_GRAPHIQL: bool = {is_graphiql};\nstatic ASSETS: &[Asset] = &[\n");
     for file in files.iter().filter(|file| file.is_file()) {

@@ -77,7 +77,12 @@ pub fn estate(config: &Config, clock: Clock) -> Result<Arc<Estate>, String> {
 }
 
 /// Runs the gateway on a bound listener until `shutdown` ends, then drains, and closes the sessions upstream.
-pub async fn run(config: &Config, listener: TcpListener, clock: Clock, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), String> {
+pub async fn run(
+    config: &Config,
+    listener: TcpListener,
+    clock: Clock,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), String> {
     let estate = estate(config, clock)?;
     let gateway = Gateway::new(graph::schema(), estate.clone());
     let background = tokio::spawn(watch(estate.clone()));

@@ -65,7 +65,8 @@ impl Surroundings<'_> {
 impl Config {
     /// Reads the file at `path` and the process environment.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        let text = std::fs::read_to_string(path).map_err(|error| Problems::one(None, "", format!("{} can't be read: {error}", path.display())))?;
+        let text =
+            std::fs::read_to_string(path).map_err(|error| Problems::one(None, "", format!("{} can't be read: {error}", path.display())))?;
         // a variable that is not UTF-8 is none of ours
         let variables: Vec<(String, String)> =
             std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect();
@@ -90,7 +91,11 @@ impl Config {
             let line = table.line();
             let Some(upstream) = upstream::read(table, surroundings, &mut problems) else { continue };
             if upstreams.iter().any(|other| other.name == upstream.name) {
-                problems.add(line, "upstream.name", format!("{:?} is used twice; names are part of every global id and must differ", upstream.name));
+                problems.add(
+                    line,
+                    "upstream.name",
+                    format!("{:?} is used twice; names are part of every global id and must differ", upstream.name),
+                );
             }
             upstreams.push(upstream);
         }
@@ -105,7 +110,11 @@ fn read_server(section: Option<Section>, problems: &mut Problems) -> Server {
     if let Some((text, line)) = section.text("listen", problems) {
         match text.parse() {
             Ok(listen) => server.listen = listen,
-            Err(_) => problems.add(line, "server.listen", format!("{text:?} is no address: write host:port with a numeric host, for example {DEFAULT_LISTEN:?}")),
+            Err(_) => problems.add(
+                line,
+                "server.listen",
+                format!("{text:?} is no address: write host:port with a numeric host, for example {DEFAULT_LISTEN:?}"),
+            ),
         }
     }
     if let Some(drain) = section.duration("drain", Duration::ZERO..=Duration::from_secs(600), problems) {
@@ -213,7 +222,9 @@ tls  = { insecure = true, ca_file = "nowhere.pem" }
         assert_eq!(config.upstreams[0].url.host_str(), Some("other.example"));
         assert_eq!(config.upstreams[0].max_concurrency, 3);
         assert_eq!(config.upstreams[1].cache.sessions, Some(Duration::from_secs(300)));
-        let told = parse(GOOD, &[("KEY", "k"), ("VEEAM_GRAPH__UPSTREAM__NOBODY__URL", "x"), ("VEEAM_GRAPH__SERVER__SIZE", "1")]).unwrap_err().to_string();
+        let told = parse(GOOD, &[("KEY", "k"), ("VEEAM_GRAPH__UPSTREAM__NOBODY__URL", "x"), ("VEEAM_GRAPH__SERVER__SIZE", "1")])
+            .unwrap_err()
+            .to_string();
         assert!(told.contains("VEEAM_GRAPH__UPSTREAM__NOBODY__URL") && told.contains("VEEAM_GRAPH__SERVER__SIZE"), "{told}");
     }
 

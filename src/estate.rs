@@ -34,8 +34,8 @@ use std::{sync::Arc, time::Duration};
 
 pub use indexes::company_of;
 pub use rows::RowRef;
-pub use status::{State, Status};
 pub use snapshot::Listed as ListedRow;
+pub use status::{State, Status};
 pub use view::{Caller, Principal, View};
 
 /// Why a question has no answer: shared, as many askers wait for one read.
@@ -158,13 +158,7 @@ pub struct Estate {
 impl Estate {
     /// Connects nothing yet: the first question does. Fails with the upstream's name when its certificates are unusable.
     pub fn open(openings: Vec<Opening>, clock: Clock) -> Result<Self, (Arc<str>, String)> {
-        let mut estate = Self {
-            consoles: Vec::new(),
-            histories: Vec::new(),
-            agents: Vec::new(),
-            statuses: Vec::new(),
-            clock,
-        };
+        let mut estate = Self { consoles: Vec::new(), histories: Vec::new(), agents: Vec::new(), statuses: Vec::new(), clock };
         for (place, opening) in openings.into_iter().enumerate() {
             let name = opening.settings.name.clone();
             let id = UpstreamId(u16::try_from(place).unwrap_or(u16::MAX));

@@ -16,6 +16,7 @@ mod backup_copy_job;
 mod backup_server;
 mod company;
 mod connection;
+mod fleet;
 mod fleet_health;
 mod health;
 mod interface;
@@ -32,10 +33,7 @@ mod tape_coverage;
 mod tape_job;
 mod upstream;
 
-use crate::{
-    estate::Failure,
-    loaders::Loaders,
-};
+use crate::{estate::Failure, loaders::Loaders};
 use async_graphql::{Context, EmptyMutation, EmptySubscription, SDLExportOptions, SchemaBuilder};
 use std::sync::Arc;
 
@@ -58,7 +56,13 @@ pub fn schema() -> Schema {
 
 /// The schema as text: `schema.graphql`, or with federation's directives for a composer. Needs no data and no server.
 pub fn sdl(federation: bool) -> String {
-    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().use_space_ident().indent_width(2).include_specified_by();
+    let options = SDLExportOptions::new()
+        .sorted_fields()
+        .sorted_arguments()
+        .sorted_enum_items()
+        .use_space_ident()
+        .indent_width(2)
+        .include_specified_by();
     let (schema, options) = if federation { (schema(), options.federation()) } else { (builder().finish(), options) };
     let text = schema.sdl_with_options(options);
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();

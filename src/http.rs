@@ -86,7 +86,8 @@ struct RequestId(Arc<str>);
 /// Gives every request an id (the caller's, if it is plain) and every answer the headers that browsers should heed.
 async fn name_request(mut request: Request, next: Next) -> Response {
     const NAME: HeaderName = HeaderName::from_static("x-request-id");
-    let is_plain = |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let is_plain =
+        |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
     let given = request.headers().get(&NAME).and_then(|value| value.to_str().ok()).filter(is_plain).map(Arc::from);
     let id: Arc<str> = given.unwrap_or_else(|| Uuid::new_v4().to_string().into());
     request.extensions_mut().insert(RequestId(id.clone()));

@@ -111,7 +111,10 @@ impl Loaders {
 }
 
 /// Groups keys by the upstream that is to be asked.
-pub(crate) fn by_upstream<'a, K: 'a, I>(keys: impl IntoIterator<Item = &'a K>, split: impl Fn(&K) -> (UpstreamId, I)) -> HashMap<UpstreamId, Vec<I>> {
+pub(crate) fn by_upstream<'a, K: 'a, I>(
+    keys: impl IntoIterator<Item = &'a K>,
+    split: impl Fn(&K) -> (UpstreamId, I),
+) -> HashMap<UpstreamId, Vec<I>> {
     let mut groups: HashMap<UpstreamId, Vec<I>> = HashMap::new();
     for key in keys {
         let (upstream, rest) = split(key);

@@ -230,7 +230,9 @@ impl Simulator {
         }
         match enterprise_manager::find(&self.estate(), path, &ask.parameters) {
             Some(element) => render(StatusCode::OK, &element),
-            None => json_body(StatusCode::NOT_FOUND, &json!({"Message": "Not found.", "StatusCode": 404, "StackTrace": "at Veeam.Inner()"})),
+            None => {
+                json_body(StatusCode::NOT_FOUND, &json!({"Message": "Not found.", "StatusCode": 404, "StackTrace": "at Veeam.Inner()"}))
+            }
         }
     }
 }
@@ -254,7 +256,9 @@ fn list(ask: &Ask, rows: Vec<Value>) -> Response {
         match fault {
             FaultKind::RepeatPage { .. } => offset = 0,
             FaultKind::ShortPage => short = true,
-            FaultKind::PartialErrors => errors = json!([{"message": "Some servers did not answer.\r\nat Inner.Stack()", "type": "logical", "code": 1}]),
+            FaultKind::PartialErrors => {
+                errors = json!([{"message": "Some servers did not answer.\r\nat Inner.Stack()", "type": "logical", "code": 1}])
+            }
             _ => {}
         }
     }
@@ -292,7 +296,8 @@ fn unauthorized(path: &str) -> Response {
 
 fn failed(status: u16, retry_after: Option<u64>, in_body: Option<u64>, location: Option<&str>) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut error = json!({"message": "Inner failure at C:\\inner\\path\r\n   at Inner.Stack.Trace()", "type": "transport", "code": status.as_u16()});
+    let mut error =
+        json!({"message": "Inner failure at C:\\inner\\path\r\n   at Inner.Stack.Trace()", "type": "transport", "code": status.as_u16()});
     if let Some(seconds) = in_body {
         error["retryAfter"] = json!(seconds);
     }

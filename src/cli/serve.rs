@@ -29,7 +29,9 @@ impl Serve {
             "serving GraphQL at /graphql and GraphiQL at /graphiql"
         );
         if !config.server.listen.ip().is_loopback() {
-            tracing::warn!("this address can be reached from elsewhere, and whoever reaches it may ask everything: keep it behind a proxy that knows its callers");
+            tracing::warn!(
+                "this address can be reached from elsewhere, and whoever reaches it may ask everything: keep it behind a proxy that knows its callers"
+            );
         }
         match app::run(&config, listener, Clock::System, stop_asked()).await {
             Ok(()) => ExitCode::SUCCESS,

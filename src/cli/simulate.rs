@@ -16,7 +16,7 @@ pub(super) struct Simulate {
     /// Which estate: the same number gives the same one.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// What should go wrong: a TOML file of [[fault]] tables.
+    /// What should go wrong: a TOML file of `[[fault]]` tables.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
 }
@@ -25,13 +25,15 @@ impl Simulate {
     pub async fn run(self) -> ExitCode {
         let faults = match &self.faults {
             None => Vec::new(),
-            Some(path) => match std::fs::read_to_string(path).map_err(|error| error.to_string()).and_then(|text| Faults::from_toml(&text)) {
-                Ok(faults) => faults,
-                Err(error) => {
-                    complain(format!("the faults in {} can't be read: {error}", path.display()));
-                    return ExitCode::from(super::EXIT_CONFIG);
+            Some(path) => {
+                match std::fs::read_to_string(path).map_err(|error| error.to_string()).and_then(|text| Faults::from_toml(&text)) {
+                    Ok(faults) => faults,
+                    Err(error) => {
+                        complain(format!("the faults in {} can't be read: {error}", path.display()));
+                        return ExitCode::from(super::EXIT_CONFIG);
+                    }
                 }
-            },
+            }
         };
         let listener = match bind(self.listen).await {
             Ok(listener) => listener,

@@ -108,7 +108,11 @@ impl Section {
         let (text, line) = self.text(key, problems)?;
         let within = parse_duration(&text).filter(|duration| bounds.contains(duration));
         if within.is_none() {
-            let message = format!("{text:?} must be a length of time from {:?} to {:?}, for example \"30s\", \"5m\" or \"2h\"", bounds.start(), bounds.end());
+            let message = format!(
+                "{text:?} must be a length of time from {:?} to {:?}, for example \"30s\", \"5m\" or \"2h\"",
+                bounds.start(),
+                bounds.end()
+            );
             problems.add(line, &self.key(key), message);
         }
         within
@@ -191,7 +195,14 @@ mod tests {
 
     #[test]
     fn lengths_of_time_are_read_in_their_units() {
-        for (text, expected) in [("500ms", Some(500)), ("30s", Some(30_000)), ("5m", Some(300_000)), ("15min", Some(900_000)), ("2h", Some(7_200_000)), ("1d", Some(86_400_000))] {
+        for (text, expected) in [
+            ("500ms", Some(500)),
+            ("30s", Some(30_000)),
+            ("5m", Some(300_000)),
+            ("15min", Some(900_000)),
+            ("2h", Some(7_200_000)),
+            ("1d", Some(86_400_000)),
+        ] {
             assert_eq!(parse_duration(text).map(|duration| duration.as_millis()), expected, "{text}");
         }
         for bad in ["", "s", "5", "-5s", "5 weeks", "1.5s", "99999999999999999999s"] {

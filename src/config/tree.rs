@@ -81,7 +81,9 @@ fn table_of(table: DeTable<'_>, line: usize, line_of: &impl Fn(usize) -> usize) 
 fn value_of(value: Spanned<DeValue<'_>>, line: usize, line_of: &impl Fn(usize) -> usize) -> Value {
     match value.into_inner() {
         DeValue::String(text) => Value::Text(text.into_owned()),
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).map_or(Value::Other("a number that large"), Value::Integer),
+        DeValue::Integer(integer) => {
+            i64::from_str_radix(integer.as_str(), integer.radix()).map_or(Value::Other("a number that large"), Value::Integer)
+        }
         DeValue::Boolean(boolean) => Value::Boolean(boolean),
         DeValue::Float(_) => Value::Other("a fraction"),
         DeValue::Datetime(_) => Value::Other("a date"),
@@ -132,7 +134,10 @@ fn place(table: &mut Table, parts: &[String], entry: Entry) -> bool {
             true
         }
         [key, rest @ ..] => {
-            let inner = table.entries.entry(key.clone()).or_insert_with(|| Entry { value: Value::Table(Table::default()), source: Source::Nowhere });
+            let inner = table
+                .entries
+                .entry(key.clone())
+                .or_insert_with(|| Entry { value: Value::Table(Table::default()), source: Source::Nowhere });
             match &mut inner.value {
                 Value::Table(table) => place(table, rest, entry),
                 _ => false,

@@ -117,7 +117,11 @@ fn read_name(section: &mut Section, problems: &mut Problems) -> Option<String> {
     let (name, line) = section.required_text("name", problems)?;
     let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
     if name.len() > 40 || !name.chars().all(is_plain) {
-        problems.add(line, &section.key("name"), format!("{name:?} must be 1 to 40 letters, digits, - or _: it becomes part of every global id"));
+        problems.add(
+            line,
+            &section.key("name"),
+            format!("{name:?} must be 1 to 40 letters, digits, - or _: it becomes part of every global id"),
+        );
         return None;
     }
     Some(name)
@@ -148,7 +152,11 @@ fn read_url(section: &mut Section, problems: &mut Problems) -> Option<Url> {
     });
     if url.is_none() {
         // not repeated: it may hold a password
-        problems.add(line, &section.key("url"), "must be https://host:port (or http://), without user, query or fragment, for example \"https://vspc.example.net:1280\"");
+        problems.add(
+            line,
+            &section.key("url"),
+            "must be https://host:port (or http://), without user, query or fragment, for example \"https://vspc.example.net:1280\"",
+        );
     }
     url
 }
@@ -157,7 +165,11 @@ fn read_auth(section: &mut Section, kind: Option<Kind>, surroundings: &Surroundi
     let key = section.key("auth");
     let Some(mut auth) = section.section("auth") else {
         if !section.has("auth") {
-            problems.add(section.line(), &key, "is missing: write { api_key_env = \"VARIABLE\" } or { username = \"…\", password_env = \"VARIABLE\" }");
+            problems.add(
+                section.line(),
+                &key,
+                "is missing: write { api_key_env = \"VARIABLE\" } or { username = \"…\", password_env = \"VARIABLE\" }",
+            );
         }
         return None;
     };
@@ -194,12 +206,20 @@ enum Secret {
     Read(SecretString),
 }
 
-fn read_secret(auth: &mut Section, variable: &'static str, file: &'static str, surroundings: &Surroundings<'_>, problems: &mut Problems) -> Secret {
+fn read_secret(
+    auth: &mut Section,
+    variable: &'static str,
+    file: &'static str,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems,
+) -> Secret {
     let named = auth.text(variable, problems);
     let filed = auth.text(file, problems);
     let (secret, line, key, what) = match (named, filed) {
         (None, None) => return Secret::Absent,
-        (Some((name, line)), None) => (surroundings.variable(&name).map(str::to_owned), line, variable, format!("the variable {name} is not set, or empty")),
+        (Some((name, line)), None) => {
+            (surroundings.variable(&name).map(str::to_owned), line, variable, format!("the variable {name} is not set, or empty"))
+        }
         (None, Some((path, line))) => {
             let text = surroundings.file(&path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             (text, line, file, format!("the file {path:?} can't be read, or is empty"))
@@ -235,7 +255,11 @@ fn read_tls(section: &mut Section, surroundings: &Surroundings<'_>, problems: &m
     if let Some((text, line)) = tls.text("pinned_sha256", problems) {
         match parse_fingerprint(&text) {
             Some(fingerprint) => trust = Tls::Pinned(fingerprint),
-            None => problems.add(line, &tls.key("pinned_sha256"), "must be 64 hexadecimal digits, with or without colons, as `openssl x509 -noout -fingerprint -sha256` prints them"),
+            None => problems.add(
+                line,
+                &tls.key("pinned_sha256"),
+                "must be 64 hexadecimal digits, with or without colons, as `openssl x509 -noout -fingerprint -sha256` prints them",
+            ),
         }
     }
     if tls.boolean("insecure", problems) == Some(true) {

@@ -61,7 +61,11 @@ impl Agents {
     }
 
     /// The jobs with these ids: one call for one job of an agent, one for all of its jobs where several are asked for.
-    pub async fn jobs_by_key(&self, caller: &Caller, keys: &[(AgentUid, JobUid)]) -> Answers<(AgentUid, JobUid), Option<RowRef<BackupAgentJob>>> {
+    pub async fn jobs_by_key(
+        &self,
+        caller: &Caller,
+        keys: &[(AgentUid, JobUid)],
+    ) -> Answers<(AgentUid, JobUid), Option<RowRef<BackupAgentJob>>> {
         let mut wanted: HashMap<AgentUid, HashSet<JobUid>> = HashMap::new();
         for (agent, job) in keys {
             wanted.entry(*agent).or_default().insert(*job);

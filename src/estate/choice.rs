@@ -63,10 +63,12 @@ mod tests {
                 assert_eq!(known, keys.min(pages as usize), "{keys} keys, {pages} pages");
                 let cold = match choose(keys, None, 0) {
                     Choice::Narrow => keys,
-                    _ => 1 + match choose(keys, Some(pages), 1) {
-                        Choice::Narrow => keys,
-                        _ => pages as usize - 1,
-                    },
+                    _ => {
+                        1 + match choose(keys, Some(pages), 1) {
+                            Choice::Narrow => keys,
+                            _ => pages as usize - 1,
+                        }
+                    }
                 };
                 assert!(cold <= keys.min(pages as usize) + 1, "{keys} keys, {pages} pages: {cold}");
             }

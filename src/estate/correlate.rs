@@ -5,10 +5,7 @@
 //! the job's name; else nothing. Never the id alone across servers: restored and cloned configurations repeat them.
 //! A machine's part of a run belongs to the job of its parent.
 
-use super::{
-    JobKey, UpstreamId,
-    snapshot::Snapshot,
-};
+use super::{JobKey, UpstreamId, snapshot::Snapshot};
 use crate::{
     uid::{JobUid, ManagedServerUid, ServerUid},
     upstream::{
@@ -104,7 +101,8 @@ impl Correlation {
         for session in sessions.rows() {
             this.servers.push(hosts.find(session, managed));
         }
-        let own: Vec<_> = sessions.rows().iter().zip(&this.servers).map(|(session, server)| match_one(session, *server, consoles, &names)).collect();
+        let own: Vec<_> =
+            sessions.rows().iter().zip(&this.servers).map(|(session, server)| match_one(session, *server, consoles, &names)).collect();
         for (place, session) in (0u32..).zip(sessions.rows()) {
             let (matched, machine_from) = this.place_session(place, session, sessions, &own, &names);
             this.machine_from.push(machine_from);
@@ -131,7 +129,8 @@ impl Correlation {
         let parent = session.parent.and_then(|parent| sessions.index().uid.of(&parent).first().copied());
         if let Some(parent) = parent {
             let parent_name = sessions.row(parent).job_name.as_deref().unwrap_or_default();
-            let from = job_name.strip_prefix(parent_name).and_then(|rest| rest.strip_prefix(" - ")).map(|machine| job_name.len() - machine.len());
+            let from =
+                job_name.strip_prefix(parent_name).and_then(|rest| rest.strip_prefix(" - ")).map(|machine| job_name.len() - machine.len());
             return (own.get(parent as usize).copied().unwrap_or(unmatched), from.and_then(|from| u32::try_from(from).ok()));
         }
         // The parent began before the window: the job's name is all there is, `policy - machine`.

@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     uid::{JobUid, RepositoryUid, ServerUid},
-    upstream::vspc::{computer_backup::ComputerBackup, job::Job, linked_job::LinkFamily, linked_repository::LinkedRepository, repository::Repository},
+    upstream::vspc::{
+        computer_backup::ComputerBackup, job::Job, linked_job::LinkFamily, linked_repository::LinkedRepository, repository::Repository,
+    },
 };
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -131,7 +133,11 @@ fn is_tape_job(job: &Job) -> bool {
 }
 
 /// The jobs of one server that read this one, by these links.
-fn readers<'a>(job: (ServerUid, JobUid), jobs: &'a View<Job>, links: &'a HashMap<ServerUid, Vec<PlacedLink>>) -> impl Iterator<Item = RowRef<Job>> + 'a {
+fn readers<'a>(
+    job: (ServerUid, JobUid),
+    jobs: &'a View<Job>,
+    links: &'a HashMap<ServerUid, Vec<PlacedLink>>,
+) -> impl Iterator<Item = RowRef<Job>> + 'a {
     let (server, uid) = job;
     let links = links.get(&server).map_or(&[][..], Vec::as_slice);
     let reading = links.iter().filter(move |link| link.row.linked_job_uid == uid);
@@ -185,7 +191,10 @@ impl Lists {
         if links_unread || incomplete {
             Coverage::new(TapeStatus::Unknown, "A list that is needed to tell could not be read in full.")
         } else if unsure {
-            Coverage::new(TapeStatus::Unknown, "Tape jobs on this server read whole repositories, and which repository the job writes to is not known.")
+            Coverage::new(
+                TapeStatus::Unknown,
+                "Tape jobs on this server read whole repositories, and which repository the job writes to is not known.",
+            )
         } else {
             Coverage::new(TapeStatus::Not, "No tape job reads this job, its repository, or a backup copy of it.")
         }
@@ -236,7 +245,9 @@ impl Lists {
         let mut repositories: Vec<_> = if is_only { chains.filter_map(|chain| chain.repository_uid).collect() } else { Vec::new() };
         if let Some(name) = job.destination.as_deref() {
             let on_server = self.repositories.pick(self.repositories.index().server.of(&server));
-            repositories.extend(on_server.filter(|repository| repository.name.eq_ignore_ascii_case(name)).map(|repository| repository.instance_uid));
+            repositories.extend(
+                on_server.filter(|repository| repository.name.eq_ignore_ascii_case(name)).map(|repository| repository.instance_uid),
+            );
         }
         if repositories.is_empty() { Target::Unknown } else { Target::Known(repositories) }
     }

@@ -175,7 +175,11 @@ async fn read_window(
 }
 
 /// The last reading, brought up to date; `None` where reading the window anew is the better way.
-async fn read_increment(manager: &EnterpriseManager, last: &Snapshot<Session>, since: Timestamp) -> Result<Option<Listing<Session>>, Error> {
+async fn read_increment(
+    manager: &EnterpriseManager,
+    last: &Snapshot<Session>,
+    since: Timestamp,
+) -> Result<Option<Listing<Session>>, Error> {
     let newest = last.rows().iter().filter_map(|session| session.created).max();
     let Some(from) = newest.and_then(|newest| newest.min(last.fetched_at()).checked_sub(OVERLAP).ok()) else { return Ok(None) };
     let is_open = |session: &&Session| !session.is_finished() && session.created.is_some_and(|created| created < from);

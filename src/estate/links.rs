@@ -138,7 +138,9 @@ impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
                 answers.insert(*server, Ok(whole(&snapshot, caller, *server)));
                 continue;
             }
-            if placement.is_none() && let Some(jobs) = jobs.take() {
+            if placement.is_none()
+                && let Some(jobs) = jobs.take()
+            {
                 placement = match jobs().await {
                     Ok(jobs) => Some(self.placement(&snapshot, &jobs).await),
                     Err(_) => None,

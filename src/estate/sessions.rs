@@ -181,8 +181,7 @@ impl Estate {
 
     /// The window of one Enterprise Manager, matched with every console's jobs.
     async fn correlated(&self, caller: &Caller, history: &History) -> Result<Correlated, Failure> {
-        let (sessions, consoles, managed) =
-            tokio::join!(history.session_snapshot(), self.console_sides(), history.server_snapshot());
+        let (sessions, consoles, managed) = tokio::join!(history.session_snapshot(), self.console_sides(), history.server_snapshot());
         let (sessions, consoles, managed) = (sessions?, consoles?, managed.ok());
         let mut generations = vec![sessions.generation(), managed.as_ref().map_or(0, |managed| managed.generation())];
         for console in &consoles {
@@ -190,10 +189,7 @@ impl Estate {
             generations.push(console.mapping.as_ref().map_or(0, |mapping| mapping.generation()));
         }
         let all = sessions.clone();
-        let correlation = history
-            .correlation()
-            .get(generations, move || Correlation::work_out(&all, managed.as_deref(), &consoles))
-            .await;
+        let correlation = history.correlation().get(generations, move || Correlation::work_out(&all, managed.as_deref(), &consoles)).await;
         Ok(Correlated { view: View::new(sessions, caller), correlation })
     }
 
@@ -221,11 +217,7 @@ fn add_runs(answers: &mut HashMap<JobKey, Result<Sessions, Failure>>, job: JobKe
 }
 
 /// Adds one Enterprise Manager's sessions to an answer, or its failure.
-fn add(
-    answer: &mut Result<Sessions, Failure>,
-    correlated: &Result<Correlated, Failure>,
-    places: impl FnOnce(&Correlated) -> &[u32],
-) {
+fn add(answer: &mut Result<Sessions, Failure>, correlated: &Result<Correlated, Failure>, places: impl FnOnce(&Correlated) -> &[u32]) {
     let Ok(sessions) = answer else { return };
     match correlated {
         Ok(correlated) => {

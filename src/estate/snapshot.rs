@@ -68,7 +68,13 @@ pub struct Snapshot<T: Listed> {
 
 impl<T: Listed> Snapshot<T> {
     /// Files a listing. An incomplete one is only good for `lifetime_if_incomplete`.
-    pub(super) fn new(listing: Listing<T>, upstream: UpstreamId, fetched_at: Timestamp, lifetime: Duration, lifetime_if_incomplete: Duration) -> Self {
+    pub(super) fn new(
+        listing: Listing<T>,
+        upstream: UpstreamId,
+        fetched_at: Timestamp,
+        lifetime: Duration,
+        lifetime_if_incomplete: Duration,
+    ) -> Self {
         static GENERATIONS: AtomicU64 = AtomicU64::new(1);
         let problem = listing.problem.map(Arc::new);
         Self {

@@ -1,9 +1,12 @@
 //! The only way to rows: a snapshot as one caller may see it.
 //!
-//! There is one principal for now, the operator, who sees everything. Every read of a row goes through [`View::get`],
+//! There is one principal for now, the operator, who sees everything. Every read of a row goes through `View::get`,
 //! so a second kind of principal needs one more arm there and none anywhere else.
 
-use super::{Failure, RowRef, snapshot::{Listed, Snapshot}};
+use super::{
+    Failure, RowRef,
+    snapshot::{Listed, Snapshot},
+};
 use crate::upstream::meter::Meter;
 use std::sync::Arc;
 

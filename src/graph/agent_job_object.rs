@@ -26,7 +26,7 @@ use crate::{
     },
     upstream::vspc,
 };
-use async_graphql::{Context, ID, InputObject, Object, Result};
+use async_graphql::{Context, Description, ID, InputObject, Object, Result};
 
 /// Which machines. Every member that is given must hold.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -63,6 +63,7 @@ impl AgentJobObjectFilter {
 
 /// One machine in an agent job, with how its last backup went. Source:
 /// `GET /infrastructure/backupServers/jobs/agentJobs/objects`.
+#[derive(Description)]
 pub struct AgentJobObject {
     row: RowRef<vspc::agent_job_object::AgentJobObject>,
     /// The job, where the machine was come to through it.
@@ -141,12 +142,13 @@ impl AgentJobObject {
     }
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl AgentJobObject {
     /// Global id: stable over renames.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         let row = &self.row;
-        let key = Key::AgentJobObject { upstream: row.upstream(), server: row.backup_server_uid, job: row.job_uid, object: row.instance_uid };
+        let key =
+            Key::AgentJobObject { upstream: row.upstream(), server: row.backup_server_uid, job: row.job_uid, object: row.instance_uid };
         key.encode(loaders(ctx).estate())
     }
 
@@ -252,7 +254,9 @@ impl AgentJobObject {
     async fn sessions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which sessions. All of the window when left out; `topLevelOnly` does not apply here.")] filter: Option<SessionFilter>,
+        #[graphql(desc = "Which sessions. All of the window when left out; `topLevelOnly` does not apply here.")] filter: Option<
+            SessionFilter,
+        >,
         #[graphql(desc = "How many sessions: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {

@@ -24,7 +24,7 @@ use crate::{
     },
     time,
 };
-use async_graphql::{Context, Enum, ID, InputObject, Object, Result};
+use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Result};
 
 /// By what a session was matched to a job of Service Provider Console.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -97,7 +97,7 @@ pub struct SessionOrder {
 
 /// One run of a job, or one machine's part of a run. Source: `GET /api/query?type=BackupJobSession` or
 /// `GET /api/agents/backupSessions` of Enterprise Manager, which collects from backup servers every 15 minutes.
-#[derive(Clone)]
+#[derive(Description, Clone)]
 pub struct AgentSession(MatchedSession);
 
 connection! {
@@ -177,7 +177,7 @@ pub fn top_level(filter: Option<&SessionFilter>, sessions: &mut Sessions) {
     }
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl AgentSession {
     /// Global id.
     async fn id(&self, ctx: &Context<'_>) -> ID {

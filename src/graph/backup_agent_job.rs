@@ -13,10 +13,11 @@ use crate::{
     uid::AgentUid,
     upstream::vac::backup_agent_job::{self, Link, Links},
 };
-use async_graphql::{Context, ID, Object};
+use async_graphql::{Context, Description, ID, Object};
 
 /// A job of a standalone backup agent, every member of the v2 document. Source: `GET /v2/backupAgents/{id}/jobs` and
 /// `/v2/backupAgents/{id}/jobs/{id}`.
+#[derive(Description)]
 pub struct BackupAgentJob(RowRef<backup_agent_job::BackupAgentJob>);
 
 connection! {
@@ -25,9 +26,10 @@ connection! {
 }
 
 /// What the v2 API says can be done with a job, and where. This gateway never follows it.
+#[derive(Description)]
 pub struct BackupAgentJobLink<'a>(&'a Link);
 
-#[Object]
+#[Object(use_type_description)]
 impl BackupAgentJobLink<'_> {
     /// What it is: `self`, `startJob`, `delete` …
     async fn rel(&self) -> &str {
@@ -57,7 +59,7 @@ impl BackupAgentJob {
     }
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl BackupAgentJob {
     /// Global id. Jobs of old agents have no id of their own; theirs is made of the agent and the job's name.
     async fn id(&self, ctx: &Context<'_>) -> ID {

@@ -21,7 +21,7 @@ use crate::{
     loaders::{company::CompanyOf, job::JobRow, link::LinksOf, server::JobsOf},
     upstream::vspc::{self, linked_job::LinkFamily},
 };
-use async_graphql::{Context, ID, InputObject, Object, Result};
+use async_graphql::{Context, Description, ID, InputObject, Object, Result};
 
 /// Which backup servers. Every member that is given must hold.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -35,6 +35,7 @@ pub struct BackupServerFilter {
 }
 
 /// A Veeam Backup & Replication server. Source: `GET /infrastructure/backupServers` of Service Provider Console.
+#[derive(Description)]
 pub struct BackupServer(RowRef<vspc::backup_server::BackupServer>);
 
 connection! {
@@ -84,7 +85,7 @@ impl BackupServer {
     }
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl BackupServer {
     /// Global id: stable over renames.
     async fn id(&self, ctx: &Context<'_>) -> ID {

@@ -15,7 +15,7 @@ use crate::{
     estate::{CompanyKey, RowRef},
     upstream::vspc::organization::Organization,
 };
-use async_graphql::{Context, ID, InputObject, Object, Result};
+use async_graphql::{Context, Description, ID, InputObject, Object, Result};
 
 /// Which companies. Every member that is given must hold.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -28,6 +28,7 @@ pub struct CompanyFilter {
 
 /// An organization: a company that backups are made for, a reseller, or the provider itself. Source:
 /// `GET /organizations` of Service Provider Console.
+#[derive(Description)]
 pub struct Company(RowRef<Organization>);
 
 connection! {
@@ -47,7 +48,7 @@ impl Company {
     }
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl Company {
     /// Global id: stable over renames.
     async fn id(&self, ctx: &Context<'_>) -> ID {

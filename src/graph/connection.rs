@@ -4,6 +4,7 @@
 macro_rules! connection {
     ($(#[doc = $doc:literal])+ $connection:ident, $edge:ident, $node:ty) => {
         $(#[doc = $doc])+
+        #[derive(async_graphql::Description)]
         pub struct $connection {
             edges: Vec<$edge>,
             total: Option<i32>,
@@ -13,12 +14,13 @@ macro_rules! connection {
         }
 
         /// A row of a list with its cursor.
+        #[derive(async_graphql::Description)]
         pub struct $edge {
             cursor: $crate::graph::page::Cursor,
             node: $node,
         }
 
-        #[async_graphql::Object]
+        #[async_graphql::Object(use_type_description)]
         impl $edge {
             /// The row's place in the list: give it as `after` to go on behind it.
             async fn cursor(&self) -> String {
@@ -31,7 +33,7 @@ macro_rules! connection {
             }
         }
 
-        #[async_graphql::Object]
+        #[async_graphql::Object(use_type_description)]
         impl $connection {
             /// The rows of this page with their cursors.
             async fn edges(&self) -> &[$edge] {

@@ -1,19 +1,12 @@
 //! `FleetHealthRow`: how many jobs and machines are doing how, by company, server or upstream.
 
-use super::{
-    backup_server::BackupServer,
-    company::Company,
-    health::Health,
-    job::health_of,
-    loaders, nullable, report,
-    upstream::Upstream,
-};
+use super::{backup_server::BackupServer, company::Company, health::Health, job::health_of, loaders, nullable, report, upstream::Upstream};
 use crate::{
     estate::{CompanyKey, Failure, ServerKey, UpstreamId, company_of},
     loaders::{company::CompanyOf, server::ServerOf},
     uid::{CompanyUid, ServerUid},
 };
-use async_graphql::{Context, Enum, Object, Result, SimpleObject};
+use async_graphql::{Context, Description, Enum, Object, Result, SimpleObject};
 use std::collections::{BTreeMap, HashMap};
 
 /// What fleet health is counted by.
@@ -75,6 +68,7 @@ enum Group {
 }
 
 /// How the jobs and machines of one company, server or upstream are doing.
+#[derive(Description)]
 pub struct FleetHealthRow {
     group: Group,
     name: Option<String>,
@@ -150,7 +144,8 @@ pub async fn fleet_health(ctx: &Context<'_>, by: FleetGroup) -> Vec<FleetHealthR
         match objects {
             Ok(objects) => {
                 for object in objects.rows() {
-                    let company = object.backup_server_uid.and_then(|server| company_of_job.get(&(server, object.job_uid)).copied().flatten());
+                    let company =
+                        object.backup_server_uid.and_then(|server| company_of_job.get(&(server, object.job_uid)).copied().flatten());
                     let group = match (by, object.backup_server_uid) {
                         (FleetGroup::Company, _) => Group::Company(upstream, company),
                         (FleetGroup::BackupServer, Some(server)) => Group::Server(upstream, server),
@@ -178,7 +173,7 @@ pub async fn fleet_health(ctx: &Context<'_>, by: FleetGroup) -> Vec<FleetHealthR
     all
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl FleetHealthRow {
     /// What makes the row itself: the id of its company or server, or the upstream's name; `-` for jobs of no company.
     async fn key(&self, ctx: &Context<'_>) -> String {

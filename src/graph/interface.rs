@@ -11,6 +11,7 @@ macro_rules! interface {
         $($variant:ident($object:ty),)+
     ) => {
         $(#[doc = $doc])+
+        #[allow(clippy::enum_variant_names, reason = "a variant is named for its type")]
         pub enum $name {
             $(
                 #[doc = concat!("`", stringify!($object), "`.")]

@@ -20,13 +20,7 @@ use super::{
 };
 use crate::{
     estate::{CompanyKey, RowRef, company_of},
-    loaders::{
-        company::CompanyOf,
-        coverage::CoverageOf,
-        job::JobRow,
-        server::ServerOf,
-        session::RunsOf,
-    },
+    loaders::{company::CompanyOf, coverage::CoverageOf, job::JobRow, server::ServerOf, session::RunsOf},
     upstream::vspc,
 };
 use async_graphql::{Context, Enum, ID, Object, Result, TypeName};

@@ -82,7 +82,9 @@ pub fn job_page(
     args: &PageArgs,
 ) -> Result<Page<RowRef<vspc::job::Job>>> {
     let filter = filter.unwrap_or_default();
-    let order = order.filter(|order| !order.is_empty()).unwrap_or_else(|| vec![JobOrder { field: JobOrderField::Name, direction: OrderDirection::Asc }]);
+    let order = order
+        .filter(|order| !order.is_empty())
+        .unwrap_or_else(|| vec![JobOrder { field: JobOrderField::Name, direction: OrderDirection::Asc }]);
     let mark = ListMark::of(&[list, &format!("{filter:?}"), &format!("{order:?}")]);
     let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
     let rows = rows.into_iter().filter(|job| filter.holds(estate, job)).collect();

@@ -18,7 +18,7 @@ use crate::{
     uid::JobUid,
     upstream::vspc,
 };
-use async_graphql::{Context, InputObject, Object, Result};
+use async_graphql::{Context, Description, InputObject, Object, Result};
 
 /// Which links. Every member that is given must hold.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -42,6 +42,7 @@ impl LinkedJobFilter {
 
 /// One job that a tape job (or a backup copy job) reads. Source:
 /// `GET /infrastructure/backupServers/jobs/backupTapeJobs/jobObjects` (`backupCopyJobs/jobObjects`).
+#[derive(Description)]
 pub struct LinkedJob {
     upstream: UpstreamId,
     link: PlacedLink,
@@ -68,7 +69,13 @@ pub fn link_page(
 }
 
 /// The same for links of several upstreams.
-pub fn page_of_links(ctx: &Context<'_>, links: Vec<LinkedJob>, problems: Vec<Failure>, parent: &str, args: PageArgs) -> Result<LinkedJobConnection> {
+pub fn page_of_links(
+    ctx: &Context<'_>,
+    links: Vec<LinkedJob>,
+    problems: Vec<Failure>,
+    parent: &str,
+    args: PageArgs,
+) -> Result<LinkedJobConnection> {
     let mark = ListMark::of(&["linkedJobs", parent]);
     let page = page::cut(links, &args, mark, &[], |link: &LinkedJob| {
         let row = &link.link.row;
@@ -92,7 +99,7 @@ impl LinkedJob {
     }
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl LinkedJob {
     /// The id of the job that reads.
     async fn job_uid(&self) -> UUID {

@@ -54,7 +54,9 @@ impl Node {
         let loaders = loaders(ctx);
         let estate = loaders.estate();
         match Key::decode(id, estate)? {
-            Key::BackupServer(key) => nullable(loaders.ask(ServerOf(key), None).await.map(|row| row.map(|row| BackupServer::from(row).into()))),
+            Key::BackupServer(key) => {
+                nullable(loaders.ask(ServerOf(key), None).await.map(|row| row.map(|row| BackupServer::from(row).into())))
+            }
             Key::Job(key) => nullable(loaders.ask(JobOf(key), None).await.map(|row| row.map(|row| Job::from(row).into()))),
             Key::AgentJobObject { upstream, server, job, object } => {
                 let found = estate.console(upstream)?.object(loaders.caller(), server, job, object).await;
@@ -73,7 +75,9 @@ impl Node {
                 nullable(named.map(|row| row.map(|row| BackupAgentJob::from(row).into())))
             }
             Key::Company(key) => nullable(loaders.ask(CompanyOf(key), None).await.map(|row| row.map(|row| Company::from(row).into()))),
-            Key::Repository(key) => nullable(loaders.ask(RepositoryOf(key), None).await.map(|row| row.map(|row| Repository::from(row).into()))),
+            Key::Repository(key) => {
+                nullable(loaders.ask(RepositoryOf(key), None).await.map(|row| row.map(|row| Repository::from(row).into())))
+            }
             Key::Upstream(id) => Some(Ok(Upstream::at(estate, id).into())),
         }
     }

@@ -2,10 +2,11 @@
 
 use super::{loaders, scalars::DateTime, upstream::Upstream};
 use crate::estate::{RowRef, UpstreamId};
-use async_graphql::{Context, Object};
+use async_graphql::{Context, Description, Object};
 use jiff::Timestamp;
 
 /// Where a row came from, and how fresh it is.
+#[derive(Description)]
 pub struct Origin {
     upstream: UpstreamId,
     fetched_at: Timestamp,
@@ -18,7 +19,7 @@ impl<T: crate::estate::ListedRow> From<&RowRef<T>> for Origin {
     }
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl Origin {
     /// The upstream that the row was read from.
     async fn upstream(&self, ctx: &Context<'_>) -> Upstream {

@@ -108,7 +108,8 @@ impl Cursor {
     }
 
     fn decode(text: &str, mark: ListMark) -> Result<Place> {
-        let unreadable = || bad_input("The cursor in `after` is not one that this gateway made. Use `pageInfo.endCursor` of the page before.");
+        let unreadable =
+            || bad_input("The cursor in `after` is not one that this gateway made. Use `pageInfo.endCursor` of the page before.");
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| unreadable())?;
         let (theirs, place) = bytes.split_at_checked(mark.0.len()).ok_or_else(unreadable)?;
         let place = serde_json::from_slice(place).map_err(|_| unreadable())?;
@@ -218,7 +219,9 @@ mod tests {
     #[test]
     fn bad_arguments_name_the_bound_and_foreign_cursors_are_refused() {
         let place = |row: &i64| Place::new(vec![SortValue::Number(*row)], row.to_string());
-        let with = |first, after, list| cut(vec![1, 2, 3], &PageArgs { first, after }, ListMark::of(&[list]), &[], place).map(|page| page.rows[0].0.encode());
+        let with = |first, after, list| {
+            cut(vec![1, 2, 3], &PageArgs { first, after }, ListMark::of(&[list]), &[], place).map(|page| page.rows[0].0.encode())
+        };
         for first in [-1, 501, i32::MAX, i32::MIN] {
             assert!(with(Some(first), None, "a").unwrap_err().message.contains("between 0 and 500"));
         }

@@ -7,7 +7,8 @@ use super::{
     backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
     backup_server::{BackupServer, BackupServerConnection, BackupServerFilter},
     company::{Company, CompanyConnection, CompanyFilter},
-    error::{self, bad_input},
+    error::bad_input,
+    fleet::{all_companies, all_jobs, all_servers, contains, everywhere, is_from, the_one},
     fleet_health::{FleetGroup, FleetHealthRow, fleet_health},
     job::{Job, JobConnection, JobKind},
     job_filter::{JobFilter, JobOrder, job_page},
@@ -20,70 +21,22 @@ use super::{
     upstream::Upstream,
 };
 use crate::{
-    estate::{Estate, Failure, JobKey, ListedRow, RowRef, UpstreamId, View, console::Console},
-    loaders::{agent_job::AgentJobOf, job::{JobOf, JobRow}},
+    estate::{JobKey, RowRef},
+    loaders::{
+        agent_job::AgentJobOf,
+        job::{JobOf, JobRow},
+    },
     uid::{AgentUid, JobUid, ServerUid, SessionUid},
     upstream::vspc::{self, backup_server, linked_job::LinkFamily, organization::Organization},
 };
-use async_graphql::{Context, ID, Object, Result};
-use futures_util::future::{BoxFuture, join_all};
+use async_graphql::{Context, Description, ID, Object, Result};
+use futures_util::future::join_all;
 
 /// Where every walk begins.
+#[derive(Description)]
 pub struct Query;
 
-/// One list of every console put together, and what could not be read.
-async fn everywhere<'a, T: ListedRow>(
-    ctx: &Context<'a>,
-    read: impl Fn(&'a Console) -> BoxFuture<'a, Result<View<T>, Failure>>,
-) -> (Vec<RowRef<T>>, Vec<Failure>) {
-    let (mut rows, mut problems) = (Vec::new(), Vec::new());
-    for view in join_all(loaders(ctx).estate().consoles().iter().map(read)).await {
-        match view {
-            Ok(view) => {
-                rows.extend(view.rows());
-                problems.extend(view.problem().cloned());
-            }
-            Err(failure) => problems.push(failure),
-        }
-    }
-    (rows, problems)
-}
-
-async fn all_jobs(ctx: &Context<'_>) -> (Vec<RowRef<vspc::job::Job>>, Vec<Failure>) {
-    let caller = loaders(ctx).caller();
-    everywhere(ctx, |console| Box::pin(console.jobs(caller))).await
-}
-
-async fn all_servers(ctx: &Context<'_>) -> (Vec<RowRef<backup_server::BackupServer>>, Vec<Failure>) {
-    let caller = loaders(ctx).caller();
-    everywhere(ctx, |console| Box::pin(console.servers(caller))).await
-}
-
-async fn all_companies(ctx: &Context<'_>) -> (Vec<RowRef<Organization>>, Vec<Failure>) {
-    let caller = loaders(ctx).caller();
-    everywhere(ctx, |console| Box::pin(console.organizations(caller))).await
-}
-
-fn is_from(estate: &Estate, upstream: UpstreamId, names: Option<&Vec<String>>) -> bool {
-    let name = || estate.status(upstream).map(|status| status.name.clone());
-    names.is_none_or(|names| names.iter().any(|wanted| name().as_deref() == Some(wanted.as_str())))
-}
-
-fn contains(name: &str, part: Option<&String>) -> bool {
-    part.is_none_or(|part| name.to_lowercase().contains(&part.to_lowercase()))
-}
-
-/// The one row that was asked for: not found in half a list is a failure, several are a question back.
-fn the_one<T>(mut found: Vec<T>, problems: Vec<Failure>, several: impl FnOnce(&[T]) -> String) -> Option<Result<T>> {
-    match (found.len(), problems.first()) {
-        (0, Some(problem)) => Some(Err(error::upstream(problem))),
-        (0, None) => None,
-        (1, _) => found.pop().map(Ok),
-        _ => Some(Err(bad_input(several(&found)))),
-    }
-}
-
-#[Object]
+#[Object(use_type_description)]
 impl Query {
     /// Anything by its global id; null when it is gone.
     #[graphql(shareable, inaccessible)]
@@ -236,11 +189,13 @@ impl Query {
             problems.extend(more);
             let by_key: std::collections::HashMap<_, _> =
                 jobs.into_iter().map(|job| ((job.upstream(), Some(job.backup_server_uid), job.instance_uid), job)).collect();
-            let with_job = |row: RowRef<vspc::agent_job_object::AgentJobObject>| {
-                match by_key.get(&(row.upstream(), row.backup_server_uid, row.job_uid)) {
-                    Some(job) => AgentJobObject::of_job(row, job.clone()),
-                    None => AgentJobObject::new(row),
-                }
+            let with_job = |row: RowRef<vspc::agent_job_object::AgentJobObject>| match by_key.get(&(
+                row.upstream(),
+                row.backup_server_uid,
+                row.job_uid,
+            )) {
+                Some(job) => AgentJobObject::of_job(row, job.clone()),
+                None => AgentJobObject::new(row),
             };
             rows.into_iter().map(with_job).collect()
         } else {
@@ -259,7 +214,11 @@ impl Query {
     ) -> Result<LinkedJobConnection> {
         let filter = filter.unwrap_or_default();
         let loaders = loaders(ctx);
-        let reads = loaders.estate().consoles().iter().map(async |console| (console.id(), console.all_links(loaders.caller(), LinkFamily::Tape).await));
+        let reads = loaders
+            .estate()
+            .consoles()
+            .iter()
+            .map(async |console| (console.id(), console.all_links(loaders.caller(), LinkFamily::Tape).await));
         let (mut links, mut problems) = (Vec::new(), Vec::new());
         for (upstream, answer) in join_all(reads).await {
             match answer {
@@ -379,7 +338,11 @@ impl Query {
     }
 
     /// How many jobs and machines are doing how, over the whole fleet.
-    async fn fleet_health(&self, ctx: &Context<'_>, #[graphql(desc = "What to count by.", default)] group_by: FleetGroup) -> Vec<FleetHealthRow> {
+    async fn fleet_health(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What to count by.", default)] group_by: FleetGroup,
+    ) -> Vec<FleetHealthRow> {
         fleet_health(ctx, group_by).await
     }
 

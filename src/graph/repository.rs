@@ -6,9 +6,10 @@ use crate::{
     loaders::server::ServerOf,
     upstream::vspc,
 };
-use async_graphql::{Context, ID, Object, Result};
+use async_graphql::{Context, Description, ID, Object, Result};
 
 /// A backup repository. Source: `GET /infrastructure/backupServers/repositories`.
+#[derive(Description)]
 pub struct Repository(RowRef<vspc::repository::Repository>);
 
 impl From<RowRef<vspc::repository::Repository>> for Repository {
@@ -17,7 +18,7 @@ impl From<RowRef<vspc::repository::Repository>> for Repository {
     }
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl Repository {
     /// Global id: stable over renames.
     async fn id(&self, ctx: &Context<'_>) -> ID {

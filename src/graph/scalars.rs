@@ -1,15 +1,15 @@
 //! Scalars: what each looks like on the wire, in both directions.
 
 use crate::{time, uid};
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+use async_graphql::{Description, InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use jiff::Timestamp;
 use uuid::Uuid;
 
 /// An instant in UTC, RFC 3339, for example `2026-11-21T04:17:00Z`. As an argument any offset is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Description, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DateTime(pub Timestamp);
 
-#[Scalar(name = "DateTime", specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html")]
+#[Scalar(name = "DateTime", use_type_description = true, specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html")]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
@@ -23,10 +23,10 @@ impl ScalarType for DateTime {
 }
 
 /// An id of an upstream, in the hyphenated 36-character form, for example `8c88c6d6-931f-4044-8c0b-7a0c5f188b00`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Description, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UUID(pub Uuid);
 
-#[Scalar(name = "UUID", specified_by_url = "https://tools.ietf.org/html/rfc4122")]
+#[Scalar(name = "UUID", use_type_description = true, specified_by_url = "https://tools.ietf.org/html/rfc4122")]
 impl ScalarType for UUID {
     fn parse(value: Value) -> InputValueResult<Self> {
         let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
@@ -41,14 +41,16 @@ impl ScalarType for UUID {
 }
 
 /// A whole number of up to 64 bits, as a JSON number: sizes in bytes outgrow `Int`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Description, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Long(pub i64);
 
-#[Scalar(name = "Long")]
+#[Scalar(name = "Long", use_type_description = true)]
 impl ScalarType for Long {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::Number(number) => number.as_i64().map(Self).ok_or_else(|| InputValueError::custom("a Long is a whole number of up to 64 bits")),
+            Value::Number(number) => {
+                number.as_i64().map(Self).ok_or_else(|| InputValueError::custom("a Long is a whole number of up to 64 bits"))
+            }
             _ => Err(InputValueError::expected_type(value)),
         }
     }

@@ -9,7 +9,7 @@ use crate::{
     loaders::job::JobRow,
     upstream::vspc,
 };
-use async_graphql::{Context, Enum, Object};
+use async_graphql::{Context, Description, Enum, Object};
 use std::sync::Arc;
 
 /// By which way a job gets to tape.
@@ -29,6 +29,7 @@ pub enum TapeStatus {
 
 /// Whether what a job backs up also gets to tape, as the estate is set up. It does not prove that the newest restore
 /// point has been written.
+#[derive(Description)]
 pub struct TapeCoverage(Arc<Coverage>);
 
 impl TapeCoverage {
@@ -50,7 +51,7 @@ fn rows(jobs: &[RowRef<vspc::job::Job>]) -> impl Iterator<Item = JobRow> {
     jobs.iter().cloned().map(JobRow).filter(move |job| seen.insert(job.key()))
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl TapeCoverage {
     /// The way to tape, or that there is none.
     async fn status(&self) -> TapeStatus {

@@ -1,16 +1,11 @@
 //! `Upstream`: one configured API and how it is doing.
 
-use super::{
-    error,
-    id::Key,
-    loaders,
-    scalars::DateTime,
-};
+use super::{error, id::Key, loaders, scalars::DateTime};
 use crate::{
     estate::{Estate, State, Status, UpstreamId},
     upstream::settings::Kind,
 };
-use async_graphql::{Context, Enum, ID, Object};
+use async_graphql::{Context, Description, Enum, ID, Object};
 use std::sync::Arc;
 
 /// Which vendor API an upstream speaks.
@@ -36,6 +31,7 @@ pub enum UpstreamState {
 }
 
 /// One API that the gateway reads from, as configured.
+#[derive(Description)]
 pub struct Upstream(pub(super) Option<Arc<Status>>);
 
 impl Upstream {
@@ -45,7 +41,7 @@ impl Upstream {
     }
 }
 
-#[Object]
+#[Object(use_type_description)]
 impl Upstream {
     /// Global id.
     async fn id(&self, ctx: &Context<'_>) -> ID {

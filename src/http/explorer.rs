@@ -53,7 +53,8 @@ fn asset(path: &str, headers: &HeaderMap) -> Response {
         return plain(StatusCode::NOT_ACCEPTABLE, "This file is only to be had with Accept-Encoding: gzip.\n");
     }
     let tag = format!("\"{}\"", asset.tag);
-    let mut response = if text(header::IF_NONE_MATCH) == tag { StatusCode::NOT_MODIFIED.into_response() } else { asset.body.into_response() };
+    let mut response =
+        if text(header::IF_NONE_MATCH) == tag { StatusCode::NOT_MODIFIED.into_response() } else { asset.body.into_response() };
     let mut set = |name: header::HeaderName, value: &str| {
         if let Ok(value) = value.parse() {
             response.headers_mut().insert(name, value);

@@ -10,12 +10,7 @@ use super::{
     negotiate::{self, MediaType},
     plain,
 };
-use crate::{
-    estate::Caller,
-    graph::error::code,
-    loaders::Loaders,
-    upstream::meter::Meter,
-};
+use crate::{estate::Caller, graph::error::code, loaders::Loaders, upstream::meter::Meter};
 use async_graphql::{Request as Query, Response as Answer, ServerError, Variables, parser::parse_query};
 use axum::{
     Extension,
@@ -127,19 +122,31 @@ async fn read_body(headers: &HeaderMap, body: Incoming) -> Result<Parameters, Re
         _ => true,
     });
     if !is_json || !is_utf8 || headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(Rejection::unreadable(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body must be application/json in UTF-8, not compressed."));
+        return Err(Rejection::unreadable(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "The body must be application/json in UTF-8, not compressed.",
+        ));
     }
     let read = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY_BYTES)).await;
     let bytes = match read {
         Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => return Err(Rejection::unreadable(StatusCode::PAYLOAD_TOO_LARGE, format!("The body must be whole, and at most {MAX_BODY_BYTES} bytes."))),
+        Ok(Err(_)) => {
+            return Err(Rejection::unreadable(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                format!("The body must be whole, and at most {MAX_BODY_BYTES} bytes."),
+            ));
+        }
         Err(_) => return Err(Rejection::unreadable(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")),
     };
     if bytes.trim_ascii_start().starts_with(b"[") {
-        return Err(Rejection::unreadable(StatusCode::BAD_REQUEST, "Batches are not taken: send one request at a time; the gateway shares reads between them."));
+        return Err(Rejection::unreadable(
+            StatusCode::BAD_REQUEST,
+            "Batches are not taken: send one request at a time; the gateway shares reads between them.",
+        ));
     }
     serde_json::from_slice(&bytes).map_err(|_| {
-        let message = "The body must be a JSON object with query (text), and optionally operationName (text), variables and extensions (objects).";
+        let message =
+            "The body must be a JSON object with query (text), and optionally operationName (text), variables and extensions (objects).";
         Rejection::unreadable(StatusCode::BAD_REQUEST, message)
     })
 }
@@ -182,7 +189,11 @@ async fn run(gateway: &Gateway, id: &RequestId, media_type: MediaType, parameter
     let outcome = tokio::time::timeout(DEADLINE, tracing::Instrument::instrument(execution, span)).await;
     let Ok(answer) = outcome else {
         let message = format!("The answer was not ready after {} seconds.", DEADLINE.as_secs());
-        return reject(media_type, id, Rejection { status: StatusCode::GATEWAY_TIMEOUT, is_graphql: false, code: code::UPSTREAM_TIMEOUT, message });
+        return reject(
+            media_type,
+            id,
+            Rejection { status: StatusCode::GATEWAY_TIMEOUT, is_graphql: false, code: code::UPSTREAM_TIMEOUT, message },
+        );
     };
     let upstream_requests: u32 = meter.by_upstream().values().sum();
     gateway.counters.upstream_requests.fetch_add(u64::from(upstream_requests), Ordering::Relaxed);
@@ -218,11 +229,19 @@ fn prepare(parameters: Parameters, is_get: bool) -> Result<Query, Rejection> {
     })?;
     let variables = Variables::from_json(Value::Object(parameters.variables.unwrap_or_default()));
     let Some(operation) = guard::operation(&document, parameters.operation_name.as_deref()) else {
-        return Err(Rejection::graphql("OPERATION_RESOLUTION_FAILURE", "The document has several operations, or none of that name: say in operationName which to run."));
+        return Err(Rejection::graphql(
+            "OPERATION_RESOLUTION_FAILURE",
+            "The document has several operations, or none of that name: say in operationName which to run.",
+        ));
     };
     if is_get && !guard::is_query(operation) {
         let message = "Only queries are taken with GET.";
-        return Err(Rejection { status: StatusCode::METHOD_NOT_ALLOWED, is_graphql: false, code: code::BAD_USER_INPUT, message: message.to_owned() });
+        return Err(Rejection {
+            status: StatusCode::METHOD_NOT_ALLOWED,
+            is_graphql: false,
+            code: code::BAD_USER_INPUT,
+            message: message.to_owned(),
+        });
     }
     guard::check(&document, operation, &variables)?;
     let mut query = Query::new(text).variables(variables);
@@ -248,7 +267,9 @@ fn reject(media_type: MediaType, id: &RequestId, rejection: Rejection) -> Respon
 
 fn render(media_type: MediaType, id: &RequestId, mut answer: Answer, meter: &Arc<Meter>) -> Response {
     // The library gives `data: null` also when validation refused the document; by the specification there is none then.
-    let was_run = !(answer.data == async_graphql::Value::Null && answer.errors.iter().all(|error| error.path.is_empty()) && !answer.errors.is_empty());
+    let was_run = !(answer.data == async_graphql::Value::Null
+        && answer.errors.iter().all(|error| error.path.is_empty())
+        && !answer.errors.is_empty());
     for error in &mut answer.errors {
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {
@@ -261,11 +282,8 @@ fn render(media_type: MediaType, id: &RequestId, mut answer: Answer, meter: &Arc
     }
     let by_upstream = meter.by_upstream();
     let cost = json!({"requests": by_upstream.values().sum::<u32>(), "byUpstream": by_upstream.iter().map(|(name, count)| (name.to_string(), json!(count))).collect::<Map<_, _>>()});
-    let body = Body {
-        errors: &answer.errors,
-        data: was_run.then_some(&answer.data),
-        extensions: was_run.then(|| json!({"upstream": cost})),
-    };
+    let body =
+        Body { errors: &answer.errors, data: was_run.then_some(&answer.data), extensions: was_run.then(|| json!({"upstream": cost})) };
     let status = if was_run || media_type != MediaType::GraphqlResponse { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     write(media_type, status, &body)
 }
@@ -288,6 +306,7 @@ fn write(media_type: MediaType, status: StatusCode, body: &impl Serialize) -> Re
         MediaType::EventStream => (StatusCode::OK, format!("event: next\ndata: {body}\n\nevent: complete\ndata:\n\n")),
         _ => (status, body),
     };
-    let headers = [(header::CONTENT_TYPE, media_type.content_type()), (header::CACHE_CONTROL, "no-store"), (header::VARY, "Accept, Authorization")];
+    let headers =
+        [(header::CONTENT_TYPE, media_type.content_type()), (header::CACHE_CONTROL, "no-store"), (header::VARY, "Accept, Authorization")];
     (status, headers, text).into_response()
 }

@@ -7,7 +7,9 @@
 use crate::graph::error::code;
 use async_graphql::{
     Name, Positioned, Value, Variables,
-    parser::types::{DocumentOperations, ExecutableDocument, FragmentDefinition, OperationDefinition, OperationType, Selection, SelectionSet},
+    parser::types::{
+        DocumentOperations, ExecutableDocument, FragmentDefinition, OperationDefinition, OperationType, Selection, SelectionSet,
+    },
 };
 use std::{collections::HashMap, convert::Infallible};
 
@@ -90,7 +92,9 @@ pub(super) fn check(document: &ExecutableDocument, operation: &OperationDefiniti
         fields = fields.saturating_add(weigher.weigh(&operation.selection_set.node)?.fields);
     }
     if fields > MAX_FIELDS {
-        return Err(too_complex(format!("The query asks for {fields} fields once its fragments are in place; at most {MAX_FIELDS} are answered.")));
+        return Err(too_complex(format!(
+            "The query asks for {fields} fields once its fragments are in place; at most {MAX_FIELDS} are answered."
+        )));
     }
     let cost = weigher.weigh(&operation.selection_set.node)?.cost;
     if cost > MAX_COST {

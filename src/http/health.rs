@@ -51,7 +51,9 @@ pub(super) async fn metrics(State(gateway): State<Gateway>) -> Response {
         let value = value.load(Ordering::Relaxed);
         let _ = writeln!(text, "# HELP veeam_graph_{name} {help}\n# TYPE veeam_graph_{name} counter\nveeam_graph_{name} {value}");
     }
-    text.push_str("# HELP veeam_graph_upstream_up Whether the upstream answered when it was last asked.\n# TYPE veeam_graph_upstream_up gauge\n");
+    text.push_str(
+        "# HELP veeam_graph_upstream_up Whether the upstream answered when it was last asked.\n# TYPE veeam_graph_upstream_up gauge\n",
+    );
     for status in gateway.estate.statuses() {
         let up = u8::from(status.seen().state == Condition::Up);
         let _ = writeln!(text, "veeam_graph_upstream_up{{upstream=\"{}\"}} {up}", status.name);

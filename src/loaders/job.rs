@@ -2,7 +2,10 @@
 
 use super::{Batch, by_upstream};
 use crate::{
-    estate::{Caller, Failure, JobKey, RowRef, console::{Answers, Console}},
+    estate::{
+        Caller, Failure, JobKey, RowRef,
+        console::{Answers, Console},
+    },
     uid::{JobUid, ServerUid},
     upstream::vspc::{agent_job::AgentJob, backup_copy_job::BackupCopyJob, job::Job},
 };

@@ -27,14 +27,23 @@ pub(super) fn find(estate: &Estate, path: &str, expand: bool) -> Found {
     let segments: Vec<&str> = path.split('/').collect();
     match segments.as_slice() {
         ["about"] => Found::One(json!({"serverVersion": "9.1.0.30713", "installationId": estate.manager})),
-        ["organizations"] => Found::List(estate.companies.iter().map(|company| organization(company)).collect()),
+        ["organizations"] => Found::List(estate.companies.iter().map(organization).collect()),
         ["infrastructure", "enterpriseManagers"] => Found::List(vec![
             json!({"instanceUid": estate.manager, "name": "em01.backup.example", "version": "13.0.1.2067", "status": "Healthy"}),
         ]),
-        ["infrastructure", "enterpriseManagers", uid, "backupServers"] if uid.eq_ignore_ascii_case(&estate.manager.to_string()) => Found::List(
-            estate.servers.iter().filter(|server| server.is_mapped).map(|server| json!({"instanceUid": server.uid, "address": server.managed_name, "port": 9392})).collect(),
-        ),
-        ["protectedWorkloads", "computersManagedByBackupServer", "backups"] => Found::List(estate.machines.iter().map(|machine| backup(estate, machine)).collect()),
+        ["infrastructure", "enterpriseManagers", uid, "backupServers"] if uid.eq_ignore_ascii_case(&estate.manager.to_string()) => {
+            Found::List(
+                estate
+                    .servers
+                    .iter()
+                    .filter(|server| server.is_mapped)
+                    .map(|server| json!({"instanceUid": server.uid, "address": server.managed_name, "port": 9392}))
+                    .collect(),
+            )
+        }
+        ["protectedWorkloads", "computersManagedByBackupServer", "backups"] => {
+            Found::List(estate.machines.iter().map(|machine| backup(estate, machine)).collect())
+        }
         ["infrastructure", "backupServers", rest @ ..] => servers(estate, rest, expand),
         _ => Found::Nothing,
     }
@@ -72,7 +81,8 @@ fn jobs(estate: &Estate, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) -
     match rest {
         [] => Found::List(here().map(|row| job(estate, row)).collect()),
         ["agentJobs"] => {
-            let mut rows: Vec<Value> = here().filter(|job| job.kind.starts_with("Agent")).map(|job| agent_job(estate, job, expand)).collect();
+            let mut rows: Vec<Value> =
+                here().filter(|job| job.kind.starts_with("Agent")).map(|job| agent_job(estate, job, expand)).collect();
             if is_asked(0) {
                 // a row whose parent job is gone
                 rows.push(json!({"instanceUid": Uuid::from_u128(0xdead), "jobMode": "ManagedByAgent", "osType": "Windows", "_embedded": {"backupServerJob": null}}));
@@ -84,17 +94,26 @@ fn jobs(estate: &Estate, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) -
             Some(uid) => Found::List(machines(estate, |machine| estate.jobs[machine.job].uid == uid)),
             None => Found::Nothing,
         },
-        ["backupCopyJobs"] => Found::List(estate.copies.iter().filter(|copy| is_asked(copy.server)).map(|row| copy(estate, row, expand)).collect()),
+        ["backupCopyJobs"] => {
+            Found::List(estate.copies.iter().filter(|copy| is_asked(copy.server)).map(|row| copy(estate, row, expand)).collect())
+        }
         ["backupCopyJobs", "jobObjects"] => Found::List(links(&estate.copy_links, None)),
         ["backupCopyJobs", job, "jobObjects"] => uid(job).map_or(Found::Nothing, |job| Found::List(links(&estate.copy_links, Some(job)))),
         ["backupCopyJobs", job] => match uid(job) {
-            Some(uid) => estate.copies.iter().find(|copy| copy.uid == uid).map_or(Found::Missing, |row| Found::One(copy(estate, row, false))),
+            Some(uid) => {
+                estate.copies.iter().find(|copy| copy.uid == uid).map_or(Found::Missing, |row| Found::One(copy(estate, row, false)))
+            }
             None => Found::Nothing,
         },
         ["backupTapeJobs", "jobObjects"] => Found::List(links(&estate.tape_links, None)),
         ["backupTapeJobs", job, "jobObjects"] => uid(job).map_or(Found::Nothing, |job| Found::List(links(&estate.tape_links, Some(job)))),
         ["backupTapeJobs", "repositoryObjects"] => Found::List(
-            estate.tape_repositories.iter().filter(|(job, _)| is_asked(estate.jobs[*job].server)).map(|(job, repository)| linked_repository(estate, *job, *repository)).collect(),
+            estate
+                .tape_repositories
+                .iter()
+                .filter(|(job, _)| is_asked(estate.jobs[*job].server))
+                .map(|(job, repository)| linked_repository(estate, *job, *repository))
+                .collect(),
         ),
         [one] => match uid(one) {
             // ids repeat: the first server's wins

@@ -137,7 +137,9 @@ fn links(estate: &Estate, session: &Session) -> Element {
     links.children.push(link("Up", "BackupServerReference", format!("backupServers/{}", server.managed_uid), Some(&server.managed_name)));
     links.children.push(link("Up", "JobReference", format!("agents/jobs/{}", session.job), Some(&session.job_name)));
     match session.parent {
-        Some(parent) => links.children.push(link("Up", "BackupJobSessionReference", format!("backupSessions/{parent}"), Some("Parent session"))),
+        Some(parent) => {
+            links.children.push(link("Up", "BackupJobSessionReference", format!("backupSessions/{parent}"), Some("Parent session")))
+        }
         None => {
             let path = format!("backupSessions/{}/agentManagementSessions", session.uid);
             links.children.push(link("Alternate", "BackupJobSessionReferenceList", path, None));
@@ -199,7 +201,8 @@ fn recent(estate: &Estate) -> impl Iterator<Item = &Session> {
 pub(super) fn logon_session(id: Uuid, user: &str) -> Element {
     let mut row = Element::new("LogonSession");
     row.members = vec![("UserName", json!(user)), ("SessionId", json!(id))];
-    row.attributes = vec![("Href", json!(format!("http://em-internal.example:9399/api/logonSessions/{id}"))), ("Type", json!("LogonSession"))];
+    row.attributes =
+        vec![("Href", json!(format!("http://em-internal.example:9399/api/logonSessions/{id}"))), ("Type", json!("LogonSession"))];
     row
 }
 

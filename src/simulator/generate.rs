@@ -5,9 +5,14 @@
 //! jobs that run all day, words in two casings and words nobody knows, sessions that run, sessions whose parent is out of
 //! the window, jobs renamed since they ran.
 
-use super::estate::{Agent, AgentJob, Company, CopyDetail, Estate, Job, Link, Machine, Repository, Scale, Server, Session};
+mod dice;
+mod history;
+mod links;
+
+use super::estate::{Company, CopyDetail, Estate, Job, Machine, Repository, Scale, Server};
+use dice::Dice;
 use jiff::{SignedDuration, Timestamp};
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 
 /// The id that the built-in repository has on every server.
 pub const DEFAULT_REPOSITORY: Uuid = Uuid::from_u128(0x8878_8f9e_d8f5_4eb4_bc4f_9b3f_5403_bcec);
@@ -29,10 +34,30 @@ struct Sizes {
 impl Scale {
     fn sizes(self) -> Sizes {
         match self {
-            Scale::Small => Sizes { servers: 4, companies: 6, agent_jobs: 12, machines: 40, tape_jobs: 4, links: 9, copies: 5, jobs: 40, sessions: 400, agents: 4 },
-            Scale::Medium => {
-                Sizes { servers: 20, companies: 57, agent_jobs: 60, machines: 300, tape_jobs: 10, links: 30, copies: 24, jobs: 237, sessions: 2_370, agents: 20 }
-            }
+            Scale::Small => Sizes {
+                servers: 4,
+                companies: 6,
+                agent_jobs: 12,
+                machines: 40,
+                tape_jobs: 4,
+                links: 9,
+                copies: 5,
+                jobs: 40,
+                sessions: 400,
+                agents: 4,
+            },
+            Scale::Medium => Sizes {
+                servers: 20,
+                companies: 57,
+                agent_jobs: 60,
+                machines: 300,
+                tape_jobs: 10,
+                links: 30,
+                copies: 24,
+                jobs: 237,
+                sessions: 2_370,
+                agents: 20,
+            },
             Scale::Large => Sizes {
                 servers: 120,
                 companies: 150,
@@ -49,42 +74,21 @@ impl Scale {
     }
 }
 
-/// Random enough, and the same on every machine: splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound.max(1) as u64) as usize
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.next() % 100 < percent
-    }
-
-    fn uid(&mut self) -> Uuid {
-        let bits = (u128::from(self.next()) << 64) | u128::from(self.next());
-        Builder::from_random_bytes(bits.to_be_bytes()).into_uuid()
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
-}
-
 const PLACES: &[&str] = &["Oslo", "Lyon", "Porto", "Graz", "Turku", "Ghent", "Brno", "Cork", "Split", "Tartu"];
 const TRADES: &[&str] = &["Bakery", "Legal", "Clinic", "Motors", "Foods", "Media", "Textiles", "Optics", "Timber", "Travel"];
 const ROLES: &[&str] = &["sql", "web", "file", "mail", "erp", "wrk", "app", "print"];
 const OTHER_KINDS: &[&str] = &[
-    "BackupVm", "BackupVm", "BackupVm", "ReplicationVM", "SimpleBackupCopy", "SqlLogBackup", "BackupFile", "SureBackup", "CdpReplicationVM",
-    "ObjectStorageBackup", "SomethingFromTheFuture",
+    "BackupVm",
+    "BackupVm",
+    "BackupVm",
+    "ReplicationVM",
+    "SimpleBackupCopy",
+    "SqlLogBackup",
+    "BackupFile",
+    "SureBackup",
+    "CdpReplicationVM",
+    "ObjectStorageBackup",
+    "SomethingFromTheFuture",
 ];
 
 fn ago(now: Timestamp, seconds: i64) -> Timestamp {
@@ -116,9 +120,9 @@ pub fn generate(scale: Scale, seed: u64, now: Timestamp) -> Estate {
     jobs(&mut estate, &mut dice, &sizes);
     machines(&mut estate, &mut dice, sizes.machines);
     clone_server(&mut estate);
-    links(&mut estate, &mut dice, &sizes);
-    sessions(&mut estate, &mut dice, sizes.sessions);
-    agents(&mut estate, &mut dice, sizes.agents);
+    links::links(&mut estate, &mut dice, sizes.links);
+    history::sessions(&mut estate, &mut dice, sizes.sessions);
+    history::agents(&mut estate, &mut dice, sizes.agents);
     estate
 }
 
@@ -249,7 +253,9 @@ fn job(estate: &Estate, dice: &mut Dice, server: usize, kind: &'static str, name
         _ => None,
     };
     let failure = match status {
-        "Failed" => Some("Processing finished with errors\r\nFailed to connect to the host.\r\nDetails: the network path was not found".to_owned()),
+        "Failed" => {
+            Some("Processing finished with errors\r\nFailed to connect to the host.\r\nDetails: the network path was not found".to_owned())
+        }
         "Warning" => Some("Some volumes were skipped".to_owned()),
         _ => None,
     };
@@ -266,7 +272,7 @@ fn job(estate: &Estate, dice: &mut Dice, server: usize, kind: &'static str, name
         last_duration: last_run.map(|_| duration),
         avg_duration: last_run.map(|_| duration + 7),
         transferred: last_run.map(|_| (dice.below(400_000) as i64) * 262_144),
-        chain: (kind == "BackupVm").then(|| 90_541_989_888),
+        chain: (kind == "BackupVm").then_some(90_541_989_888),
         is_enabled: dice.chance(90),
         schedule: dice.pick(&["Daily", "Periodically", "Chained", "NotScheduled"]),
         failure,
@@ -298,7 +304,11 @@ fn machines(estate: &mut Estate, dice: &mut Dice, count: usize) {
 fn machine(estate: &Estate, dice: &mut Dice, job: usize) -> Machine {
     let number = estate.machines.len() + 1;
     let of_job = &estate.jobs[job];
-    let status = if of_job.last_run.is_none() { "None" } else { dice.pick(&["Success", "Success", "success", "Success", "Warning", "Failed", "Running"]) };
+    let status = if of_job.last_run.is_none() {
+        "None"
+    } else {
+        dice.pick(&["Success", "Success", "success", "Success", "Warning", "Failed", "Running"])
+    };
     let duration = 30 + dice.below(900) as i64;
     let last_run = of_job.last_run;
     let is_running = status == "Running";
@@ -337,173 +347,5 @@ fn clone_server(estate: &mut Estate) {
             estate.copies.push(CopyDetail { job: Some(copied), unique_uid: job.unique_uid, server: clone, ..copy });
         }
         estate.jobs.push(job);
-    }
-}
-
-fn links(estate: &mut Estate, dice: &mut Dice, sizes: &Sizes) {
-    let of_kind = |estate: &Estate, server: usize, kinds: &[&str]| -> Vec<usize> {
-        (0..estate.jobs.len()).filter(|place| estate.jobs[*place].server == server && kinds.contains(&estate.jobs[*place].kind)).collect()
-    };
-    let tape_jobs: Vec<usize> = (0..estate.jobs.len()).filter(|place| estate.jobs[*place].kind == "BackupToTape").collect();
-    for turn in 0..sizes.links * 4 {
-        if estate.tape_links.len() >= sizes.links {
-            break;
-        }
-        let job = tape_jobs[turn % tape_jobs.len()];
-        let server = estate.jobs[job].server;
-        let linked = if turn % 11 == 7 {
-            // a job that is gone
-            dice.uid()
-        } else {
-            let candidates = of_kind(estate, server, &["AgentBackupJob", "AgentBackupJob", "AgentPolicy", "BackupVm", "BackupCopy"]);
-            match candidates.is_empty() {
-                true => dice.uid(),
-                false => estate.jobs[dice.pick(&candidates)].uid,
-            }
-        };
-        let link = Link { server, job, linked };
-        if !estate.tape_links.contains(&link) {
-            estate.tape_links.push(link);
-        }
-    }
-    for (turn, job) in tape_jobs.iter().enumerate().filter(|(turn, _)| turn % 3 == 1) {
-        let server = estate.jobs[*job].server;
-        estate.tape_repositories.push((*job, if turn % 2 == 0 { DEFAULT_REPOSITORY } else { estate.repositories[server * 2 + 1].uid }));
-    }
-    let copies: Vec<usize> = (0..estate.jobs.len()).filter(|place| estate.jobs[*place].kind == "BackupCopy").collect();
-    for job in copies {
-        let server = estate.jobs[job].server;
-        let candidates = of_kind(estate, server, &["AgentBackupJob", "BackupVm"]);
-        for _ in 0..2 {
-            if candidates.is_empty() {
-                break;
-            }
-            let link = Link { server, job, linked: estate.jobs[dice.pick(&candidates)].uid };
-            if !estate.copy_links.contains(&link) {
-                estate.copy_links.push(link);
-            }
-        }
-    }
-}
-
-/// Runs of every agent job, one a day back from its last run; parts of the newest runs until there are enough sessions.
-fn sessions(estate: &mut Estate, dice: &mut Dice, count: usize) {
-    let agent_jobs: Vec<usize> = (0..estate.jobs.len()).filter(|place| estate.jobs[*place].kind.starts_with("Agent")).collect();
-    let days = (count / 2 / agent_jobs.len()).clamp(3, 29);
-    let machines: Vec<Vec<usize>> =
-        agent_jobs.iter().map(|job| (0..estate.machines.len()).filter(|place| estate.machines[*place].job == *job).collect()).collect();
-    let mut parts: Vec<Session> = Vec::new();
-    for day in 0..days {
-        for (turn, place) in agent_jobs.iter().enumerate() {
-            let job = estate.jobs[*place].clone();
-            let Some(last) = job.last_run else { continue };
-            if estate.sessions.len() + parts.len() >= count {
-                break;
-            }
-            let created = ago(last, day as i64 * 86_400);
-            let run = run(estate, dice, *place, &job, day, created);
-            // every fifth job is too old to have parts
-            let wants_parts = turn % 5 != 4 && day < 12;
-            // the parent of the oldest parts is not in the window
-            let orphan = turn % 7 == 3 && day == 11;
-            if wants_parts {
-                for machine in &machines[turn] {
-                    if estate.sessions.len() + parts.len() + 1 < count {
-                        let part = part(estate, dice, &run, *machine);
-                        parts.push(if orphan { Session { parent: Some(dice.uid()), ..part } } else { part });
-                    }
-                }
-            }
-            estate.sessions.push(run);
-        }
-    }
-    estate.sessions.extend(parts);
-    // Enterprise Manager lists in no order
-    for place in (1..estate.sessions.len()).rev() {
-        let other = dice.below(place + 1);
-        estate.sessions.swap(place, other);
-    }
-}
-
-fn run(estate: &Estate, dice: &mut Dice, place: usize, job: &Job, day: usize, created: Timestamp) -> Session {
-    let is_running = day == 0 && job.status == "Running";
-    let result = match (is_running, day) {
-        (true, _) => "None",
-        (_, 0) if matches!(job.status, "Success" | "success") => "Success",
-        (_, 0) if matches!(job.status, "Failed" | "Warning") => job.status,
-        _ => dice.pick(&["Success", "Success", "Success", "Success", "Warning", "Failed"]),
-    };
-    let duration = 60 + dice.below(1_200) as i64;
-    Session {
-        uid: dice.uid(),
-        server: job.server,
-        job: job.uid,
-        // renamed a fortnight ago
-        job_name: if day > 14 && place % 6 == 5 { format!("{} (old)", job.name) } else { job.name.clone() },
-        kind: "AgentBackup",
-        created,
-        ended: (!is_running).then(|| created.checked_add(SignedDuration::from_secs(duration)).unwrap_or(created)),
-        state: if is_running { "Working" } else { "Stopped" },
-        result,
-        progress: if is_running { 42 } else if dice.chance(5) { 0 } else { 100 },
-        // the reason is often on the machine's part alone
-        failure: (result == "Failed" && estate.sessions.len() % 2 == 0).then(|| "Job finished with errors".to_owned()),
-        is_retry: dice.chance(10),
-        parent: None,
-        of_job: place,
-        of_machine: None,
-    }
-}
-
-fn part(estate: &Estate, dice: &mut Dice, run: &Session, machine: usize) -> Session {
-    let of_machine = &estate.machines[machine];
-    let created = run.created.checked_add(SignedDuration::from_secs(5 + dice.below(30) as i64)).unwrap_or(run.created);
-    let is_last = estate.jobs[run.of_job].last_run == Some(run.created);
-    let result = match of_machine.status {
-        _ if run.ended.is_none() => "None",
-        // the newest part is what the console shows of the machine
-        "Warning" | "Failed" if is_last => of_machine.status,
-        _ if is_last => "Success",
-        _ => dice.pick(&["Success", "Success", "Success", "Warning", "Failed"]),
-    };
-    // the per-machine job is the same every day
-    let own_job = Uuid::from_u128(of_machine.uid.as_u128() ^ estate.jobs[run.of_job].uid.as_u128());
-    Session {
-        uid: dice.uid(),
-        server: run.server,
-        job: own_job,
-        job_name: format!("{} - {}", run.job_name, of_machine.computer),
-        kind: "AgentManagement",
-        created,
-        ended: run.ended.map(|_| created.checked_add(SignedDuration::from_secs(30 + dice.below(300) as i64)).unwrap_or(created)),
-        state: run.state,
-        result,
-        progress: run.progress,
-        failure: (result == "Failed").then(|| "The agent is not reachable.".to_owned()),
-        is_retry: run.is_retry,
-        parent: Some(run.uid),
-        of_job: run.of_job,
-        of_machine: Some(machine),
-    }
-}
-
-fn agents(estate: &mut Estate, dice: &mut Dice, count: usize) {
-    for number in 0..count {
-        let mut jobs = Vec::new();
-        for turn in 0..1 + dice.below(3) {
-            let never = turn == 1;
-            let last_run = (!never).then(|| ago(estate.now, 3_600 + dice.below(80_000) as i64));
-            jobs.push(AgentJob {
-                // Veeam Agent for Windows 2.2 and older has no ids
-                id: if number % 3 == 2 { Uuid::nil() } else { dice.uid() },
-                name: format!("Workstation backup {}", turn + 1),
-                status: if never { "None" } else { dice.pick(&["Success", "Warning", "Failed"]) },
-                last_run,
-                next_run: Some(ago(estate.now, -36_000)),
-                size: if never { 0 } else { 67_325_952 + number as i64 },
-                free: 90_541_989_888,
-            });
-        }
-        estate.agents.push(Agent { id: dice.uid(), name: format!("laptop{:03}", number + 1), jobs });
     }
 }

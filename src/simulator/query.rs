@@ -17,12 +17,19 @@ pub(super) fn days_before(instant: Timestamp, days: i64) -> Timestamp {
 }
 
 /// Runs a query; `None` for a filter that can't be read.
-pub(super) fn run<'a>(estate: &'a Estate, filter: Option<&str>, newest_first: bool, size: Option<&str>, page: Option<&str>) -> Option<Page<'a>> {
+pub(super) fn run<'a>(
+    estate: &'a Estate,
+    filter: Option<&str>,
+    newest_first: bool,
+    size: Option<&str>,
+    page: Option<&str>,
+) -> Option<Page<'a>> {
     let filter = match filter {
         Some(text) => Some(Parser { rest: text }.whole()?),
         None => None,
     };
-    let mut rows: Vec<&Session> = estate.sessions.iter().filter(|session| filter.as_ref().is_none_or(|filter| filter.holds(session))).collect();
+    let mut rows: Vec<&Session> =
+        estate.sessions.iter().filter(|session| filter.as_ref().is_none_or(|filter| filter.holds(session))).collect();
     if newest_first {
         rows.sort_by_key(|session| std::cmp::Reverse((session.created, session.uid)));
     }

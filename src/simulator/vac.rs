@@ -13,7 +13,9 @@ pub(super) fn find(estate: &Estate, path: &str) -> Option<Value> {
         estate.agents.iter().find(|agent| agent.id == id)
     };
     match segments.as_slice() {
-        ["backupAgents"] => Some(estate.agents.iter().map(|agent| json!({"id": agent.id, "name": agent.name, "version": "2.2.0.589"})).collect()),
+        ["backupAgents"] => {
+            Some(estate.agents.iter().map(|agent| json!({"id": agent.id, "name": agent.name, "version": "2.2.0.589"})).collect())
+        }
         ["backupAgents", uid, "jobs"] => {
             let agent = agent(uid)?;
             Some(agent.jobs.iter().map(|row| job(agent, row, true)).collect())

@@ -64,7 +64,11 @@ impl Vspc {
     }
 
     /// A list whose pages are read as they are asked for.
-    fn list<'a, T: Row + DeserializeOwned>(&'a self, path: impl Into<String>, query: &'static [(&'static str, &'static str)]) -> List<'a, T> {
+    fn list<'a, T: Row + DeserializeOwned>(
+        &'a self,
+        path: impl Into<String>,
+        query: &'static [(&'static str, &'static str)],
+    ) -> List<'a, T> {
         List { vspc: self, path: path.into(), query, row: PhantomData }
     }
 

@@ -39,7 +39,10 @@ impl Drop for File {
 
 #[test]
 fn a_wrong_configuration_tells_everything_and_exits_with_64() {
-    let file = File::new("wrong", "[server]\nlisten = \"here\"\n\n[[upstream]]\nname = \"msp\"\nkind = \"vspc\"\nurl = \"vspc.example\"\nauth = { api_key_env = \"NOT_SET\" }\n");
+    let file = File::new(
+        "wrong",
+        "[server]\nlisten = \"here\"\n\n[[upstream]]\nname = \"msp\"\nkind = \"vspc\"\nurl = \"vspc.example\"\nauth = { api_key_env = \"NOT_SET\" }\n",
+    );
     for command in ["serve", "check"] {
         let output = run(&[command, "--config", file.path()], &[]);
         assert_eq!(output.status.code(), Some(64), "{command}");
@@ -59,7 +62,9 @@ async fn check_prints_a_table_and_fails_when_an_upstream_does_not_let_us_in() {
     let simulator = Simulator::new(generate::generate(Scale::Small, 1, crate::world::now()), Options::default());
     tokio::spawn(simulator.run(apis, std::future::pending()));
     let content = |password: &str| {
-        format!("[[upstream]]\nname = \"msp\"\nkind = \"vspc\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"RIGHT\" }}\n\n[[upstream]]\nname = \"em\"\nkind = \"enterprise-manager\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"{password}\" }}\n")
+        format!(
+            "[[upstream]]\nname = \"msp\"\nkind = \"vspc\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"RIGHT\" }}\n\n[[upstream]]\nname = \"em\"\nkind = \"enterprise-manager\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"{password}\" }}\n"
+        )
     };
     let variables = [("RIGHT", PASSWORD), ("WRONG", "canary-secret")];
     let good = File::new("good", &content("RIGHT"));
@@ -85,7 +90,12 @@ fn schema_prints_the_committed_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_answers_the_query_that_it_prints_and_stops_when_asked() {
-    let mut demo = Command::new(env!("CARGO_BIN_EXE_veeam-graph")).args(["demo", "--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_veeam-graph"))
+        .args(["demo", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let stdout = demo.stdout.take().unwrap();
     let lines = tokio::task::spawn_blocking(move || {
         let mut lines = Vec::new();
@@ -101,7 +111,13 @@ async fn the_demo_answers_the_query_that_it_prints_and_stops_when_asked() {
     .unwrap();
     assert!(lines.len() <= 24, "one screen: {lines:#?}");
     let address = lines.iter().find_map(|line| line.split("GraphQL   ").nth(1)).unwrap().to_owned();
-    let query = lines.iter().skip_while(|line| !line.contains("query TapeWalk")).take_while(|line| !line.contains("Ctrl-C")).cloned().collect::<Vec<_>>().join("\n");
+    let query = lines
+        .iter()
+        .skip_while(|line| !line.contains("query TapeWalk"))
+        .take_while(|line| !line.contains("Ctrl-C"))
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n");
     let other = World::small().await;
     let body = serde_json::json!({"query": query}).to_string();
     let response = other.client.post(&address).header("content-type", "application/json").body(body).send().await.unwrap();

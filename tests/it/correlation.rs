@@ -104,16 +104,20 @@ async fn a_job_shows_its_runs_and_a_run_its_parts() {
         let place = estate
             .jobs
             .iter()
-            .position(|job| shown["uid"] == job.uid.to_string() && shown["backupServer"]["uid"] == estate.servers[job.server].uid.to_string())
+            .position(|job| {
+                shown["uid"] == job.uid.to_string() && shown["backupServer"]["uid"] == estate.servers[job.server].uid.to_string()
+            })
             .unwrap();
         let mut runs: Vec<_> = estate.sessions.iter().filter(|session| session.of_job == place && session.parent.is_none()).collect();
         runs.sort_by_key(|session| std::cmp::Reverse((session.created, session.uid)));
         assert_eq!(shown["sessions"]["totalCount"], runs.len());
         for (shown, run) in array(&shown["sessions"]["nodes"]).iter().zip(&runs) {
             assert_eq!(shown["uid"], run.uid.to_string(), "newest first");
-            let mut parts: Vec<String> = estate.sessions.iter().filter(|part| part.parent == Some(run.uid)).map(|part| part.uid.to_string()).collect();
+            let mut parts: Vec<String> =
+                estate.sessions.iter().filter(|part| part.parent == Some(run.uid)).map(|part| part.uid.to_string()).collect();
             parts.sort();
-            let mut children: Vec<String> = array(&shown["children"]["nodes"]).iter().map(|part| part["uid"].as_str().unwrap().to_owned()).collect();
+            let mut children: Vec<String> =
+                array(&shown["children"]["nodes"]).iter().map(|part| part["uid"].as_str().unwrap().to_owned()).collect();
             children.sort();
             assert_eq!(children, parts);
             assert!(array(&shown["children"]["nodes"]).iter().all(|part| part["parent"]["uid"] == shown["uid"]));
@@ -137,7 +141,10 @@ async fn one_jobs_history_is_one_query_while_the_window_is_not_in_hand() {
     let estate = world.simulator.estate();
     let place = estate.jobs.iter().position(|job| job.kind == "AgentBackupJob" && job.server == 1).unwrap();
     let (job, server) = (&estate.jobs[place], estate.servers[1].uid);
-    let query = format!("{{ job(uid: \"{}\", backupServerUid: \"{server}\") {{ sessions(first: 500) {{ totalCount nodes {{ matchedBy }} }} }} }}", job.uid);
+    let query = format!(
+        "{{ job(uid: \"{}\", backupServerUid: \"{server}\") {{ sessions(first: 500) {{ totalCount nodes {{ matchedBy }} }} }} }}",
+        job.uid
+    );
     let data = world.data(&query).await;
     let runs = estate.sessions.iter().filter(|session| session.of_job == place && session.parent.is_none()).count();
     assert_eq!(data["job"]["sessions"]["totalCount"], runs);
@@ -152,7 +159,10 @@ async fn one_session_is_read_by_its_id() {
     let estate = world.simulator.estate();
     let session = estate.sessions.iter().find(|session| session.parent.is_none()).unwrap();
     let data = world.data(&format!("{{ agentSession(uid: \"{}\") {{ uid matchedBy job {{ name }} }} }}", session.uid)).await;
-    assert_eq!(data["agentSession"], json!({"uid": session.uid.to_string(), "matchedBy": "SERVER_AND_JOB_UID", "job": {"name": estate.jobs[session.of_job].name}}));
+    assert_eq!(
+        data["agentSession"],
+        json!({"uid": session.uid.to_string(), "matchedBy": "SERVER_AND_JOB_UID", "job": {"name": estate.jobs[session.of_job].name}})
+    );
     assert!(world.requests().contains(&format!("GET /api/backupSessions/{}?format=Entity", session.uid)));
     assert_eq!(world.data("{ agentSession(uid: \"8c88c6d6-931f-4044-8c0b-7a0c5f188b00\") { uid } }").await, json!({"agentSession": null}));
 }

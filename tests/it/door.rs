@@ -74,7 +74,13 @@ async fn media_types_statuses_and_request_errors_are_by_the_specification() {
 async fn nothing_but_json_is_taken_so_no_foreign_page_can_ask() {
     let world = World::small().await;
     let good = r#"{"query":"{ __typename }"}"#;
-    for content_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", "text/plain; x=application/json"] {
+    for content_type in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/jsonx",
+        "text/plain; x=application/json",
+    ] {
         let answer = send(&world, "POST", "/graphql", &[("content-type", content_type)], good).await;
         assert_eq!(answer.status, 415, "{content_type}");
         assert!(answer.json().get("data").is_none());
@@ -86,7 +92,14 @@ async fn nothing_but_json_is_taken_so_no_foreign_page_can_ask() {
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_can_be_in_the_address_and_browsers_get_a_page() {
     let world = World::small().await;
-    let answer = send(&world, "GET", "/graphql?query=query(%24n%3AInt)%7Bjobs(first%3A%24n)%7BtotalCount%7D%7D&variables=%7B%22n%22%3A1%7D", &[], "").await;
+    let answer = send(
+        &world,
+        "GET",
+        "/graphql?query=query(%24n%3AInt)%7Bjobs(first%3A%24n)%7BtotalCount%7D%7D&variables=%7B%22n%22%3A1%7D",
+        &[],
+        "",
+    )
+    .await;
     assert_eq!(answer.json()["data"]["jobs"]["totalCount"], world.simulator.estate().jobs.len());
     assert_eq!(send(&world, "GET", "/graphql?query=mutation%7Bx%7D", &[], "").await.status, 405);
     assert_eq!(send(&world, "GET", "/graphql", &[MODERN], "").await.status, 400);
@@ -114,7 +127,8 @@ async fn a_result_comes_as_an_event_stream_for_those_who_ask() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_and_every_error_carries_the_requests_id() {
     let world = World::small().await;
-    let answer = send(&world, "POST", "/graphql", &[JSON, ("x-request-id", "from-the-portal-7")], r#"{"query":"{ backupServer { name } }"}"#).await;
+    let answer =
+        send(&world, "POST", "/graphql", &[JSON, ("x-request-id", "from-the-portal-7")], r#"{"query":"{ backupServer { name } }"}"#).await;
     assert_eq!(answer.header("x-request-id"), "from-the-portal-7");
     assert_eq!(answer.json()["errors"][0]["extensions"]["requestId"], "from-the-portal-7");
     let answer = send(&world, "POST", "/graphql", &[JSON, ("x-request-id", "<script>")], r#"{"query":"{ __typename }"}"#).await;

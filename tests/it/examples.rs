@@ -9,7 +9,11 @@ use std::path::Path;
 #[tokio::test(flavor = "multi_thread")]
 async fn every_example_gives_the_answer_beside_it() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/queries");
-    let mut queries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|kind| kind == "graphql")).collect();
+    let mut queries: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "graphql"))
+        .collect();
     queries.sort();
     assert!(queries.len() >= 5);
     for query in queries {
@@ -21,7 +25,8 @@ async fn every_example_gives_the_answer_beside_it() {
         if std::env::var_os("UPDATE_EXAMPLES").is_some() {
             std::fs::write(&beside, format!("{}\n", serde_json::to_string_pretty(&answer).unwrap())).unwrap();
         }
-        let expected: Value = serde_json::from_str(&std::fs::read_to_string(&beside).unwrap_or_else(|_| panic!("{} is missing", beside.display()))).unwrap();
+        let expected: Value =
+            serde_json::from_str(&std::fs::read_to_string(&beside).unwrap_or_else(|_| panic!("{} is missing", beside.display()))).unwrap();
         assert_eq!(answer, expected, "{}", query.display());
     }
 }

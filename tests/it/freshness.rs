@@ -11,7 +11,11 @@ use veeam_graph::{
 const JOBS: &str = "{ jobs(first: 1) { complete totalCount nodes { origin { stale fetchedAt upstream { name state } } } } }";
 
 fn down() -> Fault {
-    Fault { path: "/api/v3/*".to_owned(), times: None, kind: FaultKind::Status { status: 503, retry_after: None, retry_after_in_body: None, location: None } }
+    Fault {
+        path: "/api/v3/*".to_owned(),
+        times: None,
+        kind: FaultKind::Status { status: 503, retry_after: None, retry_after_in_body: None, location: None },
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +71,8 @@ async fn while_the_upstream_is_down_the_last_list_is_served_as_stale() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_upstream_is_not_hammered_and_comes_back() {
-    let world = World::start(Setup { cache: Cache { failure: Some(Duration::from_secs(3_600)), ..Cache::default() }, ..Setup::default() }).await;
+    let world =
+        World::start(Setup { cache: Cache { failure: Some(Duration::from_secs(3_600)), ..Cache::default() }, ..Setup::default() }).await;
     world.simulator.faults.add([down()]);
     for _ in 0..20 {
         assert_eq!(codes(&world.ask(JOBS).await), ["UPSTREAM_UNAVAILABLE"]);

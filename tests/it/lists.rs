@@ -9,10 +9,17 @@ use veeam_graph::simulator::Scale;
 async fn any_page_size_gives_every_job_once_and_in_order() {
     let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
     let estate = world.simulator.estate();
-    for (order, size) in [("{ field: NAME }", 7), ("{ field: LAST_END_TIME, direction: DESC }", 50), ("[{ field: HEALTH }, { field: DURATION, direction: DESC }]", 101), ("[]", 500)] {
+    for (order, size) in [
+        ("{ field: NAME }", 7),
+        ("{ field: LAST_END_TIME, direction: DESC }", 50),
+        ("[{ field: HEALTH }, { field: DURATION, direction: DESC }]", 101),
+        ("[]", 500),
+    ] {
         let (mut ids, mut after, mut rows) = (HashSet::new(), Value::Null, Vec::new());
         loop {
-            let query = format!("query P($after: String) {{ jobs(first: {size}, after: $after, orderBy: {order}) {{ totalCount nodes {{ id name health lastEndTime lastDurationSeconds }} pageInfo {{ hasNextPage hasPreviousPage endCursor startCursor }} }} }}");
+            let query = format!(
+                "query P($after: String) {{ jobs(first: {size}, after: $after, orderBy: {order}) {{ totalCount nodes {{ id name health lastEndTime lastDurationSeconds }} pageInfo {{ hasNextPage hasPreviousPage endCursor startCursor }} }} }}"
+            );
             let answer = world.ask_with(&query, json!({"after": after})).await;
             assert_eq!(codes(&answer), Vec::<&str>::new());
             let jobs = &answer["data"]["jobs"];
@@ -30,7 +37,8 @@ async fn any_page_size_gives_every_job_once_and_in_order() {
         assert_eq!(rows.len(), estate.jobs.len());
         match order {
             "{ field: LAST_END_TIME, direction: DESC }" => {
-                let ends: Vec<Option<jiff::Timestamp>> = rows.iter().map(|job| job["lastEndTime"].as_str().map(|at| at.parse().unwrap())).collect();
+                let ends: Vec<Option<jiff::Timestamp>> =
+                    rows.iter().map(|job| job["lastEndTime"].as_str().map(|at| at.parse().unwrap())).collect();
                 assert!(ends.is_sorted_by(|left, right| left >= right), "descending, never last");
             }
             "{ field: NAME }" | "[]" => {
@@ -65,7 +73,11 @@ async fn a_page_goes_on_where_the_last_one_ended_while_the_list_is_read_anew() {
     let boundary = last["name"].as_str().unwrap().to_lowercase();
     let mut expected: Vec<String> = estate.jobs.iter().map(|job| job.name.to_lowercase()).filter(|name| *name > boundary).collect();
     expected.sort();
-    let shown: Vec<String> = array(&rest["jobs"]["nodes"]).iter().map(|job| job["name"].as_str().unwrap().to_lowercase()).filter(|name| *name != boundary).collect();
+    let shown: Vec<String> = array(&rest["jobs"]["nodes"])
+        .iter()
+        .map(|job| job["name"].as_str().unwrap().to_lowercase())
+        .filter(|name| *name != boundary)
+        .collect();
     assert_eq!(shown, expected);
 }
 
@@ -101,7 +113,10 @@ async fn an_id_on_two_servers_is_never_guessed() {
     let answer = world.ask(&format!("{{ job(uid: \"{}\") {{ name }} }}", job.uid)).await;
     assert_eq!(codes(&answer), ["BAD_USER_INPUT"]);
     let message = answer["errors"][0]["message"].as_str().unwrap();
-    assert!(message.contains(&estate.servers[clone].uid.to_string()) && message.contains(&estate.servers[original].uid.to_string()), "{message}");
+    assert!(
+        message.contains(&estate.servers[clone].uid.to_string()) && message.contains(&estate.servers[original].uid.to_string()),
+        "{message}"
+    );
     for server in [clone, original] {
         let uid = estate.servers[server].uid;
         let query = format!(
@@ -159,17 +174,30 @@ fn collect_ids(value: &Value, ids: &mut Vec<String>) {
 async fn fleet_health_counts_as_brute_force_does() {
     let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
     let estate = world.simulator.estate();
-    let data = world.data("{ fleetHealth { key complete jobs { total failed success neverRan } agentObjects { total failed } company { name } } }").await;
+    let data = world
+        .data("{ fleetHealth { key complete jobs { total failed success neverRan } agentObjects { total failed } company { name } } }")
+        .await;
     let rows = array(&data["fleetHealth"]);
     for company in &estate.companies {
         let row = rows.iter().find(|row| row["key"] == company.uid.to_string()).unwrap();
         let jobs: Vec<usize> = (0..estate.jobs.len())
-            .filter(|place| estate.jobs[*place].mapped_company.filter(|uid| !uid.is_nil()).unwrap_or(estate.servers[estate.jobs[*place].server].company) == company.uid)
+            .filter(|place| {
+                estate.jobs[*place].mapped_company.filter(|uid| !uid.is_nil()).unwrap_or(estate.servers[estate.jobs[*place].server].company)
+                    == company.uid
+            })
             .collect();
         let count = |word: &str| jobs.iter().filter(|place| estate.jobs[**place].status.eq_ignore_ascii_case(word)).count();
         let machines: Vec<_> = estate.machines.iter().filter(|machine| jobs.contains(&machine.job)).collect();
-        assert_eq!(row["jobs"], json!({"total": jobs.len(), "failed": count("Failed"), "success": count("Success"), "neverRan": count("None")}), "{}", company.name);
-        assert_eq!(row["agentObjects"], json!({"total": machines.len(), "failed": machines.iter().filter(|machine| machine.status == "Failed").count()}));
+        assert_eq!(
+            row["jobs"],
+            json!({"total": jobs.len(), "failed": count("Failed"), "success": count("Success"), "neverRan": count("None")}),
+            "{}",
+            company.name
+        );
+        assert_eq!(
+            row["agentObjects"],
+            json!({"total": machines.len(), "failed": machines.iter().filter(|machine| machine.status == "Failed").count()})
+        );
         assert_eq!((&row["company"]["name"], &row["complete"]), (&json!(company.name), &json!(true)));
     }
 }
@@ -185,7 +213,9 @@ async fn tape_coverage_equals_brute_force_and_is_unknown_when_a_list_is_missing(
         let place = estate
             .jobs
             .iter()
-            .position(|job| shown["uid"] == job.uid.to_string() && shown["backupServer"]["uid"] == estate.servers[job.server].uid.to_string())
+            .position(|job| {
+                shown["uid"] == job.uid.to_string() && shown["backupServer"]["uid"] == estate.servers[job.server].uid.to_string()
+            })
             .unwrap();
         let expected = coverage(&estate, place);
         assert_eq!(shown["tape"]["status"], expected, "{}", shown["name"]);
@@ -218,7 +248,11 @@ fn coverage(estate: &veeam_graph::simulator::Estate, place: usize) -> &'static s
         let job = &estate.jobs[place];
         let is_only = estate.jobs.iter().filter(|other| other.uid == job.uid).count() == 1;
         let chains = estate.machines.iter().filter(|machine| is_only && machine.job == place).map(|machine| machine.repository);
-        let by_name = estate.repositories.iter().filter(|row| row.server == job.server && Some(&row.name) == job.destination.as_ref()).map(|row| row.uid);
+        let by_name = estate
+            .repositories
+            .iter()
+            .filter(|row| row.server == job.server && Some(&row.name) == job.destination.as_ref())
+            .map(|row| row.uid);
         chains.chain(by_name).collect::<Vec<_>>()
     };
     // a tape job whose id is on two servers and that has no other may be either's
@@ -229,7 +263,11 @@ fn coverage(estate: &veeam_graph::simulator::Estate, place: usize) -> &'static s
             let tape = &estate.jobs[*tape];
             let twins: Vec<usize> = estate.jobs.iter().filter(|other| other.uid == tape.uid).map(|other| other.server).collect();
             let is_sure = estate.servers[tape.server].has_unique_ids || twins.len() == 1;
-            if is_sure { (tape.server == job.server).then_some((true, *repository)) } else { twins.contains(&job.server).then_some((false, *repository)) }
+            if is_sure {
+                (tape.server == job.server).then_some((true, *repository))
+            } else {
+                twins.contains(&job.server).then_some((false, *repository))
+            }
         })
         .collect();
     let on_tape = |place: usize, sure: bool| {
@@ -240,7 +278,8 @@ fn coverage(estate: &veeam_graph::simulator::Estate, place: usize) -> &'static s
     if on_tape(place, true) {
         return "ON_TAPE_BY_REPOSITORY";
     }
-    let copies: Vec<usize> = estate.copy_links.iter().filter(|link| link.server == job.server && link.linked == job.uid).map(|link| link.job).collect();
+    let copies: Vec<usize> =
+        estate.copy_links.iter().filter(|link| link.server == job.server && link.linked == job.uid).map(|link| link.job).collect();
     if copies.iter().any(|copy| is_linked(estate.jobs[*copy].uid) || on_tape(*copy, true)) {
         return "ON_TAPE_VIA_COPY";
     }

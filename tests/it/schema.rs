@@ -11,7 +11,10 @@ fn the_schema_file_is_what_the_code_serves() {
         std::fs::write(FILE, &printed).unwrap();
     }
     let committed = std::fs::read_to_string(FILE).unwrap();
-    assert!(committed == printed, "schema.graphql is not what the code serves: run UPDATE_SCHEMA=1 cargo test schema, look at the difference, and tell clients in CHANGELOG.md");
+    assert!(
+        committed == printed,
+        "schema.graphql is not what the code serves: run UPDATE_SCHEMA=1 cargo test schema, look at the difference, and tell clients in CHANGELOG.md"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -55,7 +55,9 @@ async fn answer(uri: Uri) -> Response {
             "/jobs" => list(jobs()),
             "/jobs/agentJobs/objects" | "/jobs/agentJobs/35014f93-902d-4b46-9c60-7b18dede74a7/objects" => json_body(OBJECTS),
             "/0a106d53-ac5b-441c-a5e8-124d53f8f8d9" => json_body(json!({"data": {"instanceUid": TAPE_SERVER, "name": "vbr"}}).to_string()),
-            "/85499c03-a306-4754-8f72-95f0e4e91637" => json_body(json!({"data": {"instanceUid": OBJECTS_SERVER, "name": "vbr2"}}).to_string()),
+            "/85499c03-a306-4754-8f72-95f0e4e91637" => {
+                json_body(json!({"data": {"instanceUid": OBJECTS_SERVER, "name": "vbr2"}}).to_string())
+            }
             "/jobs/backupCopyJobs" | "/0a106d53-ac5b-441c-a5e8-124d53f8f8d9/jobs/backupCopyJobs" => {
                 let mut copies: Value = serde_json::from_str(COPIES).unwrap();
                 for row in copies["data"].as_array_mut().unwrap() {
@@ -76,7 +78,9 @@ async fn answer(uri: Uri) -> Response {
         "/api/v3/infrastructure/enterpriseManagers" => list(json!([])),
         "/token" => json_body(r#"{"access_token":"t","expires_in":3600}"#),
         "/v2/backupAgents" => json_body("[]"),
-        "/api/sessionMngr/" => (StatusCode::CREATED, [("X-RestSvcSessionId", "s"), ("content-type", "application/json")], "{}").into_response(),
+        "/api/sessionMngr/" => {
+            (StatusCode::CREATED, [("X-RestSvcSessionId", "s"), ("content-type", "application/json")], "{}").into_response()
+        }
         // this Enterprise Manager knows neither queries nor entities: the sample is a list of references
         "/api/agents/backupSessions" => (StatusCode::OK, [(header::CONTENT_TYPE, "application/xml")], SESSIONS).into_response(),
         "/api/backupServers" => json_body(r#"{"BackupServers":[]}"#),
@@ -149,9 +153,15 @@ async fn every_member_of_the_backup_copy_jobs_sample() {
     assert_eq!(shown.len(), array(&sample["data"]).len());
     for row in array(&sample["data"]) {
         let shown = shown.iter().find(|shown| shown["uid"] == row["instanceUid"]).unwrap();
-        for member in
-            ["targetRepositoryUid", "targetWanAcceleratorUid", "sourceWanAcceleratorUid", "retentionPolicyType", "isRpoOptionsEnabled", "rpoOptionsValue", "rpoOptionsUnit"]
-        {
+        for member in [
+            "targetRepositoryUid",
+            "targetWanAcceleratorUid",
+            "sourceWanAcceleratorUid",
+            "retentionPolicyType",
+            "isRpoOptionsEnabled",
+            "rpoOptionsValue",
+            "rpoOptionsUnit",
+        ] {
             assert_eq!(shown[member], row[member], "{member}");
         }
         assert_eq!(shown["rpoSeconds"], 0);
@@ -161,7 +171,9 @@ async fn every_member_of_the_backup_copy_jobs_sample() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_member_of_the_tape_job_objects_sample() {
     let world = world().await;
-    let query = format!("{{ backupServer(uid: \"{TAPE_SERVER}\") {{ tapeLinkedJobs {{ complete nodes {{ jobUid linkedJobUid uniqueJobUid resolved linkedJob {{ name }} job {{ uid }} }} }} }} }}");
+    let query = format!(
+        "{{ backupServer(uid: \"{TAPE_SERVER}\") {{ tapeLinkedJobs {{ complete nodes {{ jobUid linkedJobUid uniqueJobUid resolved linkedJob {{ name }} job {{ uid }} }} }} }} }}"
+    );
     let data = world.data(&query).await;
     let links = &data["backupServer"]["tapeLinkedJobs"];
     let sample: Value = serde_json::from_str(TAPE).unwrap();
@@ -237,7 +249,13 @@ async fn every_member_of_the_agent_sessions_sample() {
     for reference in SESSIONS.split("<Ref ").skip(1) {
         let (head, links) = reference.split_once('>').unwrap();
         let head = format!(" {head}");
-        let link = |kind: &str| links.split("<Link ").skip(1).map(|link| format!(" {link}")).find(|link| attribute(link, "Type") == kind && attribute(link, "Rel") == "Up");
+        let link = |kind: &str| {
+            links
+                .split("<Link ")
+                .skip(1)
+                .map(|link| format!(" {link}"))
+                .find(|link| attribute(link, "Type") == kind && attribute(link, "Rel") == "Up")
+        };
         let uid = attribute(&head, "UID").rsplit(':').next().unwrap().to_owned();
         let shown = array(&sessions["nodes"]).iter().find(|shown| shown["uid"] == *uid).unwrap();
         let name = attribute(&head, "Name");
@@ -251,6 +269,9 @@ async fn every_member_of_the_agent_sessions_sample() {
         let parent = link("BackupJobSessionReference").map(|link| guid(&attribute(&link, "Href")));
         assert_eq!(shown["parentUid"], json!(parent));
         // a reference knows no more, and nothing is made up
-        assert_eq!((&shown["state"], &shown["result"], &shown["endedAt"], &shown["matchedBy"]), (&Value::Null, &Value::Null, &Value::Null, &json!("NONE")));
+        assert_eq!(
+            (&shown["state"], &shown["result"], &shown["endedAt"], &shown["matchedBy"]),
+            (&Value::Null, &Value::Null, &Value::Null, &json!("NONE"))
+        );
     }
 }

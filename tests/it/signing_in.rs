@@ -15,14 +15,24 @@ fn tokens(requests: &[String]) -> usize {
 /// Every question goes upstream, every time.
 fn nothing_kept() -> Cache {
     let nothing = Some(Duration::ZERO);
-    Cache { jobs: nothing, servers: nothing, companies: nothing, agent_objects: nothing, sessions: nothing, max_stale: nothing, failure: nothing, ..Cache::default() }
+    Cache {
+        jobs: nothing,
+        servers: nothing,
+        companies: nothing,
+        agent_objects: nothing,
+        sessions: nothing,
+        max_stale: nothing,
+        failure: nothing,
+        ..Cache::default()
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_waiters_sign_in_once() {
     let world = World::start(Setup { console_password: true, cache: nothing_kept(), ..Setup::default() }).await;
     world.simulator.expire_sessions();
-    let queries = ["{ jobs { complete } }", "{ companies { complete } }", "{ backupServers { complete } }", "{ agentJobObjects { complete } }"];
+    let queries =
+        ["{ jobs { complete } }", "{ companies { complete } }", "{ backupServers { complete } }", "{ agentJobObjects { complete } }"];
     let asked = (0..100).map(|number| world.ask(queries[number % queries.len()]));
     for answer in futures_util::future::join_all(asked).await {
         assert_eq!(codes(&answer), Vec::<&str>::new());
@@ -49,11 +59,14 @@ async fn a_refused_token_is_replaced_and_the_read_sent_once_more() {
     world.simulator.expire_sessions();
     assert_eq!(world.data("{ jobs { complete } }").await, json!({"jobs": {"complete": true}}));
     let requests = world.requests();
-    assert_eq!(requests, [
-        "GET /api/v3/infrastructure/backupServers/jobs?limit=500&offset=0",
-        "POST /api/v3/token",
-        "GET /api/v3/infrastructure/backupServers/jobs?limit=500&offset=0",
-    ]);
+    assert_eq!(
+        requests,
+        [
+            "GET /api/v3/infrastructure/backupServers/jobs?limit=500&offset=0",
+            "POST /api/v3/token",
+            "GET /api/v3/infrastructure/backupServers/jobs?limit=500&offset=0",
+        ]
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

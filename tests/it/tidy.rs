@@ -60,7 +60,11 @@ fn names_module(code: &str, module: &str) -> bool {
 fn keeps_away(layer_name: &str, others: &[&str]) {
     for (path, text) in layer(layer_name) {
         for other in others {
-            assert!(!names_module(&code(&text), other), "{} names {other}: data flows http -> graph -> loaders -> estate -> upstream; put what you need on the other side, or pass it in", path.display());
+            assert!(
+                !names_module(&code(&text), other),
+                "{} names {other}: data flows http -> graph -> loaders -> estate -> upstream; put what you need on the other side, or pass it in",
+                path.display()
+            );
         }
     }
 }
@@ -96,7 +100,13 @@ fn each_library_stays_in_its_layer() {
 #[test]
 fn wire_types_can_only_be_read() {
     for (path, text) in layer("upstream") {
-        assert!(!code(&text).contains("Serialize"), "{} derives Serialize: wire types are only ever read, or the simulator could be built from them", path.display());
+        let is_written =
+            |line: &str| line.trim_start().starts_with("#[derive(") && (line.contains("(Serialize") || line.contains(" Serialize"));
+        assert!(
+            !code(&text).lines().any(is_written),
+            "{} derives Serialize: wire types are only ever read, or the simulator could be built from them",
+            path.display()
+        );
     }
 }
 
@@ -130,7 +140,7 @@ fn nullable_fields_keep_their_failure_to_themselves() {
     for (path, text) in layer("graph") {
         let code = code(&text);
         assert!(
-            !code.contains("-> Result<Option<"),
+            !code.lines().any(|line| line.contains("-> Result<Option<") && !line.contains("Failure>")),
             "{}: write Option<Result<T>>: the library nulls the whole parent of a field that is Result<Option<T>>",
             path.display()
         );

@@ -56,7 +56,8 @@ async fn only_who_is_trusted_is_spoken_to() {
     let up = r#"{"state":"UP","lastErrorCode":null}"#;
     let down = r#"{"state":"DOWN","lastErrorCode":"UPSTREAM_UNAVAILABLE"}"#;
     let same = |shown: String, expected: &str| {
-        let (shown, expected): (serde_json::Value, serde_json::Value) = (serde_json::from_str(&shown).unwrap(), serde_json::from_str(expected).unwrap());
+        let (shown, expected): (serde_json::Value, serde_json::Value) =
+            (serde_json::from_str(&shown).unwrap(), serde_json::from_str(expected).unwrap());
         assert_eq!(shown, expected);
     };
     same(state(&simulator, at, Tls::Roots(issuer.pem().into_bytes())).await, up);

@@ -49,7 +49,8 @@ async fn filters_are_the_gateways_own_and_equal_brute_force() {
             .map(|job| format!("{} {}", job.name.to_lowercase(), job.uid))
             .collect();
         expected.sort();
-        let query = format!("{{ jobs(first: 500, filter: {{ companyUid: \"{}\" }}) {{ nodes {{ name uid company {{ uid }} }} }} }}", company.uid);
+        let query =
+            format!("{{ jobs(first: 500, filter: {{ companyUid: \"{}\" }}) {{ nodes {{ name uid company {{ uid }} }} }} }}", company.uid);
         let data = world.data(&query).await;
         let mut shown: Vec<String> = Vec::new();
         for job in array(&data["jobs"]["nodes"]) {
@@ -69,8 +70,9 @@ async fn pages_are_of_500_and_all_of_them_are_read() {
     assert_eq!(world.data(JOBS).await["jobs"]["totalCount"], count);
     let mut requests = world.requests();
     requests.sort();
-    let mut expected: Vec<String> =
-        (0..count.div_ceil(500)).map(|page| format!("GET /api/v3/infrastructure/backupServers/jobs?limit=500&offset={}", page * 500)).collect();
+    let mut expected: Vec<String> = (0..count.div_ceil(500))
+        .map(|page| format!("GET /api/v3/infrastructure/backupServers/jobs?limit=500&offset={}", page * 500))
+        .collect();
     expected.sort();
     assert_eq!(requests, expected);
 }
@@ -91,7 +93,11 @@ async fn a_server_that_always_repeats_a_page_gives_an_incomplete_list() {
         let world = large_lists().await;
         world.simulator.faults.add([fault("*/backupServers/jobs?limit=500&offset=1000", None, FaultKind::RepeatPage { honest })]);
         let answer = world.ask(JOBS).await;
-        assert_eq!((&answer["data"]["jobs"]["complete"], &answer["data"]["jobs"]["totalCount"]), (&json!(false), &Value::Null), "honest: {honest}");
+        assert_eq!(
+            (&answer["data"]["jobs"]["complete"], &answer["data"]["jobs"]["totalCount"]),
+            (&json!(false), &Value::Null),
+            "honest: {honest}"
+        );
         assert_eq!(array(&answer["data"]["jobs"]["nodes"]).len(), 500);
         assert_eq!(codes(&answer), ["UPSTREAM_INVALID"]);
     }
@@ -166,7 +172,10 @@ async fn a_machine_that_is_listed_twice_is_shown_once() {
     let world = World::small().await;
     let data = world.data("{ agentJobObjects(first: 500) { totalCount complete nodes { id } } }").await;
     let estate = world.simulator.estate();
-    assert_eq!((&data["agentJobObjects"]["totalCount"], &data["agentJobObjects"]["complete"]), (&json!(estate.machines.len()), &json!(true)));
+    assert_eq!(
+        (&data["agentJobObjects"]["totalCount"], &data["agentJobObjects"]["complete"]),
+        (&json!(estate.machines.len()), &json!(true))
+    );
     let mut ids: Vec<&str> = array(&data["agentJobObjects"]["nodes"]).iter().map(|node| node["id"].as_str().unwrap()).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -282,7 +291,11 @@ async fn running_sessions_have_no_end_and_no_length_and_finished_ones_are_not_ne
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_ended_is_replaced_once_and_its_cookie_is_not_kept() {
-    let world = World::start(Setup { cache: Cache { sessions: Some(std::time::Duration::ZERO), max_stale: Some(std::time::Duration::ZERO), ..Cache::default() }, ..Setup::default() }).await;
+    let world = World::start(Setup {
+        cache: Cache { sessions: Some(std::time::Duration::ZERO), max_stale: Some(std::time::Duration::ZERO), ..Cache::default() },
+        ..Setup::default()
+    })
+    .await;
     world.data("{ agentSessions { totalCount } }").await;
     world.requests();
     // the server would prefer an old cookie to the new header
@@ -340,7 +353,10 @@ async fn v2_jobs_without_ids_are_listed_and_found_again() {
     let world = World::small().await;
     let estate = world.simulator.estate();
     let agent = estate.agents.iter().find(|agent| agent.jobs.iter().any(|job| job.id.is_nil())).unwrap();
-    let query = format!("{{ backupAgentJobs(agentUid: \"{}\") {{ complete totalCount nodes {{ id uid name lastRun health operationMode backupMode }} }} }}", agent.id);
+    let query = format!(
+        "{{ backupAgentJobs(agentUid: \"{}\") {{ complete totalCount nodes {{ id uid name lastRun health operationMode backupMode }} }} }}",
+        agent.id
+    );
     let data = world.data(&query).await;
     let shown = array(&data["backupAgentJobs"]["nodes"]);
     assert_eq!(shown.len(), agent.jobs.len());

@@ -193,7 +193,10 @@ async fn one_key_is_read_narrowly() {
     let estate = world.simulator.estate();
     let job = estate.jobs.iter().find(|job| job.kind == "AgentBackupJob" && job.server == 1).unwrap();
     let server = estate.servers[job.server].uid;
-    let query = format!("{{ job(uid: \"{}\", backupServerUid: \"{server}\") {{ name ... on AgentJob {{ osType objects {{ totalCount }} }} }} }}", job.uid);
+    let query = format!(
+        "{{ job(uid: \"{}\", backupServerUid: \"{server}\") {{ name ... on AgentJob {{ osType objects {{ totalCount }} }} }} }}",
+        job.uid
+    );
     let data = world.data(&query).await;
     assert_eq!(data["job"]["name"], job.name);
     let mut requests = world.requests();
@@ -211,7 +214,11 @@ async fn one_key_is_read_narrowly() {
 async fn with_enterprise_manager_down_the_walk_answers_everything_but_the_sessions() {
     let world = World::small().await;
     world.simulator.faults.add([
-        Fault { path: "/api/query*".to_owned(), times: None, kind: FaultKind::Status { status: 500, retry_after: None, retry_after_in_body: None, location: None } },
+        Fault {
+            path: "/api/query*".to_owned(),
+            times: None,
+            kind: FaultKind::Status { status: 500, retry_after: None, retry_after_in_body: None, location: None },
+        },
         Fault { path: "/api/backupServers*".to_owned(), times: None, kind: FaultKind::Reset },
     ]);
     let answer = world.ask(TAPE_WALK).await;
@@ -243,7 +250,9 @@ async fn with_enterprise_manager_down_the_walk_answers_everything_but_the_sessio
 async fn with_the_console_down_nothing_is_said_to_be_none() {
     let world = World::small().await;
     world.simulator.faults.add([Fault { path: "/api/v3/*".to_owned(), times: None, kind: FaultKind::Html }]);
-    let answer = world.ask("{ backupServers { complete totalCount nodes { name } } fleetHealth(groupBy: UPSTREAM) { complete jobs { total } } }").await;
+    let answer = world
+        .ask("{ backupServers { complete totalCount nodes { name } } fleetHealth(groupBy: UPSTREAM) { complete jobs { total } } }")
+        .await;
     assert_eq!(answer["data"]["backupServers"], json!({"complete": false, "totalCount": null, "nodes": []}));
     assert_eq!(answer["data"]["fleetHealth"][0]["complete"], false);
     assert!(codes(&answer).iter().all(|code| *code == "UPSTREAM_INVALID"), "{answer}");

@@ -96,8 +96,11 @@ impl World {
         let simulator = Simulator::new(estate, setup.options);
         tokio::spawn(simulator.clone().run(apis, std::future::pending()));
         let key = if setup.console_password { password() } else { Auth::ApiKey(API_KEY.into()) };
-        let mut upstreams =
-            vec![upstream("msp", Kind::Vspc, at, key), upstream("em", Kind::EnterpriseManager, at, password()), upstream("agents", Kind::Vac, at, password())];
+        let mut upstreams = vec![
+            upstream("msp", Kind::Vspc, at, key),
+            upstream("em", Kind::EnterpriseManager, at, password()),
+            upstream("agents", Kind::Vac, at, password()),
+        ];
         for upstream in &mut upstreams {
             upstream.cache = setup.cache;
             upstream.timeout = setup.timeout;
@@ -169,5 +172,8 @@ pub fn array(value: &Value) -> &Vec<Value> {
 
 /// The codes of an answer's errors, in order.
 pub fn codes(answer: &Value) -> Vec<&str> {
-    answer["errors"].as_array().map(|errors| errors.iter().map(|error| error["extensions"]["code"].as_str().unwrap_or("-")).collect()).unwrap_or_default()
+    answer["errors"]
+        .as_array()
+        .map(|errors| errors.iter().map(|error| error["extensions"]["code"].as_str().unwrap_or("-")).collect())
+        .unwrap_or_default()
 }

@@ -113,7 +113,9 @@ struct Raw {
 #[serde(untagged)]
 enum Links {
     Many(Vec<Link>),
-    Wrapped { link: OneOrMany },
+    Wrapped {
+        link: OneOrMany,
+    },
     Text(#[allow(dead_code, reason = "an empty XML element is an empty text")] String),
     #[default]
     None,
@@ -317,7 +319,9 @@ mod tests {
         let shape = |session: &Session| format!("{session:?}");
         let all: Vec<String> = [("application/json", json), ("application/json", camel), ("application/xml", xml)]
             .into_iter()
-            .map(|(media_type, body)| shape(&sessions(media_type, body, &["backupjobsessions"], "backupjobsessions", "backupjobsession")[0]))
+            .map(|(media_type, body)| {
+                shape(&sessions(media_type, body, &["backupjobsessions"], "backupjobsessions", "backupjobsession")[0])
+            })
             .collect();
         assert!(all[0].contains("progress: Some(42)") && all[0].contains("ended: None") && all[0].contains("is_retry: Some(false)"));
         assert_eq!(all[0], all[1]);

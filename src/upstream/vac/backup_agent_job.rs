@@ -133,7 +133,8 @@ mod tests {
 
     #[test]
     fn both_spellings_of_the_three_doubtful_members_are_read() {
-        let item: BackupAgentJob = serde_json::from_str(r#"{"lastSessionStatus":"Success","operationMode":"Server","backupModeId":"Folder"}"#).unwrap();
+        let item: BackupAgentJob =
+            serde_json::from_str(r#"{"lastSessionStatus":"Success","operationMode":"Server","backupModeId":"Folder"}"#).unwrap();
         let collection: BackupAgentJob =
             serde_json::from_str(r#"{"lastSessionStatusId":"Success","operationModeId":"Server","backupMode":"Folder"}"#).unwrap();
         assert_eq!(item.last_session_status, collection.last_session_status);

@@ -4,7 +4,10 @@
 use super::{List, Vspc};
 use crate::{
     uid::{EnterpriseManagerUid, ServerUid},
-    upstream::{error::Error, pager::{Listing, Row}},
+    upstream::{
+        error::Error,
+        pager::{Listing, Row},
+    },
 };
 use serde::Deserialize;
 

@@ -7,7 +7,10 @@
 use super::{List, Vspc};
 use crate::{
     uid::{self, JobUid, ServerUid, UniqueJobUid},
-    upstream::{error::Error, pager::{Listing, Row}},
+    upstream::{
+        error::Error,
+        pager::{Listing, Row},
+    },
 };
 use serde::Deserialize;
 

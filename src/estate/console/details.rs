@@ -1,0 +1,107 @@
+//! What single kinds of jobs have beside what all have, asked with the jobs in hand.
+
+use super::{Answers, Console, Rows, one, sources::JobScope};
+use crate::{
+    estate::{
+        Caller, Failure, RowRef, View,
+        snapshot::{Listed, Snapshot},
+    },
+    uid::{JobUid, ServerUid},
+    upstream::vspc::{agent_job::AgentJob, agent_job_object::AgentJobObject, backup_copy_job::BackupCopyJob, job::Job},
+};
+use std::{collections::HashSet, sync::Arc};
+
+impl Console {
+    /// What agent jobs have beside what every job has.
+    pub async fn agent_details(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Option<RowRef<AgentJob>>> {
+        let servers: Vec<_> = jobs.iter().map(|job| job.backup_server_uid).collect::<HashSet<_>>().into_iter().collect();
+        let read = self.agent_jobs.gather(&servers).await;
+        per_job(
+            jobs,
+            caller,
+            |job| read.get(&job.backup_server_uid).cloned(),
+            |view, job| {
+                let index = view.index();
+                let by_unique = job.unique_uid.map_or(&[][..], |unique| index.unique.of(&unique));
+                let places = if by_unique.is_empty() { index.key.of(&(job.backup_server_uid, job.instance_uid)) } else { by_unique };
+                one(view, places)
+            },
+        )
+    }
+
+    /// What backup copy jobs have beside what every job has. One job is asked for by its own path.
+    pub async fn copy_details(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Option<RowRef<BackupCopyJob>>> {
+        let scope = |job: &Job| match (jobs.len(), job.unique_uid) {
+            // the path names no server, so the answer must be known by VSPC's own id
+            (1, Some(_)) => JobScope::Job(job.instance_uid),
+            _ => JobScope::Server(job.backup_server_uid),
+        };
+        let scopes: Vec<_> = jobs.iter().map(|job| scope(job)).collect::<HashSet<_>>().into_iter().collect();
+        let mut read = self.copy_jobs.gather(&scopes).await;
+        // `/backupCopyJobs/{jobUid}` gives one of the jobs with that id: another server's job settles nothing.
+        if let [job] = jobs
+            && let Some(Ok(snapshot)) = read.get(&JobScope::Job(job.instance_uid))
+            && let Some(unique) = job.unique_uid
+            && snapshot.index().unique.of(&unique).is_empty()
+            && !snapshot.index().uid.of(&job.instance_uid).is_empty()
+        {
+            let server = JobScope::Server(job.backup_server_uid);
+            let again = self.copy_jobs.gather(&[server]).await.remove(&server);
+            read.extend(again.map(|outcome| (JobScope::Job(job.instance_uid), outcome)));
+        }
+        per_job(
+            jobs,
+            caller,
+            |job| read.get(&scope(job)).cloned(),
+            |view, job| {
+                let index = view.index();
+                let by_unique = job.unique_uid.map_or(&[][..], |unique| index.unique.of(&unique));
+                let places = if by_unique.is_empty() { index.key.of(&(job.backup_server_uid, job.instance_uid)) } else { by_unique };
+                one(view, places)
+            },
+        )
+    }
+
+    /// The machines of these agent jobs.
+    pub async fn objects_of_jobs(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Rows<AgentJobObject>> {
+        let uids: Vec<_> = jobs.iter().map(|job| job.instance_uid).collect::<HashSet<_>>().into_iter().collect();
+        let read = self.objects.gather(&uids).await;
+        // A machine without a server belongs to the job with its id, if that id leads to one job. Rare: 3.5 and earlier.
+        let homeless = jobs.iter().any(|job| {
+            let snapshot = read.get(&job.instance_uid).and_then(|outcome| outcome.as_ref().ok());
+            snapshot.is_some_and(|snapshot| {
+                snapshot.index().job.of(&job.instance_uid).iter().any(|place| snapshot.row(*place).backup_server_uid.is_none())
+            })
+        });
+        let all_jobs = if homeless { self.jobs.all().await.ok() } else { None };
+        per_job(
+            jobs,
+            caller,
+            |job| read.get(&job.instance_uid).cloned(),
+            |view, job| {
+                let is_of_job = |object: &AgentJobObject| match (object.backup_server_uid, object.unique_job_uid, job.unique_uid) {
+                    (Some(server), _, _) => server == job.backup_server_uid,
+                    (None, Some(theirs), Some(ours)) => theirs == ours,
+                    _ => all_jobs.as_ref().is_some_and(|all| all.index().uid.only(&job.instance_uid).is_some()),
+                };
+                let rows = view.pick(view.index().job.of(&job.instance_uid)).filter(|object| is_of_job(object)).collect();
+                Ok(Rows { rows, problem: view.problem().cloned() })
+            },
+        )
+    }
+}
+
+/// The same for questions about jobs, which are asked with the job in hand.
+fn per_job<T: Listed, V>(
+    jobs: &[RowRef<Job>],
+    caller: &Caller,
+    read: impl Fn(&Job) -> Option<Result<Arc<Snapshot<T>>, Failure>>,
+    look: impl Fn(&View<T>, &Job) -> Result<V, Failure>,
+) -> Answers<(ServerUid, JobUid), V> {
+    jobs.iter()
+        .filter_map(|job| {
+            let outcome = read(job)?.and_then(|snapshot| look(&View::new(snapshot, caller), job));
+            Some(((job.backup_server_uid, job.instance_uid), outcome))
+        })
+        .collect()
+}

@@ -1,0 +1,64 @@
+//! Lists of every console put together, and lookups in them.
+
+use super::{
+    error::{self, bad_input},
+    loaders,
+};
+use crate::{
+    estate::{Estate, Failure, ListedRow, RowRef, UpstreamId, View, console::Console},
+    upstream::vspc::{self, backup_server, organization::Organization},
+};
+use async_graphql::{Context, Result};
+use futures_util::future::{BoxFuture, join_all};
+
+/// One list of every console put together, and what could not be read.
+pub(super) async fn everywhere<'a, T: ListedRow>(
+    ctx: &Context<'a>,
+    read: impl Fn(&'a Console) -> BoxFuture<'a, Result<View<T>, Failure>>,
+) -> (Vec<RowRef<T>>, Vec<Failure>) {
+    let (mut rows, mut problems) = (Vec::new(), Vec::new());
+    for view in join_all(loaders(ctx).estate().consoles().iter().map(read)).await {
+        match view {
+            Ok(view) => {
+                rows.extend(view.rows());
+                problems.extend(view.problem().cloned());
+            }
+            Err(failure) => problems.push(failure),
+        }
+    }
+    (rows, problems)
+}
+
+pub(super) async fn all_jobs(ctx: &Context<'_>) -> (Vec<RowRef<vspc::job::Job>>, Vec<Failure>) {
+    let caller = loaders(ctx).caller();
+    everywhere(ctx, |console| Box::pin(console.jobs(caller))).await
+}
+
+pub(super) async fn all_servers(ctx: &Context<'_>) -> (Vec<RowRef<backup_server::BackupServer>>, Vec<Failure>) {
+    let caller = loaders(ctx).caller();
+    everywhere(ctx, |console| Box::pin(console.servers(caller))).await
+}
+
+pub(super) async fn all_companies(ctx: &Context<'_>) -> (Vec<RowRef<Organization>>, Vec<Failure>) {
+    let caller = loaders(ctx).caller();
+    everywhere(ctx, |console| Box::pin(console.organizations(caller))).await
+}
+
+pub(super) fn is_from(estate: &Estate, upstream: UpstreamId, names: Option<&Vec<String>>) -> bool {
+    let name = || estate.status(upstream).map(|status| status.name.clone());
+    names.is_none_or(|names| names.iter().any(|wanted| name().as_deref() == Some(wanted.as_str())))
+}
+
+pub(super) fn contains(name: &str, part: Option<&String>) -> bool {
+    part.is_none_or(|part| name.to_lowercase().contains(&part.to_lowercase()))
+}
+
+/// The one row that was asked for: not found in half a list is a failure, several are a question back.
+pub(super) fn the_one<T>(mut found: Vec<T>, problems: Vec<Failure>, several: impl FnOnce(&[T]) -> String) -> Option<Result<T>> {
+    match (found.len(), problems.first()) {
+        (0, Some(problem)) => Some(Err(error::upstream(problem))),
+        (0, None) => None,
+        (1, _) => found.pop().map(Ok),
+        _ => Some(Err(bad_input(several(&found)))),
+    }
+}
