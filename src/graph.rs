@@ -33,7 +33,10 @@ mod tape_coverage;
 mod tape_job;
 mod upstream;
 
-use crate::{estate::Failure, loaders::Loaders};
+use crate::{
+    estate::{Failure, ListedRow, RowRef, console::Rows},
+    loaders::Loaders,
+};
 use async_graphql::{Context, EmptyMutation, EmptySubscription, SDLExportOptions, SchemaBuilder};
 use std::sync::Arc;
 
@@ -77,6 +80,14 @@ fn loaders<'a>(ctx: &Context<'a>) -> &'a Loaders {
 /// A nullable field from an answer: nothing, a value, or an error that costs this field alone.
 fn nullable<T>(answer: Result<Option<T>, Failure>) -> Option<async_graphql::Result<T>> {
     answer.map_err(|failure| error::upstream(&failure)).transpose()
+}
+
+/// The rows of an answer, and why there may be more: a failure is an empty list that is not whole.
+fn rows_of<T: ListedRow>(answer: Result<Rows<T>, Failure>) -> (Vec<RowRef<T>>, Vec<Failure>) {
+    match answer {
+        Ok(rows) => (rows.rows, rows.problem.into_iter().collect()),
+        Err(failure) => (Vec::new(), vec![failure]),
+    }
 }
 
 /// Says beside the data why a list is not whole.

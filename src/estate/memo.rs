@@ -1,30 +1,31 @@
-//! Remembers one thing worked out from several snapshots, for as long as none of them was read anew.
+//! Remembers what was worked out from several snapshots, for as long as none of them was read anew.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use moka::future::Cache;
+use std::sync::Arc;
 
-/// A value and the generations that it was worked out from.
-#[derive(Debug)]
-pub(super) struct Memo<V>(Mutex<Option<(Vec<u64>, Arc<V>)>>);
+/// How many sets of snapshots are remembered: the present one, and the one that others are still reading.
+const REMEMBERED: u64 = 2;
 
-impl<V> Default for Memo<V> {
+/// A value by the generations that it was worked out from. However many ask at once, it is worked out once.
+pub(super) struct Memo<V>(Cache<Vec<u64>, Arc<V>>);
+
+impl<V: Send + Sync + 'static> Default for Memo<V> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Cache::new(REMEMBERED))
     }
 }
 
 impl<V: Send + Sync + 'static> Memo<V> {
     /// The remembered value if these are its generations; else what `work` gives, done off the async threads.
-    pub async fn get(&self, generations: Vec<u64>, work: impl FnOnce() -> V + Send + 'static) -> Arc<V> {
-        if let Some((known, value)) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
-            && *known == generations
-        {
-            return value.clone();
-        }
-        let value = match tokio::task::spawn_blocking(work).await {
-            Ok(value) => Arc::new(value),
-            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
-        };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((generations, value.clone()));
-        value
+    pub(super) async fn get(&self, generations: Vec<u64>, work: impl FnOnce() -> V + Send + 'static) -> Arc<V> {
+        self.0
+            .get_with(generations, async {
+                match tokio::task::spawn_blocking(work).await {
+                    Ok(value) => Arc::new(value),
+                    // a panic goes on where the value was wanted; there is no other way to end without one
+                    Err(failed) => std::panic::resume_unwind(failed.try_into_panic().unwrap_or_else(|stopped| Box::new(stopped))),
+                }
+            })
+            .await
     }
 }

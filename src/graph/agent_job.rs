@@ -5,6 +5,7 @@ use super::{
     job::JobFields,
     loaders, nullable,
     page::PageArgs,
+    rows_of,
     scalars::{int, text},
 };
 use crate::{
@@ -74,11 +75,7 @@ impl AgentJobFields {
         #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentJobObjectConnection> {
-        let answer = loaders(ctx).ask(ObjectsOf(self.0.clone()), Default::default()).await;
-        let (rows, problems) = match answer {
-            Ok(rows) => (rows.rows, rows.problem.into_iter().collect()),
-            Err(failure) => (Vec::new(), vec![failure]),
-        };
+        let (rows, problems) = rows_of(loaders(ctx).ask(ObjectsOf(self.0.clone()), Default::default()).await);
         let objects = rows.into_iter().map(|row| AgentJobObject::of_job(row, self.0.0.clone())).collect();
         object_page(ctx, objects, problems, &format!("Job {:?}", self.0.key()), filter, PageArgs { first, after })
     }

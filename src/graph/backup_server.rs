@@ -13,11 +13,12 @@ use super::{
     origin::Origin,
     page::{self, ListMark, Page, PageArgs, Place, SortValue},
     repository::Repository,
+    rows_of,
     scalars::{UUID, text},
     tape_job::{TapeJob, TapeJobConnection},
 };
 use crate::{
-    estate::{CompanyKey, Failure, RowRef, ServerKey},
+    estate::{CompanyKey, Failure, RowRef, ServerKey, console::Rows},
     loaders::{company::CompanyOf, job::JobRow, link::LinksOf, server::JobsOf},
     upstream::vspc::{self, linked_job::LinkFamily},
 };
@@ -53,6 +54,21 @@ connection! {
     RepositoryConnection, RepositoryEdge, Repository
 }
 
+/// Cuts servers. They go by name.
+pub fn server_page(
+    ctx: &Context<'_>,
+    rows: Vec<RowRef<vspc::backup_server::BackupServer>>,
+    problems: &[Failure],
+    parent: &str,
+    args: &PageArgs,
+) -> Result<BackupServerConnection> {
+    let mark = ListMark::of(&["backupServers", parent]);
+    let page = page::cut(rows, args, mark, &[false], |row| {
+        Place::new(vec![SortValue::name(&row.name)], format!("{}:{}", row.upstream().0, row.instance_uid))
+    })?;
+    Ok(BackupServerConnection::new(ctx, page, problems, BackupServer::from))
+}
+
 impl From<RowRef<vspc::backup_server::BackupServer>> for BackupServer {
     fn from(row: RowRef<vspc::backup_server::BackupServer>) -> Self {
         Self(row)
@@ -73,10 +89,7 @@ impl BackupServer {
         order: Option<Vec<JobOrder>>,
         args: PageArgs,
     ) -> Result<(Page<RowRef<vspc::job::Job>>, Vec<Failure>)> {
-        let (mut rows, problems) = match loaders(ctx).ask(JobsOf(self.key()), Default::default()).await {
-            Ok(rows) => (rows.rows, rows.problem.into_iter().collect()),
-            Err(failure) => (Vec::new(), vec![failure]),
-        };
+        let (mut rows, problems) = rows_of(loaders(ctx).ask(JobsOf(self.key()), Default::default()).await);
         if !kinds.is_empty() {
             rows.retain(|job| kinds.contains(&JobKind::of(job.r#type.as_deref())));
         }
@@ -225,13 +238,10 @@ impl BackupServer {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<RepositoryConnection> {
         let loaders = loaders(ctx);
-        let (rows, problems) = match loaders.estate().console(self.0.upstream()) {
-            Some(console) => match console.repositories_of_server(loaders.caller(), self.0.instance_uid).await {
-                Ok(rows) => (rows.rows, rows.problem.into_iter().collect()),
-                Err(failure) => (Vec::new(), vec![failure]),
-            },
-            None => (Vec::new(), Vec::new()),
-        };
+        let (rows, problems) = rows_of(match loaders.estate().console(self.0.upstream()) {
+            Some(console) => console.repositories_of_server(loaders.caller(), self.0.instance_uid).await,
+            None => Ok(Rows::default()),
+        });
         let mark = ListMark::of(&["repositories", &format!("{:?}", self.key())]);
         let page = page::cut(rows, &PageArgs { first, after }, mark, &[false], |row| {
             Place::new(vec![SortValue::name(&row.name)], row.instance_uid.to_string())

@@ -1,18 +1,19 @@
 //! `Company`: an organization that backups are made for.
 
 use super::{
-    backup_server::{BackupServer, BackupServerConnection},
+    backup_server::{BackupServerConnection, server_page},
     connection::connection,
     id::Key,
     job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, job_page},
     loaders,
     origin::Origin,
-    page::{self, ListMark, PageArgs, Place, SortValue},
+    page::PageArgs,
+    rows_of,
     scalars::{UUID, text},
 };
 use crate::{
-    estate::{CompanyKey, RowRef},
+    estate::{CompanyKey, RowRef, console::Rows},
     upstream::vspc::organization::Organization,
 };
 use async_graphql::{Context, Description, ID, InputObject, Object, Result};
@@ -145,13 +146,10 @@ impl Company {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<JobConnection> {
         let loaders = loaders(ctx);
-        let (rows, problems) = match loaders.estate().console(self.0.upstream()) {
-            Some(console) => match console.jobs_of_company(loaders.caller(), self.0.instance_uid).await {
-                Ok(rows) => (rows.rows, rows.problem.into_iter().collect()),
-                Err(failure) => (Vec::new(), vec![failure]),
-            },
-            None => (Vec::new(), Vec::new()),
-        };
+        let (rows, problems) = rows_of(match loaders.estate().console(self.0.upstream()) {
+            Some(console) => console.jobs_of_company(loaders.caller(), self.0.instance_uid).await,
+            None => Ok(Rows::default()),
+        });
         let list = format!("jobs {:?}", self.key());
         let page = job_page(loaders.estate(), rows, &list, filter, order_by, &PageArgs { first, after })?;
         Ok(JobConnection::new(ctx, page, &problems, Job::from))
@@ -165,18 +163,11 @@ impl Company {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
         let loaders = loaders(ctx);
-        let (rows, problems) = match loaders.estate().console(self.0.upstream()) {
-            Some(console) => match console.servers_of_company(loaders.caller(), self.0.instance_uid).await {
-                Ok(rows) => (rows.rows, rows.problem.into_iter().collect()),
-                Err(failure) => (Vec::new(), vec![failure]),
-            },
-            None => (Vec::new(), Vec::new()),
-        };
-        let mark = ListMark::of(&["backupServers", &format!("{:?}", self.key())]);
-        let page = page::cut(rows, &PageArgs { first, after }, mark, &[false], |row| {
-            Place::new(vec![SortValue::name(&row.name)], row.instance_uid.to_string())
-        })?;
-        Ok(BackupServerConnection::new(ctx, page, &problems, BackupServer::from))
+        let (rows, problems) = rows_of(match loaders.estate().console(self.0.upstream()) {
+            Some(console) => console.servers_of_company(loaders.caller(), self.0.instance_uid).await,
+            None => Ok(Rows::default()),
+        });
+        server_page(ctx, rows, &problems, &format!("{:?}", self.key()), &PageArgs { first, after })
     }
 
     /// Where this row came from, and how fresh it is.

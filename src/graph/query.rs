@@ -5,7 +5,7 @@ use super::{
     agent_session::{AgentSession, AgentSessionConnection, SessionFilter, SessionOrder, ordered_session_page, top_level},
     backup_agent_job::{BackupAgentJob, BackupAgentJobConnection},
     backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
-    backup_server::{BackupServer, BackupServerConnection, BackupServerFilter},
+    backup_server::{BackupServer, BackupServerConnection, BackupServerFilter, server_page},
     company::{Company, CompanyConnection, CompanyFilter},
     error::bad_input,
     fleet::{all_companies, all_jobs, all_servers, contains, everywhere, is_from, the_one},
@@ -73,11 +73,8 @@ impl Query {
                 && contains(&row.name, filter.name_contains.as_ref())
                 && filter.company_uid.is_none_or(|company| row.organization_uid.is_some_and(|owner| owner.0 == company.0))
         };
-        let mark = ListMark::of(&["backupServers", &format!("{filter:?}")]);
-        let page = page::cut(rows.into_iter().filter(wanted).collect(), &PageArgs { first, after }, mark, &[false], |row| {
-            Place::new(vec![SortValue::name(&row.name)], format!("{}:{}", row.upstream().0, row.instance_uid))
-        })?;
-        Ok(BackupServerConnection::new(ctx, page, &problems, BackupServer::from))
+        let rows = rows.into_iter().filter(wanted).collect();
+        server_page(ctx, rows, &problems, &format!("{filter:?}"), &PageArgs { first, after })
     }
 
     /// One backup server by its id or its name; null when there is none. A name that several servers have is an error

@@ -3,6 +3,11 @@
 use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::Value;
 
+/// A text; null is an empty one.
+pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.unwrap_or_default())
+}
+
 /// A number, or the text of one; null, missing and empty are `None`.
 pub(super) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     match Value::deserialize(deserializer)? {

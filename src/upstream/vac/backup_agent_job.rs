@@ -21,7 +21,7 @@ pub struct BackupAgentJob {
     pub id: Option<JobUid>,
     #[serde(alias = "lastSessionStatusId")]
     pub last_session_status: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
     pub description: Option<String>,
     #[serde(alias = "operationModeId")]

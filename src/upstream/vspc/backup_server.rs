@@ -3,7 +3,7 @@
 use super::{List, Vspc};
 use crate::{
     uid::{self, CompanyUid, OtherUid, ServerUid},
-    upstream::{error::Error, pager::Row},
+    upstream::{error::Error, lenient, pager::Row},
 };
 use serde::Deserialize;
 
@@ -13,7 +13,7 @@ use serde::Deserialize;
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct BackupServer {
     pub instance_uid: ServerUid,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
     #[serde(default, deserialize_with = "uid::optional")]
     pub organization_uid: Option<CompanyUid>,

@@ -6,7 +6,7 @@ use super::{List, Vspc};
 use crate::{
     time,
     uid::{self, CompanyUid, JobUid, OtherUid, ServerUid, UniqueJobUid},
-    upstream::{error::Error, pager::Row},
+    upstream::{error::Error, lenient, pager::Row},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -20,7 +20,7 @@ pub struct Job {
     /// 3.5.1 and later.
     #[serde(default, deserialize_with = "uid::optional")]
     pub unique_uid: Option<UniqueJobUid>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
     pub description: Option<String>,
     pub created_by: Option<String>,

@@ -1,7 +1,10 @@
 //! `GET /organizations`: companies, resellers and the provider itself.
 
 use super::{List, Vspc};
-use crate::{uid::CompanyUid, upstream::pager::Row};
+use crate::{
+    uid::CompanyUid,
+    upstream::{lenient, pager::Row},
+};
 use serde::Deserialize;
 
 /// `Organization`.
@@ -10,7 +13,7 @@ use serde::Deserialize;
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct Organization {
     pub instance_uid: CompanyUid,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
     pub alias: Option<String>,
     pub r#type: Option<String>,

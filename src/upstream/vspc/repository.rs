@@ -3,7 +3,7 @@
 use super::{List, Vspc};
 use crate::{
     uid::{RepositoryUid, ServerUid},
-    upstream::pager::Row,
+    upstream::{lenient, pager::Row},
 };
 use serde::Deserialize;
 
@@ -13,7 +13,7 @@ use serde::Deserialize;
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct Repository {
     pub instance_uid: RepositoryUid,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
     /// The default repository has the same id on every server: only with the server is it one.
     pub backup_server_uid: ServerUid,
