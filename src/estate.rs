@@ -65,8 +65,8 @@ keys! {
     RepositoryKey { /** The server. */ server: ServerUid, /** The repository on it. */ repository: RepositoryUid }
     /// A session of an Enterprise Manager.
     SessionKey { /** The session. */ session: SessionUid }
-    /// An agent of a v2 API.
-    AgentKey { /** The agent. */ agent: AgentUid }
+    /// An agent that a backup server manages.
+    BackupAgentKey { /** The server. */ server: ServerUid, /** The agent on it. */ agent: AgentUid }
 }
 
 impl JobKey {

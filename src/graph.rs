@@ -11,6 +11,7 @@ pub mod scalars;
 mod agent_job;
 mod agent_job_object;
 mod agent_session;
+mod backup_agent;
 mod backup_agent_job;
 mod backup_copy_job;
 mod backup_server;

@@ -7,6 +7,7 @@
 //! batch is all the keys of a level, always, and what a query costs upstream does not depend on threads or timers.
 
 pub mod agent_job;
+pub mod backup_agent;
 pub mod company;
 pub mod coverage;
 pub mod job;

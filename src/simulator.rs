@@ -91,6 +91,11 @@ impl Simulator {
         self.journal.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
     }
 
+    /// The kinds of token grants that were asked for so far, oldest first; forgets them.
+    pub fn take_grants(&self) -> Vec<String> {
+        self.sessions.take_grants()
+    }
+
     /// Ends every session and token.
     pub fn expire_sessions(&self) {
         self.sessions.expire();

@@ -13,11 +13,12 @@ use super::{
 };
 use crate::{
     time::Clock,
-    uid::{CompanyUid, JobUid, ObjectUid, RepositoryUid, ServerUid, UniqueJobUid},
+    uid::{AgentUid, CompanyUid, JobUid, ObjectUid, RepositoryUid, ServerUid, UniqueJobUid},
     upstream::vspc::{
         Vspc,
         agent_job::AgentJob,
         agent_job_object::AgentJobObject,
+        backup_agent::BackupAgent,
         backup_copy_job::BackupCopyJob,
         backup_server::BackupServer,
         computer_backup::ComputerBackup,
@@ -72,6 +73,7 @@ pub struct Console {
     copy_links: LinkLists<sources::CopyLinks>,
     tape_repositories: Resource<Infallible, LinkedRepository, sources::TapeRepositories>,
     computer_backups: Resource<Infallible, ComputerBackup, sources::ComputerBackups>,
+    agents: Resource<(ServerUid, AgentUid), BackupAgent, sources::Agents>,
     repositories: Resource<Infallible, Repository, sources::Repositories>,
     organizations: Resource<Infallible, Organization, sources::Organizations>,
     mapping: Resource<Infallible, ManagedBackupServer, sources::Mapping>,
@@ -97,6 +99,7 @@ impl Console {
             copy_links: LinkLists::new(resource!(CopyLinks, links)),
             tape_repositories: resource!(TapeRepositories, links),
             computer_backups: resource!(ComputerBackups, repositories),
+            agents: resource!(Agents, servers),
             repositories: resource!(Repositories, repositories),
             organizations: resource!(Organizations, companies),
             mapping: resource!(Mapping, servers),
@@ -203,6 +206,22 @@ impl Console {
         let all = self.organizations.all().await;
         answer(companies.iter().map(|company| (*company, all.clone())).collect(), caller, |view, company| {
             one(view, view.index().uid.of(company))
+        })
+    }
+
+    /// The agents with these ids, each on its own server.
+    pub async fn agents_by_key(
+        &self,
+        caller: &Caller,
+        keys: &[(ServerUid, AgentUid)],
+    ) -> Answers<(ServerUid, AgentUid), Option<RowRef<BackupAgent>>> {
+        let read = self.agents.gather(keys).await;
+        answer(read, caller, |view, (server, agent)| {
+            let is_its = |row: &RowRef<BackupAgent>| row.backup_server_uid.is_none_or(|of_row| of_row == *server);
+            match (view.pick(view.index().uid.of(agent)).find(is_its), view.problem()) {
+                (None, Some(problem)) => Err(problem.clone()),
+                (found, _) => Ok(found),
+            }
         })
     }
 

@@ -7,9 +7,9 @@ use crate::{
         enterprise_manager::{managed_server::ManagedServer, session::Session},
         vac::backup_agent_job::BackupAgentJob,
         vspc::{
-            agent_job::AgentJob, agent_job_object::AgentJobObject, backup_copy_job::BackupCopyJob, backup_server::BackupServer,
-            computer_backup::ComputerBackup, enterprise_manager::ManagedBackupServer, job::Job, linked_job::LinkedJob,
-            linked_repository::LinkedRepository, organization::Organization, repository::Repository,
+            agent_job::AgentJob, agent_job_object::AgentJobObject, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
+            backup_server::BackupServer, computer_backup::ComputerBackup, enterprise_manager::ManagedBackupServer, job::Job,
+            linked_job::LinkedJob, linked_repository::LinkedRepository, organization::Organization, repository::Repository,
         },
     },
 };
@@ -68,6 +68,9 @@ indexes! {
     }
     ComputerBackup => ComputerBackupIndex {
         job: JobUid = |row| row.job_uid,
+    }
+    BackupAgent => BackupAgentIndex {
+        uid: AgentUid = |row| [row.instance_uid],
     }
     Repository => RepositoryIndex {
         key: (ServerUid, RepositoryUid) = |row| [(row.backup_server_uid, row.instance_uid)],

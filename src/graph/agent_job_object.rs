@@ -3,6 +3,7 @@
 use super::{
     agent_job::AgentJob,
     agent_session::{AgentSession, AgentSessionConnection, SessionFilter, session_page},
+    backup_agent::BackupAgent,
     backup_server::BackupServer,
     company::Company,
     connection::connection,
@@ -16,8 +17,9 @@ use super::{
     tape_coverage::TapeCoverage,
 };
 use crate::{
-    estate::{CompanyKey, Failure, JobKey, MachineKey, RowRef, ServerKey, company_of},
+    estate::{BackupAgentKey, CompanyKey, Failure, JobKey, MachineKey, RowRef, ServerKey, company_of},
     loaders::{
+        backup_agent::BackupAgentOf,
         company::CompanyOf,
         coverage::CoverageOf,
         job::{JobOf, JobRow},
@@ -237,6 +239,13 @@ impl AgentJobObject {
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
         let key = ServerKey { upstream: self.row.upstream(), server: self.row.backup_server_uid? };
         nullable(loaders(ctx).ask(ServerOf(key), None).await.map(|row| row.map(BackupServer::from)))
+    }
+
+    /// The backup agent on the machine; null when the row names none, or the backup server no longer manages it.
+    async fn agent(&self, ctx: &Context<'_>) -> Option<Result<BackupAgent>> {
+        let (server, agent) = (self.row.backup_server_uid?, self.row.agent_uid?);
+        let key = BackupAgentKey { upstream: self.row.upstream(), server, agent };
+        nullable(loaders(ctx).ask(BackupAgentOf(key), None).await.map(|row| row.map(|row| BackupAgent::new(key, row))))
     }
 
     /// The company whose machine it is: the job's; null when it is nobody's.

@@ -1,7 +1,7 @@
 //! Global ids: opaque to callers, stable over renames: the upstream's name, the type, the key.
 
 use crate::{
-    estate::{CompanyKey, Estate, JobKey, RepositoryKey, ServerKey, SessionKey, UpstreamId},
+    estate::{BackupAgentKey, CompanyKey, Estate, JobKey, RepositoryKey, ServerKey, SessionKey, UpstreamId},
     uid::{self, AgentUid, JobUid, ObjectUid, ServerUid},
 };
 use async_graphql::ID;
@@ -26,6 +26,8 @@ pub enum Key {
         /// The machine.
         object: ObjectUid,
     },
+    /// An agent that a backup server manages.
+    BackupAgent(BackupAgentKey),
     /// A session.
     AgentSession(SessionKey),
     /// A job of a standalone agent.
@@ -56,6 +58,7 @@ impl Key {
                 let server = server.map(|server| server.to_string()).unwrap_or_default();
                 format!("AgentJobObject:{}:{server}:{job}:{object}", name(upstream))
             }
+            Key::BackupAgent(key) => format!("BackupAgent:{}:{}:{}", name(&key.upstream), key.server, key.agent),
             Key::AgentSession(key) => format!("AgentSession:{}:{}", name(&key.upstream), key.session),
             Key::BackupAgentJob { upstream, agent, job: Ok(job) } => format!("BackupAgentJob:{}:{agent}:{job}", name(upstream)),
             Key::BackupAgentJob { upstream, agent, job: Err(named) } => format!("BackupAgentJob:{}:{agent}::{named}", name(upstream)),
@@ -80,6 +83,7 @@ impl Key {
                 let server = if rest.first()?.is_empty() { None } else { Some(guid(0)?.into()) };
                 Key::AgentJobObject { upstream, server, job: guid(1)?.into(), object: guid(2)?.into() }
             }
+            ("BackupAgent", 2) => Key::BackupAgent(BackupAgentKey { upstream, server: guid(0)?.into(), agent: guid(1)?.into() }),
             ("AgentSession", 1) => Key::AgentSession(SessionKey { upstream, session: guid(0)?.into() }),
             ("BackupAgentJob", 2) => Key::BackupAgentJob { upstream, agent: guid(0)?.into(), job: Ok(guid(1)?.into()) },
             ("BackupAgentJob", 3) => Key::BackupAgentJob { upstream, agent: guid(0)?.into(), job: Err((*rest.get(2)?).to_owned()) },

@@ -1,12 +1,13 @@
 //! `Node`: anything with a global id, found by it.
 
 use super::{
-    agent_job::AgentJob, agent_job_object::AgentJobObject, agent_session::AgentSession, backup_agent_job::BackupAgentJob,
-    backup_copy_job::BackupCopyJob, backup_server::BackupServer, company::Company, id::Key, interface::interface, job::Job, loaders,
-    nullable, other_job::OtherJob, repository::Repository, tape_job::TapeJob, upstream::Upstream,
+    agent_job::AgentJob, agent_job_object::AgentJobObject, agent_session::AgentSession, backup_agent::BackupAgent,
+    backup_agent_job::BackupAgentJob, backup_copy_job::BackupCopyJob, backup_server::BackupServer, company::Company, id::Key,
+    interface::interface, job::Job, loaders, nullable, other_job::OtherJob, repository::Repository, tape_job::TapeJob, upstream::Upstream,
 };
 use crate::loaders::{
-    agent_job::AgentJobOf, company::CompanyOf, job::JobOf, repository::RepositoryOf, server::ServerOf, session::SessionOf,
+    agent_job::AgentJobOf, backup_agent::BackupAgentOf, company::CompanyOf, job::JobOf, repository::RepositoryOf, server::ServerOf,
+    session::SessionOf,
 };
 use async_graphql::{Context, ID, Object, Result};
 
@@ -30,6 +31,7 @@ interface! {
     OtherJob(OtherJob),
     AgentJobObject(AgentJobObject),
     AgentSession(AgentSession),
+    BackupAgent(BackupAgent),
     BackupAgentJob(BackupAgentJob),
     BackupServer(BackupServer),
     Company(Company),
@@ -61,6 +63,9 @@ impl Node {
             Key::AgentJobObject { upstream, server, job, object } => {
                 let found = estate.console(upstream)?.object(loaders.caller(), server, job, object).await;
                 nullable(found.map(|row| row.map(|row| AgentJobObject::new(row).into())))
+            }
+            Key::BackupAgent(key) => {
+                nullable(loaders.ask(BackupAgentOf(key), None).await.map(|row| row.map(|row| BackupAgent::new(key, row).into())))
             }
             Key::AgentSession(key) => {
                 nullable(loaders.ask(SessionOf(key), None).await.map(|session| session.map(|session| AgentSession::from(session).into())))

@@ -53,6 +53,7 @@ fn servers(estate: &Estate, rest: &[&str], expand: bool) -> Found {
     let everywhere = |_: usize| true;
     match rest {
         [] => Found::List(estate.servers.iter().map(server).collect()),
+        ["agents"] => Found::List(estate.machines.iter().map(|row| agent(estate, row)).collect()),
         ["repositories"] => Found::List(estate.repositories.iter().map(|row| repository(estate, row)).collect()),
         ["jobs", rest @ ..] => jobs(estate, rest, expand, &everywhere),
         [uid, rest @ ..] => {
@@ -60,6 +61,10 @@ fn servers(estate: &Estate, rest: &[&str], expand: bool) -> Found {
             let Some(place) = estate.servers.iter().position(|server| server.uid == uid) else { return Found::Missing };
             match rest {
                 [] => Found::One(server(&estate.servers[place])),
+                ["agents", agent_uid] => {
+                    let is_it = |row: &&Machine| estate.jobs[row.job].server == place && row.agent.to_string() == *agent_uid;
+                    estate.machines.iter().find(is_it).map_or(Found::Missing, |row| Found::One(agent(estate, row)))
+                }
                 ["repositories"] => {
                     Found::List(estate.repositories.iter().filter(|row| row.server == place).map(|row| repository(estate, row)).collect())
                 }
@@ -205,6 +210,16 @@ fn machine(estate: &Estate, row: &Machine) -> Value {
     unique(server, row.unique_uid, &mut value, "uniqueUid");
     unique(server, job.unique_uid, &mut value, "uniqueJobUid");
     value
+}
+
+fn agent(estate: &Estate, row: &Machine) -> Value {
+    let job = &estate.jobs[row.job];
+    json!({
+        "instanceUid": row.agent, "name": row.computer.split('.').next(), "machineName": row.computer, "guestOs": "Windows Server 2022",
+        "version": "6.3.2.1205", "biosUid": row.unique_uid, "ipAddresses": ["192.0.2.10"], "protectionGroups": [],
+        "backupServerUid": estate.servers[job.server].uid, "isUnmanaged": false, "installationStatus": "Installed", "license": "Server",
+        "licenseStatus": "Licensed", "osType": job.os,
+    })
 }
 
 fn backup(estate: &Estate, row: &Machine) -> Value {

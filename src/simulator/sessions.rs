@@ -14,9 +14,14 @@ use uuid::Uuid;
 /// Enterprise Manager ends a session that was idle this long.
 const IDLE: Duration = Duration::from_secs(15 * 60);
 
+/// For how long a token is taken after it has run out.
+const GRACE: Duration = Duration::from_secs(60);
+
 #[derive(Default)]
 struct Open {
     count: u64,
+    /// The kinds of grants that were asked for, in order.
+    grants: Vec<String>,
     /// Bearer tokens, and until when they hold.
     tokens: HashMap<String, Instant>,
     refresh: HashMap<String, ()>,
@@ -41,11 +46,16 @@ impl Sessions {
         open.logons.clear();
     }
 
+    pub fn take_grants(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().grants)
+    }
+
     /// `POST …/token`.
     pub fn token(&self, ask: &Ask, wants_read_only: bool) -> Response {
         let form = ask.form();
         let field = |name: &str| form.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
         let mut open = self.lock();
+        open.grants.push(field("grant_type").to_owned());
         let is_known = match field("grant_type") {
             "password" => field("username") == USER && field("password") == PASSWORD,
             "refresh_token" => open.refresh.remove(field("refresh_token")).is_some(),
@@ -60,7 +70,8 @@ impl Sessions {
         }
         open.count += 1;
         let (access, refresh) = (format!("access-{}", open.count), format!("refresh-{}", open.count));
-        open.tokens.insert(access.clone(), Instant::now() + self.lifetime);
+        // like the vendors' servers, these are not strict about the last minute
+        open.tokens.insert(access.clone(), Instant::now() + self.lifetime + GRACE);
         open.refresh.insert(refresh.clone(), ());
         let body = json!({"access_token": access, "refresh_token": refresh, "token_type": "bearer", "expires_in": self.lifetime.as_secs()});
         json_body(StatusCode::OK, &body)

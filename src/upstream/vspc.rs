@@ -5,6 +5,7 @@
 
 pub mod agent_job;
 pub mod agent_job_object;
+pub mod backup_agent;
 pub mod backup_copy_job;
 pub mod backup_server;
 pub mod computer_backup;

@@ -80,6 +80,86 @@ async fn check_prints_a_table_and_fails_when_an_upstream_does_not_let_us_in() {
     assert!(told.contains("FAILED") && told.contains("UPSTREAM_UNAUTHORIZED") && !told.contains("canary-secret"), "{told}");
 }
 
+/// Asks a gateway that a child process runs, until it answers.
+async fn ask_child(address: &str, query: &str) -> serde_json::Value {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let started = std::time::Instant::now();
+    loop {
+        let body = serde_json::json!({"query": query}).to_string();
+        let sent = client.post(format!("http://{address}/graphql")).header("content-type", "application/json").body(body).send().await;
+        if let Ok(response) = sent {
+            return serde_json::from_str(&response.text().await.unwrap()).unwrap();
+        }
+        assert!(started.elapsed() < crate::world::PATIENCE, "the gateway never listened");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_the_log_even_when_everything_is_logged() {
+    let (apis, at) = listen().await;
+    let simulator = Simulator::new(generate::generate(Scale::Small, 1, crate::world::now()), Options::default());
+    tokio::spawn(simulator.clone().run(apis, std::future::pending()));
+    let (reserved, address) = listen().await;
+    drop(reserved);
+    let file = File::new(
+        "canaries",
+        &format!(
+            "[server]\nlisten = \"{address}\"\n\n[[upstream]]\nname = \"key\"\nkind = \"vspc\"\nurl = \"http://{at}\"\nauth = {{ api_key_env = \"KEY\" }}\n\n[[upstream]]\nname = \"msp\"\nkind = \"vspc\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"RIGHT\" }}\n\n[[upstream]]\nname = \"em\"\nkind = \"enterprise-manager\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"RIGHT\" }}\n\n[[upstream]]\nname = \"wrong\"\nkind = \"enterprise-manager\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"WRONG\" }}\n"
+        ),
+    );
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_veeam-graph"));
+    serve
+        .args(["serve", "--config", file.path()])
+        .env("RUST_LOG", "trace")
+        .env("RIGHT", PASSWORD)
+        .env("WRONG", "canary-password")
+        .env("KEY", "canary-api-key");
+    let child = serve.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let pid = child.id().to_string();
+    let collected = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
+    let answer = ask_child(&address.to_string(), "{ jobs { complete } agentSessions { complete } companies { complete } }").await;
+    assert!(crate::world::codes(&answer).contains(&"UPSTREAM_UNAUTHORIZED"), "{answer}");
+    Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    let output = collected.await.unwrap();
+    let log = format!("{}{}{answer}", text(&output.stdout), text(&output.stderr));
+    assert!(log.contains("a request was answered") && log.contains("TRACE"), "the log is not as full as it should be");
+    use base64::Engine;
+    let basic = |password: &str| base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{password}"));
+    // passwords, keys, what they are sent as, and the tokens that came back
+    for secret in
+        ["canary-api-key", "canary-password", PASSWORD, &basic("canary-password"), &basic(PASSWORD), "access-", "refresh-", "NWU1NTAwMDA"]
+    {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret} is in the log");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_is_not_ready_before_every_upstream_is_known() {
+    let (apis, at) = listen().await;
+    let simulator = Simulator::new(generate::generate(Scale::Small, 1, crate::world::now()), Options::default());
+    simulator.faults.add([veeam_graph::simulator::Fault {
+        path: "/api/v3/about".to_owned(),
+        times: None,
+        kind: veeam_graph::simulator::FaultKind::Hang,
+    }]);
+    tokio::spawn(simulator.clone().run(apis, std::future::pending()));
+    let (listener, address) = listen().await;
+    let upstreams = vec![crate::world::upstream("msp", veeam_graph::config::Kind::Vspc, at, crate::world::password())];
+    let config = veeam_graph::config::Config {
+        server: veeam_graph::config::Server { listen: address, drain: std::time::Duration::ZERO },
+        upstreams,
+    };
+    tokio::spawn(async move { veeam_graph::app::run(&config, listener, veeam_graph::time::Clock::System, std::future::pending()).await });
+    assert!(ask_child(&address.to_string(), "{ __typename }").await["data"].is_object());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let ready = client.get(format!("http://{address}/health/ready")).send().await.unwrap();
+    assert_eq!(ready.status(), 503);
+    assert!(ready.text().await.unwrap().contains(r#"{"name":"msp","state":"unknown"}"#));
+}
+
 #[test]
 fn schema_prints_the_committed_file() {
     let output = run(&["schema"], &[]);

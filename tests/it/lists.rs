@@ -159,6 +159,37 @@ async fn every_global_id_leads_back_to_its_object() {
     assert_eq!(gone, json!({"a": null, "b": null}));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_leads_to_its_agent_on_its_own_server() {
+    let world = World::small().await;
+    let estate = world.simulator.estate();
+    let data = world.data("{ agentJobObjects(first: 500) { nodes { computer agentUid backupServer { uid } agent { id uid machineName osType version backupServer { uid } } } } }").await;
+    assert_eq!(array(&data["agentJobObjects"]["nodes"]).len(), estate.machines.len());
+    for machine in array(&data["agentJobObjects"]["nodes"]) {
+        let agent = &machine["agent"];
+        assert_eq!((&agent["uid"], &agent["machineName"]), (&machine["agentUid"], &machine["computer"]));
+        assert_eq!(agent["backupServer"], machine["backupServer"]);
+    }
+    let requests = world.requests();
+    assert_eq!(requests.iter().filter(|request| request.contains("/agents")).count(), 1, "{requests:#?}");
+    let id = &data["agentJobObjects"]["nodes"][0]["agent"]["id"];
+    let again = world.data(&format!("{{ node(id: {id}) {{ id ... on BackupAgent {{ name }} }} }}")).await;
+    assert_eq!(&again["node"]["id"], id);
+
+    let world = World::small().await;
+    let machine = estate.machines.iter().find(|machine| estate.jobs[machine.job].server == 1).unwrap();
+    let (job, server) = (&estate.jobs[machine.job], estate.servers[1].uid);
+    let query = format!(
+        "{{ job(uid: \"{}\", backupServerUid: \"{server}\") {{ ... on AgentJob {{ objects(first: 1) {{ nodes {{ agent {{ uid }} }} }} }} }} }}",
+        job.uid
+    );
+    let shown = world.data(&query).await["job"]["objects"]["nodes"][0]["agent"]["uid"].as_str().unwrap().to_owned();
+    assert!(
+        world.requests().contains(&format!("GET /api/v3/infrastructure/backupServers/{server}/agents/{shown}")),
+        "one agent is one call"
+    );
+}
+
 fn collect_ids(value: &Value, ids: &mut Vec<String>) {
     match value {
         Value::Object(map) => {

@@ -42,15 +42,31 @@ async fn a_hundred_waiters_sign_in_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_renewed_by_its_refresh_token_when_it_runs_out() {
+    // the console says that its tokens last no time at all: every read renews the one before
     let options = Options { token_seconds: Some(0), ..Options::default() };
-    // a token of no seconds is over as soon as it is there: every read asks for another
-    let (apis, at) = listen().await;
-    let simulator = Simulator::new(generate::generate(Scale::Small, 1, crate::world::now()), options);
-    tokio::spawn(simulator.clone().run(apis, std::future::pending()));
-    let world = World::over(simulator, vec![upstream("msp", Kind::Vspc, at, password())]).await;
+    let world = World::start(Setup { console_password: true, cache: nothing_kept(), options, ..Setup::default() }).await;
+    assert_eq!(world.simulator.take_grants(), ["password", "password"], "the probe's: the console's and v2's");
+    for query in ["{ jobs { complete } }", "{ companies { complete } }"] {
+        assert_eq!(codes(&world.ask(query).await), Vec::<&str>::new());
+    }
+    assert_eq!(world.simulator.take_grants(), ["refresh_token", "refresh_token"]);
+    // a refresh token that is no longer taken is no failure either
+    world.simulator.expire_sessions();
+    assert_eq!(codes(&world.ask("{ backupServers { complete } }").await), Vec::<&str>::new());
+    assert_eq!(world.simulator.take_grants(), ["refresh_token", "password"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_with_a_second_factor_is_told_apart() {
+    use axum::{Router, http::header};
+    let (listener, at) = listen().await;
+    let answer = async || ([(header::CONTENT_TYPE, "application/json")], r#"{"mfa_token":"canary","expires_in":60}"#);
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(answer)).await });
+    let unused = Simulator::new(generate::generate(Scale::Small, 1, crate::world::now()), Options::default());
+    let world = World::over(unused, vec![upstream("msp", Kind::Vspc, at, password())]).await;
     let answer = world.ask("{ jobs { complete } }").await;
     assert_eq!(codes(&answer), ["UPSTREAM_UNAUTHORIZED"]);
-    assert!(tokens(&world.requests()) <= 2, "one sign-in and one retry, no more");
+    assert!(!answer.to_string().contains("canary"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -227,6 +227,41 @@ async fn words_in_any_casing_and_words_nobody_knows() {
     assert_eq!((&future["__typename"], &future["kind"]), (&json!("OtherJob"), &json!("OTHER")));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_on_page_two_costs_that_page_and_no_more_than_the_deadline() {
+    let world = World::start(Setup { scale: Scale::Large, timeout: std::time::Duration::from_millis(1_500), ..Setup::default() }).await;
+    world.simulator.faults.add([fault("*/backupServers/jobs?limit=500&offset=500", None, FaultKind::Hang)]);
+    let answer = world.ask("{ jobs(first: 1) { complete nodes { uid } } }").await;
+    assert_eq!(answer["data"]["jobs"]["complete"], false);
+    assert_eq!(array(&answer["data"]["jobs"]["nodes"]).len(), 1);
+    assert_eq!(codes(&answer), ["UPSTREAM_TIMEOUT"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_ends_between_two_pages_is_replaced_once_and_the_list_is_whole() {
+    let world = World::start(Setup { scale: Scale::Large, console_password: true, ..Setup::default() }).await;
+    world.simulator.faults.add([fault("*/backupServers/jobs?limit=500&offset=500", Some(1), FaultKind::Expire)]);
+    let data = world.data(JOBS).await;
+    assert_eq!(data["jobs"]["totalCount"], job_count(&world.simulator.estate()));
+    assert_eq!(world.requests().iter().filter(|request| request.starts_with("POST")).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_without_end_is_cut_off() {
+    use axum::{Router, body::Body, http::header};
+    let (listener, at) = crate::world::listen().await;
+    let endless = async || {
+        let spaces = axum::body::Bytes::from_static(&[b' '; 1 << 16]);
+        let body = futures_util::stream::repeat_with(move || Ok::<_, std::io::Error>(spaces.clone()));
+        ([(header::CONTENT_TYPE, "application/json")], Body::from_stream(body))
+    };
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(endless)).await });
+    let unused = World::small().await.simulator.clone();
+    let key = veeam_graph::config::Auth::ApiKey("k".into());
+    let world = World::over(unused, vec![crate::world::upstream("msp", veeam_graph::config::Kind::Vspc, at, key)]).await;
+    assert_eq!(codes(&world.ask(JOBS).await), ["UPSTREAM_INVALID"]);
+}
+
 // --- Enterprise Manager
 
 const SESSIONS: &str = "{ agentSessions(first: 500, filter: { topLevelOnly: false }) { complete totalCount nodes { uid name jobUid jobName jobType state result health progress isRetry startedAt endedAt durationSeconds failureMessage parentUid computer backupServerName matchedBy } } }";

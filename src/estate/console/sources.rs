@@ -2,7 +2,7 @@
 
 use crate::{
     estate::resource::Source,
-    uid::{JobUid, ServerUid},
+    uid::{AgentUid, JobUid, ServerUid},
     upstream::{
         Error,
         pager::{Listing, Opened, Row},
@@ -10,6 +10,7 @@ use crate::{
             List, Vspc,
             agent_job::AgentJob,
             agent_job_object::AgentJobObject,
+            backup_agent::BackupAgent,
             backup_copy_job::BackupCopyJob,
             backup_server::BackupServer,
             computer_backup::ComputerBackup,
@@ -117,6 +118,10 @@ sources! {
     ComputerBackups: ComputerBackup {
         wide: |vspc| vspc.computer_backups(),
         narrow: |_vspc, key: Infallible| match *key {}
+    }
+    Agents: BackupAgent {
+        wide: |vspc| vspc.backup_agents(),
+        narrow: |vspc, key: (ServerUid, AgentUid)| Ok(whole(vspc.backup_agent(key.0, key.1).await?.into_iter().collect()))
     }
     Repositories: Repository {
         wide: |vspc| vspc.repositories(),
