@@ -258,6 +258,8 @@ impl Console {
         let view = self.jobs(caller).await?;
         let by_unique = unique.map_or(&[][..], |unique| view.index().unique.of(&unique));
         match if by_unique.is_empty() { view.index().uid.of(&job) } else { by_unique } {
+            // part of a list can't tell that there is no other
+            [_] if by_unique.is_empty() && view.problem().is_some() => one(&view, &[]),
             [place] => one(&view, &[*place]),
             [] => one(&view, &[]),
             _ => Ok(None),

@@ -5,7 +5,7 @@
 //! the job's name; else nothing. Never the id alone across servers: restored and cloned configurations repeat them.
 //! A machine's part of a run belongs to the job of its parent.
 
-use super::{JobKey, UpstreamId, snapshot::Snapshot};
+use super::{Failure, JobKey, UpstreamId, snapshot::Snapshot};
 use crate::{
     uid::{JobUid, ManagedServerUid, ServerUid},
     upstream::{
@@ -35,9 +35,17 @@ pub enum MatchedBy {
 pub(super) struct ConsoleSide {
     pub id: UpstreamId,
     pub jobs: Arc<Snapshot<Job>>,
-    pub servers: Arc<Snapshot<BackupServer>>,
+    /// Missing when they could not be read: the map then has to do.
+    pub servers: Option<Arc<Snapshot<BackupServer>>>,
     /// Missing when it could not be read: host names then have to do.
     pub mapping: Option<Arc<Snapshot<ManagedBackupServer>>>,
+}
+
+/// What every console knows, and why that may not be all.
+pub(super) struct Fleet {
+    pub consoles: Vec<ConsoleSide>,
+    /// A console, or a list of one, that could not be read in full: what is there once may then be there again.
+    pub problem: Option<Failure>,
 }
 
 /// The sessions of one Enterprise Manager, each with its job.
@@ -93,7 +101,8 @@ impl Correlation {
     }
 
     /// Matches every session of one Enterprise Manager.
-    pub(super) fn work_out(sessions: &Snapshot<Session>, managed: Option<&Snapshot<ManagedServer>>, consoles: &[ConsoleSide]) -> Self {
+    pub(super) fn work_out(sessions: &Snapshot<Session>, managed: Option<&Snapshot<ManagedServer>>, fleet: &Fleet) -> Self {
+        let consoles = &fleet.consoles[..];
         let hosts = Hosts::of(consoles);
         let names = JobNames::of(consoles);
         let count = sessions.rows().len();
@@ -102,9 +111,9 @@ impl Correlation {
             this.servers.push(hosts.find(session, managed));
         }
         let own: Vec<_> =
-            sessions.rows().iter().zip(&this.servers).map(|(session, server)| match_one(session, *server, consoles, &names)).collect();
+            sessions.rows().iter().zip(&this.servers).map(|(session, server)| match_one(session, *server, fleet, &names)).collect();
         for (place, session) in (0u32..).zip(sessions.rows()) {
-            let (matched, machine_from) = this.place_session(place, session, sessions, &own, &names);
+            let (matched, machine_from) = this.place_session(place, session, sessions, &own, &names, fleet.problem.is_none());
             this.machine_from.push(machine_from);
             this.matches.push(matched);
         }
@@ -120,6 +129,7 @@ impl Correlation {
         sessions: &Snapshot<Session>,
         own: &[(Option<JobKey>, MatchedBy)],
         names: &JobNames,
+        is_whole: bool,
     ) -> ((Option<JobKey>, MatchedBy), Option<u32>) {
         let unmatched = (None, MatchedBy::None);
         if !is_part(session) {
@@ -134,7 +144,7 @@ impl Correlation {
             return (own.get(parent as usize).copied().unwrap_or(unmatched), from.and_then(|from| u32::try_from(from).ok()));
         }
         // The parent began before the window: the job's name is all there is, `policy - machine`.
-        let server = self.servers.get(place as usize).copied().flatten();
+        let server = self.servers.get(place as usize).copied().flatten().filter(|_| is_whole);
         match server.and_then(|server| names.policy_of(server, job_name)) {
             Some((job, from)) => ((Some(job), MatchedBy::ServerAndName), u32::try_from(from).ok()),
             None => (unmatched, None),
@@ -180,22 +190,18 @@ pub fn host_key(name: &str) -> String {
     name.split('.').next().unwrap_or_default().to_owned()
 }
 
-fn match_one(
-    session: &Session,
-    server: Option<(UpstreamId, ServerUid)>,
-    consoles: &[ConsoleSide],
-    names: &JobNames,
-) -> (Option<JobKey>, MatchedBy) {
+fn match_one(session: &Session, server: Option<(UpstreamId, ServerUid)>, fleet: &Fleet, names: &JobNames) -> (Option<JobKey>, MatchedBy) {
+    let (consoles, is_whole) = (&fleet.consoles, fleet.problem.is_none());
     if let Some((upstream, server)) = server {
         let console = consoles.iter().find(|console| console.id == upstream);
         let by_uid = session.job_uid.filter(|job| console.is_some_and(|console| !console.jobs.index().key.of(&(server, *job)).is_empty()));
         if let Some(job) = by_uid {
             return (Some(JobKey { upstream, server, job }), MatchedBy::ServerAndJobUid);
         }
-        let by_name = session.job_name.as_deref().and_then(|name| names.only((upstream, server), name));
+        let by_name = session.job_name.as_deref().filter(|_| is_whole).and_then(|name| names.only((upstream, server), name));
         return by_name.map_or((None, MatchedBy::None), |job| (Some(job), MatchedBy::ServerAndName));
     }
-    let Some(uid) = session.job_uid else { return (None, MatchedBy::None) };
+    let Some(uid) = session.job_uid.filter(|_| is_whole) else { return (None, MatchedBy::None) };
     let mut everywhere = consoles.iter().flat_map(|console| {
         let places = console.jobs.index().uid.of(&uid);
         places.iter().map(|place| JobKey { upstream: console.id, server: console.jobs.row(*place).backup_server_uid, job: uid })
@@ -222,7 +228,7 @@ impl Hosts {
                     hosts.add(address, (console.id, row.instance_uid));
                 }
             }
-            for row in console.servers.rows() {
+            for row in console.servers.iter().flat_map(|servers| servers.rows()) {
                 hosts.add(&row.name, (console.id, row.instance_uid));
             }
         }

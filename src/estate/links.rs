@@ -59,6 +59,8 @@ impl Placement {
     fn work_out(links: &Snapshot<LinkedJob>, jobs: &Snapshot<Job>) -> Self {
         let mut placement = Self::default();
         let index = jobs.index();
+        // In part of a list an id that is there once may be there again: only the console's own ids are sure then.
+        let is_whole = jobs.problem().is_none();
         let server_of = |places: &[u32]| match places {
             [place] => Some(jobs.row(*place).backup_server_uid),
             _ => None,
@@ -66,9 +68,10 @@ impl Placement {
         for (place, link) in (0u32..).zip(links.rows()) {
             let by_unique = link.unique_job_uid.map_or(&[][..], |unique| index.unique.of(&unique));
             let (by_job, by_linked) = (index.uid.of(&link.job_uid), index.uid.of(&link.linked_job_uid));
-            let placed = server_of(by_unique).or_else(|| server_of(by_job)).or_else(|| {
+            let placed = server_of(by_unique);
+            let placed = placed.or_else(|| server_of(by_job).filter(|_| is_whole)).or_else(|| {
                 // only where the tape job itself is unknown: one that is known twice is doubtful, whatever it reads
-                if by_job.is_empty() { server_of(by_linked) } else { None }
+                if by_job.is_empty() && is_whole { server_of(by_linked) } else { None }
             });
             match placed {
                 Some(server) => placement.of_server.entry(server).or_default().push(place),
@@ -133,17 +136,22 @@ impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
                     continue;
                 }
             };
+            if snapshot.rows().is_empty() && snapshot.problem().is_none() {
+                answers.insert(*server, Ok(Links::default()));
+                continue;
+            }
             let was_asked = snapshot.rows().iter().all(|row| row.asked_of == Some(*server));
-            if was_asked && !snapshot.rows().is_empty() {
+            if was_asked {
                 answers.insert(*server, Ok(whole(&snapshot, caller, *server)));
                 continue;
             }
             if placement.is_none()
                 && let Some(jobs) = jobs.take()
             {
+                // an id can only be told to be on one server by a list of all jobs
                 placement = match jobs().await {
-                    Ok(jobs) => Some(self.placement(&snapshot, &jobs).await),
-                    Err(_) => None,
+                    Ok(jobs) if jobs.problem().is_none() => Some(self.placement(&snapshot, &jobs).await),
+                    _ => None,
                 };
             }
             match &placement {
@@ -153,7 +161,6 @@ impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
                     let links = view.pick(places).map(|row| PlacedLink { row, server: Some(*server) }).collect();
                     answers.insert(*server, Ok(Links { links, problem: None }));
                 }
-                _ if snapshot.rows().is_empty() && snapshot.problem().is_none() => drop(answers.insert(*server, Ok(Links::default()))),
                 _ => unsure.push(*server),
             }
         }
@@ -167,9 +174,10 @@ impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
         F: Future<Output = Result<Arc<Snapshot<Job>>, Failure>>,
     {
         let snapshot = self.lists.all().await?;
-        let placement = self.placement(&snapshot, &jobs().await?).await;
+        let jobs = jobs().await?;
+        let placement = self.placement(&snapshot, &jobs).await;
         let view = View::new(snapshot, caller);
-        let mut problem = view.problem().cloned();
+        let mut problem = view.problem().or(jobs.problem()).cloned();
         let mut links: Vec<PlacedLink> = Vec::new();
         for (server, places) in &placement.of_server {
             if !placement.doubtful.contains(server) {

@@ -2,7 +2,7 @@
 
 use super::{
     Caller, Estate, Failure, JobKey, MachineKey, RowRef, SessionKey, UpstreamId, View,
-    correlate::{ConsoleSide, Correlation, MatchedBy},
+    correlate::{ConsoleSide, Correlation, Fleet, MatchedBy},
     history::History,
     snapshot::Snapshot,
 };
@@ -29,6 +29,8 @@ pub struct MatchedSession {
     pub server: Option<(UpstreamId, ServerUid)>,
     /// The machine that it is about, if it is one machine's part of a run.
     pub computer: Option<String>,
+    /// Without a job: what could not be read, so that nobody can tell whether there is one.
+    pub doubt: Option<Failure>,
 }
 
 impl MatchedSession {
@@ -51,6 +53,8 @@ pub struct Sessions {
 struct Correlated {
     view: View<Session>,
     correlation: Arc<Correlation>,
+    /// What could not be read of the consoles.
+    doubt: Option<Failure>,
 }
 
 impl Correlated {
@@ -58,7 +62,8 @@ impl Correlated {
         let row = self.view.get(place)?;
         let (job, matched_by) = self.correlation.job_of(place);
         let computer = self.correlation.computer_of(place, &row).map(str::to_owned);
-        Some(MatchedSession { job, matched_by, server: self.correlation.server_of(place), computer, row })
+        let doubt = if job.is_none() { self.doubt.clone() } else { None };
+        Some(MatchedSession { job, matched_by, server: self.correlation.server_of(place), computer, row, doubt })
     }
 
     fn pick(&self, places: &[u32]) -> impl Iterator<Item = MatchedSession> {
@@ -126,7 +131,7 @@ impl Estate {
             if !by_query.is_empty() {
                 let uids: BTreeSet<JobUid> = by_query.iter().map(|job| job.instance_uid).collect();
                 let correlated = match history.sessions_of_jobs(&uids.into_iter().collect()).await {
-                    Ok(snapshot) => self.correlate_few(caller, history, snapshot).await,
+                    Ok(snapshot) => Ok(self.correlate_few(caller, history, snapshot).await),
                     Err(failure) => Err(failure),
                 };
                 by_query.into_iter().for_each(|job| add_runs(&mut answers, key(job), &correlated));
@@ -159,17 +164,15 @@ impl Estate {
     }
 
     async fn matched(&self, caller: &Caller, history: &History, row: RowRef<Session>) -> MatchedSession {
-        let unmatched = MatchedSession { row: row.clone(), job: None, matched_by: MatchedBy::None, server: None, computer: None };
+        let unmatched =
+            MatchedSession { row: row.clone(), job: None, matched_by: MatchedBy::None, server: None, computer: None, doubt: None };
         // A session of the window is matched there; one from outside is matched alone, by what it says of itself.
         if let Ok(correlated) = self.correlated_if_in_hand(caller, history).await
             && let Some(known) = correlated.view.index().uid.of(&row.uid).first().and_then(|place| correlated.at(*place))
         {
             return MatchedSession { row, ..known };
         }
-        match self.correlate_few(caller, history, row.snapshot().clone()).await {
-            Ok(correlated) => correlated.at(row.place()).unwrap_or(unmatched),
-            Err(_) => unmatched,
-        }
+        self.correlate_few(caller, history, row.snapshot().clone()).await.at(row.place()).unwrap_or(unmatched)
     }
 
     async fn correlated_if_in_hand(&self, caller: &Caller, history: &History) -> Result<Correlated, ()> {
@@ -181,32 +184,44 @@ impl Estate {
 
     /// The window of one Enterprise Manager, matched with every console's jobs.
     async fn correlated(&self, caller: &Caller, history: &History) -> Result<Correlated, Failure> {
-        let (sessions, consoles, managed) = tokio::join!(history.session_snapshot(), self.console_sides(), history.server_snapshot());
-        let (sessions, consoles, managed) = (sessions?, consoles?, managed.ok());
+        let (sessions, fleet, managed) = tokio::join!(history.session_snapshot(), self.fleet(), history.server_snapshot());
+        let (sessions, managed, doubt) = (sessions?, managed.ok(), fleet.problem.clone());
         let mut generations = vec![sessions.generation(), managed.as_ref().map_or(0, |managed| managed.generation())];
-        for console in &consoles {
-            generations.extend([console.jobs.generation(), console.servers.generation()]);
+        for console in &fleet.consoles {
+            generations.extend([u64::from(console.id.0), console.jobs.generation()]);
+            generations.push(console.servers.as_ref().map_or(0, |servers| servers.generation()));
             generations.push(console.mapping.as_ref().map_or(0, |mapping| mapping.generation()));
         }
         let all = sessions.clone();
-        let correlation = history.correlation().get(generations, move || Correlation::work_out(&all, managed.as_deref(), &consoles)).await;
-        Ok(Correlated { view: View::new(sessions, caller), correlation })
+        let correlation = history.correlation().get(generations, move || Correlation::work_out(&all, managed.as_deref(), &fleet)).await;
+        Ok(Correlated { view: View::new(sessions, caller), correlation, doubt })
     }
 
     /// A few sessions matched with every console's jobs; not remembered.
-    async fn correlate_few(&self, caller: &Caller, history: &History, sessions: Arc<Snapshot<Session>>) -> Result<Correlated, Failure> {
-        let (consoles, managed) = tokio::join!(self.console_sides(), history.server_snapshot());
-        let consoles = consoles?;
-        let correlation = Arc::new(Correlation::work_out(&sessions, managed.ok().as_deref(), &consoles));
-        Ok(Correlated { view: View::new(sessions, caller), correlation })
+    async fn correlate_few(&self, caller: &Caller, history: &History, sessions: Arc<Snapshot<Session>>) -> Correlated {
+        let (fleet, managed) = tokio::join!(self.fleet(), history.server_snapshot());
+        let correlation = Arc::new(Correlation::work_out(&sessions, managed.ok().as_deref(), &fleet));
+        Correlated { view: View::new(sessions, caller), correlation, doubt: fleet.problem }
     }
 
-    async fn console_sides(&self) -> Result<Vec<ConsoleSide>, Failure> {
-        let sides = self.consoles.iter().map(|console| async {
+    /// What the consoles know. One that can't be read is left out and named: sessions are there without it.
+    async fn fleet(&self) -> Fleet {
+        let reads = self.consoles.iter().map(|console| async {
             let (jobs, servers, mapping) = tokio::join!(console.job_snapshot(), console.server_snapshot(), console.mapping());
-            Ok(ConsoleSide { id: console.id(), jobs: jobs?, servers: servers?, mapping: mapping.ok() })
+            (console.id(), jobs, servers, mapping.ok())
         });
-        join_all(sides).await.into_iter().collect()
+        let mut fleet = Fleet { consoles: Vec::new(), problem: None };
+        for (id, jobs, servers, mapping) in join_all(reads).await {
+            let unread = match (&jobs, &servers) {
+                (Err(failure), _) | (_, Err(failure)) => Some(failure),
+                (Ok(jobs), Ok(servers)) => jobs.problem().or(servers.problem()),
+            };
+            fleet.problem = fleet.problem.or(unread.cloned());
+            if let Ok(jobs) = jobs {
+                fleet.consoles.push(ConsoleSide { id, jobs, servers: servers.ok(), mapping });
+            }
+        }
+        fleet
     }
 }
 
@@ -224,7 +239,8 @@ fn add(answer: &mut Result<Sessions, Failure>, correlated: &Result<Correlated, F
             sessions.rows.extend(correlated.pick(places(correlated)));
             sessions.rows.sort_by_key(|session| std::cmp::Reverse((session.row.created, session.row.uid)));
             if sessions.problem.is_none() {
-                sessions.problem = correlated.view.problem().cloned();
+                // a run that can't be matched for now may be this job's
+                sessions.problem = correlated.view.problem().or(correlated.doubt.as_ref()).cloned();
             }
         }
         Err(failure) => *answer = Err(failure.clone()),

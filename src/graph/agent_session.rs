@@ -270,7 +270,11 @@ impl AgentSession {
 
     /// The job in Service Provider Console; null when the session could not be matched to one.
     async fn job(&self, ctx: &Context<'_>) -> Option<Result<Job>> {
-        nullable(loaders(ctx).ask(JobOf(self.0.job?), None).await.map(|row| row.map(Job::from)))
+        match (self.0.job, &self.0.doubt) {
+            (Some(job), _) => nullable(loaders(ctx).ask(JobOf(job), None).await.map(|row| row.map(Job::from))),
+            (None, Some(failure)) => Some(Err(error::upstream(failure))),
+            (None, None) => None,
+        }
     }
 
     /// How `job` was found. A part of a run is matched through its run.

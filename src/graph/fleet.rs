@@ -53,11 +53,18 @@ pub(super) fn contains(name: &str, part: Option<&String>) -> bool {
     part.is_none_or(|part| name.to_lowercase().contains(&part.to_lowercase()))
 }
 
-/// The one row that was asked for: not found in half a list is a failure, several are a question back.
-pub(super) fn the_one<T>(mut found: Vec<T>, problems: Vec<Failure>, several: impl FnOnce(&[T]) -> String) -> Option<Result<T>> {
+/// The one row that was asked for: not found in half a list is a failure, and so is found there by what may be there
+/// twice (`is_key` says that it can't be); several are a question back.
+pub(super) fn the_one<T>(
+    mut found: Vec<T>,
+    problems: Vec<Failure>,
+    is_key: bool,
+    several: impl FnOnce(&[T]) -> String,
+) -> Option<Result<T>> {
     match (found.len(), problems.first()) {
         (0, Some(problem)) => Some(Err(error::upstream(problem))),
         (0, None) => None,
+        (1, Some(problem)) if !is_key => Some(Err(error::upstream(problem))),
         (1, _) => found.pop().map(Ok),
         _ => Some(Err(bad_input(several(&found)))),
     }

@@ -111,7 +111,7 @@ impl Query {
             let uids: Vec<String> = rows.iter().map(|row| row.instance_uid.to_string()).collect();
             format!("Several backup servers have that name. Ask by `uid`: {}.", uids.join(", "))
         };
-        the_one(found, problems, several).map(|row| row.map(BackupServer::from))
+        the_one(found, problems, uid.is_some(), several).map(|row| row.map(BackupServer::from))
     }
 
     /// The jobs of every server, of every type.
@@ -154,7 +154,7 @@ impl Query {
             let servers: Vec<String> = rows.iter().map(|row| row.backup_server_uid.to_string()).collect();
             format!("Several servers have a job with that id. Give `backupServerUid`, one of: {}.", servers.join(", "))
         };
-        the_one(found, problems, several).map(|row| row.map(Job::from))
+        the_one(found, problems, backup_server_uid.is_some(), several).map(|row| row.map(Job::from))
     }
 
     /// The backup copy jobs of every server.
@@ -331,7 +331,7 @@ impl Query {
             let uids: Vec<String> = rows.iter().map(|row| row.instance_uid.to_string()).collect();
             format!("Several companies have that name. Ask by `uid`: {}.", uids.join(", "))
         };
-        the_one(found, problems, several).map(|row| row.map(Company::from))
+        the_one(found, problems, uid.is_some(), several).map(|row| row.map(Company::from))
     }
 
     /// How many jobs and machines are doing how, over the whole fleet.

@@ -154,6 +154,27 @@ async fn one_jobs_history_is_one_query_while_the_window_is_not_in_hand() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_the_console_down_sessions_are_there_and_their_jobs_are_not_known() {
+    let world = World::small().await;
+    world.simulator.faults.add([veeam_graph::simulator::Fault {
+        path: "/api/v3/*".to_owned(),
+        times: None,
+        kind: veeam_graph::simulator::FaultKind::Html,
+    }]);
+    let answer = world.ask("{ agentSessions(first: 2) { complete totalCount nodes { matchedBy job { name } } } }").await;
+    let runs = world.simulator.estate().sessions.iter().filter(|session| session.parent.is_none()).count();
+    assert_eq!(
+        (&answer["data"]["agentSessions"]["complete"], &answer["data"]["agentSessions"]["totalCount"]),
+        (&json!(true), &json!(runs))
+    );
+    for (place, error) in array(&answer["errors"]).iter().enumerate() {
+        assert_eq!(error["path"], json!(["agentSessions", "nodes", place, "job"]));
+        assert_eq!(error["extensions"]["upstream"], "msp");
+    }
+    assert_eq!(array(&answer["errors"]).len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_session_is_read_by_its_id() {
     let world = World::small().await;
     let estate = world.simulator.estate();

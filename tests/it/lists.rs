@@ -135,6 +135,27 @@ async fn an_id_on_two_servers_is_never_guessed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn half_a_list_never_tells_that_an_id_is_the_only_one() {
+    let world = World::small().await;
+    let estate = world.simulator.estate();
+    // the second half of the jobs, and with it the restored server's twins, can't be read
+    world.simulator.faults.add([veeam_graph::simulator::Fault {
+        path: "*/backupServers/jobs?*".to_owned(),
+        times: None,
+        kind: veeam_graph::simulator::FaultKind::ShortPage,
+    }]);
+    let answer = world.ask(&format!("{{ job(uid: \"{}\") {{ name }} }}", estate.jobs[0].uid)).await;
+    assert_eq!((codes(&answer), &answer["data"]["job"]), (vec!["UPSTREAM_INVALID"], &Value::Null));
+    // links are placed by asking the servers one by one
+    let data = world.ask("{ backupServers { nodes { name tapeLinkedJobs { complete totalCount } } } }").await;
+    for server in array(&data["data"]["backupServers"]["nodes"]) {
+        let place = estate.servers.iter().position(|row| server["name"] == row.name).unwrap();
+        let links = estate.tape_links.iter().filter(|link| link.server == place).count();
+        assert_eq!(server["tapeLinkedJobs"], json!({"complete": true, "totalCount": links}), "{server}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_global_id_leads_back_to_its_object() {
     let world = World::small().await;
     let estate = world.simulator.estate();

@@ -73,7 +73,7 @@ impl Console {
                 snapshot.index().job.of(&job.instance_uid).iter().any(|place| snapshot.row(*place).backup_server_uid.is_none())
             })
         });
-        let all_jobs = if homeless { self.jobs.all().await.ok() } else { None };
+        let all_jobs = if homeless { self.jobs.all().await.ok().filter(|all| all.problem().is_none()) } else { None };
         per_job(
             jobs,
             caller,
