@@ -135,6 +135,39 @@ async fn an_id_on_two_servers_is_never_guessed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_link_of_twin_tape_jobs_is_on_both_servers_also_when_one_has_lost_the_job_that_it_reads() {
+    let world = World::start(Setup {
+        change: |estate| {
+            let clone = estate.servers.len() - 1;
+            let link = estate
+                .tape_links
+                .iter()
+                .find(|link| link.server == 0 && estate.jobs.iter().any(|job| job.uid == link.linked))
+                .unwrap()
+                .clone();
+            let twin = estate.jobs.iter().position(|job| job.server == clone && job.uid == estate.jobs[link.job].uid).unwrap();
+            // nothing else makes anybody doubt these two servers
+            estate.tape_links.retain(|other| other.server != clone && (other.server != 0 || *other == link));
+            estate.tape_links.push(veeam_graph::simulator::estate::Link { server: clone, job: twin, linked: link.linked });
+            // deleted on the restored server, where only the link is left
+            let lost = estate.jobs.iter().position(|job| job.server == clone && job.uid == link.linked).unwrap();
+            estate.jobs[lost].uid = uuid::Uuid::from_u128(0xabad_1dea);
+        },
+        ..Setup::default()
+    })
+    .await;
+    let estate = world.simulator.estate();
+    let data = world.data("{ backupServers { nodes { name tapeLinkedJobs { nodes { resolved linkedJobUid } } } } tapeLinkedJobs(first: 500) { totalCount } }").await;
+    let clone = estate.servers.last().unwrap();
+    let shown = array(&data["backupServers"]["nodes"]).iter().find(|server| server["name"] == clone.name).unwrap();
+    let linked = estate.tape_links.last().unwrap().linked.to_string();
+    assert_eq!(shown["tapeLinkedJobs"]["nodes"], json!([{"resolved": false, "linkedJobUid": linked}]));
+    let original = array(&data["backupServers"]["nodes"]).iter().find(|server| server["name"] == estate.servers[0].name).unwrap();
+    assert!(array(&original["tapeLinkedJobs"]["nodes"]).contains(&json!({"resolved": true, "linkedJobUid": linked})));
+    assert_eq!(data["tapeLinkedJobs"]["totalCount"], estate.tape_links.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn half_a_list_never_tells_that_an_id_is_the_only_one() {
     let world = World::small().await;
     let estate = world.simulator.estate();
