@@ -21,6 +21,8 @@ fn down() -> Fault {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_identical_cold_queries_read_each_list_once() {
     let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
+    // slow enough that many ask while the first read is under way
+    world.simulator.faults.add([Fault { path: "/api/v3/*".to_owned(), times: None, kind: FaultKind::Delay { milliseconds: 300 } }]);
     let query = "{ jobs(first: 5) { totalCount nodes { company { name } backupServer { name } } } }";
     let answers = futures_util::future::join_all((0..1_000).map(|_| world.ask(query))).await;
     assert!(answers.windows(2).all(|pair| pair[0]["data"] == pair[1]["data"]));
