@@ -84,7 +84,7 @@ pub(super) fn check(document: &ExecutableDocument, operation: &OperationDefiniti
             return Err(Refusal { code: code::BAD_USER_INPUT, message });
         }
     }
-    let mut weigher = Weigher { fragments: &document.fragments, variables, known: HashMap::new(), open: Vec::new() };
+    let mut weigher = Weigher { fragments: &document.fragments, variables, known: HashMap::new(), open: Vec::new(), depth: 0 };
     // every operation is weighed: validation walks the ones that don't run, too
     let all: Vec<&OperationDefinition> = document.operations.iter().map(|(_, operation)| &operation.node).collect();
     let mut fields = 0u64;
@@ -116,10 +116,22 @@ struct Weigher<'d> {
     variables: &'d Variables,
     known: HashMap<&'d Name, Weight>,
     open: Vec<&'d Name>,
+    /// How deep the walk is in selections and fragments together: it must not outgrow the stack.
+    depth: usize,
 }
 
 impl<'d> Weigher<'d> {
     fn weigh(&mut self, selection: &'d SelectionSet) -> Result<Weight, Refusal> {
+        if self.depth >= MAX_NESTING {
+            return Err(too_complex(format!("The query is nested deeper than {MAX_NESTING} selections, fragments included.")));
+        }
+        self.depth += 1;
+        let weight = self.weigh_items(selection);
+        self.depth -= 1;
+        weight
+    }
+
+    fn weigh_items(&mut self, selection: &'d SelectionSet) -> Result<Weight, Refusal> {
         let mut sum = Weight::default();
         for item in &selection.items {
             let weight = match &item.node {
@@ -198,6 +210,17 @@ mod tests {
         let named = format!("query Q($n: Int) {deep}");
         assert!(guard(&named, serde_json::json!({"n": 500})).unwrap_err().message.contains("fewer rows"));
         assert_eq!(guard(&named, serde_json::json!({"n": 1})), Ok(()));
+    }
+
+    #[test]
+    fn nesting_that_fragments_hand_on_is_counted_too() {
+        let mut text = String::from("{ ...F0 }");
+        for level in 0..60 {
+            let (open, close) = ("{ a ".repeat(50), "}".repeat(50));
+            text.push_str(&format!(" fragment F{level} on Query {open}{{ ...F{} }}{close}", level + 1));
+        }
+        text.push_str(" fragment F60 on Query { __typename }");
+        assert!(guard(&text, serde_json::json!({})).unwrap_err().message.contains("fragments included"));
     }
 
     #[test]
