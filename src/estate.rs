@@ -5,11 +5,13 @@
 //! too. The only way to a row is a [`View`] made for a [`Caller`].
 
 pub mod agents;
+pub mod caller;
 pub mod console;
 pub mod correlate;
 pub mod coverage;
 pub mod history;
 pub mod links;
+pub mod principal;
 pub mod rows;
 pub mod sessions;
 pub mod status;
@@ -21,6 +23,7 @@ mod memo;
 mod resource;
 mod shelf;
 mod snapshot;
+mod visibility;
 
 use crate::{
     time::Clock,
@@ -32,11 +35,13 @@ use crate::{
 };
 use std::{sync::Arc, time::Duration};
 
+pub use caller::Caller;
 pub use indexes::company_of;
+pub use principal::{Grant, Hidden, Named, Principal};
 pub use rows::RowRef;
 pub use snapshot::Listed as ListedRow;
 pub use status::{State, Status};
-pub use view::{Caller, Principal, View};
+pub use view::View;
 
 /// Why a question has no answer: shared, as many askers wait for one read.
 pub type Failure = Arc<upstream::Error>;
@@ -147,9 +152,9 @@ pub struct Opening {
 
 /// Everything that the gateway knows.
 pub struct Estate {
-    consoles: Vec<console::Console>,
-    histories: Vec<history::History>,
-    agents: Vec<agents::Agents>,
+    consoles: Vec<Arc<console::Console>>,
+    histories: Vec<Arc<history::History>>,
+    agents: Vec<Arc<agents::Agents>>,
     /// Every upstream, in the order of the configuration.
     statuses: Vec<Arc<Status>>,
     clock: Clock,
@@ -166,9 +171,11 @@ impl Estate {
             estate.statuses.push(status.clone());
             let failed = |reason| (name.clone(), reason);
             match opening.settings.kind {
-                Kind::Vspc => estate.consoles.push(console::Console::open(&opening, status, clock).map_err(failed)?),
-                Kind::EnterpriseManager => estate.histories.push(history::History::open(&opening, status, clock).map_err(failed)?),
-                Kind::Vac => estate.agents.push(agents::Agents::open(&opening, status, clock).map_err(failed)?),
+                Kind::Vspc => estate.consoles.push(Arc::new(console::Console::open(&opening, status, clock).map_err(failed)?)),
+                Kind::EnterpriseManager => {
+                    estate.histories.push(Arc::new(history::History::open(&opening, status, clock).map_err(failed)?));
+                }
+                Kind::Vac => estate.agents.push(Arc::new(agents::Agents::open(&opening, status, clock).map_err(failed)?)),
             }
         }
         Ok(estate)
@@ -179,19 +186,12 @@ impl Estate {
         self.clock.now()
     }
 
-    /// Every Service Provider Console.
-    pub fn consoles(&self) -> &[console::Console] {
-        &self.consoles
-    }
-
-    /// Every Enterprise Manager.
-    pub fn histories(&self) -> &[history::History] {
-        &self.histories
-    }
-
-    /// Every v2 API.
-    pub fn agents(&self) -> &[agents::Agents] {
-        &self.agents
+    /// Somebody who asks: with the upstreams that exist for the principal, and nothing spent yet.
+    pub fn caller(&self, principal: Arc<Principal>) -> Caller {
+        let consoles = self.consoles.iter().filter(|console| principal.allows_upstream(console.name())).cloned().collect();
+        let histories = self.histories.iter().filter(|history| principal.allows_upstream(history.name())).cloned().collect();
+        let agents = self.agents.iter().filter(|agents| principal.allows_upstream(agents.name())).cloned().collect();
+        Caller::new(principal, caller::Reach { consoles, histories, agents, every_console: self.consoles.clone() })
     }
 
     /// Every upstream, in the order of the configuration.
@@ -209,16 +209,6 @@ impl Estate {
         self.statuses.iter().find(|status| &*status.name == name).map(|status| status.id)
     }
 
-    /// The console at that place.
-    pub fn console(&self, id: UpstreamId) -> Option<&console::Console> {
-        self.consoles.iter().find(|console| console.id() == id)
-    }
-
-    /// The Enterprise Manager at that place.
-    pub fn history(&self, id: UpstreamId) -> Option<&history::History> {
-        self.histories.iter().find(|history| history.id() == id)
-    }
-
     /// Asks every upstream for a sign of life, at once, and notes what came.
     pub async fn probe(&self) {
         let consoles = self.consoles.iter().map(|console| futures_util::FutureExt::boxed(console.probe()));
@@ -229,11 +219,11 @@ impl Estate {
 
     /// Keeps sessions open that would end when idle.
     pub async fn keep_alive(&self) {
-        futures_util::future::join_all(self.histories.iter().map(history::History::keep_alive)).await;
+        futures_util::future::join_all(self.histories.iter().map(|history| history.keep_alive())).await;
     }
 
     /// Closes the sessions that upstreams keep for us.
     pub async fn close(&self) {
-        futures_util::future::join_all(self.histories.iter().map(history::History::close)).await;
+        futures_util::future::join_all(self.histories.iter().map(|history| history.close())).await;
     }
 }

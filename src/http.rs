@@ -8,7 +8,10 @@ mod negotiate;
 
 pub use explorer::HAS_GRAPHIQL;
 
-use crate::{estate::Estate, graph::Schema};
+use crate::{
+    estate::{Estate, Principal},
+    graph::Schema,
+};
 use axum::{
     Router,
     extract::Request,
@@ -42,6 +45,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Gateway {
     schema: Schema,
     estate: Arc<Estate>,
+    principal: Arc<Principal>,
     counters: Arc<Counters>,
 }
 
@@ -58,7 +62,7 @@ struct Counters {
 impl Gateway {
     /// A gateway over what is known of the upstreams.
     pub fn new(schema: Schema, estate: Arc<Estate>) -> Self {
-        Self { schema, estate, counters: Arc::default() }
+        Self { schema, estate, principal: Arc::new(Principal::everything("anonymous")), counters: Arc::default() }
     }
 
     fn router(self) -> Router {

@@ -39,9 +39,8 @@ use std::{
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// What answers: the estate, as one caller sees it.
+/// What answers: the upstreams, as one caller sees them.
 pub struct Batch {
-    pub(crate) estate: Arc<Estate>,
     pub(crate) caller: Caller,
 }
 
@@ -57,7 +56,7 @@ impl Loaders {
     /// Loaders for one request of one caller.
     pub fn new(estate: Arc<Estate>, caller: Caller) -> Arc<Self> {
         let (sender, receiver) = unbounded_channel();
-        let batch = Batch { estate: estate.clone(), caller: caller.clone() };
+        let batch = Batch { caller: caller.clone() };
         let inner = DataLoader::with_cache(batch, Queue(sender), AtOnce, HashMapCache::default()).max_batch_size(usize::MAX);
         Arc::new(Self { inner, estate, caller, batches: Mutex::new(Some(receiver)) })
     }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod meter;
 pub mod pager;
 pub mod settings;
+
 pub mod vac;
 pub mod vspc;
 
@@ -17,6 +18,7 @@ mod client;
 mod lenient;
 mod oauth;
 mod sign_in;
+mod slots;
 mod tls;
 mod transport;
 

@@ -10,6 +10,7 @@ use super::{
     resource::Resource,
     shelf::Freshness,
     snapshot::{Listed, Snapshot},
+    visibility::{Needs, Owned, Sight},
 };
 use crate::{
     time::Clock,
@@ -71,10 +72,10 @@ pub struct Console {
     copy_jobs: Resource<JobScope, BackupCopyJob, sources::CopyJobs>,
     tape_links: LinkLists<sources::TapeLinks>,
     copy_links: LinkLists<sources::CopyLinks>,
-    tape_repositories: Resource<Infallible, LinkedRepository, sources::TapeRepositories>,
-    computer_backups: Resource<Infallible, ComputerBackup, sources::ComputerBackups>,
+    pub(super) tape_repositories: Resource<Infallible, LinkedRepository, sources::TapeRepositories>,
+    pub(super) computer_backups: Resource<Infallible, ComputerBackup, sources::ComputerBackups>,
     agents: Resource<(ServerUid, AgentUid), BackupAgent, sources::Agents>,
-    repositories: Resource<Infallible, Repository, sources::Repositories>,
+    pub(super) repositories: Resource<Infallible, Repository, sources::Repositories>,
     organizations: Resource<Infallible, Organization, sources::Organizations>,
     mapping: Resource<Infallible, ManagedBackupServer, sources::Mapping>,
 }
@@ -108,6 +109,11 @@ impl Console {
         })
     }
 
+    /// Its name in the configuration.
+    pub fn name(&self) -> &Arc<str> {
+        &self.status.name
+    }
+
     /// Its place in the configuration.
     pub fn id(&self) -> UpstreamId {
         self.status.id
@@ -121,35 +127,27 @@ impl Console {
 
     /// Every backup server.
     pub async fn servers(&self, caller: &Caller) -> Result<View<BackupServer>, Failure> {
-        Ok(View::new(self.servers.all().await?, caller))
+        self.view(caller, self.servers.all().await?).await
     }
 
     /// Every job.
     pub async fn jobs(&self, caller: &Caller) -> Result<View<Job>, Failure> {
-        Ok(View::new(self.jobs.all().await?, caller))
+        self.view(caller, self.jobs.all().await?).await
     }
 
     /// Every machine in agent jobs.
     pub async fn objects(&self, caller: &Caller) -> Result<View<AgentJobObject>, Failure> {
-        Ok(View::new(self.objects.all().await?, caller))
+        self.view(caller, self.objects.all().await?).await
     }
 
     /// Every organization.
     pub async fn organizations(&self, caller: &Caller) -> Result<View<Organization>, Failure> {
-        Ok(View::new(self.organizations.all().await?, caller))
+        self.view(caller, self.organizations.all().await?).await
     }
 
     /// Every repository.
     pub async fn repositories(&self, caller: &Caller) -> Result<View<Repository>, Failure> {
-        Ok(View::new(self.repositories.all().await?, caller))
-    }
-
-    pub(super) async fn tape_repositories(&self, caller: &Caller) -> Result<View<LinkedRepository>, Failure> {
-        Ok(View::new(self.tape_repositories.all().await?, caller))
-    }
-
-    pub(super) async fn computer_backups(&self, caller: &Caller) -> Result<View<ComputerBackup>, Failure> {
-        Ok(View::new(self.computer_backups.all().await?, caller))
+        self.view(caller, self.repositories.all().await?).await
     }
 
     pub(super) async fn mapping(&self) -> Result<Arc<Snapshot<ManagedBackupServer>>, Failure> {
@@ -164,12 +162,16 @@ impl Console {
         self.jobs.all().await
     }
 
+    pub(super) async fn organization_snapshot(&self) -> Result<Arc<Snapshot<Organization>>, Failure> {
+        self.organizations.all().await
+    }
+
     // --- answers by key
 
     /// The servers with these ids.
     pub async fn servers_by_uid(&self, caller: &Caller, servers: &[ServerUid]) -> Answers<ServerUid, Option<RowRef<BackupServer>>> {
         let read = self.servers.gather(servers).await;
-        answer(read, caller, |view, server| one(view, view.index().uid.of(server)))
+        answer(read, self.sight::<BackupServer>(caller).await, |view, server| one(view, view.index().uid.of(server)))
     }
 
     /// The jobs of these servers.
@@ -177,7 +179,7 @@ impl Console {
         let scopes: Vec<_> = servers.iter().map(|server| JobScope::Server(*server)).collect();
         let mut read = self.jobs.gather(&scopes).await;
         let by_server = servers.iter().filter_map(|server| Some((*server, read.remove(&JobScope::Server(*server))?))).collect();
-        answer(by_server, caller, |view, server| Ok(many(view, view.index().server.of(server))))
+        answer(by_server, self.sight::<Job>(caller).await, |view, server| Ok(many(view, view.index().server.of(server))))
     }
 
     /// The jobs with these ids, each on its own server.
@@ -198,15 +200,17 @@ impl Console {
             let all = self.jobs.all().await;
             by_key.extend(unsettled.into_iter().map(|key| (key, all.clone())));
         }
-        answer(by_key, caller, |view, key| one(view, view.index().key.of(key)))
+        answer(by_key, self.sight::<Job>(caller).await, |view, key| one(view, view.index().key.of(key)))
     }
 
     /// The organizations with these ids.
     pub async fn companies_by_uid(&self, caller: &Caller, companies: &[CompanyUid]) -> Answers<CompanyUid, Option<RowRef<Organization>>> {
         let all = self.organizations.all().await;
-        answer(companies.iter().map(|company| (*company, all.clone())).collect(), caller, |view, company| {
-            one(view, view.index().uid.of(company))
-        })
+        answer(
+            companies.iter().map(|company| (*company, all.clone())).collect(),
+            self.sight::<Organization>(caller).await,
+            |view, company| one(view, view.index().uid.of(company)),
+        )
     }
 
     /// The agents with these ids, each on its own server.
@@ -216,7 +220,7 @@ impl Console {
         keys: &[(ServerUid, AgentUid)],
     ) -> Answers<(ServerUid, AgentUid), Option<RowRef<BackupAgent>>> {
         let read = self.agents.gather(keys).await;
-        answer(read, caller, |view, (server, agent)| {
+        answer(read, self.sight::<BackupAgent>(caller).await, |view, (server, agent)| {
             let is_its = |row: &RowRef<BackupAgent>| row.backup_server_uid.is_none_or(|of_row| of_row == *server);
             match (view.pick(view.index().uid.of(agent)).find(is_its), view.problem()) {
                 (None, Some(problem)) => Err(problem.clone()),
@@ -232,7 +236,9 @@ impl Console {
         keys: &[(ServerUid, RepositoryUid)],
     ) -> Answers<(ServerUid, RepositoryUid), Option<RowRef<Repository>>> {
         let all = self.repositories.all().await;
-        answer(keys.iter().map(|key| (*key, all.clone())).collect(), caller, |view, key| one(view, view.index().key.of(key)))
+        answer(keys.iter().map(|key| (*key, all.clone())).collect(), self.sight::<Repository>(caller).await, |view, key| {
+            one(view, view.index().key.of(key))
+        })
     }
 
     /// The repositories of one server.
@@ -276,7 +282,7 @@ impl Console {
     ) -> Result<Option<RowRef<AgentJobObject>>, Failure> {
         let read = self.objects.gather(&[job]).await.remove(&job);
         let Some(snapshot) = read.transpose()? else { return Ok(None) };
-        let view = View::new(snapshot, caller);
+        let view = self.view(caller, snapshot).await?;
         let is_it = |row: &RowRef<AgentJobObject>| row.job_uid == job && row.backup_server_uid == server;
         match (view.pick(view.index().uid.of(&object)).find(is_it), view.problem()) {
             (None, Some(problem)) => Err(problem.clone()),
@@ -286,26 +292,39 @@ impl Console {
 
     /// The links of these servers.
     pub async fn links_of_servers(&self, caller: &Caller, family: LinkFamily, servers: &[ServerUid]) -> Answers<ServerUid, Links> {
+        let mut answers = self.every_link_of_servers(family, servers).await;
+        match self.sight_for(caller, Needs::Jobs).await {
+            Ok(sight) => answers.values_mut().flatten().for_each(|links| sight.keep_seen(links)),
+            Err(failure) => answers.values_mut().for_each(|answer| *answer = Err(failure.clone())),
+        }
+        answers
+    }
+
+    pub(super) async fn every_link_of_servers(&self, family: LinkFamily, servers: &[ServerUid]) -> Answers<ServerUid, Links> {
         match family {
-            LinkFamily::Tape => self.tape_links.of_servers(caller, servers, || self.jobs.all()).await,
-            LinkFamily::Copy => self.copy_links.of_servers(caller, servers, || self.jobs.all()).await,
+            LinkFamily::Tape => self.tape_links.of_servers(servers, || self.jobs.all()).await,
+            LinkFamily::Copy => self.copy_links.of_servers(servers, || self.jobs.all()).await,
         }
     }
 
     /// The links of one tape or copy job.
     pub async fn links_of_job(&self, caller: &Caller, family: LinkFamily, job: &Job) -> Result<Links, Failure> {
-        match family {
-            LinkFamily::Tape => self.tape_links.of_job(caller, job, || self.jobs.all()).await,
-            LinkFamily::Copy => self.copy_links.of_job(caller, job, || self.jobs.all()).await,
-        }
+        let mut links = match family {
+            LinkFamily::Tape => self.tape_links.of_job(job, || self.jobs.all()).await,
+            LinkFamily::Copy => self.copy_links.of_job(job, || self.jobs.all()).await,
+        }?;
+        self.sight_for(caller, Needs::Jobs).await?.keep_seen(&mut links);
+        Ok(links)
     }
 
     /// Every link, placed on its server where that can be told.
     pub async fn all_links(&self, caller: &Caller, family: LinkFamily) -> Result<Links, Failure> {
-        match family {
-            LinkFamily::Tape => self.tape_links.all(caller, || self.jobs.all()).await,
-            LinkFamily::Copy => self.copy_links.all(caller, || self.jobs.all()).await,
-        }
+        let mut links = match family {
+            LinkFamily::Tape => self.tape_links.all(|| self.jobs.all()).await,
+            LinkFamily::Copy => self.copy_links.all(|| self.jobs.all()).await,
+        }?;
+        self.sight_for(caller, Needs::Jobs).await?.keep_seen(&mut links);
+        Ok(links)
     }
 
     /// The key of a server of this console.
@@ -317,16 +336,17 @@ impl Console {
 /// Turns readings by key into answers by key, as the caller may see them.
 fn answer<K, T, V>(
     read: HashMap<K, Result<Arc<Snapshot<T>>, Failure>>,
-    caller: &Caller,
+    sight: Result<Sight, Failure>,
     look: impl Fn(&View<T>, &K) -> Result<V, Failure>,
 ) -> Answers<K, V>
 where
     K: std::hash::Hash + Eq,
-    T: Listed,
+    T: Owned,
 {
+    let see = |snapshot| sight.as_ref().map(|sight| sight.view(snapshot)).map_err(Clone::clone);
     read.into_iter()
         .map(|(key, outcome)| {
-            let answer = outcome.and_then(|snapshot| look(&View::new(snapshot, caller), &key));
+            let answer = outcome.and_then(see).and_then(|view| look(&view, &key));
             (key, answer)
         })
         .collect()

@@ -8,6 +8,8 @@ use super::{
     Caller, Failure, RowRef, View,
     console::{Answers, Console},
     links::PlacedLink,
+    snapshot::{Listed, Snapshot},
+    visibility::Sight,
 };
 use crate::{
     uid::{JobUid, RepositoryUid, ServerUid},
@@ -16,7 +18,10 @@ use crate::{
     },
 };
 use jiff::Timestamp;
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// The way to tape that was found, or that there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,6 +57,21 @@ impl Coverage {
         Self { status, reason: reason.into(), tape_jobs: Vec::new(), via: Vec::new() }
     }
 
+    /// Takes out the jobs that do not exist for somebody, and their names.
+    fn keep_seen(&mut self, sight: &Sight) {
+        let all = self.tape_jobs.len() + self.via.len();
+        self.tape_jobs.retain(|job| sight.sees(&**job));
+        self.via.retain(|job| sight.sees(&**job));
+        if self.tape_jobs.len() + self.via.len() < all {
+            self.reason = match self.status {
+                TapeStatus::ByRepository => "A tape job reads the repository that this job writes to.",
+                TapeStatus::ViaCopy => "A tape job reads a backup copy of this job.",
+                _ => "A tape job reads this job.",
+            }
+            .to_owned();
+        }
+    }
+
     /// When the latest of the tape jobs last ran.
     pub fn last_tape_run(&self) -> Option<Timestamp> {
         self.tape_jobs.iter().filter_map(|job| job.last_run).max()
@@ -70,9 +90,21 @@ struct Lists {
 
 impl Console {
     /// How each of these jobs gets to tape.
+    ///
+    /// That a job is on tape is a fact about the job, and is told to whoever sees it. The jobs on the way there are told
+    /// only to those for whom they exist.
     pub async fn coverage(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Coverage> {
+        let mut answers = self.whole_coverage(jobs).await;
+        match self.sight::<Job>(caller).await {
+            Ok(sight) => answers.values_mut().flatten().for_each(|coverage| coverage.keep_seen(&sight)),
+            Err(failure) => answers.values_mut().for_each(|answer| *answer = Err(failure.clone())),
+        }
+        answers
+    }
+
+    async fn whole_coverage(&self, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Coverage> {
         let servers: Vec<_> = jobs.iter().map(|job| job.backup_server_uid).collect::<HashSet<_>>().into_iter().collect();
-        let (all_jobs, tape) = tokio::join!(self.jobs(caller), self.links_of_servers(caller, LinkFamily::Tape, &servers));
+        let (all_jobs, tape) = tokio::join!(whole(self.job_snapshot()), self.every_link_of_servers(LinkFamily::Tape, &servers));
         let (tape, mut unread) = readable(tape);
         let mut answers = HashMap::with_capacity(jobs.len());
         let mut open = Vec::new();
@@ -87,10 +119,10 @@ impl Console {
             return answers;
         }
         let (copies, tape_repositories, computer_backups, repositories) = tokio::join!(
-            self.links_of_servers(caller, LinkFamily::Copy, &servers),
-            self.tape_repositories(caller),
-            self.computer_backups(caller),
-            self.repositories(caller),
+            self.every_link_of_servers(LinkFamily::Copy, &servers),
+            whole(self.tape_repositories.all()),
+            whole(self.computer_backups.all()),
+            whole(self.repositories.all()),
         );
         let (copies, copies_unread) = readable(copies);
         unread.extend(copies_unread);
@@ -110,6 +142,10 @@ impl Console {
         }
         answers
     }
+}
+
+async fn whole<T: Listed>(read: impl Future<Output = Result<Arc<Snapshot<T>>, Failure>>) -> Result<View<T>, Failure> {
+    read.await.map(View::whole)
 }
 
 /// The links by server, and the servers whose links could not be read in full.

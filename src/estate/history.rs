@@ -5,7 +5,7 @@
 //! window is read anew, for what Enterprise Manager collected late.
 
 use super::{
-    Caller, Failure, Opening, RowRef, Status, UpstreamId, View,
+    Failure, Opening, RowRef, Status, UpstreamId, View,
     console::one,
     correlate::Correlation,
     memo::Memo,
@@ -73,6 +73,11 @@ impl History {
         })
     }
 
+    /// Its name in the configuration.
+    pub fn name(&self) -> &Arc<str> {
+        &self.status.name
+    }
+
     /// Its place in the configuration.
     pub fn id(&self) -> UpstreamId {
         self.status.id
@@ -91,15 +96,10 @@ impl History {
         self.manager.log_off().await;
     }
 
-    /// Every agent session of the window.
-    pub async fn sessions(&self, caller: &Caller) -> Result<View<Session>, Failure> {
-        Ok(View::new(self.session_snapshot().await?, caller))
-    }
-
-    /// One session by its id, also one outside the window.
-    pub async fn session(&self, caller: &Caller, uid: SessionUid) -> Result<Option<RowRef<Session>>, Failure> {
+    /// One session by its id, also one outside the window: whoever asks. `sessions.rs` tells who may see it.
+    pub(super) async fn session(&self, uid: SessionUid) -> Result<Option<RowRef<Session>>, Failure> {
         if let Some(snapshot) = self.sessions.last(&()).await.filter(|snapshot| snapshot.is_fresh()) {
-            let view = View::new(snapshot, caller);
+            let view = View::whole(snapshot);
             if let Some(row) = view.pick(view.index().uid.of(&uid)).next() {
                 return Ok(Some(row));
             }
@@ -109,7 +109,7 @@ impl History {
             let manager = manager.clone();
             async move { Ok(Listing { rows: manager.session(uid).await?.into_iter().collect(), problem: None, pages: 1 }) }
         };
-        let view = View::new(self.single.get(&uid, read).await?, caller);
+        let view = View::whole(self.single.get(&uid, read).await?);
         one(&view, view.index().uid.of(&uid))
     }
 

@@ -6,7 +6,7 @@
 //! are read one by one, and a row read for a server is on it.
 
 use super::{
-    Caller, Failure, RowRef, View,
+    Failure, RowRef, View,
     console::{Answers, LinkResource, LinkScope},
     memo::Memo,
     resource::Source,
@@ -97,7 +97,7 @@ impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
 
     /// The links of one tape or copy job. While the fleet's list is not in hand, the job's own list is one call; it is
     /// sure to be this job's where the rows carry VSPC's own id.
-    pub async fn of_job<F>(&self, caller: &Caller, job: &Job, jobs: impl FnOnce() -> F) -> Result<Links, Failure>
+    pub async fn of_job<F>(&self, job: &Job, jobs: impl FnOnce() -> F) -> Result<Links, Failure>
     where
         F: Future<Output = Result<Arc<Snapshot<Job>>, Failure>>,
     {
@@ -105,19 +105,19 @@ impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
             let scope = LinkScope::Job(job.instance_uid);
             let snapshot = self.lists.each(vec![scope]).await.remove(&scope).transpose()?;
             if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.rows().iter().all(|row| row.unique_job_uid.is_some())) {
-                let mut links = whole(&snapshot, caller, job.backup_server_uid);
+                let mut links = whole(&snapshot, job.backup_server_uid);
                 links.links.retain(|link| link.row.unique_job_uid == job.unique_uid);
                 return Ok(links);
             }
         }
         let server = job.backup_server_uid;
-        let mut links = self.of_servers(caller, &[server], jobs).await.remove(&server).transpose()?.unwrap_or_default();
+        let mut links = self.of_servers(&[server], jobs).await.remove(&server).transpose()?.unwrap_or_default();
         links.links.retain(|link| link.row.job_uid == job.instance_uid);
         Ok(links)
     }
 
     /// The links of these servers.
-    pub async fn of_servers<F>(&self, caller: &Caller, servers: &[ServerUid], jobs: impl FnOnce() -> F) -> Answers<ServerUid, Links>
+    pub async fn of_servers<F>(&self, servers: &[ServerUid], jobs: impl FnOnce() -> F) -> Answers<ServerUid, Links>
     where
         F: Future<Output = Result<Arc<Snapshot<Job>>, Failure>>,
     {
@@ -142,7 +142,7 @@ impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
             }
             let was_asked = snapshot.rows().iter().all(|row| row.asked_of == Some(*server));
             if was_asked {
-                answers.insert(*server, Ok(whole(&snapshot, caller, *server)));
+                answers.insert(*server, Ok(whole(&snapshot, *server)));
                 continue;
             }
             if placement.is_none()
@@ -156,7 +156,7 @@ impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
             }
             match &placement {
                 Some(placement) if placement.is_sure_of(*server) && snapshot.problem().is_none() => {
-                    let view = View::new(snapshot, caller);
+                    let view = View::whole(snapshot);
                     let places = placement.of_server.get(server).map_or(&[][..], Vec::as_slice);
                     let links = view.pick(places).map(|row| PlacedLink { row, server: Some(*server) }).collect();
                     answers.insert(*server, Ok(Links { links, problem: None }));
@@ -164,19 +164,19 @@ impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
                 _ => unsure.push(*server),
             }
         }
-        answers.extend(self.one_by_one(caller, unsure).await);
+        answers.extend(self.one_by_one(unsure).await);
         answers
     }
 
     /// Every link of the fleet, and why some may be missing.
-    pub async fn all<F>(&self, caller: &Caller, jobs: impl FnOnce() -> F) -> Result<Links, Failure>
+    pub async fn all<F>(&self, jobs: impl FnOnce() -> F) -> Result<Links, Failure>
     where
         F: Future<Output = Result<Arc<Snapshot<Job>>, Failure>>,
     {
         let snapshot = self.lists.all().await?;
         let jobs = jobs().await?;
         let placement = self.placement(&snapshot, &jobs).await;
-        let view = View::new(snapshot, caller);
+        let view = View::whole(snapshot);
         let mut problem = view.problem().or(jobs.problem()).cloned();
         let mut links: Vec<PlacedLink> = Vec::new();
         for (server, places) in &placement.of_server {
@@ -185,7 +185,7 @@ impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
             }
         }
         links.extend(view.pick(&placement.orphans).map(|row| PlacedLink { row, server: None }));
-        for answer in self.one_by_one(caller, placement.doubtful.iter().copied().collect()).await.into_values() {
+        for answer in self.one_by_one(placement.doubtful.iter().copied().collect()).await.into_values() {
             match answer {
                 Ok(placed) => {
                     problem = problem.or(placed.problem);
@@ -203,13 +203,13 @@ impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
         self.placement.get(generations, move || Placement::work_out(&links, &jobs)).await
     }
 
-    async fn one_by_one(&self, caller: &Caller, servers: Vec<ServerUid>) -> Answers<ServerUid, Links> {
+    async fn one_by_one(&self, servers: Vec<ServerUid>) -> Answers<ServerUid, Links> {
         let scopes = servers.iter().map(|server| LinkScope::Server(*server)).collect();
         let mut read = self.lists.each(scopes).await;
         let mut answers = HashMap::with_capacity(servers.len());
         for server in servers {
             if let Some(outcome) = read.remove(&LinkScope::Server(server)) {
-                answers.insert(server, outcome.map(|snapshot| whole(&snapshot, caller, server)));
+                answers.insert(server, outcome.map(|snapshot| whole(&snapshot, server)));
             }
         }
         answers
@@ -217,8 +217,8 @@ impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
 }
 
 /// All rows of a list that was read for one server.
-fn whole(snapshot: &Arc<Snapshot<LinkedJob>>, caller: &Caller, server: ServerUid) -> Links {
-    let view = View::new(snapshot.clone(), caller);
+fn whole(snapshot: &Arc<Snapshot<LinkedJob>>, server: ServerUid) -> Links {
+    let view = View::whole(snapshot.clone());
     let links = view.rows().map(|row| PlacedLink { row, server: Some(server) }).collect();
     Links { links, problem: view.problem().cloned() }
 }

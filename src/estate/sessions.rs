@@ -1,14 +1,16 @@
 //! Questions about history: they need an Enterprise Manager's sessions and a console's jobs at once.
 
 use super::{
-    Caller, Estate, Failure, JobKey, MachineKey, RowRef, SessionKey, UpstreamId, View,
+    Caller, Failure, JobKey, MachineKey, RowRef, SessionKey, UpstreamId, View,
     correlate::{ConsoleSide, Correlation, Fleet, MatchedBy},
     history::History,
+    indexes::company_of,
     snapshot::Snapshot,
+    visibility::{Limits, Needs},
 };
 use crate::{
     uid::{JobUid, ServerUid, SessionUid},
-    upstream::{enterprise_manager::session::Session, vspc::job::Job},
+    upstream::{Error, enterprise_manager::session::Session, vspc::job::Job},
 };
 use futures_util::future::join_all;
 use std::{
@@ -71,11 +73,17 @@ impl Correlated {
     }
 }
 
-impl Estate {
+/// What single sessions are held against, beside the correlation.
+struct Consoles {
+    jobs: Vec<(UpstreamId, Arc<Snapshot<Job>>)>,
+    doubt: Option<Failure>,
+}
+
+impl Caller {
     /// Every agent session that every Enterprise Manager has in its window.
-    pub async fn all_sessions(&self, caller: &Caller) -> Sessions {
+    pub async fn all_sessions(&self) -> Sessions {
         let mut all = Sessions::default();
-        for outcome in join_all(self.histories.iter().map(|history| self.correlated(caller, history))).await {
+        for outcome in join_all(self.histories().iter().map(|history| self.correlated(history))).await {
             match outcome {
                 Ok(correlated) => {
                     all.problem = all.problem.or(correlated.view.problem().cloned());
@@ -89,11 +97,16 @@ impl Estate {
     }
 
     /// One session by id: in one Enterprise Manager, or in whichever has it.
-    pub async fn session(&self, caller: &Caller, uid: SessionUid, history: Option<UpstreamId>) -> Result<Option<MatchedSession>, Failure> {
+    pub async fn session(&self, uid: SessionUid, history: Option<UpstreamId>) -> Result<Option<MatchedSession>, Failure> {
         let mut problem = None;
-        for history in self.histories.iter().filter(|candidate| history.is_none_or(|id| candidate.id() == id)) {
-            match history.session(caller, uid).await {
-                Ok(Some(row)) => return Ok(Some(self.matched(caller, history, row).await)),
+        for history in self.histories().iter().filter(|candidate| history.is_none_or(|id| candidate.id() == id)) {
+            let found = match history.session(uid).await {
+                Ok(Some(row)) => self.matched(history, row).await,
+                Ok(None) => Ok(None),
+                Err(failure) => Err(failure),
+            };
+            match found {
+                Ok(Some(session)) => return Ok(Some(session)),
                 Ok(None) => {}
                 Err(failure) => problem = Some(failure),
             }
@@ -102,9 +115,9 @@ impl Estate {
     }
 
     /// The parts of a run, one per machine.
-    pub async fn parts_of_run(&self, caller: &Caller, run: SessionKey) -> Result<Sessions, Failure> {
+    pub async fn parts_of_run(&self, run: SessionKey) -> Result<Sessions, Failure> {
         let Some(history) = self.history(run.upstream) else { return Ok(Sessions::default()) };
-        let correlated = self.correlated(caller, history).await?;
+        let correlated = self.correlated(history).await?;
         let rows = correlated.pick(correlated.view.index().parent.of(&run.session)).collect();
         Ok(Sessions { rows, problem: correlated.view.problem().cloned() })
     }
@@ -113,25 +126,25 @@ impl Estate {
     ///
     /// Agent jobs are answered from the window while it is in hand; else, as jobs of other types always, from one
     /// query per 40 jobs. Enterprise Manager knows nothing of tape: tape jobs have no sessions, and cost nothing.
-    pub async fn runs_of_jobs(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> HashMap<JobKey, Result<Sessions, Failure>> {
+    pub async fn runs_of_jobs(&self, jobs: &[RowRef<Job>]) -> HashMap<JobKey, Result<Sessions, Failure>> {
         let is_kind = |job: &Job, word: &str| job.r#type.as_deref().is_some_and(|kind| kind.eq_ignore_ascii_case(word));
         let is_tape = |job: &Job| is_kind(job, "BackupToTape") || is_kind(job, "FileToTape");
         let is_agent = |job: &Job| is_kind(job, "AgentBackupJob") || is_kind(job, "AgentPolicy");
         let key = |job: &RowRef<Job>| JobKey { upstream: job.upstream(), server: job.backup_server_uid, job: job.instance_uid };
 
         let mut answers: HashMap<JobKey, Result<Sessions, Failure>> = jobs.iter().map(|job| (key(job), Ok(Sessions::default()))).collect();
-        for history in &self.histories {
+        for history in self.histories() {
             let window = history.has_sessions().await;
             let (from_window, by_query): (Vec<_>, Vec<_>) =
                 jobs.iter().filter(|job| !is_tape(job)).partition(|job| window && is_agent(job));
             if !from_window.is_empty() {
-                let correlated = self.correlated(caller, history).await;
+                let correlated = self.correlated(history).await;
                 from_window.into_iter().for_each(|job| add_runs(&mut answers, key(job), &correlated));
             }
             if !by_query.is_empty() {
                 let uids: BTreeSet<JobUid> = by_query.iter().map(|job| job.instance_uid).collect();
                 let correlated = match history.sessions_of_jobs(&uids.into_iter().collect()).await {
-                    Ok(snapshot) => Ok(self.correlate_few(caller, history, snapshot).await),
+                    Ok(snapshot) => Ok(self.correlate_few(history, snapshot).await),
                     Err(failure) => Err(failure),
                 };
                 by_query.into_iter().for_each(|job| add_runs(&mut answers, key(job), &correlated));
@@ -143,11 +156,11 @@ impl Estate {
     /// The parts of these machines in the runs of their jobs, newest first.
     ///
     /// A job whose runs have no parts at all is answered with its runs: there is nothing finer.
-    pub async fn sessions_of_machines(&self, caller: &Caller, machines: &[MachineKey]) -> HashMap<MachineKey, Result<Sessions, Failure>> {
+    pub async fn sessions_of_machines(&self, machines: &[MachineKey]) -> HashMap<MachineKey, Result<Sessions, Failure>> {
         let mut answers: HashMap<MachineKey, Result<Sessions, Failure>> =
             machines.iter().map(|machine| (machine.clone(), Ok(Sessions::default()))).collect();
-        for history in &self.histories {
-            let correlated = self.correlated(caller, history).await;
+        for history in self.histories() {
+            let correlated = self.correlated(history).await;
             for machine in machines {
                 let Some(answer) = answers.get_mut(machine) else { continue };
                 add(answer, &correlated, |correlated| {
@@ -163,50 +176,100 @@ impl Estate {
         answers
     }
 
-    async fn matched(&self, caller: &Caller, history: &History, row: RowRef<Session>) -> MatchedSession {
-        let unmatched =
-            MatchedSession { row: row.clone(), job: None, matched_by: MatchedBy::None, server: None, computer: None, doubt: None };
+    /// A session as the caller may see it, if it may.
+    async fn matched(&self, history: &History, row: RowRef<Session>) -> Result<Option<MatchedSession>, Failure> {
         // A session of the window is matched there; one from outside is matched alone, by what it says of itself.
-        if let Ok(correlated) = self.correlated_if_in_hand(caller, history).await
+        if history.has_sessions().await
+            && let Ok(correlated) = self.correlated(history).await
             && let Some(known) = correlated.view.index().uid.of(&row.uid).first().and_then(|place| correlated.at(*place))
         {
-            return MatchedSession { row, ..known };
+            return Ok(Some(MatchedSession { row, ..known }));
         }
-        self.correlate_few(caller, history, row.snapshot().clone()).await.at(row.place()).unwrap_or(unmatched)
-    }
-
-    async fn correlated_if_in_hand(&self, caller: &Caller, history: &History) -> Result<Correlated, ()> {
-        if !history.has_sessions().await {
-            return Err(());
+        let alone = self.correlate_few(history, row.snapshot().clone()).await;
+        match (alone.at(row.place()), alone.view.problem()) {
+            (None, Some(problem)) => Err(problem.clone()),
+            (found, _) => Ok(found),
         }
-        self.correlated(caller, history).await.map_err(|_| ())
     }
 
     /// The window of one Enterprise Manager, matched with every console's jobs.
-    async fn correlated(&self, caller: &Caller, history: &History) -> Result<Correlated, Failure> {
+    async fn correlated(&self, history: &History) -> Result<Correlated, Failure> {
         let (sessions, fleet, managed) = tokio::join!(history.session_snapshot(), self.fleet(), history.server_snapshot());
-        let (sessions, managed, doubt) = (sessions?, managed.ok(), fleet.problem.clone());
+        let (sessions, managed) = (sessions?, managed.ok());
         let mut generations = vec![sessions.generation(), managed.as_ref().map_or(0, |managed| managed.generation())];
         for console in &fleet.consoles {
             generations.extend([u64::from(console.id.0), console.jobs.generation()]);
             generations.push(console.servers.as_ref().map_or(0, |servers| servers.generation()));
             generations.push(console.mapping.as_ref().map_or(0, |mapping| mapping.generation()));
         }
+        let consoles = self.consoles_of(history, &fleet);
         let all = sessions.clone();
         let correlation = history.correlation().get(generations, move || Correlation::work_out(&all, managed.as_deref(), &fleet)).await;
-        Ok(Correlated { view: View::new(sessions, caller), correlation, doubt })
+        Ok(self.see(history, sessions, correlation, consoles).await)
     }
 
     /// A few sessions matched with every console's jobs; not remembered.
-    async fn correlate_few(&self, caller: &Caller, history: &History, sessions: Arc<Snapshot<Session>>) -> Correlated {
+    async fn correlate_few(&self, history: &History, sessions: Arc<Snapshot<Session>>) -> Correlated {
         let (fleet, managed) = tokio::join!(self.fleet(), history.server_snapshot());
         let correlation = Arc::new(Correlation::work_out(&sessions, managed.ok().as_deref(), &fleet));
-        Correlated { view: View::new(sessions, caller), correlation, doubt: fleet.problem }
+        let consoles = self.consoles_of(history, &fleet);
+        self.see(history, sessions, correlation, consoles).await
+    }
+
+    fn consoles_of(&self, history: &History, fleet: &Fleet) -> Consoles {
+        let told = |failure: &Failure| {
+            if self.principal.allows_upstream(&failure.upstream) {
+                return failure.clone();
+            }
+            // a console that does not exist for the caller: its name must not be told
+            Arc::new(Error::new(history.name(), failure.kind, "a console that is needed to match sessions can't be read"))
+        };
+        let jobs = fleet.consoles.iter().map(|console| (console.id, console.jobs.clone())).collect();
+        Consoles { jobs, doubt: fleet.problem.as_ref().map(told) }
+    }
+
+    /// Sessions as the caller may see them: those of jobs that exist for it, by a grant that allows this Enterprise
+    /// Manager too. One without a job is its server's, for those who are not limited to companies.
+    async fn see(
+        &self,
+        history: &History,
+        sessions: Arc<Snapshot<Session>>,
+        correlation: Arc<Correlation>,
+        consoles: Consoles,
+    ) -> Correlated {
+        let Consoles { jobs, doubt } = consoles;
+        if self.principal.sees_all_of(history.name()) {
+            return Correlated { view: View::whole(sessions), correlation, doubt };
+        }
+        let reads = self.consoles().iter().map(|console| async { (console.id(), console.limits(self, Needs::Nothing).await) });
+        let (mut limits, mut problem) = (HashMap::<UpstreamId, Limits>::new(), doubt.clone());
+        for (console, read) in join_all(reads).await {
+            match read {
+                Ok(read) => {
+                    problem = problem.or(read.problem().cloned());
+                    limits.insert(console, read);
+                }
+                Err(failure) => problem = problem.or(Some(failure)),
+            }
+        }
+        let (principal, manager, matches) = (self.principal.clone(), history.name().clone(), correlation.clone());
+        let seen = move |place: u32, _: &Session| {
+            let of_job = matches.job_of(place).0.map(|job| {
+                let list = jobs.iter().find(|(console, _)| *console == job.upstream).map(|(_, list)| list);
+                let row = list.and_then(|list| Some(list.row(*list.index().key.of(&(job.server, job.job)).first()?)));
+                (job.upstream, job.server, row.and_then(company_of))
+            });
+            let of_server = || matches.server_of(place).map(|(console, server)| (console, server, None));
+            of_job.or_else(of_server).is_some_and(|(console, server, company)| {
+                limits.get(&console).is_some_and(|limits| limits.cover_session(&principal, &manager, company, server))
+            })
+        };
+        Correlated { view: View::part(sessions, Arc::new(seen), problem), correlation, doubt }
     }
 
     /// What the consoles know. One that can't be read is left out and named: sessions are there without it.
     async fn fleet(&self) -> Fleet {
-        let reads = self.consoles.iter().map(|console| async {
+        let reads = self.every_console().iter().map(|console| async {
             let (jobs, servers, mapping) = tokio::join!(console.job_snapshot(), console.server_snapshot(), console.mapping());
             (console.id(), jobs, servers, mapping.ok())
         });

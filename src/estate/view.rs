@@ -1,62 +1,40 @@
 //! The only way to rows: a snapshot as one caller may see it.
 //!
-//! There is one principal for now, the operator, who sees everything. Every read of a row goes through `View::get`,
-//! so a second kind of principal needs one more arm there and none anywhere else.
+//! Every read of a row goes through `View::get`. Which rows there are for a caller is decided where the view is made, in
+//! `visibility.rs`.
 
 use super::{
     Failure, RowRef,
     snapshot::{Listed, Snapshot},
 };
-use crate::upstream::meter::Meter;
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-/// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Principal {
-    /// Whoever runs the gateway: sees every row.
-    Operator,
-}
-
-impl Principal {
-    fn sees<T>(self, _row: &T) -> bool {
-        match self {
-            Principal::Operator => true,
-        }
-    }
-}
-
-/// One request's asker: who it is, and who pays for its upstream calls.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// Who asks.
-    pub principal: Principal,
-    /// What the request cost so far.
-    pub meter: Arc<Meter>,
-}
-
-impl Caller {
-    /// The operator, with nothing spent.
-    pub fn operator() -> Self {
-        Self { principal: Principal::Operator, meter: Arc::default() }
-    }
-}
+/// Whether the row at a place exists for somebody.
+pub(super) type Seen<T> = Arc<dyn Fn(u32, &T) -> bool + Send + Sync>;
 
 /// A snapshot as a caller may see it.
-#[derive(Debug)]
 pub struct View<T: Listed> {
     snapshot: Arc<Snapshot<T>>,
-    principal: Principal,
+    /// `None`: all of it.
+    seen: Option<Seen<T>>,
+    problem: Option<Failure>,
 }
 
 impl<T: Listed> View<T> {
-    pub(super) fn new(snapshot: Arc<Snapshot<T>>, caller: &Caller) -> Self {
-        Self { snapshot, principal: caller.principal }
+    /// All of it: for those who may see all, and for work whose outcome is filtered before anybody sees it.
+    pub(super) fn whole(snapshot: Arc<Snapshot<T>>) -> Self {
+        Self { problem: snapshot.problem().cloned(), snapshot, seen: None }
+    }
+
+    /// A part of it. `problem` is why it could not be told of some rows whether they belong to it.
+    pub(super) fn part(snapshot: Arc<Snapshot<T>>, seen: Seen<T>, problem: Option<Failure>) -> Self {
+        Self { problem: snapshot.problem().cloned().or(problem), snapshot, seen: Some(seen) }
     }
 
     /// The row at a place, if it is there to be seen.
     pub(super) fn get(&self, place: u32) -> Option<RowRef<T>> {
         let row = RowRef::new(self.snapshot.clone(), place)?;
-        self.principal.sees(&*row).then_some(row)
+        self.seen.as_ref().is_none_or(|seen| seen(place, &row)).then_some(row)
     }
 
     /// The rows at these places.
@@ -74,8 +52,14 @@ impl<T: Listed> View<T> {
         self.snapshot.index()
     }
 
-    /// Why the list behind it is not whole, if it isn't.
+    /// Why the list is not whole, if it isn't.
     pub fn problem(&self) -> Option<&Failure> {
-        self.snapshot.problem()
+        self.problem.as_ref()
+    }
+}
+
+impl<T: Listed> fmt::Debug for View<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View").field("rows", &self.snapshot.len()).field("is_whole", &self.seen.is_none()).finish()
     }
 }

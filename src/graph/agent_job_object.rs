@@ -122,7 +122,7 @@ impl AgentJobObject {
         if let Some(server) = self.row.backup_server_uid {
             return loaders(ctx).ask(JobOf(JobKey { upstream, server, job }), None).await;
         }
-        let Some(console) = loaders(ctx).estate().console(upstream) else { return Ok(None) };
+        let Some(console) = loaders(ctx).caller().console(upstream) else { return Ok(None) };
         console.only_job(loaders(ctx).caller(), job, self.row.unique_job_uid).await
     }
 

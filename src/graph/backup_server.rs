@@ -238,7 +238,7 @@ impl BackupServer {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<RepositoryConnection> {
         let loaders = loaders(ctx);
-        let (rows, problems) = rows_of(match loaders.estate().console(self.0.upstream()) {
+        let (rows, problems) = rows_of(match loaders.caller().console(self.0.upstream()) {
             Some(console) => console.repositories_of_server(loaders.caller(), self.0.instance_uid).await,
             None => Ok(Rows::default()),
         });

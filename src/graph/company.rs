@@ -146,7 +146,7 @@ impl Company {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<JobConnection> {
         let loaders = loaders(ctx);
-        let (rows, problems) = rows_of(match loaders.estate().console(self.0.upstream()) {
+        let (rows, problems) = rows_of(match loaders.caller().console(self.0.upstream()) {
             Some(console) => console.jobs_of_company(loaders.caller(), self.0.instance_uid).await,
             None => Ok(Rows::default()),
         });
@@ -163,7 +163,7 @@ impl Company {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
         let loaders = loaders(ctx);
-        let (rows, problems) = rows_of(match loaders.estate().console(self.0.upstream()) {
+        let (rows, problems) = rows_of(match loaders.caller().console(self.0.upstream()) {
             Some(console) => console.servers_of_company(loaders.caller(), self.0.instance_uid).await,
             None => Ok(Rows::default()),
         });

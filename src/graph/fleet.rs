@@ -17,7 +17,7 @@ pub(super) async fn everywhere<'a, T: ListedRow>(
     read: impl Fn(&'a Console) -> BoxFuture<'a, Result<View<T>, Failure>>,
 ) -> (Vec<RowRef<T>>, Vec<Failure>) {
     let (mut rows, mut problems) = (Vec::new(), Vec::new());
-    for view in join_all(loaders(ctx).estate().consoles().iter().map(read)).await {
+    for view in join_all(loaders(ctx).caller().consoles().iter().map(|console| read(console))).await {
         match view {
             Ok(view) => {
                 rows.extend(view.rows());

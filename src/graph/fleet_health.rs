@@ -90,9 +90,9 @@ impl FleetHealthRow {
 
 /// Counts every job and machine of every console.
 pub async fn fleet_health(ctx: &Context<'_>, by: FleetGroup) -> Vec<FleetHealthRow> {
-    let (estate, caller) = (loaders(ctx).estate(), loaders(ctx).caller());
+    let caller = loaders(ctx).caller();
     let mut all: Vec<FleetHealthRow> = Vec::new();
-    for console in estate.consoles() {
+    for console in caller.consoles() {
         let (jobs, objects, servers, companies) =
             tokio::join!(console.jobs(caller), console.objects(caller), console.servers(caller), console.organizations(caller));
         let mut rows: BTreeMap<Group, FleetHealthRow> = BTreeMap::new();

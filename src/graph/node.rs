@@ -61,7 +61,7 @@ impl Node {
             }
             Key::Job(key) => nullable(loaders.ask(JobOf(key), None).await.map(|row| row.map(|row| Job::from(row).into()))),
             Key::AgentJobObject { upstream, server, job, object } => {
-                let found = estate.console(upstream)?.object(loaders.caller(), server, job, object).await;
+                let found = loaders.caller().console(upstream)?.object(loaders.caller(), server, job, object).await;
                 nullable(found.map(|row| row.map(|row| AgentJobObject::new(row).into())))
             }
             Key::BackupAgent(key) => {
@@ -74,7 +74,7 @@ impl Node {
                 nullable(loaders.ask(AgentJobOf { agent, job }, None).await.map(|row| row.map(|row| BackupAgentJob::from(row).into())))
             }
             Key::BackupAgentJob { upstream, agent, job: Err(name) } => {
-                let agents = estate.agents().iter().find(|agents| agents.id() == upstream)?;
+                let agents = loaders.caller().agents().iter().find(|agents| agents.id() == upstream)?;
                 let jobs = agents.jobs_of_agent(loaders.caller(), agent).await;
                 let named = jobs.map(|jobs| jobs.rows.into_iter().find(|job| job.id.is_none() && job.name == name));
                 nullable(named.map(|row| row.map(|row| BackupAgentJob::from(row).into())))

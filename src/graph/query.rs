@@ -90,7 +90,7 @@ impl Query {
             (Some(uid), None) => {
                 let server = ServerUid(uid.0);
                 let asked = [server];
-                let reads = loaders.estate().consoles().iter().map(|console| console.servers_by_uid(loaders.caller(), &asked));
+                let reads = loaders.caller().consoles().iter().map(|console| console.servers_by_uid(loaders.caller(), &asked));
                 let (mut found, mut problems) = (Vec::new(), Vec::new());
                 for answer in join_all(reads).await.into_iter().filter_map(|mut answers| answers.remove(&server)) {
                     match answer {
@@ -139,7 +139,7 @@ impl Query {
         let loaders = loaders(ctx);
         let (mut found, mut problems) = (Vec::new(), Vec::new());
         if let Some(server) = backup_server_uid {
-            for console in loaders.estate().consoles() {
+            for console in loaders.caller().consoles() {
                 let key = JobKey { upstream: console.id(), server: ServerUid(server.0), job: JobUid(uid.0) };
                 match loaders.ask(JobOf(key), None).await {
                     Ok(row) => found.extend(row),
@@ -212,7 +212,7 @@ impl Query {
         let filter = filter.unwrap_or_default();
         let loaders = loaders(ctx);
         let reads = loaders
-            .estate()
+            .caller()
             .consoles()
             .iter()
             .map(async |console| (console.id(), console.all_links(loaders.caller(), LinkFamily::Tape).await));
@@ -239,7 +239,7 @@ impl Query {
         #[graphql(desc = "How many sessions: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
-        let mut sessions = loaders(ctx).estate().all_sessions(loaders(ctx).caller()).await;
+        let mut sessions = loaders(ctx).caller().all_sessions().await;
         top_level(filter.as_ref(), &mut sessions);
         ordered_session_page(ctx, Ok(sessions), "", filter, order_by, PageArgs { first, after })
     }
@@ -250,7 +250,7 @@ impl Query {
         ctx: &Context<'_>,
         #[graphql(desc = "The session's id in Enterprise Manager.")] uid: UUID,
     ) -> Option<Result<AgentSession>> {
-        let found = loaders(ctx).estate().session(loaders(ctx).caller(), SessionUid(uid.0), None).await;
+        let found = loaders(ctx).caller().session(SessionUid(uid.0), None).await;
         nullable(found.map(|session| session.map(AgentSession::from)))
     }
 
@@ -274,7 +274,7 @@ impl Query {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupAgentJobConnection> {
         let loaders = loaders(ctx);
-        let reads = loaders.estate().agents().iter().map(|agents| agents.jobs_of_agent(loaders.caller(), AgentUid(agent_uid.0)));
+        let reads = loaders.caller().agents().iter().map(|agents| agents.jobs_of_agent(loaders.caller(), AgentUid(agent_uid.0)));
         let (mut rows, mut problems) = (Vec::new(), Vec::new());
         for answer in join_all(reads).await {
             match answer {
@@ -345,6 +345,8 @@ impl Query {
 
     /// The APIs that the gateway reads from, and how they are doing. Costs no upstream request.
     async fn upstreams(&self, ctx: &Context<'_>) -> Vec<Upstream> {
-        loaders(ctx).estate().statuses().iter().map(|status| Upstream(Some(status.clone()))).collect()
+        let principal = &loaders(ctx).caller().principal;
+        let seen = loaders(ctx).estate().statuses().iter().filter(|status| principal.allows_upstream(&status.name));
+        seen.map(|status| Upstream(Some(status.clone()))).collect()
     }
 }

@@ -10,7 +10,7 @@ use super::{
     negotiate::{self, MediaType},
     plain,
 };
-use crate::{estate::Caller, graph::error::code, loaders::Loaders, upstream::meter::Meter};
+use crate::{graph::error::code, loaders::Loaders, upstream::meter::Meter};
 use async_graphql::{Request as Query, Response as Answer, ServerError, Variables, parser::parse_query};
 use axum::{
     Extension,
@@ -181,7 +181,7 @@ async fn run(gateway: &Gateway, id: &RequestId, media_type: MediaType, parameter
             return reject(media_type, id, rejection);
         }
     };
-    let caller = Caller::operator();
+    let caller = gateway.estate.caller(gateway.principal.clone());
     let meter = caller.meter.clone();
     let loaders = Loaders::new(gateway.estate.clone(), caller);
     let execution = loaders.drive(gateway.schema.execute(query.data(loaders.clone())));

@@ -61,7 +61,7 @@ impl Loader<JobOf> for Batch {
     async fn load(&self, keys: &[JobOf]) -> Result<HashMap<JobOf, Self::Value>, Infallible> {
         let mut answers = HashMap::new();
         for (upstream, keys) in by_upstream(keys, |key| (key.0.upstream, (key.0.server, key.0.job))) {
-            let Some(console) = self.estate.console(upstream) else { continue };
+            let Some(console) = self.caller.console(upstream) else { continue };
             let read = console.jobs_by_key(&self.caller, &keys).await;
             answers.extend(read.into_iter().map(|((server, job), answer)| (JobOf(JobKey { upstream, server, job }), answer)));
         }
@@ -100,7 +100,7 @@ impl Batch {
     ) -> HashMap<JobRow, Result<V, Failure>> {
         let mut answers = HashMap::new();
         for (upstream, rows) in by_upstream(keys, |row| (row.0.upstream(), row.clone())) {
-            let Some(console) = self.estate.console(upstream) else { continue };
+            let Some(console) = self.caller.console(upstream) else { continue };
             let jobs: Vec<_> = rows.iter().map(|row| row.0.clone()).collect();
             let read = ask(console, &self.caller, &jobs).await;
             for row in rows {

@@ -25,7 +25,7 @@ impl Loader<LinksOf> for Batch {
         for family in [LinkFamily::Tape, LinkFamily::Copy] {
             let of_family = keys.iter().filter(|key| key.0 == family);
             for (upstream, servers) in by_upstream(of_family, |key| (key.1.upstream, key.1.server)) {
-                let Some(console) = self.estate.console(upstream) else { continue };
+                let Some(console) = self.caller.console(upstream) else { continue };
                 let read = console.links_of_servers(&self.caller, family, &servers).await;
                 answers.extend(read.into_iter().map(|(server, answer)| (LinksOf(family, ServerKey { upstream, server }), answer)));
             }
@@ -41,7 +41,7 @@ impl Loader<LinksOfJob> for Batch {
     async fn load(&self, keys: &[LinksOfJob]) -> Result<HashMap<LinksOfJob, Self::Value>, Infallible> {
         // One job is asked for by its own list. Several are asked for by their servers, which may share the fleet's.
         if let [key] = keys {
-            let Some(console) = self.estate.console(key.1.0.upstream()) else { return Ok(HashMap::new()) };
+            let Some(console) = self.caller.console(key.1.0.upstream()) else { return Ok(HashMap::new()) };
             let answer = console.links_of_job(&self.caller, key.0, &key.1.0).await;
             return Ok(HashMap::from([(key.clone(), answer)]));
         }

@@ -19,7 +19,7 @@ impl Loader<RepositoryOf> for Batch {
     async fn load(&self, keys: &[RepositoryOf]) -> Result<HashMap<RepositoryOf, Self::Value>, Infallible> {
         let mut answers = HashMap::new();
         for (upstream, keys) in by_upstream(keys, |key| (key.0.upstream, (key.0.server, key.0.repository))) {
-            let Some(console) = self.estate.console(upstream) else { continue };
+            let Some(console) = self.caller.console(upstream) else { continue };
             let read = console.repositories_by_key(&self.caller, &keys).await;
             let file = |((server, repository), answer)| (RepositoryOf(RepositoryKey { upstream, server, repository }), answer);
             answers.extend(read.into_iter().map(file));

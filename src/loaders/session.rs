@@ -31,7 +31,7 @@ impl Loader<RunsOf> for Batch {
 
     async fn load(&self, keys: &[RunsOf]) -> Result<HashMap<RunsOf, Self::Value>, Infallible> {
         let jobs: Vec<_> = keys.iter().map(|key| key.0.0.clone()).collect();
-        let mut read = self.estate.runs_of_jobs(&self.caller, &jobs).await;
+        let mut read = self.caller.runs_of_jobs(&jobs).await;
         Ok(keys.iter().filter_map(|key| Some((key.clone(), read.remove(&key.0.key())?))).collect())
     }
 }
@@ -42,7 +42,7 @@ impl Loader<SessionsOf> for Batch {
 
     async fn load(&self, keys: &[SessionsOf]) -> Result<HashMap<SessionsOf, Self::Value>, Infallible> {
         let machines: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
-        let read = self.estate.sessions_of_machines(&self.caller, &machines).await;
+        let read = self.caller.sessions_of_machines(&machines).await;
         Ok(read.into_iter().map(|(machine, answer)| (SessionsOf(machine), answer)).collect())
     }
 }
@@ -52,7 +52,7 @@ impl Loader<PartsOf> for Batch {
     type Error = Infallible;
 
     async fn load(&self, keys: &[PartsOf]) -> Result<HashMap<PartsOf, Self::Value>, Infallible> {
-        let reads = keys.iter().map(|key| async { (*key, self.estate.parts_of_run(&self.caller, key.0).await) });
+        let reads = keys.iter().map(|key| async { (*key, self.caller.parts_of_run(key.0).await) });
         Ok(join_all(reads).await.into_iter().collect())
     }
 }
@@ -63,7 +63,7 @@ impl Loader<SessionOf> for Batch {
 
     async fn load(&self, keys: &[SessionOf]) -> Result<HashMap<SessionOf, Self::Value>, Infallible> {
         let reads = keys.iter().map(|key| async {
-            let read = self.estate.session(&self.caller, key.0.session, Some(key.0.upstream)).await;
+            let read = self.caller.session(key.0.session, Some(key.0.upstream)).await;
             (*key, read)
         });
         Ok(join_all(reads).await.into_iter().collect())

@@ -13,12 +13,19 @@ tokio::task_local! {
 }
 
 /// The upstream requests of one query, by upstream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Meter {
+    /// Who asks: the transport shares its slots fairly between them.
+    payer: Arc<str>,
     requests: Mutex<BTreeMap<Arc<str>, u32>>,
 }
 
 impl Meter {
+    /// Nothing spent yet.
+    pub fn paid_by(payer: Arc<str>) -> Self {
+        Self { payer, requests: Mutex::default() }
+    }
+
     /// How many requests were sent, by upstream name.
     pub fn by_upstream(&self) -> BTreeMap<Arc<str>, u32> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -36,6 +43,11 @@ pub(super) fn charge(upstream: &Arc<str>) {
         let mut requests = meter.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry(upstream.clone()).or_default() += 1;
     });
+}
+
+/// Who is being measured; nobody is during start-up and keep-alive.
+pub(super) fn payer() -> Option<Arc<str>> {
+    METER.try_with(|meter| meter.payer.clone()).ok()
 }
 
 /// Starts a task that goes on when its starter gives up, charged to the starter and logged in its span.

@@ -9,6 +9,7 @@ use super::{
     error::{Error, ErrorKind},
     meter,
     settings::Settings,
+    slots::Slots,
     tls,
 };
 use backon::{ExponentialBuilder, Retryable};
@@ -20,10 +21,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{
-    sync::Semaphore,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 /// Longer than any page of 1,000 sessions seen (about 2 MB); a compressed bomb ends here.
@@ -69,7 +67,7 @@ pub(super) struct Transport {
     pub name: Arc<str>,
     base: Url,
     client: reqwest::Client,
-    slots: Semaphore,
+    slots: Arc<Slots>,
     timeout: Duration,
     max_concurrency: usize,
     /// Set by a 429: nothing is sent before this.
@@ -91,7 +89,7 @@ impl Transport {
             name: settings.name.clone(),
             base: settings.url.clone(),
             client,
-            slots: Semaphore::new(settings.max_concurrency),
+            slots: Slots::new(settings.max_concurrency),
             timeout: settings.timeout,
             max_concurrency: settings.max_concurrency,
             paused_until: Mutex::default(),
@@ -172,9 +170,7 @@ impl Transport {
     }
 
     async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Reply, Error> {
-        let Ok(_slot) = self.slots.acquire().await else {
-            return Err(self.error(ErrorKind::Unavailable, "shutting down"));
-        };
+        let _slot = self.slots.acquire(meter::payer().unwrap_or_else(|| self.name.clone())).await;
         meter::charge(&self.name);
         let response = request.send().await.map_err(|error| self.broken(error))?;
         let (status, headers) = (response.status(), response.headers().clone());

@@ -4,7 +4,8 @@ use super::{Answers, Console, Rows, one, sources::JobScope};
 use crate::{
     estate::{
         Caller, Failure, RowRef, View,
-        snapshot::{Listed, Snapshot},
+        snapshot::Snapshot,
+        visibility::{Owned, Sight},
     },
     uid::{JobUid, ServerUid},
     upstream::vspc::{agent_job::AgentJob, agent_job_object::AgentJobObject, backup_copy_job::BackupCopyJob, job::Job},
@@ -18,7 +19,7 @@ impl Console {
         let read = self.agent_jobs.gather(&servers).await;
         per_job(
             jobs,
-            caller,
+            self.sight::<AgentJob>(caller).await,
             |job| read.get(&job.backup_server_uid).cloned(),
             |view, job| {
                 let index = view.index();
@@ -51,7 +52,7 @@ impl Console {
         }
         per_job(
             jobs,
-            caller,
+            self.sight::<BackupCopyJob>(caller).await,
             |job| read.get(&scope(job)).cloned(),
             |view, job| {
                 let index = view.index();
@@ -76,7 +77,7 @@ impl Console {
         let all_jobs = if homeless { self.jobs.all().await.ok().filter(|all| all.problem().is_none()) } else { None };
         per_job(
             jobs,
-            caller,
+            self.sight::<AgentJobObject>(caller).await,
             |job| read.get(&job.instance_uid).cloned(),
             |view, job| {
                 let is_of_job = |object: &AgentJobObject| match (object.backup_server_uid, object.unique_job_uid, job.unique_uid) {
@@ -92,15 +93,16 @@ impl Console {
 }
 
 /// The same for questions about jobs, which are asked with the job in hand.
-fn per_job<T: Listed, V>(
+fn per_job<T: Owned, V>(
     jobs: &[RowRef<Job>],
-    caller: &Caller,
+    sight: Result<Sight, Failure>,
     read: impl Fn(&Job) -> Option<Result<Arc<Snapshot<T>>, Failure>>,
     look: impl Fn(&View<T>, &Job) -> Result<V, Failure>,
 ) -> Answers<(ServerUid, JobUid), V> {
     jobs.iter()
         .filter_map(|job| {
-            let outcome = read(job)?.and_then(|snapshot| look(&View::new(snapshot, caller), job));
+            let see = |snapshot| sight.as_ref().map(|sight| sight.view(snapshot)).map_err(Clone::clone);
+            let outcome = read(job)?.and_then(see).and_then(|view| look(&view, job));
             Some(((job.backup_server_uid, job.instance_uid), outcome))
         })
         .collect()

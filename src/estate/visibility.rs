@@ -1,0 +1,315 @@
+//! Which rows exist for a principal: the one place where grants meet rows.
+//!
+//! The rule is ours and is applied to every row, whatever an upstream did with a filter. A job is its company's: the one
+//! it is assigned to (`mappedOrganizationUid`), else the one that owns its server (`organizationUid`). A server and its
+//! repositories and agents are the owner's. What belongs to a job (its machines, links, sessions) is whose the job is; if
+//! its job is not known, it is nobody's. A list that is needed to decide and can't be read is a failure, not a guess.
+
+use super::{
+    Caller, Failure, Principal, View,
+    console::Console,
+    indexes::company_of,
+    links::{Links, PlacedLink},
+    principal::Named,
+    snapshot::{Listed, Snapshot},
+};
+use crate::{
+    uid::{CompanyUid, JobUid, ServerUid, UniqueJobUid},
+    upstream::vspc::{
+        agent_job::AgentJob, agent_job_object::AgentJobObject, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
+        backup_server::BackupServer, job::Job, organization::Organization, repository::Repository,
+    },
+};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::Arc,
+};
+
+/// What a row must be held against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// It says itself whose it is.
+    Nothing,
+    /// It is whose its server is.
+    Servers,
+    /// It is whose its job is.
+    Jobs,
+}
+
+/// A row of a console that is somebody's.
+pub(super) trait Owned: Listed {
+    /// What it takes to tell whose.
+    const NEEDS: Needs;
+    /// Whether it exists for somebody with these limits.
+    fn is_within(&self, limits: &Limits) -> bool;
+}
+
+/// What a principal sees of one console.
+#[derive(Clone, Debug)]
+pub(super) enum Sight {
+    /// All of it.
+    All,
+    /// What is within these limits.
+    Within(Arc<Limits>),
+}
+
+/// A principal's grants, with the console's ids in place of names, and the lists that rows are held against.
+#[derive(Debug)]
+pub(super) struct Limits {
+    grants: Vec<Limit>,
+    servers: Option<Arc<Snapshot<BackupServer>>>,
+    jobs: Option<Arc<Snapshot<Job>>>,
+    /// Why these lists are not whole.
+    problem: Option<Failure>,
+}
+
+/// One grant on one console.
+#[derive(Debug)]
+struct Limit {
+    /// Its place among the principal's grants.
+    place: usize,
+    companies: Option<HashSet<CompanyUid>>,
+    /// With the companies that own them.
+    servers: Option<HashMap<ServerUid, Option<CompanyUid>>>,
+}
+
+impl Limit {
+    fn covers(&self, company: Option<CompanyUid>, server: Option<ServerUid>) -> bool {
+        self.companies.as_ref().is_none_or(|companies| company.is_some_and(|company| companies.contains(&company)))
+            && self.servers.as_ref().is_none_or(|servers| server.is_some_and(|server| servers.contains_key(&server)))
+    }
+
+    /// A company is there for those who may see it, or else servers that it owns.
+    fn covers_company(&self, company: CompanyUid) -> bool {
+        match (&self.companies, &self.servers) {
+            (Some(companies), _) => companies.contains(&company),
+            (None, Some(servers)) => servers.values().any(|owner| *owner == Some(company)),
+            (None, None) => true,
+        }
+    }
+}
+
+impl Limits {
+    fn cover(&self, company: Option<CompanyUid>, server: Option<ServerUid>) -> bool {
+        self.grants.iter().any(|grant| grant.covers(company, server))
+    }
+
+    /// What is a server's.
+    fn cover_server(&self, server: Option<ServerUid>) -> bool {
+        let listed = server.and_then(|server| {
+            let servers = self.servers.as_ref()?;
+            Some(servers.row(*servers.index().uid.of(&server).first()?))
+        });
+        listed.is_some_and(|server| server.is_within(self))
+    }
+
+    /// What is a job's, by the ids that a row has of it.
+    fn cover_job(&self, server: Option<ServerUid>, job: JobUid, unique: Option<UniqueJobUid>) -> bool {
+        self.jobs.as_ref().and_then(|jobs| job_of(jobs, server, job, unique)).is_some_and(|job| job.is_within(self))
+    }
+
+    /// Whether a session exists that ran a job of this company on this server: by a grant that covers that, and also allows
+    /// the Enterprise Manager that remembers the session.
+    pub fn cover_session(&self, principal: &Principal, manager: &str, company: Option<CompanyUid>, server: ServerUid) -> bool {
+        let allows = |limit: &Limit| principal.grants.get(limit.place).is_some_and(|grant| grant.allows_upstream(manager));
+        self.grants.iter().any(|limit| allows(limit) && limit.covers(company, Some(server)))
+    }
+
+    /// Why the lists that the grants' names were looked up in are not whole.
+    pub fn problem(&self) -> Option<&Failure> {
+        self.problem.as_ref()
+    }
+
+    /// A link is there for those for whom both of its jobs are. A job that no list has is whose its server is.
+    fn cover_link(&self, link: &PlacedLink) -> bool {
+        let Some(server) = link.server else { return false };
+        [link.row.job_uid, link.row.linked_job_uid].into_iter().all(|job| {
+            let listed = self.jobs.as_ref().and_then(|jobs| job_of(jobs, Some(server), job, None));
+            listed.map_or_else(|| self.cover(None, Some(server)), |job| job.is_within(self))
+        })
+    }
+}
+
+/// The job with these ids: by the console's own id, else on its server, else where one job has the id.
+fn job_of(jobs: &Snapshot<Job>, server: Option<ServerUid>, job: JobUid, unique: Option<UniqueJobUid>) -> Option<&Job> {
+    let index = jobs.index();
+    let by_unique = unique.and_then(|unique| index.unique.only(&unique));
+    let place = by_unique.or_else(|| match server {
+        Some(server) => index.key.of(&(server, job)).first().copied(),
+        None => index.uid.only(&job).filter(|_| jobs.problem().is_none()),
+    });
+    place.map(|place| jobs.row(place))
+}
+
+impl Sight {
+    /// A list as this principal sees it.
+    pub fn view<T: Owned>(&self, snapshot: Arc<Snapshot<T>>) -> View<T> {
+        match self {
+            Sight::All => View::whole(snapshot),
+            Sight::Within(limits) => {
+                let problem = limits.problem.clone().filter(|_| T::NEEDS != Needs::Nothing);
+                let limits = limits.clone();
+                View::part(snapshot, Arc::new(move |_, row| row.is_within(&limits)), problem)
+            }
+        }
+    }
+
+    /// Whether a row exists for this principal.
+    pub fn sees<T: Owned>(&self, row: &T) -> bool {
+        match self {
+            Sight::All => true,
+            Sight::Within(limits) => row.is_within(limits),
+        }
+    }
+
+    /// Leaves the links that exist for this principal.
+    pub fn keep_seen(&self, links: &mut Links) {
+        if let Sight::Within(limits) = self {
+            links.links.retain(|link| limits.cover_link(link));
+            links.problem = links.problem.take().or_else(|| limits.problem.clone());
+        }
+    }
+}
+
+impl Console {
+    /// What a caller sees of this console, ready for rows of this type.
+    pub(super) async fn sight<T: Owned>(&self, caller: &Caller) -> Result<Sight, Failure> {
+        self.sight_for(caller, T::NEEDS).await
+    }
+
+    /// A list as a caller sees it.
+    pub(super) async fn view<T: Owned>(&self, caller: &Caller, snapshot: Arc<Snapshot<T>>) -> Result<View<T>, Failure> {
+        Ok(self.sight::<T>(caller).await?.view(snapshot))
+    }
+
+    pub(super) async fn sight_for(&self, caller: &Caller, needs: Needs) -> Result<Sight, Failure> {
+        if caller.principal.sees_all_of(self.name()) {
+            return Ok(Sight::All);
+        }
+        Ok(Sight::Within(Arc::new(self.limits(caller, needs).await?)))
+    }
+
+    /// A caller's grants on this console.
+    pub(super) async fn limits(&self, caller: &Caller, needs: Needs) -> Result<Limits, Failure> {
+        let principal = &caller.principal;
+        let allowed = || principal.grants.iter().enumerate().filter(|(_, grant)| grant.allows_upstream(self.name()));
+        let names_companies = allowed().any(|(_, grant)| grant.companies.iter().flatten().any(|named| matches!(named, Named::Name(_))));
+        let limits_servers = allowed().any(|(_, grant)| grant.servers.is_some());
+        let (companies, servers, jobs) = tokio::join!(
+            when(names_companies, self.organization_snapshot()),
+            when(limits_servers || needs == Needs::Servers, self.server_snapshot()),
+            when(needs == Needs::Jobs, self.job_snapshot()),
+        );
+        let (companies, servers, jobs) = (companies.transpose()?, servers.transpose()?, jobs.transpose()?);
+        // names are only names of one while the list is whole
+        let companies_by_name = companies
+            .as_ref()
+            .filter(|list| list.problem().is_none())
+            .map(|list| names(list.rows().iter().map(|row| (row.name.as_str(), row.instance_uid))));
+        let servers_by_name = servers
+            .as_ref()
+            .filter(|list| list.problem().is_none())
+            .map(|list| names(list.rows().iter().map(|row| (row.name.as_str(), row.instance_uid))));
+        let owner = |server: &ServerUid| {
+            let list = servers.as_ref()?;
+            list.row(*list.index().uid.of(server).first()?).organization_uid
+        };
+        let grants = allowed()
+            .map(|(place, grant)| Limit {
+                place,
+                companies: grant.companies.as_ref().map(|named| resolve(named, companies_by_name.as_ref()).collect()),
+                servers: grant
+                    .servers
+                    .as_ref()
+                    .map(|named| resolve(named, servers_by_name.as_ref()).map(|server| (server, owner(&server))).collect()),
+            })
+            .collect();
+        let problem = [
+            companies.as_ref().and_then(|list| list.problem()),
+            servers.as_ref().and_then(|list| list.problem()),
+            jobs.as_ref().and_then(|list| list.problem()),
+        ];
+        let problem = problem.into_iter().flatten().next().cloned();
+        Ok(Limits { grants, servers, jobs, problem })
+    }
+}
+
+async fn when<V>(wanted: bool, read: impl Future<Output = V>) -> Option<V> {
+    if wanted { Some(read.await) } else { None }
+}
+
+/// Ids by name in lower case; a name of two is nobody's.
+fn names<'a, U: Copy + 'a>(rows: impl Iterator<Item = (&'a str, U)>) -> HashMap<String, Option<U>> {
+    let mut names = HashMap::new();
+    for (name, uid) in rows {
+        names.entry(name.trim().to_lowercase()).and_modify(|known| *known = None).or_insert(Some(uid));
+    }
+    names
+}
+
+fn resolve<'a, U: Copy + Eq + Hash>(
+    named: &'a [Named<U>],
+    by_name: Option<&'a HashMap<String, Option<U>>>,
+) -> impl Iterator<Item = U> + 'a {
+    named.iter().filter_map(move |named| match named {
+        Named::Uid(uid) => Some(*uid),
+        Named::Name(name) => by_name?.get(&**name).copied().flatten(),
+    })
+}
+
+impl Owned for Job {
+    const NEEDS: Needs = Needs::Nothing;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover(company_of(self), Some(self.backup_server_uid))
+    }
+}
+
+impl Owned for BackupServer {
+    const NEEDS: Needs = Needs::Nothing;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover(self.organization_uid, Some(self.instance_uid))
+    }
+}
+
+impl Owned for Organization {
+    const NEEDS: Needs = Needs::Nothing;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.grants.iter().any(|grant| grant.covers_company(self.instance_uid))
+    }
+}
+
+impl Owned for Repository {
+    const NEEDS: Needs = Needs::Servers;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover_server(Some(self.backup_server_uid))
+    }
+}
+
+impl Owned for BackupAgent {
+    const NEEDS: Needs = Needs::Servers;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover_server(self.backup_server_uid)
+    }
+}
+
+impl Owned for AgentJob {
+    const NEEDS: Needs = Needs::Jobs;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover_job(self.server(), self.instance_uid, self.unique_uid)
+    }
+}
+
+impl Owned for BackupCopyJob {
+    const NEEDS: Needs = Needs::Jobs;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover_job(self.server(), self.instance_uid, self.unique_uid)
+    }
+}
+
+impl Owned for AgentJobObject {
+    const NEEDS: Needs = Needs::Jobs;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover_job(self.backup_server_uid, self.job_uid, self.unique_job_uid)
+    }
+}
