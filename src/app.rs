@@ -84,12 +84,12 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), String> {
     let estate = estate(config, clock)?;
-    let gateway = Gateway::new(graph::schema(), estate.clone());
+    let gateway = Gateway::new(graph::schema(), estate.clone(), config)?;
     let background = tokio::spawn(watch(estate.clone()));
-    serve(listener, gateway, shutdown, config.server.drain).await;
+    let outcome = serve(listener, gateway, shutdown).await;
     background.abort();
     estate.close().await;
-    Ok(())
+    outcome
 }
 
 /// Probes every upstream at start and from time to time, and keeps sessions open.

@@ -4,6 +4,7 @@
 
 mod check;
 mod demo;
+mod key;
 mod schema;
 mod serve;
 mod simulate;
@@ -36,6 +37,8 @@ enum Command {
     Check(check::Check),
     /// Print the schema.
     Schema(schema::Schema),
+    /// Make an API key, and the digest of it for the configuration.
+    Key(key::Key),
 }
 
 /// How large a simulated estate is.
@@ -63,28 +66,35 @@ impl From<Scale> for crate::simulator::Scale {
 impl Cli {
     /// Runs the command and gives the exit code.
     pub fn run(self) -> ExitCode {
-        let quiet = matches!(self.command, Command::Demo(_) | Command::Check(_) | Command::Schema(_));
+        let quiet = matches!(self.command, Command::Demo(_) | Command::Check(_) | Command::Schema(_) | Command::Key(_));
         start_log(if quiet { "error" } else { "info" });
-        if let Command::Schema(command) = self.command {
-            return command.run();
+        match self.command {
+            Command::Schema(command) => command.run(),
+            Command::Key(command) => command.run(),
+            command => on_runtime(command),
         }
-        let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => return fail(format!("the runtime could not be started: {error}")),
-        };
-        let code = runtime.block_on(async {
-            match self.command {
-                Command::Demo(command) => command.run().await,
-                Command::Serve(command) => command.run().await,
-                Command::Simulate(command) => command.run().await,
-                Command::Check(command) => command.run().await,
-                Command::Schema(command) => command.run(),
-            }
-        });
-        // reads that still hang upstream must not keep the process
-        runtime.shutdown_timeout(Duration::from_secs(1));
-        code
     }
+}
+
+/// Runs a command that speaks to others.
+fn on_runtime(command: Command) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(format!("the runtime could not be started: {error}")),
+    };
+    let code = runtime.block_on(async {
+        match command {
+            Command::Demo(command) => command.run().await,
+            Command::Serve(command) => command.run().await,
+            Command::Simulate(command) => command.run().await,
+            Command::Check(command) => command.run().await,
+            Command::Schema(command) => command.run(),
+            Command::Key(command) => command.run(),
+        }
+    });
+    // reads that still hang upstream must not keep the process
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
 }
 
 /// Logs to standard error: text for a terminal, JSON lines otherwise. `RUST_LOG` sets what is logged.

@@ -4,17 +4,21 @@
 //! the environment or a settings file. Secrets come from variables or files and are wrapped before anything can print
 //! them.
 
+mod access;
+mod limits;
 mod problem;
 mod reader;
 mod tree;
 mod upstream;
 
+pub use access::{Access, Caller, Hide, Jwt, JwtKeys, Role, Sees};
+pub use limits::Limits;
 pub use problem::{Problem, Problems};
 pub use upstream::{Auth, Cache, Kind, Tls, Upstream};
 
 use reader::Section;
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -29,6 +33,10 @@ pub const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
 pub struct Config {
     /// Our own door.
     pub server: Server,
+    /// Who may ask.
+    pub auth: Access,
+    /// How much may be asked for.
+    pub limits: Limits,
     /// What is read from.
     pub upstreams: Vec<Upstream>,
 }
@@ -40,6 +48,30 @@ pub struct Server {
     pub listen: SocketAddr,
     /// How long open requests may go on after a stop was asked for.
     pub drain: Duration,
+    /// Certificate and key, for https.
+    pub tls: Option<ServerTls>,
+    /// Origins of pages that may ask by WebSocket and, with CORS, by fetch; our own pages always may.
+    pub origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+}
+
+/// Certificate and key; read again when they change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerTls {
+    /// The chain, PEM.
+    pub certificate_file: PathBuf,
+    /// Its private key, PEM.
+    pub key_file: PathBuf,
+    /// With it, clients may show certificates that end here, PEM.
+    pub client_ca_file: Option<PathBuf>,
+}
+
+impl Server {
+    /// An address and the usual settings.
+    pub fn at(listen: SocketAddr) -> Self {
+        Self { listen, drain: Duration::from_secs(20), tls: None, origins: Vec::new(), trusted_proxies: Vec::new() }
+    }
 }
 
 /// Where settings come from, so that tests need neither files nor variables.
@@ -81,7 +113,7 @@ impl Config {
         tree::overlay(&mut tree, surroundings.variables, &mut problems);
 
         let mut root = Section::new("", tree);
-        let server = read_server(root.section("server"), &mut problems);
+        let server = read_server(root.section("server"), &surroundings.base, &mut problems);
         let mut upstreams: Vec<Upstream> = Vec::new();
         let tables = root.sections("upstream", &mut problems);
         if tables.is_empty() {
@@ -99,13 +131,47 @@ impl Config {
             }
             upstreams.push(upstream);
         }
+        let auth = access::read(root.section("auth"), &upstreams, &surroundings.base, &mut problems);
+        let limits = limits::read(root.section("limits"), &mut problems);
         root.finish(&mut problems);
-        problems.or(Self { server, upstreams })
+        check_door(&server, &auth, &mut problems);
+        problems.or(Self { server, auth, limits, upstreams })
     }
 }
 
-fn read_server(section: Option<Section>, problems: &mut Problems) -> Server {
-    let mut server = Server { listen: SocketAddr::from(([127, 0, 0, 1], 4000)), drain: Duration::from_secs(20) };
+/// A door that is open to everybody must be meant to be.
+fn check_door(server: &Server, auth: &Access, problems: &mut Problems) {
+    let is_known = !auth.callers.is_empty() || auth.jwt.is_some();
+    if !is_known && auth.anonymous != Some(true) && !server.listen.ip().is_loopback() {
+        problems.add(
+            None,
+            "auth",
+            format!("{} can be reached from elsewhere, and nobody who asks would be known: add an [[auth.caller]] (`veeam-graph key` makes its key) or [auth.jwt]; or say [auth] anonymous = true, and whoever reaches it may ask everything", server.listen),
+        );
+    }
+    if !is_known && auth.anonymous == Some(false) {
+        problems.add(
+            None,
+            "auth.anonymous",
+            "is false and nobody else is known, so nobody could ask: add an [[auth.caller]] or [auth.jwt]",
+        );
+    }
+    let with_certificates = auth.callers.iter().any(|caller| !caller.certificates.is_empty());
+    if with_certificates && server.tls.as_ref().is_none_or(|tls| tls.client_ca_file.is_none()) {
+        problems.add(None, "server.tls.client_ca_file", "is missing: certificates of callers are only asked for with it");
+    }
+}
+
+impl Config {
+    /// Whether somebody who shows nothing may ask.
+    pub fn takes_anonymous(&self) -> bool {
+        let is_known = !self.auth.callers.is_empty() || self.auth.jwt.is_some();
+        self.auth.anonymous.unwrap_or(!is_known && self.server.listen.ip().is_loopback())
+    }
+}
+
+fn read_server(section: Option<Section>, base: &Path, problems: &mut Problems) -> Server {
+    let mut server = Server::at(SocketAddr::from(([127, 0, 0, 1], 4000)));
     let Some(mut section) = section else { return server };
     if let Some((text, line)) = section.text("listen", problems) {
         match text.parse() {
@@ -119,6 +185,34 @@ fn read_server(section: Option<Section>, problems: &mut Problems) -> Server {
     }
     if let Some(drain) = section.duration("drain", Duration::ZERO..=Duration::from_secs(600), problems) {
         server.drain = drain;
+    }
+    if let Some(mut tls) = section.section("tls") {
+        let mut path = |key, is_required: bool| {
+            let text = if is_required { tls.required_text(key, problems) } else { tls.text(key, problems) };
+            text.map(|(path, _)| base.join(path))
+        };
+        let (certificate_file, key_file) = (path("certificate_file", true), path("key_file", true));
+        let client_ca_file = path("client_ca_file", false);
+        tls.finish(problems);
+        if let (Some(certificate_file), Some(key_file)) = (certificate_file, key_file) {
+            server.tls = Some(ServerTls { certificate_file, key_file, client_ca_file });
+        }
+    }
+    for (origin, line) in section.texts("origins", problems).unwrap_or_default() {
+        match url::Url::parse(&origin) {
+            Ok(url) if url.origin().ascii_serialization() == origin => server.origins.push(origin),
+            _ => problems.add(
+                line,
+                "server.origins",
+                format!("{origin:?} must be scheme://host or scheme://host:port, as browsers write it"),
+            ),
+        }
+    }
+    for (address, line) in section.texts("trusted_proxies", problems).unwrap_or_default() {
+        match address.parse() {
+            Ok(address) => server.trusted_proxies.push(address),
+            Err(_) => problems.add(line, "server.trusted_proxies", format!("{address:?} is no IP address")),
+        }
     }
     section.finish(problems);
     server

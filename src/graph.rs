@@ -7,6 +7,7 @@
 pub mod error;
 pub mod id;
 pub mod scalars;
+mod sensitive;
 
 mod agent_job;
 mod agent_job_object;
@@ -76,6 +77,15 @@ pub fn sdl(federation: bool) -> String {
 /// This request's loaders.
 fn loaders<'a>(ctx: &Context<'a>) -> &'a Loaders {
     ctx.data_unchecked::<Arc<Loaders>>()
+}
+
+/// Takes what this field's rows will add to the answer out of the request's budget, before they are given out.
+async fn give_out(ctx: &Context<'_>, rows: usize) -> async_graphql::Result<()> {
+    fn fields_of(field: async_graphql::SelectionField<'_>) -> u64 {
+        field.selection_set().map(|inner| 1 + fields_of(inner)).sum()
+    }
+    let fields = fields_of(ctx.field()).saturating_mul(u64::try_from(rows).unwrap_or(u64::MAX));
+    loaders(ctx).budget().spend(fields).await.map_err(|exhausted| error::too_complex(exhausted.0))
 }
 
 /// A nullable field from an answer: nothing, a value, or an error that costs this field alone.

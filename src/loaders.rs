@@ -8,6 +8,7 @@
 
 pub mod agent_job;
 pub mod backup_agent;
+pub mod budget;
 pub mod company;
 pub mod coverage;
 pub mod job;
@@ -17,6 +18,7 @@ pub mod repository;
 pub mod server;
 pub mod session;
 
+use self::budget::Budget;
 use crate::estate::{Caller, Estate, Failure, UpstreamId};
 use async_graphql::{
     dataloader::{DataLoader, HashMapCache, Loader},
@@ -49,16 +51,17 @@ pub struct Loaders {
     inner: DataLoader<Batch, HashMapCache>,
     estate: Arc<Estate>,
     caller: Caller,
+    budget: Budget,
     batches: Mutex<Option<UnboundedReceiver<FutureObj<'static, ()>>>>,
 }
 
 impl Loaders {
-    /// Loaders for one request of one caller.
-    pub fn new(estate: Arc<Estate>, caller: Caller) -> Arc<Self> {
+    /// Loaders for one request of one caller, whose answer may have that many fields.
+    pub fn new(estate: Arc<Estate>, caller: Caller, budget: Budget) -> Arc<Self> {
         let (sender, receiver) = unbounded_channel();
         let batch = Batch { caller: caller.clone() };
         let inner = DataLoader::with_cache(batch, Queue(sender), AtOnce, HashMapCache::default()).max_batch_size(usize::MAX);
-        Arc::new(Self { inner, estate, caller, batches: Mutex::new(Some(receiver)) })
+        Arc::new(Self { inner, estate, caller, budget, batches: Mutex::new(Some(receiver)) })
     }
 
     /// What the gateway knows.
@@ -71,6 +74,11 @@ impl Loaders {
         &self.caller
     }
 
+    /// What the answer may still hold.
+    pub fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
     /// Runs an execution and, whenever it can't go on, the batches that it waits for; and counts what both cost.
     pub async fn drive<F: Future>(&self, execution: F) -> F::Output {
         let batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -80,8 +88,14 @@ impl Loaders {
             let mut running = FuturesUnordered::new();
             std::future::poll_fn(|context| {
                 loop {
+                    self.budget.begin_turn();
                     if let Poll::Ready(output) = execution.as_mut().poll(context) {
                         return Poll::Ready(output);
+                    }
+                    // others get their turn first; batches wait until every resolver has asked
+                    if self.budget.is_waited_for() {
+                        context.waker().wake_by_ref();
+                        return Poll::Pending;
                     }
                     while let Poll::Ready(Some(batch)) = batches.poll_recv(context) {
                         running.push(batch);

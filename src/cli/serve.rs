@@ -28,10 +28,8 @@ impl Serve {
             version = env!("CARGO_PKG_VERSION"),
             "serving GraphQL at /graphql and GraphiQL at /graphiql"
         );
-        if !config.server.listen.ip().is_loopback() {
-            tracing::warn!(
-                "this address can be reached from elsewhere, and whoever reaches it may ask everything: keep it behind a proxy that knows its callers"
-            );
+        if config.takes_anonymous() && !config.server.listen.ip().is_loopback() {
+            tracing::warn!("whoever reaches this address may ask everything (auth.anonymous)");
         }
         match app::run(&config, listener, Clock::System, stop_asked()).await {
             Ok(()) => ExitCode::SUCCESS,

@@ -73,6 +73,25 @@ impl Section {
         self.text(key, problems)
     }
 
+    /// A list of texts, each with its line; one text alone is a list of one. In a variable they are parted by commas.
+    pub fn texts(&mut self, key: &'static str, problems: &mut Problems) -> Option<Vec<(String, Option<usize>)>> {
+        let entry = self.take(key)?;
+        let (line, place) = self.place(key, &entry.source);
+        let texts: Vec<(String, Option<usize>)> = match (entry.value, entry.source) {
+            (Value::Text(text), Source::Variable(_)) => text.split(',').map(|part| (part.trim().to_owned(), None)).collect(),
+            (Value::Text(text), _) => vec![(text, line)],
+            (Value::Texts(texts), _) => texts.into_iter().map(|(text, line)| (text, Some(line))).collect(),
+            _ => {
+                problems.add(line, &place, "must be a list of texts: [\"…\", \"…\"]");
+                return None;
+            }
+        };
+        if texts.iter().any(|(text, _)| text.is_empty()) {
+            problems.add(line, &place, "has an empty member");
+        }
+        Some(texts)
+    }
+
     /// `true` or `false`.
     pub fn boolean(&mut self, key: &'static str, problems: &mut Problems) -> Option<bool> {
         let entry = self.take(key)?;

@@ -36,6 +36,8 @@ pub(super) enum Value {
     Boolean(bool),
     Table(Table),
     Tables(Vec<Table>),
+    /// Texts, each with its line.
+    Texts(Vec<(String, usize)>),
     /// Something that no key takes, by its name.
     Other(&'static str),
 }
@@ -89,26 +91,40 @@ fn value_of(value: Spanned<DeValue<'_>>, line: usize, line_of: &impl Fn(usize) -
         DeValue::Datetime(_) => Value::Other("a date"),
         DeValue::Table(table) => Value::Table(table_of(table, line, line_of)),
         DeValue::Array(items) => {
-            let tables = items.into_iter().map(|item| {
+            let (mut tables, mut texts, count) = (Vec::new(), Vec::new(), items.len());
+            for item in items {
                 let line = line_of(item.span().start);
                 match item.into_inner() {
-                    DeValue::Table(table) => Some(table_of(table, line, line_of)),
-                    _ => None,
+                    DeValue::Table(table) => tables.push(table_of(table, line, line_of)),
+                    DeValue::String(text) => texts.push((text.into_owned(), line)),
+                    _ => {}
                 }
-            });
-            tables.collect::<Option<Vec<_>>>().map_or(Value::Other("a list"), Value::Tables)
+            }
+            match count {
+                0 => Value::Texts(Vec::new()),
+                count if count == tables.len() => Value::Tables(tables),
+                count if count == texts.len() => Value::Texts(texts),
+                _ => Value::Other("a list of such"),
+            }
         }
     }
 }
 
-/// Lays every `VEEAM_GRAPH__…` variable over the file. Upstreams go by their names, in capitals, `-` as `_`.
+/// Lays every `VEEAM_GRAPH__…` variable over the file. Upstreams, callers and roles go by their names, in capitals, `-` as
+/// `_`.
 pub(super) fn overlay(tree: &mut Table, variables: &[(String, String)], problems: &mut Problems) {
     for (variable, text) in variables {
         let Some(path) = variable.strip_prefix(ENV_PREFIX) else { continue };
         let parts: Vec<String> = path.split("__").map(str::to_lowercase).collect();
         let entry = Entry { value: Value::Text(text.clone()), source: Source::Variable(variable.clone()) };
         let placed = match parts.as_slice() {
-            [section, rest @ ..] if section == "upstream" && rest.len() >= 2 => place_in_upstream(tree, rest, entry),
+            [section, rest @ ..] if section == "upstream" && rest.len() >= 2 => place_in_named(tree, section, rest, entry),
+            [auth, section, rest @ ..] if auth == "auth" && matches!(section.as_str(), "caller" | "role") && rest.len() >= 2 => {
+                match tree.entries.get_mut("auth").map(|entry| &mut entry.value) {
+                    Some(Value::Table(auth)) => place_in_named(auth, section, rest, entry),
+                    _ => false,
+                }
+            }
             parts => place(tree, parts, entry),
         };
         if !placed {
@@ -117,8 +133,9 @@ pub(super) fn overlay(tree: &mut Table, variables: &[(String, String)], problems
     }
 }
 
-fn place_in_upstream(tree: &mut Table, parts: &[String], entry: Entry) -> bool {
-    let Some(Entry { value: Value::Tables(tables), .. }) = tree.entries.get_mut("upstream") else { return false };
+/// Into the one of several tables that has the first part for its name.
+fn place_in_named(tree: &mut Table, section: &str, parts: &[String], entry: Entry) -> bool {
+    let Some(Entry { value: Value::Tables(tables), .. }) = tree.entries.get_mut(section) else { return false };
     let has_name = |table: &&mut Table| match table.entries.get("name").map(|entry| &entry.value) {
         Some(Value::Text(name)) => name.to_lowercase().replace('-', "_") == parts[0],
         _ => false,

@@ -269,7 +269,7 @@ fn read_tls(section: &mut Section, surroundings: &Surroundings<'_>, problems: &m
     trust
 }
 
-fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
+pub(super) fn parse_fingerprint(text: &str) -> Option<[u8; 32]> {
     let digits: String = text.chars().filter(|character| *character != ':').collect();
     if digits.len() != 64 || !digits.is_ascii() {
         return None;

@@ -14,6 +14,7 @@ use super::{
     origin::Origin,
     page::{self, ListMark, PageArgs, Place, SortValue},
     scalars::{DateTime, UUID, int, summary, text},
+    sensitive,
     tape_coverage::TapeCoverage,
 };
 use crate::{
@@ -87,13 +88,17 @@ pub fn object_page(
     args: PageArgs,
 ) -> Result<AgentJobObjectConnection> {
     let filter = filter.unwrap_or_default();
+    sensitive::may_ask_for_host_names(ctx, filter.computer_contains.is_some())?;
+    let names_are_hidden = sensitive::hidden(ctx).host_names;
     let mark = ListMark::of(&["agentJobObjects", parent, &format!("{filter:?}")]);
     let objects = objects.into_iter().filter(|object| filter.holds(object)).collect();
     let page = page::cut(objects, &args, mark, &[false], |object: &AgentJobObject| {
         let row = &object.row;
         let server = row.backup_server_uid.map(|server| server.to_string()).unwrap_or_default();
         let identity = format!("{}:{server}:{}:{}", row.upstream().0, row.job_uid, row.instance_uid);
-        Place::new(vec![SortValue::name(row.computer.as_deref().unwrap_or_default())], identity)
+        // a cursor holds what it sorts by, and so does the order itself
+        let name = row.computer.as_deref().filter(|_| !names_are_hidden).unwrap_or_default();
+        Place::new(vec![SortValue::name(name)], identity)
     })?;
     Ok(AgentJobObjectConnection::new(ctx, page, &problems, |object| object))
 }
@@ -180,8 +185,8 @@ impl AgentJobObject {
     }
 
     /// The machine's name; null when not known.
-    async fn computer(&self) -> Option<&str> {
-        text(&self.row.computer)
+    async fn computer(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::host_name(ctx, text(&self.row.computer))
     }
 
     /// The upstream's own word for how the last backup went, for example `Success`. Empty when it gives none.
@@ -221,13 +226,13 @@ impl AgentJobObject {
     }
 
     /// Why the last backup failed or warned, in the upstream's words, of many lines; null for no message.
-    async fn failure_message(&self) -> Option<&str> {
-        text(&self.row.failure_message)
+    async fn failure_message(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::failure_message(ctx, text(&self.row.failure_message))
     }
 
     /// The first line of `failureMessage`, trimmed; null for no message.
-    async fn failure_summary(&self) -> Option<&str> {
-        summary(&self.row.failure_message)
+    async fn failure_summary(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::failure_message(ctx, summary(&self.row.failure_message))
     }
 
     /// The job that protects the machine; null when the console does not list it.

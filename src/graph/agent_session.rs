@@ -11,6 +11,7 @@ use super::{
     origin::Origin,
     page::{self, ListMark, OrderDirection, PageArgs, Place, SortValue},
     scalars::{DateTime, UUID, int, summary, text},
+    sensitive,
 };
 use crate::{
     estate::{
@@ -112,6 +113,11 @@ impl From<MatchedSession> for AgentSession {
 }
 
 impl AgentSession {
+    /// Whether the session's name has a machine's name in it that the caller may not read.
+    fn hides_name(&self, ctx: &Context<'_>) -> bool {
+        sensitive::hidden(ctx).host_names && correlate::is_part(&self.0.row)
+    }
+
     /// The first of an answer that is sorted newest first.
     pub fn newest(answer: Result<Sessions, Failure>) -> Option<Result<Self>> {
         match answer {
@@ -156,6 +162,7 @@ pub fn ordered_session_page(
     let mark = ListMark::of(&["sessions", parent, &format!("{filter:?}"), &format!("{order:?}")]);
     let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
     let rows = rows.into_iter().filter(|session| filter.holds(session)).collect();
+    let names_are_hidden = sensitive::hidden(ctx).host_names;
     let page = page::cut(rows, &args, mark, &descending, |session: &MatchedSession| {
         let row = &session.row;
         let value = |order: &SessionOrder| match order.field {
@@ -163,6 +170,8 @@ pub fn ordered_session_page(
             SessionOrderField::EndedAt => SortValue::instant(row.ended),
             SessionOrderField::Duration => SortValue::number(time::seconds_between(row.created, row.ended)),
             SessionOrderField::Health => SortValue::Number(Health::of_session(row.state.as_deref(), row.result.as_deref()).rank()),
+            // a part's name has its machine's in it, and a cursor holds what it sorts by
+            SessionOrderField::JobName if names_are_hidden && correlate::is_part(row) => SortValue::name(""),
             SessionOrderField::JobName => SortValue::name(row.job_name.as_deref().unwrap_or_default()),
         };
         Place::new(order.iter().map(value).collect(), format!("{}:{}", row.upstream().0, row.uid))
@@ -189,9 +198,10 @@ impl AgentSession {
         UUID(self.0.row.uid.0)
     }
 
-    /// The session's name: the job's, `@`, and when it started.
-    async fn name(&self) -> &str {
-        &self.0.row.name
+    /// The session's name: the job's, `@`, and when it started. `(hidden)` for a part of a run whose machine's name the
+    /// caller may not read; so is `jobName`.
+    async fn name(&self, ctx: &Context<'_>) -> &str {
+        if self.hides_name(ctx) { sensitive::HIDDEN_NAME } else { &self.0.row.name }
     }
 
     /// The id of the job as the backup server numbers it. A per-machine part has a job of its own, which no console
@@ -201,8 +211,8 @@ impl AgentSession {
     }
 
     /// The job's name when the session ran; null when not known.
-    async fn job_name(&self) -> Option<&str> {
-        text(&self.0.row.job_name)
+    async fn job_name(&self, ctx: &Context<'_>) -> Option<&str> {
+        if self.hides_name(ctx) { Some(sensitive::HIDDEN_NAME) } else { text(&self.0.row.job_name) }
     }
 
     /// The upstream's own word for the type: `AgentBackup` for a run, `AgentManagement` for one machine's part. Null
@@ -254,18 +264,18 @@ impl AgentSession {
     }
 
     /// Why it failed, in the upstream's words; null for no message, which failed sessions have too.
-    async fn failure_message(&self) -> Option<&str> {
-        text(&self.0.row.failure_message)
+    async fn failure_message(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::failure_message(ctx, text(&self.0.row.failure_message))
     }
 
     /// The first line of `failureMessage`, trimmed; null for no message.
-    async fn failure_summary(&self) -> Option<&str> {
-        summary(&self.0.row.failure_message)
+    async fn failure_summary(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::failure_message(ctx, summary(&self.0.row.failure_message))
     }
 
     /// The machine that this part of a run is about; null for a run as a whole.
-    async fn computer(&self) -> Option<&str> {
-        self.0.computer.as_deref()
+    async fn computer(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::host_name(ctx, self.0.computer.as_deref())
     }
 
     /// The job in Service Provider Console; null when the session could not be matched to one.
@@ -294,8 +304,8 @@ impl AgentSession {
     }
 
     /// The backup server's name as Enterprise Manager knows it; null when not known.
-    async fn backup_server_name(&self) -> Option<&str> {
-        text(&self.0.row.server_name)
+    async fn backup_server_name(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::host_name(ctx, text(&self.0.row.server_name))
     }
 
     /// The id of the run that this is a part of; null for a run as a whole.

@@ -6,6 +6,7 @@ use super::{
     loaders, nullable,
     origin::Origin,
     scalars::{UUID, text},
+    sensitive,
 };
 use crate::{
     estate::{BackupAgentKey, RowRef, ServerKey},
@@ -42,13 +43,13 @@ impl BackupAgent {
     }
 
     /// The agent's name.
-    async fn name(&self) -> &str {
-        &self.row.name
+    async fn name(&self, ctx: &Context<'_>) -> &str {
+        if sensitive::hidden(ctx).host_names { sensitive::HIDDEN_NAME } else { &self.row.name }
     }
 
     /// The DNS name of the machine; null when not known.
-    async fn machine_name(&self) -> Option<&str> {
-        text(&self.row.machine_name)
+    async fn machine_name(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::host_name(ctx, text(&self.row.machine_name))
     }
 
     /// The operating system with its version, for people; null when not known.
@@ -67,8 +68,8 @@ impl BackupAgent {
     }
 
     /// The machine's addresses; null when not known.
-    async fn ip_addresses(&self) -> Option<&[String]> {
-        self.row.ip_addresses.as_deref()
+    async fn ip_addresses(&self, ctx: &Context<'_>) -> Option<Result<&[String]>> {
+        sensitive::host_name(ctx, self.row.ip_addresses.as_deref())
     }
 
     /// Whether no backup server manages the agent any more; null when not known.

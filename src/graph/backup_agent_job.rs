@@ -7,13 +7,14 @@ use super::{
     loaders,
     origin::Origin,
     scalars::{DateTime, Long, UUID, int, long, summary, text},
+    sensitive,
 };
 use crate::{
     estate::RowRef,
     uid::AgentUid,
     upstream::vac::backup_agent_job::{self, Link, Links},
 };
-use async_graphql::{Context, Description, ID, Object};
+use async_graphql::{Context, Description, ID, Object, Result};
 
 /// A job of a standalone backup agent, every member of the v2 document. Source: `GET /v2/backupAgents/{id}/jobs` and
 /// `/v2/backupAgents/{id}/jobs/{id}`.
@@ -178,13 +179,13 @@ impl BackupAgentJob {
     }
 
     /// Why the last session failed or warned, in the upstream's words; null for no message.
-    async fn failure_message(&self) -> Option<&str> {
-        text(&self.0.failure_message)
+    async fn failure_message(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::failure_message(ctx, text(&self.0.failure_message))
     }
 
     /// The first line of `failureMessage`, trimmed; null for no message.
-    async fn failure_summary(&self) -> Option<&str> {
-        summary(&self.0.failure_message)
+    async fn failure_summary(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::failure_message(ctx, summary(&self.0.failure_message))
     }
 
     /// The id of the backup policy that made the job (`backupPolicyId`), 0 for none; null when not known.

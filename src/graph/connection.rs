@@ -36,13 +36,15 @@ macro_rules! connection {
         #[async_graphql::Object(use_type_description)]
         impl $connection {
             /// The rows of this page with their cursors.
-            async fn edges(&self) -> &[$edge] {
-                &self.edges
+            async fn edges(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<&[$edge]> {
+                $crate::graph::give_out(ctx, self.edges.len()).await?;
+                Ok(&self.edges)
             }
 
             /// The rows of this page.
-            async fn nodes(&self) -> Vec<&$node> {
-                self.edges.iter().map(|edge| &edge.node).collect()
+            async fn nodes(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<Vec<&$node>> {
+                $crate::graph::give_out(ctx, self.edges.len()).await?;
+                Ok(self.edges.iter().map(|edge| &edge.node).collect())
             }
 
             /// Where this page is in the list.

@@ -7,6 +7,12 @@ use async_graphql::ErrorExtensions;
 pub mod code {
     /// The request is wrong and says how to mend it.
     pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
+    /// Nobody known asks: no key or token, or one that is not taken.
+    pub const UNAUTHENTICATED: &str = "UNAUTHENTICATED";
+    /// Somebody known asks for what they may not.
+    pub const FORBIDDEN: &str = "FORBIDDEN";
+    /// The gateway has too much to do; the same request may be taken in a moment.
+    pub const OVERLOADED: &str = "OVERLOADED";
     /// The upstream can't be reached or fails.
     pub const UPSTREAM_UNAVAILABLE: &str = "UPSTREAM_UNAVAILABLE";
     /// The upstream does not answer in time.
@@ -58,6 +64,12 @@ pub fn bad_input(message: impl Into<String>) -> async_graphql::Error {
         extensions.set("code", code::BAD_USER_INPUT);
         extensions.set("retryable", false);
     })
+}
+
+/// An answer that would be too large.
+pub fn too_complex(maximum: u64) -> async_graphql::Error {
+    let message = format!("The answer would have more than {maximum} fields (limits.answer_fields). Ask for fewer rows, page by page.");
+    bad_input(message).extend_with(|_, extensions| extensions.set("code", code::QUERY_TOO_COMPLEX))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::{
     other_job::OtherJob,
     page::PageArgs,
     scalars::{DateTime, Long, UUID, int, long, summary, text},
+    sensitive,
     tape_coverage::TapeCoverage,
     tape_job::TapeJob,
 };
@@ -263,13 +264,13 @@ impl<Of: 'static> JobFields<Of> {
     }
 
     /// Why the last session failed or warned, in the upstream's words, of many lines; null for no message.
-    async fn failure_message(&self) -> Option<&str> {
-        text(&self.0.0.failure_message)
+    async fn failure_message(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::failure_message(ctx, text(&self.0.0.failure_message))
     }
 
     /// The first line of `failureMessage`, trimmed; null for no message.
-    async fn failure_summary(&self) -> Option<&str> {
-        summary(&self.0.0.failure_message)
+    async fn failure_summary(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::failure_message(ctx, summary(&self.0.0.failure_message))
     }
 
     /// Where the job writes to, by name; null when not known.

@@ -6,100 +6,75 @@
 
 use super::{
     Gateway, RequestId,
-    guard::{self, Refusal},
+    auth::{Peer, Shown},
+    execute::{Answered, Asker, Parameters, Rejection, execute},
     negotiate::{self, MediaType},
-    plain,
+    plain, socket,
 };
-use crate::{graph::error::code, loaders::Loaders, upstream::meter::Meter};
-use async_graphql::{Request as Query, Response as Answer, ServerError, Variables, parser::parse_query};
+use crate::graph::error::code;
 use axum::{
     Extension,
     body::Body as Incoming,
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::{Duration, Instant},
-};
+use std::time::Duration;
 
-/// A query with its variables; no client was seen with a tenth of it.
-const MAX_BODY_BYTES: usize = 1 << 20;
 /// The whole body must be here by then.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// However many upstream reads follow each other, the answer is out by then.
-const DEADLINE: Duration = Duration::from_secs(120);
-
-/// What a caller sends.
-#[derive(Debug, Default, Deserialize)]
-struct Parameters {
-    #[serde(default)]
-    query: Option<String>,
-    #[serde(default, rename = "operationName")]
-    operation_name: Option<String>,
-    #[serde(default)]
-    variables: Option<Map<String, Value>>,
-    #[serde(default)]
-    extensions: Option<Map<String, Value>>,
-}
-
-/// A request that is not run.
-struct Rejection {
-    /// For `application/graphql-response+json`, and for both where the request could not even be read.
-    status: StatusCode,
-    /// Whether it could be read, so that `application/json` callers get 200.
-    is_graphql: bool,
-    code: &'static str,
-    message: String,
-}
-
-impl Rejection {
-    fn unreadable(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, is_graphql: false, code: code::BAD_USER_INPUT, message: message.into() }
-    }
-
-    fn graphql(code: &'static str, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, is_graphql: true, code, message: message.into() }
-    }
-}
-
-impl From<Refusal> for Rejection {
-    fn from(refusal: Refusal) -> Self {
-        Rejection::graphql(refusal.code, refusal.message)
-    }
-}
+/// Set to anything but `false`, it asks for the cost of a query that is then not run.
+const COST_ONLY: &str = "x-cost-only";
 
 /// `POST /graphql`.
-pub(super) async fn post(State(gateway): State<Gateway>, Extension(id): Extension<RequestId>, request: Request) -> Response {
+pub(super) async fn post(
+    State(gateway): State<Gateway>,
+    Extension(id): Extension<RequestId>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     let Some(media_type) = negotiate::media_type(&parts.headers) else { return not_acceptable() };
-    let parameters = match read_body(&parts.headers, body).await {
-        Ok(parameters) => parameters,
-        Err(rejection) => return reject(media_type, &id, rejection),
+    let asker = match identify(&gateway, &parts.headers, &peer, id.clone(), media_type, false).await {
+        Ok(asker) => asker,
+        Err(rejection) => return reject(media_type, &id, &rejection),
     };
-    run(&gateway, &id, media_type, parameters, false).await
+    match read_body(&parts.headers, body, gateway.limits.body_bytes).await {
+        Ok(parameters) => answer(&gateway, &asker, media_type, parameters).await,
+        Err(rejection) => reject(media_type, &id, &rejection),
+    }
 }
 
-/// `GET /graphql`: queries in the address, and GraphiQL for browsers.
-pub(super) async fn get(State(gateway): State<Gateway>, Extension(id): Extension<RequestId>, request: Request) -> Response {
-    let query = request.uri().query().unwrap_or_default();
+/// `GET /graphql`: queries in the address, WebSocket, and GraphiQL for browsers.
+pub(super) async fn get(
+    State(gateway): State<Gateway>,
+    Extension(id): Extension<RequestId>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    if socket::is_asked_for(request.headers()) {
+        return socket::open(gateway, id, peer, request).await;
+    }
     if negotiate::wants_html(request.headers()) {
         return Redirect::temporary("graphiql").into_response();
     }
     let Some(media_type) = negotiate::media_type(request.headers()) else { return not_acceptable() };
-    match read_address(query) {
-        Ok(parameters) => run(&gateway, &id, media_type, parameters, true).await,
-        Err(rejection) => reject(media_type, &id, rejection),
+    let asker = match identify(&gateway, request.headers(), &peer, id.clone(), media_type, true).await {
+        Ok(asker) => asker,
+        Err(rejection) => return reject(media_type, &id, &rejection),
+    };
+    match read_address(request.uri().query().unwrap_or_default()) {
+        Ok(parameters) => answer(&gateway, &asker, media_type, parameters).await,
+        Err(rejection) => reject(media_type, &id, &rejection),
     }
 }
 
 /// Every other method.
 pub(super) async fn wrong_method() -> Response {
     let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "GraphQL takes GET and POST.\n");
-    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, POST"));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
     response
 }
 
@@ -113,7 +88,22 @@ fn not_acceptable() -> Response {
     plain(StatusCode::NOT_ACCEPTABLE, "There are application/graphql-response+json, application/json and text/event-stream.\n")
 }
 
-async fn read_body(headers: &HeaderMap, body: Incoming) -> Result<Parameters, Rejection> {
+/// Who asks, before anything of what they ask is read.
+async fn identify(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    peer: &Peer,
+    id: RequestId,
+    media_type: MediaType,
+    is_get: bool,
+) -> Result<Asker, Rejection> {
+    let principal = gateway.identify(&Shown::in_headers(headers), peer, &id).await?;
+    let cost_only = headers.get(COST_ONLY).is_some_and(|value| value != "false");
+    let transport = if media_type == MediaType::EventStream { "sse" } else { "http" };
+    Ok(Asker { principal, id, transport, is_get, cost_only })
+}
+
+async fn read_body(headers: &HeaderMap, body: Incoming, max_bytes: usize) -> Result<Parameters, Rejection> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = content_type.split(';').map(str::trim);
     let is_json = parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"));
@@ -121,20 +111,19 @@ async fn read_body(headers: &HeaderMap, body: Incoming) -> Result<Parameters, Re
         Some((name, value)) if name.eq_ignore_ascii_case("charset") => value.trim_matches('"').eq_ignore_ascii_case("utf-8"),
         _ => true,
     });
-    if !is_json || !is_utf8 || headers.contains_key(header::CONTENT_ENCODING) {
+    let says_once = headers.get_all(header::CONTENT_TYPE).iter().count() == 1;
+    if !is_json || !is_utf8 || !says_once || headers.contains_key(header::CONTENT_ENCODING) {
         return Err(Rejection::unreadable(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "The body must be application/json in UTF-8, not compressed.",
         ));
     }
-    let read = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, MAX_BODY_BYTES)).await;
+    let read = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, max_bytes)).await;
     let bytes = match read {
         Ok(Ok(bytes)) => bytes,
         Ok(Err(_)) => {
-            return Err(Rejection::unreadable(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                format!("The body must be whole, and at most {MAX_BODY_BYTES} bytes."),
-            ));
+            let message = format!("The body must be whole, and at most {max_bytes} bytes (limits.body_bytes).");
+            return Err(Rejection::unreadable(StatusCode::PAYLOAD_TOO_LARGE, message));
         }
         Err(_) => return Err(Rejection::unreadable(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")),
     };
@@ -169,144 +158,61 @@ fn read_address(query: &str) -> Result<Parameters, Rejection> {
     Ok(parameters)
 }
 
-async fn run(gateway: &Gateway, id: &RequestId, media_type: MediaType, parameters: Parameters, is_get: bool) -> Response {
-    let started = Instant::now();
-    gateway.counters.requests.fetch_add(1, Ordering::Relaxed);
-    let operation_name = parameters.operation_name.clone();
-    let query = match prepare(parameters, is_get) {
-        Ok(query) => query,
-        Err(rejection) => {
-            gateway.counters.requests_with_errors.fetch_add(1, Ordering::Relaxed);
-            tracing::info!(request_id = %id.0, code = rejection.code, reason = %rejection.message, "a request was refused");
-            return reject(media_type, id, rejection);
-        }
-    };
-    let caller = gateway.estate.caller(gateway.principal.clone());
-    let meter = caller.meter.clone();
-    let loaders = Loaders::new(gateway.estate.clone(), caller);
-    let execution = loaders.drive(gateway.schema.execute(query.data(loaders.clone())));
-    let span = tracing::info_span!("request", request_id = %id.0);
-    let outcome = tokio::time::timeout(DEADLINE, tracing::Instrument::instrument(execution, span)).await;
-    let Ok(answer) = outcome else {
-        let message = format!("The answer was not ready after {} seconds.", DEADLINE.as_secs());
-        return reject(
-            media_type,
-            id,
-            Rejection { status: StatusCode::GATEWAY_TIMEOUT, is_graphql: false, code: code::UPSTREAM_TIMEOUT, message },
-        );
-    };
-    let upstream_requests: u32 = meter.by_upstream().values().sum();
-    gateway.counters.upstream_requests.fetch_add(u64::from(upstream_requests), Ordering::Relaxed);
-    if !answer.errors.is_empty() {
-        gateway.counters.requests_with_errors.fetch_add(1, Ordering::Relaxed);
+async fn answer(gateway: &Gateway, asker: &Asker, media_type: MediaType, parameters: Parameters) -> Response {
+    match execute(gateway, asker, parameters).await {
+        Ok(answered) => render(media_type, asker, &answered, gateway.limits.answer_bytes),
+        Err(rejection) => reject(media_type, &asker.id, &rejection),
     }
-    tracing::info!(
-        request_id = %id.0,
-        operation = operation_name.as_deref().unwrap_or_default(),
-        errors = answer.errors.len(),
-        upstream_requests,
-        duration_ms = started.elapsed().as_millis() as u64,
-        "a request was answered"
-    );
-    render(media_type, id, answer, &meter)
 }
 
-/// Everything that is checked before anything runs, with one parse.
-fn prepare(parameters: Parameters, is_get: bool) -> Result<Query, Rejection> {
-    let Some(text) = parameters.query else {
-        let is_persisted = parameters.extensions.as_ref().is_some_and(|extensions| extensions.contains_key("persistedQuery"));
-        return Err(if is_persisted {
-            // clients answer this by sending the whole query
-            Rejection { status: StatusCode::OK, ..Rejection::graphql(code::PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound") }
-        } else {
-            Rejection::unreadable(StatusCode::BAD_REQUEST, "There is no query.")
-        });
-    };
-    guard::check_text(&text)?;
-    let document = parse_query(&text).map_err(|error| {
-        let message: String = error.to_string().chars().take(256).collect();
-        Rejection::graphql("GRAPHQL_PARSE_FAILED", message)
-    })?;
-    let variables = Variables::from_json(Value::Object(parameters.variables.unwrap_or_default()));
-    let Some(operation) = guard::operation(&document, parameters.operation_name.as_deref()) else {
-        return Err(Rejection::graphql(
-            "OPERATION_RESOLUTION_FAILURE",
-            "The document has several operations, or none of that name: say in operationName which to run.",
-        ));
-    };
-    if is_get && !guard::is_query(operation) {
-        let message = "Only queries are taken with GET.";
-        return Err(Rejection {
-            status: StatusCode::METHOD_NOT_ALLOWED,
-            is_graphql: false,
-            code: code::BAD_USER_INPUT,
-            message: message.to_owned(),
-        });
-    }
-    guard::check(&document, operation, &variables)?;
-    let mut query = Query::new(text).variables(variables);
-    query.operation_name = parameters.operation_name;
-    query.set_parsed_query(document);
-    Ok(query)
-}
-
-fn reject(media_type: MediaType, id: &RequestId, rejection: Rejection) -> Response {
+/// An answer that is not one.
+pub(super) fn reject(media_type: MediaType, id: &RequestId, rejection: &Rejection) -> Response {
     let status = match media_type {
         MediaType::GraphqlResponse => rejection.status,
         _ if rejection.is_graphql => StatusCode::OK,
         _ => rejection.status,
     };
-    let message: String = rejection.message.chars().take(512).collect();
-    let extensions = json!({"code": rejection.code, "retryable": false, "requestId": &*id.0});
-    let mut response = write(media_type, status, &json!({"errors": [{"message": message, "extensions": extensions}]}));
-    if status == StatusCode::METHOD_NOT_ALLOWED {
-        response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+    let mut response = write(media_type, status, &json!({"errors": [rejection.error(id)]}), usize::MAX);
+    let headers = response.headers_mut();
+    match status {
+        StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(header::ALLOW, HeaderValue::from_static("POST"))),
+        StatusCode::UNAUTHORIZED => {
+            drop(headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"veeam-graph\"")))
+        }
+        _ => {}
+    }
+    if let Some(wait) = rejection.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
     }
     response
 }
 
-fn render(media_type: MediaType, id: &RequestId, mut answer: Answer, meter: &Arc<Meter>) -> Response {
-    // The library gives `data: null` also when validation refused the document; by the specification there is none then.
-    let was_run = !(answer.data == async_graphql::Value::Null
-        && answer.errors.iter().all(|error| error.path.is_empty())
-        && !answer.errors.is_empty());
-    for error in &mut answer.errors {
-        let extensions = error.extensions.get_or_insert_default();
-        if extensions.get("code").is_none() {
-            extensions.set("code", if was_run { code::BAD_USER_INPUT } else { "GRAPHQL_VALIDATION_FAILED" });
-        }
-        extensions.set("requestId", &*id.0);
-        if error.message.len() > 512 {
-            error.message = error.message.chars().take(512).collect();
-        }
+fn render(media_type: MediaType, asker: &Asker, answered: &Answered, max_bytes: usize) -> Response {
+    let is_fine = answered.was_run() || media_type != MediaType::GraphqlResponse;
+    let response = write(media_type, if is_fine { StatusCode::OK } else { StatusCode::BAD_REQUEST }, answered, max_bytes);
+    if response.status() != StatusCode::PAYLOAD_TOO_LARGE {
+        return response;
     }
-    let by_upstream = meter.by_upstream();
-    let cost = json!({"requests": by_upstream.values().sum::<u32>(), "byUpstream": by_upstream.iter().map(|(name, count)| (name.to_string(), json!(count))).collect::<Map<_, _>>()});
-    let body =
-        Body { errors: &answer.errors, data: was_run.then_some(&answer.data), extensions: was_run.then(|| json!({"upstream": cost})) };
-    let status = if was_run || media_type != MediaType::GraphqlResponse { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-    write(media_type, status, &body)
+    let message = format!("The answer would have more than {max_bytes} bytes (limits.answer_bytes). Ask for fewer rows, page by page.");
+    reject(media_type, &asker.id, &Rejection::graphql(code::QUERY_TOO_COMPLEX, message))
 }
 
-/// An answer as it is written: fields in the order that they were asked for.
-#[derive(Serialize)]
-struct Body<'a> {
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [ServerError],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a async_graphql::Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    extensions: Option<Value>,
-}
-
-fn write(media_type: MediaType, status: StatusCode, body: &impl Serialize) -> Response {
+fn write(media_type: MediaType, status: StatusCode, body: &impl Serialize, max_bytes: usize) -> Response {
     let Ok(body) = serde_json::to_string(body) else { return internal_error() };
-    let (status, text) = match media_type {
-        // one result, then the end: this graph has no subscriptions yet
-        MediaType::EventStream => (StatusCode::OK, format!("event: next\ndata: {body}\n\nevent: complete\ndata:\n\n")),
-        _ => (status, body),
+    if body.len() > max_bytes {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    }
+    let (media_type, text) = match media_type {
+        // one result, then the end: a query has one
+        MediaType::EventStream if status.is_success() => (media_type, format!("event: next\ndata: {body}\n\nevent: complete\ndata:\n\n")),
+        // what was refused before it was read is no stream
+        MediaType::EventStream => (MediaType::Json, body),
+        media_type => (media_type, body),
     };
-    let headers =
-        [(header::CONTENT_TYPE, media_type.content_type()), (header::CACHE_CONTROL, "no-store"), (header::VARY, "Accept, Authorization")];
+    let headers = [
+        (header::CONTENT_TYPE, media_type.content_type()),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::VARY, "Accept, Authorization, X-API-Key"),
+    ];
     (status, headers, text).into_response()
 }

@@ -1,10 +1,17 @@
 //! `/health/live`, `/health/ready` and `/metrics`.
 
-use super::Gateway;
-use crate::estate::State as Condition;
+use super::{
+    Gateway, RequestId,
+    auth::{Peer, Shown},
+    graphql,
+    negotiate::MediaType,
+    plain,
+};
+use crate::estate::{Grant, State as Condition};
 use axum::{
+    Extension,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -18,7 +25,7 @@ pub(super) async fn live() -> Response {
 /// Ready once every upstream has been reached or is known to be down. An upstream that is down does not make the
 /// gateway unready: it would take away the answers that the others give. The body says which is which.
 pub(super) async fn ready(State(gateway): State<Gateway>) -> Response {
-    let mut is_ready = !gateway.counters.draining.load(Ordering::Relaxed);
+    let mut is_ready = !*gateway.draining.borrow();
     let upstreams: Vec<Value> = gateway
         .estate
         .statuses()
@@ -36,16 +43,29 @@ pub(super) async fn ready(State(gateway): State<Gateway>) -> Response {
         })
         .collect();
     let (code, word) = if is_ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
-    (code, [(header::CONTENT_TYPE, "application/json")], json!({"status": word, "upstreams": upstreams}).to_string()).into_response()
+    // what is read from is nobody's business who need not say who they are
+    let body = if gateway.doorkeeper.takes_anybody() { json!({"status": word, "upstreams": upstreams}) } else { json!({"status": word}) };
+    (code, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
 /// Counters and gauges, in the text form that Prometheus reads.
-pub(super) async fn metrics(State(gateway): State<Gateway>) -> Response {
+pub(super) async fn metrics(
+    State(gateway): State<Gateway>,
+    Extension(id): Extension<RequestId>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    match gateway.identify(&Shown::in_headers(&headers), &peer, &id).await {
+        Ok(principal) if principal.grants.contains(&Grant::default()) => {}
+        Ok(_) => return plain(StatusCode::FORBIDDEN, "Metrics are for those who may see everything.\n"),
+        Err(rejection) => return graphql::reject(MediaType::Json, &id, &rejection),
+    }
     let counters = &gateway.counters;
     let mut text = String::new();
     for (name, help, value) in [
         ("requests_total", "GraphQL requests.", &counters.requests),
         ("requests_with_errors_total", "GraphQL requests whose answer has errors.", &counters.requests_with_errors),
+        ("refused_sign_ins_total", "Requests without a key or token that is known.", &counters.refused_sign_ins),
         ("upstream_requests_total", "Requests sent to upstreams for GraphQL requests.", &counters.upstream_requests),
     ] {
         let value = value.load(Ordering::Relaxed);

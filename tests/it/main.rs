@@ -9,6 +9,7 @@ mod correlation;
 mod door;
 mod examples;
 mod freshness;
+mod isolation;
 mod lists;
 mod schema;
 mod seeds;

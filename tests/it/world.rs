@@ -10,7 +10,7 @@ use std::{
 use tokio::{net::TcpListener, sync::watch};
 use veeam_graph::{
     app,
-    config::{Auth, Cache, Config, Kind, Server, Tls, Upstream},
+    config::{Access, Auth, Cache, Config, Kind, Limits, Server, Tls, Upstream},
     simulator::{API_KEY, Estate, Options, PASSWORD, Scale, Simulator, USER, generate},
     time::Clock,
 };
@@ -33,6 +33,9 @@ pub struct Setup {
     /// Sign in to the console with a password instead of a key.
     pub console_password: bool,
     pub change: fn(&mut Estate),
+    /// Who may ask.
+    pub auth: Access,
+    pub limits: Limits,
 }
 
 impl Default for Setup {
@@ -45,6 +48,8 @@ impl Default for Setup {
             timeout: Duration::from_secs(30),
             console_password: false,
             change: |_| {},
+            auth: Access::default(),
+            limits: Limits::default(),
         }
     }
 }
@@ -105,14 +110,19 @@ impl World {
             upstream.cache = setup.cache;
             upstream.timeout = setup.timeout;
         }
-        Self::over(simulator, upstreams).await
+        Self::open(simulator, upstreams, setup.auth, setup.limits).await
     }
 
     /// A gateway over given upstreams, ready.
     pub async fn over(simulator: Arc<Simulator>, upstreams: Vec<Upstream>) -> Self {
+        Self::open(simulator, upstreams, Access::default(), Limits::default()).await
+    }
+
+    async fn open(simulator: Arc<Simulator>, upstreams: Vec<Upstream>, auth: Access, limits: Limits) -> Self {
         let (listener, gateway) = listen().await;
         let (stop, mut stopped) = watch::channel(());
-        let config = Config { server: Server { listen: gateway, drain: Duration::from_secs(5) }, upstreams };
+        let server = Server { drain: Duration::from_secs(5), ..Server::at(gateway) };
+        let config = Config { server, auth, limits, upstreams };
         let running = tokio::spawn(async move {
             let shutdown = async move { drop(stopped.changed().await) };
             app::run(&config, listener, Clock::Fixed(now()), shutdown).await.unwrap();
@@ -141,6 +151,15 @@ impl World {
     pub async fn ask_with(&self, query: &str, variables: Value) -> Value {
         let body = json!({"query": query, "variables": variables}).to_string();
         let request = self.client.post(format!("http://{}/graphql", self.gateway)).header("content-type", "application/json").body(body);
+        let text = tokio::time::timeout(PATIENCE, async { request.send().await.unwrap().text().await.unwrap() }).await.unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The answer to whoever has this key.
+    pub async fn ask_as(&self, key: &str, query: &str) -> Value {
+        let body = json!({"query": query}).to_string();
+        let request = self.client.post(format!("http://{}/graphql", self.gateway)).header("content-type", "application/json");
+        let request = request.header("authorization", format!("Bearer {key}")).body(body);
         let text = tokio::time::timeout(PATIENCE, async { request.send().await.unwrap().text().await.unwrap() }).await.unwrap();
         serde_json::from_str(&text).unwrap()
     }

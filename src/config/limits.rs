@@ -1,0 +1,126 @@
+//! `[limits]`: how much one request, one caller and all of them together may ask for.
+
+use super::{problem::Problems, reader::Section};
+use std::time::Duration;
+
+/// Bounds, each with a default that no client was seen to reach.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The body of a request, in bytes.
+    pub body_bytes: usize,
+    /// The query's text, in bytes.
+    pub document_bytes: usize,
+    /// Words and signs in the query.
+    pub tokens: usize,
+    /// Brackets of any kind within each other, and selections through fragments.
+    pub nesting: usize,
+    /// Fields that the answer gives another name.
+    pub aliases: usize,
+    /// Fields of `Query` itself.
+    pub root_fields: usize,
+    /// `@…` in the query.
+    pub directives: usize,
+    /// Fields once every fragment is in its place.
+    pub fields: u64,
+    /// Fields times the rows that they may be asked of.
+    pub cost: u64,
+    /// Fields in the answer.
+    pub answer_fields: u64,
+    /// The answer, in bytes.
+    pub answer_bytes: usize,
+    /// The whole of one request.
+    pub timeout: Duration,
+    /// Requests being answered at once; more are turned away.
+    pub concurrent_requests: usize,
+    /// Connections at once.
+    pub connections: usize,
+    /// Requests of one principal in a minute.
+    pub requests_per_minute: Option<u32>,
+    /// The costs of one principal's requests in a minute, together.
+    pub cost_per_minute: Option<u32>,
+    /// Requests from one address in a minute, whoever asks.
+    pub requests_per_minute_per_address: Option<u32>,
+    /// Requests with a wrong key or token from one address in a minute.
+    pub failed_sign_ins_per_minute: u32,
+    /// WebSocket connections of one principal.
+    pub sockets_per_caller: usize,
+    /// Operations on one WebSocket connection at once.
+    pub operations_per_socket: usize,
+    /// Whether `__schema` and `__type` are answered.
+    pub introspection: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 256 << 10,
+            document_bytes: 64 << 10,
+            tokens: 10_000,
+            nesting: 64,
+            aliases: 200,
+            root_fields: 50,
+            directives: 50,
+            fields: 5_000,
+            cost: 5_000_000,
+            answer_fields: 250_000,
+            answer_bytes: 32 << 20,
+            timeout: Duration::from_secs(120),
+            concurrent_requests: 10_000,
+            connections: 10_000,
+            requests_per_minute: None,
+            cost_per_minute: None,
+            requests_per_minute_per_address: None,
+            failed_sign_ins_per_minute: 60,
+            sockets_per_caller: 100,
+            operations_per_socket: 50,
+            introspection: true,
+        }
+    }
+}
+
+pub(super) fn read(section: Option<Section>, problems: &mut Problems) -> Limits {
+    let mut limits = Limits::default();
+    let Some(mut section) = section else { return limits };
+    macro_rules! numbers {
+        ($($key:ident: $bounds:expr),* $(,)?) => {$(
+            if let Some(number) = section.integer(stringify!($key), $bounds, problems) {
+                limits.$key = number.try_into().unwrap_or(limits.$key);
+            }
+        )*};
+    }
+    macro_rules! rates {
+        ($($key:ident),* $(,)?) => {$(
+            if let Some(number) = section.integer(stringify!($key), 1..=1_000_000_000, problems) {
+                limits.$key = number.try_into().ok();
+            }
+        )*};
+    }
+    numbers! {
+        body_bytes: 1_024..=16 << 20,
+        document_bytes: 256..=1 << 20,
+        tokens: 16..=1_000_000,
+        // deeper would outgrow the stack of the parser
+        nesting: 4..=128,
+        aliases: 0..=100_000,
+        root_fields: 1..=100_000,
+        directives: 0..=100_000,
+        fields: 10..=1_000_000,
+        cost: 10..=1_000_000_000_000,
+        answer_fields: 100..=100_000_000,
+        answer_bytes: 1_024..=1 << 30,
+        concurrent_requests: 1..=100_000,
+        connections: 1..=1_000_000,
+        failed_sign_ins_per_minute: 1..=1_000_000,
+        sockets_per_caller: 0..=100_000,
+        operations_per_socket: 1..=10_000,
+    }
+    rates!(requests_per_minute, cost_per_minute, requests_per_minute_per_address);
+    if let Some(timeout) = section.duration("timeout", Duration::from_millis(100)..=Duration::from_secs(3_600), problems) {
+        limits.timeout = timeout;
+    }
+    if let Some(introspection) = section.boolean("introspection", problems) {
+        limits.introspection = introspection;
+    }
+    section.finish(problems);
+    limits
+}

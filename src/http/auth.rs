@@ -1,0 +1,194 @@
+//! Who a caller is: by a key, a token of an identity provider, a certificate, or nobody in particular.
+//!
+//! What is shown is checked before a body is read. A wrong key is never 'nobody in particular'. Keys are known by their
+//! digest only: it is looked up, and compared in constant time; nothing that was shown is logged.
+
+mod keys;
+mod token;
+
+use super::execute::Rejection;
+use crate::{
+    config::{Config, Hide, Sees},
+    estate::{Grant, Hidden, Named, Principal},
+    graph::error::code,
+};
+use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
+use axum::http::{HeaderMap, StatusCode, header};
+use serde_json::{Map, Value};
+use std::{collections::HashMap, sync::Arc};
+use token::Tokens;
+
+/// What a connection tells of whoever is on its other side.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    pub address: std::net::IpAddr,
+    /// SHA-256 of the certificate that it proved to have.
+    pub certificate: Option<[u8; 32]>,
+}
+
+/// A key or token, as it was shown.
+#[derive(Clone, Default)]
+pub(super) enum Shown {
+    #[default]
+    Nothing,
+    Secret(String),
+    /// Two at once, or something that is neither.
+    Unclear,
+}
+
+/// Knows callers.
+pub(super) struct Doorkeeper {
+    anonymous: Option<Arc<Principal>>,
+    keys: HashMap<[u8; 32], Arc<Principal>>,
+    certificates: HashMap<[u8; 32], Arc<Principal>>,
+    tokens: Option<Tokens>,
+}
+
+impl Shown {
+    /// From a request's headers: `Authorization: Bearer …` or `X-API-Key: …`.
+    pub fn in_headers(headers: &HeaderMap) -> Self {
+        let mut shown = Vec::new();
+        for value in headers.get_all(header::AUTHORIZATION) {
+            let Some((scheme, secret)) = value.to_str().ok().and_then(|value| value.trim().split_once(' ')) else { return Shown::Unclear };
+            if !scheme.eq_ignore_ascii_case("bearer") {
+                return Shown::Unclear;
+            }
+            shown.push(secret.trim());
+        }
+        for value in headers.get_all("x-api-key") {
+            let Ok(secret) = value.to_str() else { return Shown::Unclear };
+            shown.push(secret.trim());
+        }
+        Self::one(&shown)
+    }
+
+    /// From the payload of a WebSocket's `connection_init`, for browsers, which can't set headers there.
+    pub fn in_payload(payload: &Map<String, Value>) -> Self {
+        let mut headers = HeaderMap::new();
+        for (name, value) in payload {
+            let name = match name.to_ascii_lowercase().as_str() {
+                "authorization" => header::AUTHORIZATION,
+                "x-api-key" | "apikey" => header::HeaderName::from_static("x-api-key"),
+                _ => continue,
+            };
+            let Some(value) = value.as_str().and_then(|value| value.parse().ok()) else { return Shown::Unclear };
+            headers.append(name, value);
+        }
+        Self::in_headers(&headers)
+    }
+
+    fn one(shown: &[&str]) -> Self {
+        match shown {
+            [] => Shown::Nothing,
+            [secret] if !secret.is_empty() => Shown::Secret((*secret).to_owned()),
+            _ => Shown::Unclear,
+        }
+    }
+}
+
+impl Doorkeeper {
+    /// From the settings. Fails where an identity provider's keys are a file that can't be used.
+    pub fn new(config: &Config) -> Result<Self, String> {
+        let (mut keys, mut certificates) = (HashMap::new(), HashMap::new());
+        for caller in &config.auth.callers {
+            let roles = config.auth.roles.iter().filter(|role| caller.roles.contains(&role.name));
+            let grants = roles.clone().map(|role| &role.sees).chain(&caller.sees).map(grant).collect();
+            let hides = roles.map(|role| role.hide).chain([caller.hide]);
+            let principal = Arc::new(Principal {
+                name: caller.name.as_str().into(),
+                roles: caller.roles.iter().map(|role| role.as_str().into()).collect(),
+                grants,
+                hidden: hidden(hides),
+            });
+            keys.extend(caller.keys.iter().map(|key| (*key, principal.clone())));
+            certificates.extend(caller.certificates.iter().map(|certificate| (*certificate, principal.clone())));
+        }
+        let anonymous = config.takes_anonymous().then(|| Arc::new(Principal::everything("anonymous")));
+        let tokens = config.auth.jwt.as_ref().map(|jwt| Tokens::new(jwt, &config.auth.roles)).transpose()?;
+        Ok(Self { anonymous, keys, certificates, tokens })
+    }
+
+    /// Who somebody is, by what they show.
+    pub async fn identify(&self, shown: &Shown, peer: &Peer) -> Result<Arc<Principal>, Rejection> {
+        match shown {
+            Shown::Unclear => Err(unauthenticated("Show one thing: `Authorization: Bearer <key or token>`, or `X-API-Key: <key>`.")),
+            Shown::Secret(secret) => match (self.by_key(secret), &self.tokens) {
+                (Some(principal), _) => Ok(principal),
+                (None, Some(tokens)) if secret.matches('.').count() == 2 => tokens.principal(secret).await,
+                _ => Err(unauthenticated("The key is not known here.")),
+            },
+            Shown::Nothing => {
+                let by_certificate = peer.certificate.and_then(|certificate| self.certificates.get(&certificate));
+                let known = by_certificate.or(self.anonymous.as_ref()).cloned();
+                known.ok_or_else(|| unauthenticated("Who asks? Send a key or a token: `Authorization: Bearer <key or token>`."))
+            }
+        }
+    }
+
+    /// Whether anybody may ask.
+    pub fn takes_anybody(&self) -> bool {
+        self.anonymous.is_some()
+    }
+
+    fn by_key(&self, secret: &str) -> Option<Arc<Principal>> {
+        let found = digest::digest(&digest::SHA256, secret.as_bytes());
+        let (known, principal) = self.keys.get_key_value(found.as_ref())?;
+        verify_slices_are_equal(known, found.as_ref()).ok().map(|()| principal.clone())
+    }
+}
+
+pub(super) fn unauthenticated(message: &str) -> Rejection {
+    Rejection { code: code::UNAUTHENTICATED, ..Rejection::unreadable(StatusCode::UNAUTHORIZED, message) }
+}
+
+pub(super) fn forbidden(message: &str) -> Rejection {
+    Rejection { code: code::FORBIDDEN, ..Rejection::unreadable(StatusCode::FORBIDDEN, message) }
+}
+
+fn grant(sees: &Sees) -> Grant {
+    Grant {
+        upstreams: sees.upstreams.as_ref().map(|names| names.iter().map(|name| name.as_str().into()).collect()),
+        companies: sees.companies.as_ref().map(|names| names.iter().map(|name| Named::parse(name)).collect()),
+        servers: sees.servers.as_ref().map(|names| names.iter().map(|name| Named::parse(name)).collect()),
+    }
+}
+
+/// What any of them hides is hidden.
+fn hidden(hides: impl Iterator<Item = Hide>) -> Hidden {
+    hides.fold(Hidden::default(), |hidden, hide| Hidden {
+        failure_messages: hidden.failure_messages || hide.failure_messages,
+        host_names: hidden.host_names || hide.host_names,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_secret_is_taken_from_one_place() {
+        let shown = |pairs: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(*name, value.parse().unwrap());
+            }
+            match Shown::in_headers(&headers) {
+                Shown::Nothing => "nothing".to_owned(),
+                Shown::Secret(secret) => format!("secret {secret}"),
+                Shown::Unclear => "unclear".to_owned(),
+            }
+        };
+        assert_eq!(shown(&[]), "nothing");
+        assert_eq!(shown(&[("authorization", "bearer  k ")]), "secret k");
+        assert_eq!(shown(&[("x-api-key", "k")]), "secret k");
+        for unclear in [
+            &[("authorization", "Basic dTpw")][..],
+            &[("authorization", "Bearer ")],
+            &[("x-api-key", "")],
+            &[("authorization", "Bearer a"), ("x-api-key", "a")],
+            &[("authorization", "Bearer a"), ("authorization", "Bearer b")],
+        ] {
+            assert_eq!(shown(unclear), "unclear", "{unclear:?}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Connections: taken, made safe with TLS, spoken to in HTTP/1.1 or HTTP/2, and ended in peace.
+
+use super::{Gateway, auth::Peer, patience::Patient, tls};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{
+        conn::auto,
+        graceful::{GracefulShutdown, Watcher},
+    },
+};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+/// A client that has not sent its headers by then never will.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// More headers than any client or proxy sends.
+const MAX_HEADERS_BYTES: usize = 32 << 10;
+/// Requests on one HTTP/2 connection at once.
+const MAX_STREAMS: u32 = 200;
+
+/// What a connection is served with.
+#[derive(Clone)]
+struct Service {
+    router: axum::Router,
+    builder: auto::Builder<TokioExecutor>,
+    acceptor: Option<TlsAcceptor>,
+}
+
+/// Serves until `shutdown` ends; then takes no more connections and lets open requests go on for a while. Fails where the
+/// certificate can't be used.
+pub async fn serve(listener: TcpListener, gateway: Gateway, shutdown: impl Future<Output = ()>) -> Result<(), String> {
+    let (draining, sockets, drain) = (gateway.draining.clone(), gateway.sockets.clone(), gateway.server.drain);
+    let room = Arc::new(Semaphore::new(gateway.limits.connections));
+    let acceptor = gateway.server.tls.as_ref().map(tls::acceptor).transpose()?;
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADERS_BYTES.max(64 << 10));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADERS_BYTES as u32)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(20));
+    let service = Service { router: gateway.router(), builder, acceptor };
+    let open = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let connection = tokio::select! {
+            connection = listener.accept() => connection,
+            () = &mut shutdown => break,
+        };
+        let (stream, address) = match connection {
+            Ok(connection) => connection,
+            Err(error) => {
+                // too many open files, say: wait for some to close instead of spinning
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Ok(place) = room.clone().try_acquire_owned() else {
+            tracing::debug!(%address, "a connection was turned away: there are too many (limits.connections)");
+            continue;
+        };
+        let (service, watcher) = (service.clone(), open.watcher());
+        tokio::spawn(async move {
+            converse(service, stream, address, watcher).await;
+            drop(place);
+        });
+    }
+    draining.send_replace(true);
+    drop(listener);
+    tracing::info!(drain_seconds = drain.as_secs(), "stopping: open requests may finish");
+    let ended = async { tokio::join!(open.shutdown(), sockets.closed()) };
+    if tokio::time::timeout(drain, ended).await.is_err() {
+        tracing::warn!("open requests were cut off");
+    }
+    Ok(())
+}
+
+/// One connection, from its first byte to its end.
+async fn converse(service: Service, stream: TcpStream, address: SocketAddr, watcher: Watcher) {
+    // answers are written whole: waiting for more would only delay them
+    let _ = stream.set_nodelay(true);
+    let mut peer = Peer { address: address.ip().to_canonical(), certificate: None };
+    let outcome = match &service.acceptor {
+        None => answer(&service, Patient::new(stream), peer, watcher).await,
+        Some(acceptor) => match tokio::time::timeout(tls::HANDSHAKE_TIMEOUT, acceptor.accept(Patient::new(stream))).await {
+            Ok(Ok(stream)) => {
+                peer.certificate = tls::fingerprint(&stream);
+                answer(&service, stream, peer, watcher).await
+            }
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err("the handshake takes too long".into()),
+        },
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(%address, %error, "a connection ended badly");
+    }
+}
+
+async fn answer<S>(service: &Service, stream: S, peer: Peer, watcher: Watcher) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let router = service.router.clone();
+    let respond = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        router.clone().oneshot(request)
+    });
+    watcher.watch(service.builder.serve_connection_with_upgrades(TokioIo::new(stream), respond).into_owned()).await
+}

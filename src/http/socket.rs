@@ -1,0 +1,336 @@
+//! `/graphql` by WebSocket: the protocol `graphql-transport-ws`, as its reference implementation speaks it.
+//!
+//! Every operation goes the same way as by HTTP: the same guard, rates and visibility, and who asks is checked anew each
+//! time, so a token that has expired ends the connection. What one connection can hold in memory is bounded: operations at
+//! once, answers in the making, the size of a message, and the patience with a client that does not read.
+
+use super::{
+    Gateway, RequestId,
+    auth::{Peer, Shown},
+    execute::{Asker, Parameters, Rejection, execute},
+    graphql,
+    negotiate::MediaType,
+};
+use crate::{estate::Principal, graph::error::code};
+use axum::{
+    extract::{
+        FromRequest, Request,
+        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code},
+    },
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::StreamExt;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    task::AbortHandle,
+    time::Instant,
+};
+
+const PROTOCOL: &str = "graphql-transport-ws";
+/// `connection_init` must be here by then.
+const INIT_TIMEOUT: Duration = Duration::from_secs(3);
+/// How often a connection that says nothing is asked whether it is there.
+const PING_EVERY: Duration = Duration::from_secs(25);
+/// One that has not answered for so long is gone.
+const GONE_AFTER: Duration = Duration::from_secs(75);
+/// Operations of one connection that run, or whose answers wait to be read.
+const RUNNING: usize = 4;
+
+/// Who has how many connections.
+#[derive(Clone, Default)]
+pub(super) struct Sockets {
+    by_caller: Arc<Mutex<HashMap<Arc<str>, usize>>>,
+    open: Arc<watch::Sender<usize>>,
+}
+
+/// One connection of somebody.
+struct Place {
+    sockets: Sockets,
+    caller: Arc<str>,
+}
+
+impl Sockets {
+    fn take(&self, caller: &Arc<str>, most: usize) -> Option<Place> {
+        let mut by_caller = self.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = by_caller.entry(caller.clone()).or_default();
+        if *count >= most {
+            return None;
+        }
+        *count += 1;
+        Some(Place { sockets: self.clone(), caller: caller.clone() })
+    }
+
+    /// Waits until every connection has ended.
+    pub async fn closed(&self) {
+        // the sender is ours: it can't be gone
+        let _ = self.open.subscribe().wait_for(|count| *count == 0).await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut by_caller = self.sockets.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = by_caller.get_mut(&self.caller) {
+            *count -= 1;
+            if *count == 0 {
+                by_caller.remove(&self.caller);
+            }
+        }
+    }
+}
+
+/// What clients say.
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Said {
+    ConnectionInit {
+        #[serde(default)]
+        payload: Option<Map<String, Value>>,
+    },
+    Ping {
+        #[serde(default)]
+        payload: Option<Value>,
+    },
+    Pong {},
+    Subscribe {
+        id: String,
+        payload: Parameters,
+    },
+    Complete {
+        id: String,
+    },
+}
+
+/// Why a connection ends, in the protocol's numbers.
+struct Close(u16, &'static str);
+
+/// Whether a request wants to become a WebSocket.
+pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// Makes a request a WebSocket, for those who show in its headers who they are, or have yet to.
+pub(super) async fn open(gateway: Gateway, id: RequestId, peer: Peer, request: Request) -> Response {
+    let shown = Shown::in_headers(request.headers());
+    if !matches!(shown, Shown::Nothing)
+        && let Err(rejection) = gateway.identify(&shown, &peer, &id).await
+    {
+        return graphql::reject(MediaType::GraphqlResponse, &id, &rejection);
+    }
+    let upgrade = match WebSocketUpgrade::from_request(request, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(refused) => return refused.into_response(),
+    };
+    let most = gateway.limits.body_bytes;
+    let upgrade = upgrade.max_message_size(most).max_frame_size(most).protocols([PROTOCOL]);
+    upgrade.on_upgrade(async move |socket| {
+        let open = gateway.sockets.open.clone();
+        open.send_modify(|count| *count += 1);
+        Connection::new(gateway, id, peer, shown).serve(socket).await;
+        open.send_modify(|count| *count -= 1);
+    })
+}
+
+/// One connection.
+struct Connection {
+    gateway: Gateway,
+    id: RequestId,
+    peer: Peer,
+    shown: Shown,
+    /// Once it is known who asks.
+    place: Option<Place>,
+    running: Arc<Semaphore>,
+    operations: HashMap<String, AbortHandle>,
+    finished: (mpsc::Sender<Finished>, mpsc::Receiver<Finished>),
+}
+
+/// What an operation came to, with its slot, which is free again once this is sent.
+struct Finished {
+    operation: String,
+    messages: Vec<Message>,
+    _slot: Option<tokio::sync::OwnedSemaphorePermit>,
+}
+
+impl Connection {
+    fn new(gateway: Gateway, id: RequestId, peer: Peer, shown: Shown) -> Self {
+        let running = Arc::new(Semaphore::new(RUNNING));
+        Self { gateway, id, peer, shown, place: None, running, operations: HashMap::new(), finished: mpsc::channel(1) }
+    }
+
+    async fn serve(mut self, mut socket: WebSocket) {
+        let close =
+            if socket.protocol().is_some() { self.converse(&mut socket).await } else { Some(Close(4406, "Subprotocol not acceptable")) };
+        self.operations.values().for_each(AbortHandle::abort);
+        if let Some(Close(code, reason)) = close {
+            let frame = CloseFrame { code, reason: reason.into() };
+            let goodbye = async {
+                let _ = socket.send(Message::Close(Some(frame))).await;
+                // until the other side says goodbye, too
+                while let Some(Ok(_)) = socket.next().await {}
+            };
+            let _ = tokio::time::timeout(Duration::from_secs(2), goodbye).await;
+        }
+    }
+
+    /// Until one side has had enough. `None`: the other is gone.
+    async fn converse(&mut self, socket: &mut WebSocket) -> Option<Close> {
+        let mut draining = self.gateway.draining.subscribe();
+        let init_until = Instant::now() + INIT_TIMEOUT;
+        let mut last_heard = Instant::now();
+        let mut ping = tokio::time::interval_at(last_heard + PING_EVERY, PING_EVERY);
+        loop {
+            let is_stopping = *draining.borrow_and_update();
+            if is_stopping && self.operations.is_empty() {
+                return Some(Close(close_code::AWAY, "The gateway is stopping"));
+            }
+            tokio::select! {
+                heard = socket.next() => {
+                    last_heard = Instant::now();
+                    match heard? {
+                        Ok(Message::Text(text)) => match self.hear(&text).await {
+                            Ok(answers) => for answer in answers {
+                                socket.send(answer).await.ok()?;
+                            },
+                            Err(close) => return Some(close),
+                        },
+                        Ok(Message::Binary(_)) => return Some(Close(4400, "Messages must be text")),
+                        Ok(Message::Close(_)) => return None,
+                        Ok(Message::Ping(_) | Message::Pong(_)) => {}
+                        Err(error) => return too_large(&error).then_some(Close(close_code::SIZE, "The message is too large")),
+                    }
+                }
+                Some(finished) = self.finished.1.recv() => {
+                    // one that was cancelled, or whose id is in use again, is nobody's answer
+                    if self.operations.remove(&finished.operation).is_some() {
+                        for message in finished.messages {
+                            socket.send(message).await.ok()?;
+                        }
+                    }
+                }
+                () = tokio::time::sleep_until(init_until), if self.place.is_none() => {
+                    return Some(Close(4408, "Connection initialisation timeout"));
+                }
+                _ = ping.tick() => {
+                    if last_heard.elapsed() > GONE_AFTER {
+                        return None;
+                    }
+                    socket.send(Message::Ping(Default::default())).await.ok()?;
+                }
+                _ = draining.changed() => {}
+            }
+        }
+    }
+
+    async fn hear(&mut self, text: &str) -> Result<Vec<Message>, Close> {
+        let said = serde_json::from_str(text).map_err(|_| Close(4400, "The message is none of graphql-transport-ws"))?;
+        match said {
+            Said::ConnectionInit { .. } if self.place.is_some() => Err(Close(4429, "Too many initialisation requests")),
+            Said::ConnectionInit { payload } => {
+                let in_payload = payload.as_ref().map(Shown::in_payload).unwrap_or_default();
+                if !matches!(in_payload, Shown::Nothing) {
+                    self.shown = in_payload;
+                }
+                let principal = self.identify().await.map_err(|_| Close(4403, "Forbidden"))?;
+                let most = self.gateway.limits.sockets_per_caller;
+                let place = self.gateway.sockets.take(&principal.name, most);
+                self.place = Some(place.ok_or(Close(4429, "Too many connections (limits.sockets_per_caller)"))?);
+                Ok(vec![message(&json!({"type": "connection_ack"}))])
+            }
+            Said::Ping { payload: Some(payload) } => Ok(vec![message(&json!({"type": "pong", "payload": payload}))]),
+            Said::Ping { payload: None } => Ok(vec![message(&json!({"type": "pong"}))]),
+            Said::Pong {} => Ok(Vec::new()),
+            Said::Subscribe { .. } if self.place.is_none() => Err(Close(4401, "Unauthorized")),
+            Said::Subscribe { id, .. } if self.operations.contains_key(&id) => Err(Close(4409, "Subscriber for that id already exists")),
+            Said::Subscribe { .. } if self.operations.len() >= self.gateway.limits.operations_per_socket => {
+                Err(Close(4429, "Too many operations at once (limits.operations_per_socket)"))
+            }
+            Said::Subscribe { id, payload } => {
+                self.start(id, payload).await?;
+                Ok(Vec::new())
+            }
+            Said::Complete { id } => {
+                if let Some(operation) = self.operations.remove(&id) {
+                    operation.abort();
+                }
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    async fn identify(&self) -> Result<Arc<Principal>, Rejection> {
+        self.gateway.identify(&self.shown, &self.peer, &self.id).await
+    }
+
+    async fn start(&mut self, operation: String, parameters: Parameters) -> Result<(), Close> {
+        // a key may be gone and a token have expired since the connection was made
+        let principal = match self.identify().await {
+            Ok(principal) => principal,
+            Err(rejection) if rejection.status == StatusCode::UNAUTHORIZED || rejection.status == StatusCode::FORBIDDEN => {
+                return Err(Close(4403, "Forbidden"));
+            }
+            Err(rejection) => {
+                let errors = message(&json!({"id": operation, "type": "error", "payload": [rejection.error(&self.id)]}));
+                self.hand_over(operation, vec![errors]);
+                return Ok(());
+            }
+        };
+        let asker = Asker { principal, id: self.id.clone(), transport: "websocket", is_get: false, cost_only: false };
+        let (gateway, running, done, id) = (self.gateway.clone(), self.running.clone(), self.finished.0.clone(), operation.clone());
+        let task = tokio::spawn(async move {
+            let slot = running.acquire_owned().await.ok();
+            let outcome = execute(&gateway, &asker, parameters).await;
+            let messages = messages(&gateway, &asker, &id, outcome);
+            let _ = done.send(Finished { operation: id, messages, _slot: slot }).await;
+        });
+        self.operations.insert(operation, task.abort_handle());
+        Ok(())
+    }
+
+    fn hand_over(&mut self, operation: String, messages: Vec<Message>) {
+        let (done, id) = (self.finished.0.clone(), operation.clone());
+        let task = tokio::spawn(async move {
+            let _ = done.send(Finished { operation: id, messages, _slot: None }).await;
+        });
+        self.operations.insert(operation, task.abort_handle());
+    }
+}
+
+/// One result and the end; or why there is none.
+fn messages(gateway: &Gateway, asker: &Asker, id: &str, outcome: Result<super::execute::Answered, Rejection>) -> Vec<Message> {
+    let too_large = || {
+        let message = format!("The answer would have more than {} bytes (limits.answer_bytes).", gateway.limits.answer_bytes);
+        Rejection::graphql(code::QUERY_TOO_COMPLEX, message).error(&asker.id)
+    };
+    let error = |errors: Value| vec![message(&json!({"id": id, "type": "error", "payload": errors}))];
+    match outcome {
+        Ok(answered) if answered.was_run() => {
+            // the payload keeps the order of the query's fields, which a JSON value would not
+            let Ok(payload) = serde_json::to_string(&answered) else { return error(json!([])) };
+            if payload.len() > gateway.limits.answer_bytes {
+                return error(json!([too_large()]));
+            }
+            let next = format!("{{\"id\":{},\"type\":\"next\",\"payload\":{payload}}}", json!(id));
+            vec![Message::Text(next.into()), message(&json!({"id": id, "type": "complete"}))]
+        }
+        Ok(answered) => error(json!(answered.errors)),
+        Err(rejection) => error(json!([rejection.error(&asker.id)])),
+    }
+}
+
+fn message(value: &Value) -> Message {
+    Message::Text(value.to_string().into())
+}
+
+fn too_large(error: &axum::Error) -> bool {
+    // the library keeps its error's kind to itself
+    let text = error.to_string();
+    text.contains("too long") || text.contains("too large") || text.contains("Space limit")
+}

@@ -1,0 +1,447 @@
+//! What a caller may not see does not exist for it: random callers, random questions, each answer held against a rule
+//! that is computed from the simulator's data alone.
+//!
+//! `ISOLATION_QUERIES` sets how many questions are asked; CI asks 100,000.
+
+use crate::world::{Setup, World, array};
+use aws_lc_rs::digest;
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use uuid::Uuid;
+use veeam_graph::{
+    config::{Access, Cache, Caller, Sees},
+    simulator::{Estate, Fault, FaultKind},
+};
+
+/// Numbers that are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % below.max(1)
+    }
+
+    fn one_of<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.roll(of.len())]
+    }
+}
+
+/// What one caller may see, by ids.
+#[derive(Clone, Debug, Default)]
+struct Scope {
+    upstreams: Option<BTreeSet<&'static str>>,
+    companies: Option<BTreeSet<Uuid>>,
+    servers: Option<BTreeSet<Uuid>>,
+}
+
+impl Scope {
+    fn has(&self, upstream: &str) -> bool {
+        self.upstreams.as_ref().is_none_or(|names| names.contains(upstream))
+    }
+
+    fn sees(&self, company: Option<Uuid>, server: Uuid) -> bool {
+        self.companies.as_ref().is_none_or(|companies| company.is_some_and(|company| companies.contains(&company)))
+            && self.servers.as_ref().is_none_or(|servers| servers.contains(&server))
+    }
+}
+
+/// Everything that exists for one caller.
+#[derive(Default)]
+struct Seen {
+    jobs: BTreeSet<(Uuid, Uuid)>,
+    servers: BTreeSet<Uuid>,
+    companies: BTreeSet<Uuid>,
+    machines: BTreeSet<Uuid>,
+    links: usize,
+    sessions: BTreeSet<Uuid>,
+    /// Every id and every name that may be in an answer.
+    words: BTreeSet<String>,
+}
+
+fn company_of(estate: &Estate, job: usize) -> Uuid {
+    let job = &estate.jobs[job];
+    // an id of zeros is the vendor's way to say 'none'
+    job.mapped_company.filter(|company| !company.is_nil()).unwrap_or(estate.servers[job.server].company)
+}
+
+/// The rule, in the plainest words.
+fn seen_by(estate: &Estate, scope: &Scope, matched: &HashMap<Uuid, (Option<(Uuid, Uuid)>, Option<Uuid>)>) -> Seen {
+    let mut seen = Seen::default();
+    let of_console = scope.has("msp");
+    let sees_job = |place: usize| of_console && scope.sees(Some(company_of(estate, place)), estate.servers[estate.jobs[place].server].uid);
+    for (place, job) in estate.jobs.iter().enumerate().filter(|(place, _)| sees_job(*place)) {
+        let server = &estate.servers[job.server];
+        seen.jobs.insert((server.uid, job.uid));
+        // a row's own members: its id, name, server's id and company's id
+        let mapped = company_of(estate, place).to_string();
+        seen.words.extend([job.uid.to_string(), job.unique_uid.to_string(), job.name.clone(), server.uid.to_string(), mapped]);
+    }
+    for server in estate.servers.iter().filter(|server| of_console && scope.sees(Some(server.company), server.uid)) {
+        seen.servers.insert(server.uid);
+        seen.words.extend([server.uid.to_string(), server.name.clone()]);
+        for repository in estate.repositories.iter().filter(|repository| estate.servers[repository.server].uid == server.uid) {
+            seen.words.extend([repository.uid.to_string(), repository.name.clone()]);
+        }
+    }
+    for company in &estate.companies {
+        let owns_one = || estate.servers.iter().any(|server| server.company == company.uid && scope.sees(Some(company.uid), server.uid));
+        let is_seen = match (&scope.companies, &scope.servers) {
+            (Some(companies), _) => companies.contains(&company.uid),
+            (None, Some(_)) => owns_one(),
+            (None, None) => true,
+        };
+        if of_console && is_seen {
+            seen.companies.insert(company.uid);
+            seen.words.extend([company.uid.to_string(), company.name.clone()]);
+        }
+    }
+    for machine in estate.machines.iter().filter(|machine| sees_job(machine.job)) {
+        seen.machines.insert(machine.uid);
+        seen.words.extend([machine.uid.to_string(), machine.unique_uid.to_string(), machine.agent.to_string(), machine.computer.clone()]);
+    }
+    let sees_end = |server: usize, uid: Uuid| match estate.jobs.iter().position(|job| job.server == server && job.uid == uid) {
+        Some(place) => sees_job(place),
+        None => of_console && scope.sees(None, estate.servers[server].uid),
+    };
+    for link in &estate.tape_links {
+        seen.links += usize::from(sees_job(link.job) && sees_end(link.server, link.linked));
+    }
+    for session in estate.sessions.iter().filter(|_| scope.has("em")) {
+        let is_limited = scope.companies.is_some() || scope.servers.is_some();
+        let is_seen = match matched.get(&session.uid) {
+            _ if !is_limited => true,
+            Some((Some((server, job)), _)) => seen.jobs.contains(&(*server, *job)),
+            Some((None, Some(server))) => of_console && scope.sees(None, *server),
+            _ => false,
+        };
+        if is_seen {
+            seen.sessions.insert(session.uid);
+            let server = &estate.servers[session.server];
+            seen.words.extend([session.uid.to_string(), session.job.to_string(), session.job_name.clone()]);
+            seen.words.extend([server.uid.to_string(), server.name.clone(), server.managed_name.clone()]);
+            seen.words.extend(session.of_machine.map(|machine| estate.machines[machine].computer.clone()));
+            seen.words.extend(session.parent.map(|parent| parent.to_string()));
+        }
+    }
+    seen
+}
+
+/// Every id and every name that is anybody's.
+fn words_of_all(estate: &Estate) -> BTreeSet<String> {
+    let mut words = BTreeSet::new();
+    words.extend(estate.jobs.iter().flat_map(|job| [job.uid.to_string(), job.unique_uid.to_string(), job.name.clone()]));
+    words.extend(estate.servers.iter().flat_map(|server| [server.uid.to_string(), server.name.clone(), server.managed_name.clone()]));
+    words.extend(estate.companies.iter().flat_map(|company| [company.uid.to_string(), company.name.clone()]));
+    words.extend(estate.machines.iter().flat_map(|machine| [machine.uid.to_string(), machine.agent.to_string(), machine.computer.clone()]));
+    words.extend(estate.sessions.iter().flat_map(|session| [session.uid.to_string(), session.job_name.clone()]));
+    words.extend(estate.repositories.iter().map(|repository| repository.uid.to_string()));
+    words
+}
+
+/// Every text in an answer, and every word and id within its sentences.
+fn texts(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => {
+            found.insert(text.clone());
+            found.extend(text.split(['"', ' ', ',', '.', ':']).map(str::to_owned));
+            found.extend(text.split('"').skip(1).step_by(2).map(str::to_owned));
+        }
+        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
+        Value::Object(members) => members.values().for_each(|member| texts(member, found)),
+        _ => {}
+    }
+}
+
+fn hash(key: &str) -> [u8; 32] {
+    digest::digest(&digest::SHA256, key.as_bytes()).as_ref().try_into().unwrap()
+}
+
+/// Random callers: some see everything, some nothing, most a few companies, servers or upstreams, by id or by name.
+fn invent_callers(estate: &Estate, dice: &mut Dice, count: usize) -> Vec<(Caller, Scope)> {
+    (0..count)
+        .map(|number| {
+            let mut sees = Sees::default();
+            let mut scope = Scope::default();
+            let shape = if number < 8 { number } else { dice.roll(8) };
+            if shape & 1 == 1 {
+                let few: Vec<_> = (0..dice.roll(4)).map(|_| dice.one_of(&estate.companies).clone()).collect();
+                let by_name = |company: &veeam_graph::simulator::estate::Company, dice: &mut Dice| match dice.roll(2) {
+                    0 => company.name.to_uppercase(),
+                    _ => company.uid.to_string(),
+                };
+                sees.companies = Some(few.iter().map(|company| by_name(company, dice)).chain(["Nobody's Bakery".to_owned()]).collect());
+                scope.companies = Some(few.iter().map(|company| company.uid).collect());
+            }
+            if shape & 2 == 2 {
+                let few: Vec<_> = (0..1 + dice.roll(2)).map(|_| dice.one_of(&estate.servers).clone()).collect();
+                sees.servers = Some(few.iter().map(|server| if dice.roll(2) == 0 { server.name.clone() } else { server.uid.to_string() }).collect());
+                scope.servers = Some(few.iter().map(|server| server.uid).collect());
+            }
+            if shape & 4 == 4 {
+                let few: BTreeSet<&'static str> = [["msp"].as_slice(), &["em"], &["msp", "em"], &["agents"]][dice.roll(4)].iter().copied().collect();
+                sees.upstreams = Some(few.iter().map(|name| (*name).to_owned()).collect());
+                scope.upstreams = Some(few);
+            }
+            let caller = Caller { name: format!("caller-{number}"), keys: vec![hash(&format!("key-{number}"))], sees: Some(sees), ..Caller::default() };
+            (caller, scope)
+        })
+        .collect()
+}
+
+const OPERATOR: &str = "operator-key";
+
+/// What is asked, and what the answer must be where nothing is broken.
+struct Question {
+    query: String,
+    check: Option<Box<dyn Fn(&Value, &Seen) + Send>>,
+}
+
+fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[String]) -> Question {
+    let just = |query: String| Question { query, check: None };
+    let uids = |rows: &Value| -> BTreeSet<Uuid> { array(rows).iter().map(|row| row["uid"].as_str().unwrap().parse().unwrap()).collect() };
+    match dice.roll(19) {
+        0 => Question {
+            query: "{ jobs(first: 500) { complete totalCount nodes { uid name uniqueUid backupServer { uid name } company { uid name } failureMessage lastSession { uid jobName backupServerName } } } }".to_owned(),
+            check: Some(Box::new(move |data, seen| {
+                assert_eq!(data["jobs"]["totalCount"], seen.jobs.len());
+                assert_eq!(uids(&data["jobs"]["nodes"]), seen.jobs.iter().map(|(_, job)| *job).collect());
+            })),
+        },
+        1 => {
+            let company = dice.one_of(&estate.companies).uid;
+            let server = dice.one_of(&estate.servers).uid;
+            let estate = Arc::new(estate.clone());
+            Question {
+                query: format!("{{ a: jobs(filter: {{ companyUid: \"{company}\" }}, first: 1) {{ totalCount nodes {{ uid }} }} b: jobs(filter: {{ backupServerUid: \"{server}\" }}) {{ totalCount nodes {{ uid name }} }} }}"),
+                check: Some(Box::new(move |data, seen| {
+                    let of = |wanted: &dyn Fn(usize) -> bool| {
+                        let is_seen = |place: &usize| seen.jobs.contains(&(estate.servers[estate.jobs[*place].server].uid, estate.jobs[*place].uid));
+                        (0..estate.jobs.len()).filter(is_seen).filter(|place| wanted(*place)).count()
+                    };
+                    assert_eq!(data["a"]["totalCount"], of(&|place| company_of(&estate, place) == company));
+                    assert_eq!(data["b"]["totalCount"], of(&|place| estate.servers[estate.jobs[place].server].uid == server));
+                })),
+            }
+        }
+        2 => {
+            let job = dice.one_of(&estate.jobs);
+            let (server, uid) = (estate.servers[job.server].uid, job.uid);
+            Question {
+                query: format!("{{ job(uid: \"{uid}\", backupServerUid: \"{server}\") {{ uid name backupServer {{ uid }} company {{ uid name }} tape {{ status reason tapeJobs {{ uid name }} viaCopyJobs {{ uid name }} }} sessions(first: 5) {{ nodes {{ uid children(first: 5) {{ nodes {{ uid computer }} }} }} }} }} }}"),
+                check: Some(Box::new(move |data, seen| assert_eq!(data["job"].is_object(), seen.jobs.contains(&(server, uid))))),
+            }
+        }
+        // an id of two servers: whoever sees both is asked back, and told of no third
+        3 => just(format!("{{ job(uid: \"{}\") {{ uid name }} }}", dice.one_of(&estate.jobs).uid)),
+        4 | 5 => just(format!("{{ node(id: \"{}\") {{ __typename id ... on Job {{ name }} ... on BackupServer {{ name }} ... on Company {{ name }} ... on AgentJobObject {{ computer }} ... on AgentSession {{ jobName }} ... on Repository {{ uid name }} ... on BackupAgent {{ name }} ... on Upstream {{ name }} }} }}", dice.one_of(ids))),
+        6 => just(format!("{{ nodes(ids: [\"{}\", \"{}\", \"{}\"]) {{ id ... on Job {{ name company {{ name }} }} }} }}", dice.one_of(ids), dice.one_of(ids), dice.one_of(ids))),
+        7 => {
+            let server = dice.one_of(&estate.servers).clone();
+            let ask = if dice.roll(2) == 0 { format!("uid: \"{}\"", server.uid) } else { format!("name: \"{}\"", server.name) };
+            Question {
+                query: format!("{{ backupServer({ask}) {{ uid name company {{ name }} jobs(first: 50) {{ totalCount nodes {{ uid name }} }} repositories {{ totalCount nodes {{ uid }} }} tapeLinkedJobs {{ totalCount nodes {{ jobUid linkedJobUid linkedJob {{ name }} }} }} }} }}"),
+                check: Some(Box::new(move |data, seen| {
+                    assert_eq!(data["backupServer"].is_object(), seen.servers.contains(&server.uid));
+                    if data["backupServer"].is_object() {
+                        assert_eq!(data["backupServer"]["jobs"]["totalCount"], seen.jobs.iter().filter(|(of, _)| *of == server.uid).count());
+                    }
+                })),
+            }
+        }
+        8 => {
+            let company = dice.one_of(&estate.companies).clone();
+            let ask = if dice.roll(2) == 0 { format!("uid: \"{}\"", company.uid) } else { format!("name: \"{}\"", company.name) };
+            Question {
+                query: format!("{{ company({ask}) {{ uid name jobs(first: 500) {{ totalCount nodes {{ uid name }} }} backupServers {{ totalCount nodes {{ uid }} }} }} }}"),
+                check: Some(Box::new(move |data, seen| assert_eq!(data["company"].is_object(), seen.companies.contains(&company.uid)))),
+            }
+        }
+        9 => Question {
+            query: "{ companies(first: 500) { totalCount nodes { uid name jobs(first: 3) { totalCount nodes { name } } } } backupServers(first: 500) { totalCount nodes { uid } } }".to_owned(),
+            check: Some(Box::new(move |data, seen| {
+                assert_eq!(uids(&data["companies"]["nodes"]), seen.companies);
+                assert_eq!(uids(&data["backupServers"]["nodes"]), seen.servers);
+                assert_eq!(data["backupServers"]["totalCount"], seen.servers.len());
+            })),
+        },
+        10 => Question {
+            query: "{ agentJobObjects(first: 500) { totalCount nodes { uid computer agentUid job { uid name } company { name } agent { name } } } }".to_owned(),
+            check: Some(Box::new(move |data, seen| {
+                assert_eq!(data["agentJobObjects"]["totalCount"].as_u64().unwrap() as usize, array(&data["agentJobObjects"]["nodes"]).len());
+                assert_eq!(uids(&data["agentJobObjects"]["nodes"]), seen.machines);
+            })),
+        },
+        11 => Question {
+            query: "{ agentSessions(first: 500, filter: { topLevelOnly: false }) { totalCount nodes { uid name jobName computer backupServerName job { uid name } parent { uid } failureMessage } } }".to_owned(),
+            check: Some(Box::new(move |data, seen| {
+                assert_eq!(data["agentSessions"]["totalCount"], seen.sessions.len());
+                assert_eq!(uids(&data["agentSessions"]["nodes"]), seen.sessions);
+            })),
+        },
+        12 => {
+            let session = dice.one_of(&estate.sessions).uid;
+            Question {
+                query: format!("{{ agentSession(uid: \"{session}\") {{ uid jobName computer job {{ name }} children {{ nodes {{ uid computer }} }} }} }}"),
+                check: Some(Box::new(move |data, seen| assert_eq!(data["agentSession"].is_object(), seen.sessions.contains(&session)))),
+            }
+        }
+        13 => Question {
+            query: "{ a: fleetHealth(groupBy: COMPANY) { key company { name } jobs { total failed } agentObjects { total } } b: fleetHealth(groupBy: BACKUP_SERVER) { key jobs { total } } c: fleetHealth(groupBy: UPSTREAM) { jobs { total } agentObjects { total } } }".to_owned(),
+            check: Some(Box::new(move |data, seen| {
+                let sum = |rows: &Value, what: &str| array(rows).iter().map(|row| row[what]["total"].as_u64().unwrap()).sum::<u64>() as usize;
+                for rows in [&data["a"], &data["b"], &data["c"]] {
+                    assert_eq!(sum(rows, "jobs"), seen.jobs.len());
+                }
+                assert_eq!(sum(&data["a"], "agentObjects"), sum(&data["c"], "agentObjects"));
+                assert!(sum(&data["a"], "agentObjects") >= seen.machines.len());
+            })),
+        },
+        14 => Question {
+            query: "{ tapeLinkedJobs(first: 500) { totalCount nodes { jobUid linkedJobUid job { name } linkedJob { name } } } }".to_owned(),
+            check: Some(Box::new(move |data, seen| assert_eq!(data["tapeLinkedJobs"]["totalCount"], seen.links))),
+        },
+        15 => just("{ backupServers(first: 10) { nodes { name tapeLinkedJobs(first: 50) { nodes { job { name health } linkedJob { name ... on AgentJob { objects(first: 50) { totalCount nodes { computer lastSession { uid startedAt jobName } } } } } } } } } }".to_owned()),
+        16 => just("{ jobs(first: 100) { nodes { uid tape { status reason lastTapeRun tapeJobs { uid name backupServer { name } } viaCopyJobs { uid name } } ... on BackupCopyJob { linkedJobs { nodes { linkedJobUid } } } } } }".to_owned()),
+        // somebody else's cursor is a place in the list, and no more
+        17 => just(format!("{{ jobs(first: {}, after: \"{}\") {{ totalCount nodes {{ uid name }} pageInfo {{ endCursor }} }} }}", 1 + dice.roll(20), dice.one_of(cursors))),
+        _ => just("{ upstreams { name kind } backupCopyJobs { totalCount nodes { uid name linkedJobs { nodes { jobUid linkedJobUid } } } } backupServer(name: \"vbr\") { name } }".to_owned()),
+    }
+}
+
+async fn all_pages(world: &World, list: &str, fields: &str) -> Vec<Value> {
+    let (mut rows, mut after) = (Vec::new(), json!(null));
+    loop {
+        let args = if after.is_null() { String::new() } else { format!(", after: {after}") };
+        let answer = world.ask_as(OPERATOR, &format!("{{ {list}(first: 500{args}) {{ nodes {{ {fields} }} edges {{ cursor }} pageInfo {{ hasNextPage endCursor }} }} }}").replace("SESSIONS(first: 500", "agentSessions(filter: { topLevelOnly: false }, first: 500")).await;
+        let page = &answer["data"][if list == "SESSIONS" { "agentSessions" } else { list }];
+        let with_cursor = |(row, edge): (&Value, &Value)| json!({"row": row, "cursor": edge["cursor"]});
+        rows.extend(array(&page["nodes"]).iter().zip(array(&page["edges"])).map(with_cursor));
+        if page["pageInfo"]["hasNextPage"] != true {
+            return rows;
+        }
+        after = page["pageInfo"]["endCursor"].clone();
+    }
+}
+
+async fn isolate(seed: u64, questions: u64, callers: usize) {
+    let estate = veeam_graph::simulator::generate::generate(Default::default(), seed, crate::world::now());
+    let mut dice = Dice(seed);
+    let invented = invent_callers(&estate, &mut dice, callers);
+    let operator = Caller { name: "operator".to_owned(), keys: vec![hash(OPERATOR)], sees: Some(Sees::default()), ..Caller::default() };
+    let auth = Access { callers: invented.iter().map(|(caller, _)| caller.clone()).chain([operator]).collect(), ..Access::default() };
+    // lists that are read again all the time, so that snapshots change under the questions
+    let moment = Some(Duration::from_millis(50));
+    let cache = Cache { jobs: moment, agent_objects: moment, sessions: Some(Duration::from_secs(2)), links: moment, companies: moment, ..Cache::default() };
+    let world = Arc::new(World::start(Setup { seed, auth, cache, ..Setup::default() }).await);
+
+    let mut ids = Vec::new();
+    let mut cursors = Vec::new();
+    for list in ["jobs", "backupServers", "companies", "agentJobObjects", "SESSIONS"] {
+        for row in all_pages(&world, list, "id").await {
+            ids.push(row["row"]["id"].as_str().unwrap().to_owned());
+            if list == "jobs" {
+                cursors.push(row["cursor"].as_str().unwrap().to_owned());
+            }
+        }
+    }
+    let mut matched = HashMap::new();
+    for row in all_pages(&world, "SESSIONS", "uid job { uid backupServer { uid } } backupServer { uid }").await {
+        let row = &row["row"];
+        let uid = |value: &Value| value.as_str().and_then(|text| text.parse::<Uuid>().ok());
+        let job = uid(&row["job"]["uid"]).zip(uid(&row["job"]["backupServer"]["uid"])).map(|(job, server)| (server, job));
+        matched.insert(uid(&row["uid"]).unwrap(), (job, uid(&row["backupServer"]["uid"])));
+    }
+    // what the gateway matched is not taken on trust: the simulator knows whose each session is
+    for session in &estate.sessions {
+        if let Some((server, job)) = matched[&session.uid].0 {
+            let truth = &estate.jobs[session.of_job];
+            assert_eq!((server, job), (estate.servers[truth.server].uid, truth.uid), "{session:?}");
+        }
+    }
+
+    let everything = words_of_all(&estate);
+    let seen: Vec<(String, Seen, BTreeSet<String>)> = invented
+        .iter()
+        .map(|(caller, scope)| {
+            let seen = seen_by(&estate, scope, &matched);
+            let foreign = everything.difference(&seen.words).cloned().collect();
+            (caller.name.replace("caller", "key"), seen, foreign)
+        })
+        .collect();
+    let shared = Arc::new((estate, ids, cursors, seen));
+    let asked = Arc::new(AtomicU64::new(0));
+    let workers = (0..8u64).map(|worker| {
+        let (world, shared, asked) = (world.clone(), shared.clone(), asked.clone());
+        tokio::spawn(async move {
+            let (estate, ids, cursors, callers) = &*shared;
+            let mut dice = Dice(seed ^ (worker << 32) ^ 0xABCD);
+            loop {
+                let number = asked.fetch_add(1, Ordering::Relaxed);
+                if number >= questions {
+                    return;
+                }
+                // in the middle something breaks: answers may then lack rows, and must not have others
+                let is_broken = (questions / 3..questions / 2).contains(&number);
+                if number == questions / 3 {
+                    world.simulator.faults.add(["jobs", "organizations/companies", "jobs/agentJobs/objects"].map(|path| Fault {
+                        path: format!("/api/v3/infrastructure/backupServers/{path}"),
+                        times: None,
+                        kind: FaultKind::Status { status: 503, retry_after: None, retry_after_in_body: None, location: None },
+                    }));
+                } else if number == questions / 2 {
+                    world.simulator.faults.clear();
+                }
+                let (key, seen, foreign) = dice.one_of(callers);
+                let question = question(&mut dice, estate, ids, cursors);
+                let answer = world.ask_as(key, &question.query).await;
+                let mut found = BTreeSet::new();
+                texts(&answer, &mut found);
+                let leaked: Vec<_> = found.intersection(foreign).collect();
+                assert!(leaked.is_empty(), "{key} was told of {leaked:?} by {}: {answer:.2000}", question.query);
+                if let (Some(check), true, None) = (&question.check, !is_broken, answer.get("errors")) {
+                    check(&answer["data"], seen);
+                }
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_caller_may_not_see_does_not_exist_for_it() {
+    let questions = std::env::var("ISOLATION_QUERIES").ok().and_then(|count| count.parse().ok()).unwrap_or(3_000u64);
+    for seed in 1..=3 {
+        isolate(seed, questions / 3, 24).await;
+    }
+}
+
+#[test]
+fn the_rule_itself_tells_rows_apart() {
+    let estate = veeam_graph::simulator::generate::generate(Default::default(), 1, crate::world::now());
+    let nobody = Scope { companies: Some(BTreeSet::new()), ..Scope::default() };
+    assert!(seen_by(&estate, &nobody, &HashMap::new()).words.is_empty());
+    let all = seen_by(&estate, &Scope::default(), &HashMap::new());
+    assert_eq!((all.jobs.len(), all.servers.len()), (estate.jobs.len(), estate.servers.len()));
+    let by_company: BTreeMap<Uuid, usize> = estate
+        .companies
+        .iter()
+        .map(|company| {
+            let scope = Scope { companies: Some([company.uid].into()), ..Scope::default() };
+            (company.uid, seen_by(&estate, &scope, &HashMap::new()).jobs.len())
+        })
+        .collect();
+    assert_eq!(by_company.values().sum::<usize>(), estate.jobs.len());
+    assert!(by_company.values().filter(|count| **count > 0).count() > 1, "a demo of one company shows nothing");
+    // jobs that a shared server runs for somebody else: the case that a rule by server gets wrong
+    assert!(estate.jobs.iter().any(|job| job.mapped_company.is_some_and(|company| !company.is_nil() && company != estate.servers[job.server].company)));
+}
