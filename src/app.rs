@@ -6,7 +6,7 @@ use crate::{
     graph,
     http::{Gateway, serve},
     time::Clock,
-    upstream::settings::{Credentials, Kind, Settings, Trust},
+    upstream::settings::{Credentials, Kind, Line, Settings, Trust},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -31,6 +31,7 @@ fn opening(upstream: &config::Upstream) -> Opening {
         credentials: match upstream.auth.clone() {
             config::Auth::ApiKey(key) => Credentials::ApiKey(key),
             config::Auth::Password { username, password } => Credentials::Password { username, password },
+            config::Auth::Passthrough => Credentials::OfCaller(None),
         },
         trust: match upstream.tls.clone() {
             config::Tls::System => Trust::System,
@@ -40,6 +41,7 @@ fn opening(upstream: &config::Upstream) -> Opening {
         },
         timeout: upstream.timeout,
         max_concurrency: upstream.max_concurrency,
+        line: Line::default(),
         sign_in_pause: SIGN_IN_PAUSE,
     };
     Opening { settings, lifetimes: lifetimes(upstream.cache), session_window: upstream.session_window }

@@ -9,6 +9,7 @@ pub mod caller;
 pub mod console;
 pub mod correlate;
 pub mod coverage;
+pub mod door;
 pub mod history;
 pub mod links;
 pub mod principal;
@@ -30,12 +31,15 @@ use crate::{
     uid::{AgentUid, CompanyUid, JobUid, ObjectUid, RepositoryUid, ServerUid, SessionUid},
     upstream::{
         self,
-        settings::{Kind, Settings},
+        settings::{Credentials, Kind, Settings},
     },
 };
+use futures_util::{FutureExt, future::join_all};
 use std::{sync::Arc, time::Duration};
 
 pub use caller::Caller;
+use door::Door;
+pub use door::Passed;
 pub use indexes::company_of;
 pub use principal::{Grant, Hidden, Named, Principal};
 pub use rows::RowRef;
@@ -150,20 +154,30 @@ pub struct Opening {
     pub session_window: Duration,
 }
 
+impl Opening {
+    /// Whether callers bring the credentials.
+    pub fn is_of_callers(&self) -> bool {
+        matches!(self.settings.credentials, Credentials::OfCaller(_))
+    }
+}
+
 /// Everything that the gateway knows.
 pub struct Estate {
-    consoles: Vec<Arc<console::Console>>,
-    histories: Vec<Arc<history::History>>,
-    agents: Vec<Arc<agents::Agents>>,
+    consoles: Vec<Door<console::Console>>,
+    histories: Vec<Door<history::History>>,
+    agents: Vec<Door<agents::Agents>>,
     /// Every upstream, in the order of the configuration.
     statuses: Vec<Arc<Status>>,
+    /// Those that are read with what callers bring.
+    of_callers: Vec<(Arc<str>, Kind)>,
     clock: Clock,
 }
 
 impl Estate {
     /// Connects nothing yet: the first question does. Fails with the upstream's name when its certificates are unusable.
     pub fn open(openings: Vec<Opening>, clock: Clock) -> Result<Self, (Arc<str>, String)> {
-        let mut estate = Self { consoles: Vec::new(), histories: Vec::new(), agents: Vec::new(), statuses: Vec::new(), clock };
+        let mut estate =
+            Self { consoles: Vec::new(), histories: Vec::new(), agents: Vec::new(), statuses: Vec::new(), of_callers: Vec::new(), clock };
         for (place, opening) in openings.into_iter().enumerate() {
             let name = opening.settings.name.clone();
             let id = UpstreamId(u16::try_from(place).unwrap_or(u16::MAX));
@@ -171,11 +185,14 @@ impl Estate {
             estate.statuses.push(status.clone());
             let failed = |reason| (name.clone(), reason);
             match opening.settings.kind {
-                Kind::Vspc => estate.consoles.push(Arc::new(console::Console::open(&opening, status, clock).map_err(failed)?)),
+                Kind::Vspc => estate.consoles.push(Door::new(&opening, status, clock, console::Console::open).map_err(failed)?),
                 Kind::EnterpriseManager => {
-                    estate.histories.push(Arc::new(history::History::open(&opening, status, clock).map_err(failed)?));
+                    estate.histories.push(Door::new(&opening, status, clock, history::History::open).map_err(failed)?);
                 }
-                Kind::Vac => estate.agents.push(Arc::new(agents::Agents::open(&opening, status, clock).map_err(failed)?)),
+                Kind::Vac => estate.agents.push(Door::new(&opening, status, clock, agents::Agents::open).map_err(failed)?),
+            }
+            if opening.is_of_callers() {
+                estate.of_callers.push((name, opening.settings.kind));
             }
         }
         Ok(estate)
@@ -186,12 +203,21 @@ impl Estate {
         self.clock.now()
     }
 
-    /// Somebody who asks: with the upstreams that exist for the principal, and nothing spent yet.
-    pub fn caller(&self, principal: Arc<Principal>) -> Caller {
-        let consoles = self.consoles.iter().filter(|console| principal.allows_upstream(console.name())).cloned().collect();
-        let histories = self.histories.iter().filter(|history| principal.allows_upstream(history.name())).cloned().collect();
-        let agents = self.agents.iter().filter(|agents| principal.allows_upstream(agents.name())).cloned().collect();
-        Caller::new(principal, caller::Reach { consoles, histories, agents, every_console: self.consoles.clone() })
+    /// Somebody who asks: with the upstreams that exist for the principal, as what it brought opens them, and nothing spent
+    /// yet.
+    pub async fn caller(&self, principal: Arc<Principal>, passed: &Passed) -> Caller {
+        let every_console = join_all(self.consoles.iter().map(|door| door.of(passed))).await;
+        let consoles = every_console.iter().filter(|console| principal.allows_upstream(console.name())).cloned().collect();
+        let histories = join_all(self.histories.iter().map(|door| door.of(passed))).await;
+        let histories = histories.into_iter().filter(|history| principal.allows_upstream(history.name())).collect();
+        let agents = join_all(self.agents.iter().map(|door| door.of(passed))).await;
+        let agents = agents.into_iter().filter(|agents| principal.allows_upstream(agents.name())).collect();
+        Caller::new(principal, passed, caller::Reach { consoles, histories, agents, every_console })
+    }
+
+    /// The upstreams that are read with what callers bring.
+    pub fn of_callers(&self) -> &[(Arc<str>, Kind)] {
+        &self.of_callers
     }
 
     /// Every upstream, in the order of the configuration.
@@ -211,19 +237,19 @@ impl Estate {
 
     /// Asks every upstream for a sign of life, at once, and notes what came.
     pub async fn probe(&self) {
-        let consoles = self.consoles.iter().map(|console| futures_util::FutureExt::boxed(console.probe()));
-        let histories = self.histories.iter().map(|history| futures_util::FutureExt::boxed(history.probe()));
-        let agents = self.agents.iter().map(|agents| futures_util::FutureExt::boxed(agents.probe()));
-        futures_util::future::join_all(consoles.chain(histories).chain(agents)).await;
+        let consoles = self.consoles.iter().map(|console| console.shared().probe().boxed());
+        let histories = self.histories.iter().map(|history| history.shared().probe().boxed());
+        let agents = self.agents.iter().map(|agents| agents.shared().probe().boxed());
+        join_all(consoles.chain(histories).chain(agents)).await;
     }
 
     /// Keeps sessions open that would end when idle.
     pub async fn keep_alive(&self) {
-        futures_util::future::join_all(self.histories.iter().map(|history| history.keep_alive())).await;
+        join_all(self.histories.iter().map(|history| history.shared().keep_alive())).await;
     }
 
     /// Closes the sessions that upstreams keep for us.
     pub async fn close(&self) {
-        futures_util::future::join_all(self.histories.iter().map(|history| history.close())).await;
+        join_all(self.histories.iter().map(|history| history.shared().close())).await;
     }
 }

@@ -29,7 +29,7 @@ use crate::{
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, Method, StatusCode, Version, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
     routing::get,
@@ -89,10 +89,11 @@ impl Gateway {
         })
     }
 
-    /// Who asks. Wrong keys are counted, by the address that they come from.
-    async fn identify(&self, shown: &Shown, peer: &Peer, id: &RequestId) -> Result<Arc<Principal>, Rejection> {
+    /// Who asks, by what a request's headers show. Wrong keys are counted, by the address that they come from.
+    async fn identify(&self, headers: &HeaderMap, peer: &Peer, id: &RequestId) -> Result<Arc<Principal>, Rejection> {
         self.rates.take_address(peer.address)?;
-        let outcome = self.doorkeeper.identify(shown, peer).await;
+        let is_for_upstream = !self.estate.of_callers().is_empty();
+        let outcome = self.doorkeeper.identify(&Shown::in_headers(headers), peer, is_for_upstream).await;
         if let Err(rejection) = &outcome {
             self.counters.refused_sign_ins.fetch_add(1, Ordering::Relaxed);
             tracing::info!(

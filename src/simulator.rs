@@ -56,6 +56,9 @@ pub struct Options {
     pub xml_only: bool,
     /// How long a token of the console lasts, in seconds; an hour when left out.
     pub token_seconds: Option<u64>,
+    /// Standing credentials (a token of the console, a session of Enterprise Manager), each of which sees an estate of its
+    /// own: as far from each other as two accounts can be.
+    pub tenants: Vec<(String, Arc<Estate>)>,
 }
 
 /// The simulated servers.
@@ -78,6 +81,18 @@ impl Simulator {
     /// The estate as it is now.
     pub fn estate(&self) -> Arc<Estate> {
         self.estate.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The estate that a request's credential sees.
+    fn estate_of(&self, ask: &Ask) -> Arc<Estate> {
+        match self.options.tenants.iter().find(|(credential, _)| ask.shows(credential)) {
+            Some((_, estate)) => estate.clone(),
+            None => self.estate(),
+        }
+    }
+
+    fn is_tenant(&self, ask: &Ask) -> bool {
+        self.options.tenants.iter().any(|(credential, _)| ask.shows(credential))
     }
 
     /// Changes the estate: something was renamed, ran or is gone.
@@ -161,6 +176,11 @@ impl Ask {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    fn shows(&self, credential: &str) -> bool {
+        let bearer = self.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        bearer == Some(credential) || self.header("x-restsvcsessionid") == Some(credential)
+    }
+
     fn form(&self) -> Vec<(String, String)> {
         url::form_urlencoded::parse(&self.body).into_owned().collect()
     }
@@ -183,24 +203,24 @@ impl Simulator {
             return self.enterprise_manager(ask, rest);
         }
         if let Some(rest) = path.strip_prefix("/v2/") {
-            if !self.sessions.is_bearer(ask) {
+            if !self.sessions.is_bearer(ask) && !self.is_tenant(ask) {
                 return unauthorized(path);
             }
-            let found = vac::find(&self.estate(), rest);
+            let found = vac::find(&self.estate_of(ask), rest);
             return found.map_or_else(|| json_body(StatusCode::NOT_FOUND, &json!("Not found.")), |value| json_body(StatusCode::OK, &value));
         }
         html()
     }
 
     fn console(&self, ask: &Ask, path: &str) -> Response {
-        if !self.sessions.is_bearer(ask) {
+        if !self.sessions.is_bearer(ask) && !self.is_tenant(ask) {
             return unauthorized(&ask.path);
         }
         if ask.method != Method::GET {
             return error_body(405, "Method not allowed.");
         }
         let expand = ask.parameter("expand") == Some("BackupServerJob");
-        match console::find(&self.estate(), path, expand) {
+        match console::find(&self.estate_of(ask), path, expand) {
             console::Found::Nothing => html(),
             console::Found::Missing => error_body(404, "Resource was not found."),
             console::Found::One(data) => json_body(StatusCode::OK, &json!({"data": data})),
@@ -223,7 +243,7 @@ impl Simulator {
             }
             return response;
         }
-        if !self.sessions.is_logged_on(ask) {
+        if !self.is_tenant(ask) && !self.sessions.is_logged_on(ask) {
             return unauthorized(&ask.path);
         }
         if let Some(id) = path.strip_prefix("logonSessions/").and_then(|id| uuid::Uuid::try_parse(id).ok()) {
@@ -233,7 +253,7 @@ impl Simulator {
             }
             return render(StatusCode::OK, &enterprise_manager::logon_session(id, USER));
         }
-        match enterprise_manager::find(&self.estate(), path, &ask.parameters) {
+        match enterprise_manager::find(&self.estate_of(ask), path, &ask.parameters) {
             Some(element) => render(StatusCode::OK, &element),
             None => {
                 json_body(StatusCode::NOT_FOUND, &json!({"Message": "Not found.", "StatusCode": 404, "StackTrace": "at Veeam.Inner()"}))

@@ -28,6 +28,8 @@ pub enum Auth {
         /// Its password.
         password: SecretString,
     },
+    /// Callers bring a token or a session of their own.
+    Passthrough,
 }
 
 /// Which certificates to trust.
@@ -177,14 +179,17 @@ fn read_auth(section: &mut Section, kind: Option<Kind>, surroundings: &Surroundi
     for literal in ["password", "api_key"] {
         auth.refuse(literal, "a secret does not belong in this file: name a variable (…_env) or a file (…_file) that has it", problems);
     }
-    if auth.has("passthrough") {
-        auth.refuse("passthrough", "is not supported yet: give the gateway an account of its own", problems);
-        return None;
-    }
+    let is_of_callers = auth.boolean("passthrough", problems) == Some(true);
     let username = auth.text("username", problems).map(|(text, _)| text);
     let password = read_secret(&mut auth, "password_env", "password_file", surroundings, problems);
     let api_key = read_secret(&mut auth, "api_key_env", "api_key_file", surroundings, problems);
     auth.finish(problems);
+    if is_of_callers {
+        if username.is_some() || !matches!((&password, &api_key), (Secret::Absent, Secret::Absent)) {
+            problems.add(line, &key, "with passthrough = true callers bring their own credentials: the gateway needs none");
+        }
+        return Some(Auth::Passthrough);
+    }
     match (api_key, username, password) {
         (Secret::Absent, Some(username), Secret::Read(password)) => Some(Auth::Password { username, password }),
         (Secret::Read(_) | Secret::Bad, None, Secret::Absent) if kind.is_some_and(|kind| kind != Kind::Vspc) => {

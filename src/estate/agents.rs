@@ -34,6 +34,8 @@ enum Scope {
 pub struct Agents {
     vac: Arc<Vac>,
     status: Arc<Status>,
+    /// Whether callers bring the credentials.
+    is_of_callers: bool,
     jobs: Arc<Shelf<Scope, BackupAgentJob>>,
 }
 
@@ -42,7 +44,7 @@ impl Agents {
         let ages = opening.lifetimes;
         let freshness = Freshness { lifetime: ages.agent_jobs_v2, max_stale: ages.max_stale, failure: ages.failure };
         let jobs = Shelf::new(status.clone(), clock, freshness, MAX_ROWS);
-        Ok(Self { vac: Arc::new(Vac::new(&opening.settings)?), status, jobs })
+        Ok(Self { vac: Arc::new(Vac::new(&opening.settings)?), is_of_callers: opening.is_of_callers(), status, jobs })
     }
 
     /// Its name in the configuration.
@@ -56,7 +58,8 @@ impl Agents {
     }
 
     pub(super) async fn probe(&self) {
-        self.status.probed(self.vac.probe().await.map(|()| None));
+        let answer = if self.is_of_callers { self.vac.reach().await } else { self.vac.probe().await };
+        self.status.probed(answer.map(|()| None));
     }
 
     /// Every job of one agent; empty for an agent that is not there.

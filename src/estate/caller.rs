@@ -1,6 +1,6 @@
 //! One request's asker: who it is, who pays for its upstream calls, and which upstreams there are for it.
 
-use super::{Principal, UpstreamId, agents::Agents, console::Console, history::History};
+use super::{Passed, Principal, UpstreamId, agents::Agents, console::Console, history::History};
 use crate::upstream::meter::Meter;
 use std::{fmt, sync::Arc};
 
@@ -24,8 +24,10 @@ pub(super) struct Reach {
 }
 
 impl Caller {
-    pub(super) fn new(principal: Arc<Principal>, reach: Reach) -> Self {
-        let meter = Meter::paid_by(principal.name.clone());
+    pub(super) fn new(principal: Arc<Principal>, passed: &Passed, reach: Reach) -> Self {
+        // those who bring their own credentials each have a share of their own
+        let payer = passed.mark().map_or_else(|| principal.name.clone(), |mark| format!("{} {mark}", principal.name).into());
+        let meter = Meter::paid_by(payer);
         Self { principal, meter: Arc::new(meter), reach: Arc::new(reach) }
     }
 

@@ -65,6 +65,8 @@ pub type Answers<K, V> = HashMap<K, Result<V, Failure>>;
 pub struct Console {
     vspc: Arc<Vspc>,
     status: Arc<Status>,
+    /// Whether callers bring the credentials.
+    is_of_callers: bool,
     servers: Resource<ServerUid, BackupServer, sources::Servers>,
     jobs: Resource<JobScope, Job, sources::Jobs>,
     agent_jobs: Resource<ServerUid, AgentJob, sources::AgentJobs>,
@@ -104,6 +106,7 @@ impl Console {
             repositories: resource!(Repositories, repositories),
             organizations: resource!(Organizations, companies),
             mapping: resource!(Mapping, servers),
+            is_of_callers: opening.is_of_callers(),
             vspc,
             status,
         })
@@ -120,7 +123,8 @@ impl Console {
     }
 
     pub(super) async fn probe(&self) {
-        self.status.probed(self.vspc.version().await);
+        let answer = if self.is_of_callers { self.vspc.reach().await.map(|()| None) } else { self.vspc.version().await };
+        self.status.probed(answer);
     }
 
     // --- whole lists

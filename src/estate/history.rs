@@ -45,6 +45,8 @@ const MAX_REREADS: usize = 50;
 pub struct History {
     manager: Arc<EnterpriseManager>,
     status: Arc<Status>,
+    /// Whether callers bring the credentials.
+    is_of_callers: bool,
     sessions: Arc<Shelf<(), Session>>,
     sessions_of: Arc<Shelf<Vec<JobUid>, Session>>,
     single: Arc<Shelf<SessionUid, Session>>,
@@ -60,6 +62,7 @@ impl History {
         let ages = opening.lifetimes;
         let fresh = |lifetime| Freshness { lifetime, max_stale: ages.max_stale, failure: ages.failure };
         Ok(Self {
+            is_of_callers: opening.is_of_callers(),
             manager: Arc::new(EnterpriseManager::new(&opening.settings)?),
             sessions: Shelf::new(status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
             sessions_of: Shelf::new(status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
@@ -84,7 +87,8 @@ impl History {
     }
 
     pub(super) async fn probe(&self) {
-        self.status.probed(self.manager.managed_servers().await.map(|_| None));
+        let answer = if self.is_of_callers { self.manager.reach().await } else { self.manager.managed_servers().await.map(|_| ()) };
+        self.status.probed(answer.map(|()| None));
     }
 
     pub(super) async fn keep_alive(&self) {

@@ -83,7 +83,10 @@ impl Node {
             Key::Repository(key) => {
                 nullable(loaders.ask(RepositoryOf(key), None).await.map(|row| row.map(|row| Repository::from(row).into())))
             }
-            Key::Upstream(id) => Some(Ok(Upstream::at(estate, id).into())),
+            Key::Upstream(id) => {
+                let is_seen = loaders.caller().principal.allows_upstream(&estate.status(id)?.name);
+                is_seen.then(|| Ok(Upstream::at(estate, id).into()))
+            }
         }
     }
 }

@@ -9,8 +9,9 @@ mod token;
 use super::execute::Rejection;
 use crate::{
     config::{Config, Hide, Sees},
-    estate::{Grant, Hidden, Named, Principal},
+    estate::{Estate, Grant, Hidden, Named, Passed, Principal},
     graph::error::code,
+    upstream::settings::Kind,
 };
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -34,6 +35,43 @@ pub(super) enum Shown {
     Secret(String),
     /// Two at once, or something that is neither.
     Unclear,
+}
+
+/// The payload of a WebSocket's `connection_init` as headers, for browsers, which can't set those there.
+pub(super) fn headers_in(payload: &Map<String, Value>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in payload {
+        let name = match name.to_ascii_lowercase().as_str() {
+            "apikey" => "x-api-key".to_owned(),
+            name => name.to_owned(),
+        };
+        if let (Ok(name), Some(value)) = (name.parse::<header::HeaderName>(), value.as_str().and_then(|value| value.parse().ok())) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+/// What callers bring for upstreams that are read with it: `X-Upstream-<name>: <token or session>`, or what the vendor's own
+/// clients send, where that can't be meant for us.
+pub(super) fn passed(estate: &Estate, doorkeeper: &Doorkeeper, headers: &HeaderMap) -> Passed {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
+    let bare = |text: &str| match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim().to_owned(),
+        _ => text.to_owned(),
+    };
+    let mut passed = Passed::default();
+    for (name, kind) in estate.of_callers() {
+        let by_name = text(&format!("x-upstream-{}", name.to_ascii_lowercase()));
+        let as_vendor = || match kind {
+            Kind::EnterpriseManager => text("x-restsvcsessionid"),
+            Kind::Vspc | Kind::Vac => text("authorization").filter(|_| doorkeeper.knows_nobody()),
+        };
+        if let Some(credential) = by_name.or_else(as_vendor) {
+            passed.add(name.clone(), bare(credential).into());
+        }
+    }
+    passed
 }
 
 /// Knows callers.
@@ -63,20 +101,6 @@ impl Shown {
     }
 
     /// From the payload of a WebSocket's `connection_init`, for browsers, which can't set headers there.
-    pub fn in_payload(payload: &Map<String, Value>) -> Self {
-        let mut headers = HeaderMap::new();
-        for (name, value) in payload {
-            let name = match name.to_ascii_lowercase().as_str() {
-                "authorization" => header::AUTHORIZATION,
-                "x-api-key" | "apikey" => header::HeaderName::from_static("x-api-key"),
-                _ => continue,
-            };
-            let Some(value) = value.as_str().and_then(|value| value.parse().ok()) else { return Shown::Unclear };
-            headers.append(name, value);
-        }
-        Self::in_headers(&headers)
-    }
-
     fn one(shown: &[&str]) -> Self {
         match shown {
             [] => Shown::Nothing,
@@ -109,8 +133,10 @@ impl Doorkeeper {
     }
 
     /// Who somebody is, by what they show.
-    pub async fn identify(&self, shown: &Shown, peer: &Peer) -> Result<Arc<Principal>, Rejection> {
+    pub async fn identify(&self, shown: &Shown, peer: &Peer, is_for_upstream: bool) -> Result<Arc<Principal>, Rejection> {
         match shown {
+            // a token that is an upstream's, where nobody's is ours
+            _ if is_for_upstream && self.knows_nobody() => self.anonymous.clone().ok_or_else(|| unauthenticated("Nobody may ask here.")),
             Shown::Unclear => Err(unauthenticated("Show one thing: `Authorization: Bearer <key or token>`, or `X-API-Key: <key>`.")),
             Shown::Secret(secret) => match (self.by_key(secret), &self.tokens) {
                 (Some(principal), _) => Ok(principal),
@@ -123,6 +149,11 @@ impl Doorkeeper {
                 known.ok_or_else(|| unauthenticated("Who asks? Send a key or a token: `Authorization: Bearer <key or token>`."))
             }
         }
+    }
+
+    /// Whether there is nobody whose key or token could be shown.
+    pub fn knows_nobody(&self) -> bool {
+        self.keys.is_empty() && self.certificates.is_empty() && self.tokens.is_none()
     }
 
     /// Whether anybody may ask.

@@ -5,7 +5,7 @@
 
 use super::{Gateway, RequestId, guard, guard::Weight};
 use crate::{
-    estate::Principal,
+    estate::{Passed, Principal},
     graph::error::code,
     loaders::{Loaders, budget::Budget},
 };
@@ -39,6 +39,8 @@ pub(super) struct Parameters {
 #[derive(Clone, Debug)]
 pub(super) struct Asker {
     pub principal: Arc<Principal>,
+    /// What it brought for upstreams that are read with it.
+    pub passed: Passed,
     pub id: RequestId,
     /// For the log.
     pub transport: &'static str,
@@ -170,7 +172,7 @@ async fn run(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result
     }
     gateway.rates.take_cost(&asker.principal, weight.cost)?;
 
-    let caller = gateway.estate.caller(asker.principal.clone());
+    let caller = gateway.estate.caller(asker.principal.clone(), &asker.passed).await;
     let meter = caller.meter.clone();
     let loaders = Loaders::new(gateway.estate.clone(), caller, Budget::new(limits.answer_fields));
     let execution = loaders.drive(gateway.schema.execute(query.data(loaders.clone())));

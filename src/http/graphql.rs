@@ -6,7 +6,7 @@
 
 use super::{
     Gateway, RequestId,
-    auth::{Peer, Shown},
+    auth::{self, Peer},
     execute::{Answered, Asker, Parameters, Rejection, execute},
     negotiate::{self, MediaType},
     plain, socket,
@@ -97,10 +97,11 @@ async fn identify(
     media_type: MediaType,
     is_get: bool,
 ) -> Result<Asker, Rejection> {
-    let principal = gateway.identify(&Shown::in_headers(headers), peer, &id).await?;
+    let principal = gateway.identify(headers, peer, &id).await?;
+    let passed = auth::passed(&gateway.estate, &gateway.doorkeeper, headers);
     let cost_only = headers.get(COST_ONLY).is_some_and(|value| value != "false");
     let transport = if media_type == MediaType::EventStream { "sse" } else { "http" };
-    Ok(Asker { principal, id, transport, is_get, cost_only })
+    Ok(Asker { principal, passed, id, transport, is_get, cost_only })
 }
 
 async fn read_body(headers: &HeaderMap, body: Incoming, max_bytes: usize) -> Result<Parameters, Rejection> {

@@ -6,7 +6,7 @@
 
 use super::{
     Gateway, RequestId,
-    auth::{Peer, Shown},
+    auth::{self, Peer, Shown},
     execute::{Asker, Parameters, Rejection, execute},
     graphql,
     negotiate::MediaType,
@@ -119,9 +119,9 @@ pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
 
 /// Makes a request a WebSocket, for those who show in its headers who they are, or have yet to.
 pub(super) async fn open(gateway: Gateway, id: RequestId, peer: Peer, request: Request) -> Response {
-    let shown = Shown::in_headers(request.headers());
-    if !matches!(shown, Shown::Nothing)
-        && let Err(rejection) = gateway.identify(&shown, &peer, &id).await
+    let headers = request.headers().clone();
+    if !matches!(Shown::in_headers(&headers), Shown::Nothing)
+        && let Err(rejection) = gateway.identify(&headers, &peer, &id).await
     {
         return graphql::reject(MediaType::GraphqlResponse, &id, &rejection);
     }
@@ -134,7 +134,7 @@ pub(super) async fn open(gateway: Gateway, id: RequestId, peer: Peer, request: R
     upgrade.on_upgrade(async move |socket| {
         let open = gateway.sockets.open.clone();
         open.send_modify(|count| *count += 1);
-        Connection::new(gateway, id, peer, shown).serve(socket).await;
+        Connection::new(gateway, id, peer, headers).serve(socket).await;
         open.send_modify(|count| *count -= 1);
     })
 }
@@ -144,7 +144,8 @@ struct Connection {
     gateway: Gateway,
     id: RequestId,
     peer: Peer,
-    shown: Shown,
+    /// Of the request that the connection began with, and of its `connection_init`.
+    headers: HeaderMap,
     /// Once it is known who asks.
     place: Option<Place>,
     running: Arc<Semaphore>,
@@ -160,9 +161,9 @@ struct Finished {
 }
 
 impl Connection {
-    fn new(gateway: Gateway, id: RequestId, peer: Peer, shown: Shown) -> Self {
+    fn new(gateway: Gateway, id: RequestId, peer: Peer, headers: HeaderMap) -> Self {
         let running = Arc::new(Semaphore::new(RUNNING));
-        Self { gateway, id, peer, shown, place: None, running, operations: HashMap::new(), finished: mpsc::channel(1) }
+        Self { gateway, id, peer, headers, place: None, running, operations: HashMap::new(), finished: mpsc::channel(1) }
     }
 
     async fn serve(mut self, mut socket: WebSocket) {
@@ -234,9 +235,9 @@ impl Connection {
         match said {
             Said::ConnectionInit { .. } if self.place.is_some() => Err(Close(4429, "Too many initialisation requests")),
             Said::ConnectionInit { payload } => {
-                let in_payload = payload.as_ref().map(Shown::in_payload).unwrap_or_default();
-                if !matches!(in_payload, Shown::Nothing) {
-                    self.shown = in_payload;
+                // what the payload says counts; a browser's own headers are its cookies and the page's origin
+                for (name, value) in payload.as_ref().map(auth::headers_in).unwrap_or_default().drain() {
+                    name.and_then(|name| self.headers.insert(name, value));
                 }
                 let principal = self.identify().await.map_err(|_| Close(4403, "Forbidden"))?;
                 let most = self.gateway.limits.sockets_per_caller;
@@ -266,7 +267,7 @@ impl Connection {
     }
 
     async fn identify(&self) -> Result<Arc<Principal>, Rejection> {
-        self.gateway.identify(&self.shown, &self.peer, &self.id).await
+        self.gateway.identify(&self.headers, &self.peer, &self.id).await
     }
 
     async fn start(&mut self, operation: String, parameters: Parameters) -> Result<(), Close> {
@@ -282,7 +283,8 @@ impl Connection {
                 return Ok(());
             }
         };
-        let asker = Asker { principal, id: self.id.clone(), transport: "websocket", is_get: false, cost_only: false };
+        let passed = auth::passed(&self.gateway.estate, &self.gateway.doorkeeper, &self.headers);
+        let asker = Asker { principal, passed, id: self.id.clone(), transport: "websocket", is_get: false, cost_only: false };
         let (gateway, running, done, id) = (self.gateway.clone(), self.running.clone(), self.finished.0.clone(), operation.clone());
         let task = tokio::spawn(async move {
             let slot = running.acquire_owned().await.ok();

@@ -22,14 +22,14 @@ pub(super) trait Opener: Send + Sync {
 /// Sends GETs in the name of the configured account.
 #[derive(Debug)]
 pub(super) struct Client<O> {
-    pub transport: Transport,
+    pub transport: Arc<Transport>,
     pub sign_in: SignIn,
     pub opener: O,
 }
 
 impl<O: Opener> Client<O> {
     pub fn new(settings: &Settings, opener: O) -> Result<Self, String> {
-        Ok(Self { transport: Transport::new(settings)?, sign_in: SignIn::new(settings.sign_in_pause), opener })
+        Ok(Self { transport: settings.line.transport(settings)?, sign_in: SignIn::new(settings.sign_in_pause), opener })
     }
 
     /// One GET. A 401 means that the session ended early: it is replaced once and the read sent once more.
@@ -55,6 +55,15 @@ impl<O: Opener> Client<O> {
 }
 
 impl<O> Client<O> {
+    /// Whether anybody answers at all, also with a refusal: all that can be told without a credential.
+    pub async fn reach(&self, path: &str) -> Result<(), Error> {
+        match self.transport.get_once(Get { path, query: &[], accept: "application/json", proof: None }).await {
+            Ok(_) => Ok(()),
+            Err(error) if matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::Rejected) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// An answer that is not what the resource should be.
     pub fn invalid(&self, detail: impl Into<String>) -> Error {
         self.transport.error(ErrorKind::Invalid, detail)

@@ -37,6 +37,11 @@ impl EnterpriseManager {
         Ok(Self { client: Client::new(settings, Logon { credentials: settings.credentials.clone() })? })
     }
 
+    /// Whether anybody answers, for those who have no session.
+    pub async fn reach(&self) -> Result<(), Error> {
+        self.client.reach("/api/").await
+    }
+
     /// Renews the open session, if there is one, by reading it: a session idle for 15 minutes ends.
     pub async fn keep_alive(&self) -> Result<(), Error> {
         match self.client.sign_in.peek().await.and_then(|session| session.id) {
@@ -79,9 +84,16 @@ struct Logon {
 }
 
 impl Opener for Logon {
+    fn standing_proof(&self) -> Option<Proof> {
+        match &self.credentials {
+            Credentials::OfCaller(Some(session)) => sensitive(SESSION_HEADER, session.expose_secret()),
+            _ => None,
+        }
+    }
+
     async fn open(&self, transport: &Transport, _expired: Option<Arc<LogonSession>>) -> Result<LogonSession, Error> {
         let Credentials::Password { username, password } = &self.credentials else {
-            return Err(transport.error(ErrorKind::Unauthorized, "Enterprise Manager knows no API keys: set username and password"));
+            return Err(transport.error(ErrorKind::Unauthorized, "the caller brought no session, and the gateway has no account"));
         };
         let invalid = || transport.error(ErrorKind::Invalid, "the answer to the logon is no session");
         let basic = STANDARD.encode(format!("{username}:{}", password.expose_secret()));

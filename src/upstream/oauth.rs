@@ -44,7 +44,7 @@ impl Opener for OAuth {
             }
         }
         let Credentials::Password { username, password } = &self.credentials else {
-            return Err(transport.error(ErrorKind::Unauthorized, "an API key needs no sign-in"));
+            return Err(transport.error(ErrorKind::Unauthorized, "the caller brought no token, and the gateway has none"));
         };
         let form = self.form(&[("grant_type", "password"), ("username", username), ("password", password.expose_secret())]);
         self.grant(transport, form).await.map_err(|mut error| {
@@ -59,8 +59,8 @@ impl Opener for OAuth {
 
     fn standing_proof(&self) -> Option<Proof> {
         match &self.credentials {
-            Credentials::ApiKey(key) => bearer(key.expose_secret()),
-            Credentials::Password { .. } => None,
+            Credentials::ApiKey(key) | Credentials::OfCaller(Some(key)) => bearer(key.expose_secret()),
+            Credentials::Password { .. } | Credentials::OfCaller(None) => None,
         }
     }
 }

@@ -1,7 +1,11 @@
 //! What an upstream client needs to be told. Made by `app` from the configuration; knows nothing of files or variables.
 
+use super::transport::Transport;
 use secrecy::SecretString;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 use url::Url;
 
 /// Which vendor API an upstream speaks.
@@ -27,6 +31,8 @@ pub enum Credentials {
         /// Its password.
         password: SecretString,
     },
+    /// Whatever the caller brought: a token of Service Provider Console, a session of Enterprise Manager; or nothing.
+    OfCaller(Option<SecretString>),
 }
 
 /// Which certificates to trust.
@@ -41,6 +47,21 @@ pub enum Trust {
     Pinned([u8; 32]),
     /// Anything. Logged loudly at start.
     Insecure,
+}
+
+/// The connection to one upstream: its slots, its pauses, its open sockets. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Line(Arc<OnceLock<Arc<Transport>>>);
+
+impl Line {
+    /// The connection; made with these settings if it is not there yet.
+    pub(super) fn transport(&self, settings: &Settings) -> Result<Arc<Transport>, String> {
+        if let Some(transport) = self.0.get() {
+            return Ok(transport.clone());
+        }
+        let transport = Arc::new(Transport::new(settings)?);
+        Ok(self.0.get_or_init(|| transport).clone())
+    }
 }
 
 /// One upstream, ready to be connected to.
@@ -60,6 +81,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// Requests in flight at once.
     pub max_concurrency: usize,
+    /// The connection, shared by all who read from this upstream, whatever they sign in with.
+    pub line: Line,
     /// How long a refused password is not tried again (an account lock-out is worse than a wait).
     pub sign_in_pause: Duration,
 }

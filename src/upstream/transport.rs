@@ -128,6 +128,15 @@ impl Transport {
         outcome
     }
 
+    /// Sends a GET once, and says nothing of it in the log: a refusal may be all that is expected.
+    pub async fn get_once(&self, get: Get<'_>) -> Result<Reply, Error> {
+        let deadline = Instant::now() + self.timeout;
+        match timeout_at(deadline, self.attempt_get(&get, deadline)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(self.error(ErrorKind::Timeout, format!("no whole answer in {:?}", self.timeout))),
+        }
+    }
+
     /// Opens a session: a POST, sent once.
     pub async fn post_to_sign_in(&self, path: &str, proof: Option<Proof>, form: Option<String>) -> Result<Reply, Error> {
         let mut request = self.client.request(Method::POST, self.url(path, &[])).header(header::ACCEPT, "application/json");

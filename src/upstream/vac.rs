@@ -20,6 +20,11 @@ impl Vac {
         Ok(Self { client: Client::new(settings, OAuth { path: "/token", credentials, read_only: false })? })
     }
 
+    /// Whether anybody answers, for those who have no token.
+    pub async fn reach(&self) -> Result<(), Error> {
+        self.client.reach("/v2/backupAgents").await
+    }
+
     /// `GET /v2/backupAgents?$top=1`: proves that the API can be reached and that we may ask it.
     pub async fn probe(&self) -> Result<(), Error> {
         let query = [("$top", "1".to_owned())];

@@ -45,6 +45,11 @@ impl Vspc {
         Ok(Self { client: Client::new(settings, OAuth { path: "/api/v3/token", credentials, read_only: true })? })
     }
 
+    /// Whether anybody answers, for those who have no token.
+    pub async fn reach(&self) -> Result<(), Error> {
+        self.client.reach("/api/v3/about").await
+    }
+
     /// `GET /api/v3/about`: the console's version. Also proves that it can be reached and that we may ask it.
     pub async fn version(&self) -> Result<Option<String>, Error> {
         #[derive(Deserialize)]

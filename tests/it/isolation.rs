@@ -3,7 +3,7 @@
 //!
 //! `ISOLATION_QUERIES` sets how many questions are asked; CI asks 100,000.
 
-use crate::world::{Setup, World, array};
+use crate::world::{Setup, World, array, listen, upstream};
 use aws_lc_rs::digest;
 use serde_json::{Value, json};
 use std::{
@@ -16,8 +16,8 @@ use std::{
 };
 use uuid::Uuid;
 use veeam_graph::{
-    config::{Access, Cache, Caller, Sees},
-    simulator::{Estate, Fault, FaultKind},
+    config::{Access, Auth, Cache, Caller, Kind, Sees},
+    simulator::{Estate, Fault, FaultKind, Options, Simulator},
 };
 
 /// Numbers that are the same every time.
@@ -182,15 +182,22 @@ fn invent_callers(estate: &Estate, dice: &mut Dice, count: usize) -> Vec<(Caller
             }
             if shape & 2 == 2 {
                 let few: Vec<_> = (0..1 + dice.roll(2)).map(|_| dice.one_of(&estate.servers).clone()).collect();
-                sees.servers = Some(few.iter().map(|server| if dice.roll(2) == 0 { server.name.clone() } else { server.uid.to_string() }).collect());
+                sees.servers =
+                    Some(few.iter().map(|server| if dice.roll(2) == 0 { server.name.clone() } else { server.uid.to_string() }).collect());
                 scope.servers = Some(few.iter().map(|server| server.uid).collect());
             }
             if shape & 4 == 4 {
-                let few: BTreeSet<&'static str> = [["msp"].as_slice(), &["em"], &["msp", "em"], &["agents"]][dice.roll(4)].iter().copied().collect();
+                let few: BTreeSet<&'static str> =
+                    [["msp"].as_slice(), &["em"], &["msp", "em"], &["agents"]][dice.roll(4)].iter().copied().collect();
                 sees.upstreams = Some(few.iter().map(|name| (*name).to_owned()).collect());
                 scope.upstreams = Some(few);
             }
-            let caller = Caller { name: format!("caller-{number}"), keys: vec![hash(&format!("key-{number}"))], sees: Some(sees), ..Caller::default() };
+            let caller = Caller {
+                name: format!("caller-{number}"),
+                keys: vec![hash(&format!("key-{number}"))],
+                sees: Some(sees),
+                ..Caller::default()
+            };
             (caller, scope)
         })
         .collect()
@@ -320,7 +327,15 @@ async fn all_pages(world: &World, list: &str, fields: &str) -> Vec<Value> {
     let (mut rows, mut after) = (Vec::new(), json!(null));
     loop {
         let args = if after.is_null() { String::new() } else { format!(", after: {after}") };
-        let answer = world.ask_as(OPERATOR, &format!("{{ {list}(first: 500{args}) {{ nodes {{ {fields} }} edges {{ cursor }} pageInfo {{ hasNextPage endCursor }} }} }}").replace("SESSIONS(first: 500", "agentSessions(filter: { topLevelOnly: false }, first: 500")).await;
+        let answer = world
+            .ask_as(
+                OPERATOR,
+                &format!(
+                    "{{ {list}(first: 500{args}) {{ nodes {{ {fields} }} edges {{ cursor }} pageInfo {{ hasNextPage endCursor }} }} }}"
+                )
+                .replace("SESSIONS(first: 500", "agentSessions(filter: { topLevelOnly: false }, first: 500"),
+            )
+            .await;
         let page = &answer["data"][if list == "SESSIONS" { "agentSessions" } else { list }];
         let with_cursor = |(row, edge): (&Value, &Value)| json!({"row": row, "cursor": edge["cursor"]});
         rows.extend(array(&page["nodes"]).iter().zip(array(&page["edges"])).map(with_cursor));
@@ -339,11 +354,19 @@ async fn isolate(seed: u64, questions: u64, callers: usize) {
     let auth = Access { callers: invented.iter().map(|(caller, _)| caller.clone()).chain([operator]).collect(), ..Access::default() };
     // lists that are read again all the time, so that snapshots change under the questions
     let moment = Some(Duration::from_millis(50));
-    let cache = Cache { jobs: moment, agent_objects: moment, sessions: Some(Duration::from_secs(2)), links: moment, companies: moment, ..Cache::default() };
+    let cache = Cache {
+        jobs: moment,
+        agent_objects: moment,
+        sessions: Some(Duration::from_secs(2)),
+        links: moment,
+        companies: moment,
+        ..Cache::default()
+    };
     let world = Arc::new(World::start(Setup { seed, auth, cache, ..Setup::default() }).await);
 
     let mut ids = Vec::new();
     let mut cursors = Vec::new();
+    let mut words = BTreeSet::new();
     for list in ["jobs", "backupServers", "companies", "agentJobObjects", "SESSIONS"] {
         for row in all_pages(&world, list, "id").await {
             ids.push(row["row"]["id"].as_str().unwrap().to_owned());
@@ -352,6 +375,9 @@ async fn isolate(seed: u64, questions: u64, callers: usize) {
             }
         }
     }
+    let answer = world.ask_as(OPERATOR, "{ backupServers { nodes { repositories { nodes { id } } } } agentJobObjects(first: 500) { nodes { agent { id } } } upstreams { id } }").await;
+    texts(&answer["data"], &mut words);
+    ids.extend(words.into_iter().filter(|word| word.len() > 8));
     let mut matched = HashMap::new();
     for row in all_pages(&world, "SESSIONS", "uid job { uid backupServer { uid } } backupServer { uid }").await {
         let row = &row["row"];
@@ -368,11 +394,14 @@ async fn isolate(seed: u64, questions: u64, callers: usize) {
     }
 
     let everything = words_of_all(&estate);
+    let upstream_names = world.ask_as(OPERATOR, "{ upstreams { name } }").await;
+    assert_eq!(upstream_names["data"]["upstreams"], json!([{"name": "msp"}, {"name": "em"}, {"name": "agents"}]));
     let seen: Vec<(String, Seen, BTreeSet<String>)> = invented
         .iter()
         .map(|(caller, scope)| {
             let seen = seen_by(&estate, scope, &matched);
-            let foreign = everything.difference(&seen.words).cloned().collect();
+            let mut foreign: BTreeSet<String> = everything.difference(&seen.words).cloned().collect();
+            foreign.extend(["msp", "em", "agents"].iter().filter(|name| !scope.has(name)).map(|name| (*name).to_owned()));
             (caller.name.replace("caller", "key"), seen, foreign)
         })
         .collect();
@@ -417,9 +446,82 @@ async fn isolate(seed: u64, questions: u64, callers: usize) {
     }
 }
 
+fn how_many() -> u64 {
+    std::env::var_os("ISOLATION_QUERIES").and_then(|count| count.to_str()?.parse().ok()).unwrap_or(3_000)
+}
+
+/// Callers who bring credentials of their own: each sees the estate of its own, whatever others just read.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_with_one_credential_is_never_seen_with_another() {
+    const TENANTS: u64 = 6;
+    let tenants: Vec<(String, Arc<Estate>)> = (1..=TENANTS)
+        .map(|seed| {
+            (
+                format!("credential-{seed}"),
+                Arc::new(veeam_graph::simulator::generate::generate(Default::default(), seed, crate::world::now())),
+            )
+        })
+        .collect();
+    let options = Options { tenants: tenants.clone(), ..Options::default() };
+    let (apis, at) = listen().await;
+    let simulator = Simulator::new(tenants[0].1.as_ref().clone(), options);
+    tokio::spawn(simulator.clone().run(apis, std::future::pending()));
+    let moment = Some(Duration::from_millis(50));
+    let own = |name, kind| {
+        let cache = Cache { jobs: moment, sessions: Some(Duration::from_secs(2)), ..Cache::default() };
+        veeam_graph::config::Upstream { cache, ..upstream(name, kind, at, Auth::Passthrough) }
+    };
+    let world = World::over(simulator, vec![own("msp", Kind::Vspc), own("em", Kind::EnterpriseManager)]).await;
+
+    // without a credential, or with a wrong one, nothing is none: it is not known
+    for headers in [&[][..], &[("x-upstream-msp", "wrong"), ("x-upstream-em", "wrong")]] {
+        let answer = world.ask_showing(headers, "{ jobs { totalCount complete nodes { uid } } agentSessions { totalCount } }").await;
+        assert_eq!(crate::world::codes(&answer), ["UPSTREAM_UNAUTHORIZED"; 2], "{answer}");
+        assert_eq!(answer["data"]["jobs"], json!({"totalCount": null, "complete": false, "nodes": []}));
+    }
+
+    let world = Arc::new(world);
+    let (tenants, asked, questions) = (Arc::new(tenants), Arc::new(AtomicU64::new(0)), how_many() / 3);
+    let workers = (0..8u64).map(|worker| {
+        let (world, tenants, asked) = (world.clone(), tenants.clone(), asked.clone());
+        tokio::spawn(async move {
+            let mut dice = Dice(worker.wrapping_mul(0x9E37_79B9));
+            while asked.fetch_add(1, Ordering::Relaxed) < questions {
+                let (credential, estate) = dice.one_of(&tenants);
+                let query = match dice.roll(4) {
+                    0 => "{ jobs(first: 500) { totalCount nodes { uid name company { uid name } backupServer { uid } } } }".to_owned(),
+                    1 => "{ agentSessions(first: 100) { totalCount nodes { uid job { uid } } } }".to_owned(),
+                    2 => format!("{{ backupServers {{ totalCount nodes {{ uid }} }} job(uid: \"{}\") {{ uid name }} }}", dice.one_of(&tenants).1.jobs[5].uid),
+                    _ => "{ agentJobObjects(first: 500) { totalCount nodes { uid computer lastSession { uid } tape { tapeJobs { uid } } } } }".to_owned(),
+                };
+                // the vendors' own headers do as well as ours
+                let bearer = format!("Bearer {credential}");
+                let headers = match dice.roll(2) {
+                    0 => [("x-upstream-msp", credential.as_str()), ("x-upstream-em", credential)],
+                    _ => [("authorization", bearer.as_str()), ("x-restsvcsessionid", credential)],
+                };
+                let answer = world.ask_showing(&headers, &query).await;
+                assert_eq!(answer.get("errors"), None, "{query}");
+                let own = words_of_all(estate);
+                let mut found = BTreeSet::new();
+                texts(&answer["data"], &mut found);
+                let known: BTreeSet<String> = tenants.iter().flat_map(|(_, estate)| words_of_all(estate)).collect();
+                let foreign: Vec<_> = found.iter().filter(|word| known.contains(*word) && !own.contains(*word)).collect();
+                assert!(foreign.is_empty(), "{credential} was shown {foreign:?}");
+                if query.starts_with("{ jobs") {
+                    assert_eq!(answer["data"]["jobs"]["totalCount"], estate.jobs.len());
+                }
+            }
+        })
+    });
+    for worker in workers.collect::<Vec<_>>() {
+        worker.await.unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_caller_may_not_see_does_not_exist_for_it() {
-    let questions = std::env::var("ISOLATION_QUERIES").ok().and_then(|count| count.parse().ok()).unwrap_or(3_000u64);
+    let questions = how_many();
     for seed in 1..=3 {
         isolate(seed, questions / 3, 24).await;
     }
@@ -443,5 +545,10 @@ fn the_rule_itself_tells_rows_apart() {
     assert_eq!(by_company.values().sum::<usize>(), estate.jobs.len());
     assert!(by_company.values().filter(|count| **count > 0).count() > 1, "a demo of one company shows nothing");
     // jobs that a shared server runs for somebody else: the case that a rule by server gets wrong
-    assert!(estate.jobs.iter().any(|job| job.mapped_company.is_some_and(|company| !company.is_nil() && company != estate.servers[job.server].company)));
+    assert!(
+        estate
+            .jobs
+            .iter()
+            .any(|job| job.mapped_company.is_some_and(|company| !company.is_nil() && company != estate.servers[job.server].company))
+    );
 }

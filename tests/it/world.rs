@@ -157,9 +157,17 @@ impl World {
 
     /// The answer to whoever has this key.
     pub async fn ask_as(&self, key: &str, query: &str) -> Value {
+        self.ask_showing(&[("authorization", &format!("Bearer {key}"))], query).await
+    }
+
+    /// The answer to whoever shows these headers.
+    pub async fn ask_showing(&self, headers: &[(&str, &str)], query: &str) -> Value {
         let body = json!({"query": query}).to_string();
-        let request = self.client.post(format!("http://{}/graphql", self.gateway)).header("content-type", "application/json");
-        let request = request.header("authorization", format!("Bearer {key}")).body(body);
+        let mut request =
+            self.client.post(format!("http://{}/graphql", self.gateway)).header("content-type", "application/json").body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let text = tokio::time::timeout(PATIENCE, async { request.send().await.unwrap().text().await.unwrap() }).await.unwrap();
         serde_json::from_str(&text).unwrap()
     }
