@@ -170,6 +170,8 @@ impl Connection {
         let close =
             if socket.protocol().is_some() { self.converse(&mut socket).await } else { Some(Close(4406, "Subprotocol not acceptable")) };
         self.operations.values().for_each(AbortHandle::abort);
+        // who is being seen out takes nobody's place
+        self.place = None;
         if let Some(Close(code, reason)) = close {
             let frame = CloseFrame { code, reason: reason.into() };
             let goodbye = async {

@@ -4,6 +4,7 @@
 //! from the simulator's data by code that shares nothing with the gateway.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests may")]
 
+mod access;
 mod command_line;
 mod correlation;
 mod door;
@@ -14,6 +15,7 @@ mod lists;
 mod schema;
 mod seeds;
 mod signing_in;
+mod socket;
 mod tidy;
 mod tls;
 mod traps;

@@ -1,0 +1,371 @@
+//! Who may ask, and how much: keys, tokens, what is hidden, rates, and who is let in from where.
+
+use crate::world::{Setup, World, array, codes, listen};
+use aws_lc_rs::digest;
+use axum::{Router, routing::get};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
+use serde_json::{Value, json};
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+use veeam_graph::{
+    config::{Access, Caller, Hide, Jwt, JwtKeys, Limits, Role, Sees},
+    simulator::{Fault, FaultKind},
+};
+
+pub fn caller(name: &str, keys: &[&str], sees: Sees) -> Caller {
+    let hash = |key: &&str| digest::digest(&digest::SHA256, key.as_bytes()).as_ref().try_into().unwrap();
+    Caller { name: name.to_owned(), keys: keys.iter().map(hash).collect(), sees: Some(sees), ..Caller::default() }
+}
+
+struct Answer {
+    status: u16,
+    headers: reqwest::header::HeaderMap,
+    body: Value,
+}
+
+async fn post(world: &World, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut request = world.client.post(format!("http://{}/graphql", world.gateway)).header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = request.body(body.to_owned()).send().await.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Answer { status, headers, body: serde_json::from_str(&response.text().await.unwrap()).unwrap_or_default() }
+}
+
+const HELLO: &str = r#"{"query":"{ __typename }"}"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_asked_for_before_anything_is_read_and_several_open_the_same_door() {
+    let auth = Access { callers: vec![caller("portal", &["key-of-may", "key-of-june"], Sees::default())], ..Access::default() };
+    let world = World::start(Setup { auth, ..Setup::default() }).await;
+    for (headers, status) in [
+        (&[][..], 401),
+        (&[("authorization", "Bearer key-of-april")], 401),
+        (&[("authorization", "Bearer key-of-may")], 200),
+        (&[("authorization", "bearer key-of-june")], 200),
+        (&[("x-api-key", "key-of-june")], 200),
+        (&[("x-api-key", "key-of-june"), ("authorization", "Bearer key-of-june")], 401),
+        (&[("authorization", "Basic a2V5LW9mLW1heQ==")], 401),
+        (&[("x-api-key", "KEY-OF-JUNE")], 401),
+    ] {
+        for body in [HELLO, "no JSON at all"] {
+            let answer = post(&world, headers, body).await;
+            // who is not known is not told what is wrong with the body
+            assert_eq!(answer.status, if status == 200 && body != HELLO { 400 } else { status }, "{headers:?}");
+            if status == 401 {
+                assert_eq!(codes(&answer.body), ["UNAUTHENTICATED"]);
+                assert!(answer.headers["www-authenticate"].to_str().unwrap().starts_with("Bearer"));
+                assert_eq!(answer.body.get("data"), None);
+            }
+        }
+    }
+    // nor what is read from, nor how much
+    let (status, body) = world.get("/health/ready").await;
+    assert_eq!((status, body.as_str()), (200, r#"{"status":"ready"}"#));
+    assert_eq!(world.get("/metrics").await.0, 401);
+    // GraphiQL itself is no secret: it asks for nothing by itself that needs a key
+    assert_eq!(world.get("/graphiql").await.0, 200);
+    let get = world.client.get(format!("http://{}/graphql?query=%7B__typename%7D", world.gateway)).send().await.unwrap();
+    assert_eq!(get.status(), 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_for_those_who_see_everything() {
+    let few = Sees { companies: Some(Vec::new()), ..Sees::default() };
+    let auth = Access { callers: vec![caller("noc", &["all"], Sees::default()), caller("portal", &["few"], few)], ..Access::default() };
+    let world = World::start(Setup { auth, ..Setup::default() }).await;
+    let status = async |key: &str| {
+        world.client.get(format!("http://{}/metrics", world.gateway)).header("x-api-key", key).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!((status("all").await, status("few").await, status("other").await), (200, 403, 401));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
+    let hide = Hide { failure_messages: true, host_names: true };
+    let shy = Caller { hide, ..caller("shy", &["shy"], Sees::default()) };
+    let auth = Access { callers: vec![shy, caller("noc", &["noc"], Sees::default())], ..Access::default() };
+    let world = World::start(Setup { auth, ..Setup::default() }).await;
+    let query = "{ agentJobObjects(first: 5) { nodes { uid computer failureMessage failureSummary health agent { name machineName ipAddresses } } pageInfo { endCursor } }
+        agentSessions(first: 20, filter: { topLevelOnly: false }, orderBy: [{ field: JOB_NAME }]) { nodes { computer name jobName backupServerName failureMessage } edges { cursor } }
+        jobs(first: 3) { nodes { name failureMessage failureSummary } } }";
+    let open = world.ask_as("noc", query).await;
+    assert_eq!(open.get("errors"), None);
+    let answer = world.ask_as("shy", query).await;
+    assert!(codes(&answer).iter().all(|code| *code == "FORBIDDEN"), "{answer}");
+    let estate = world.simulator.estate();
+    let mut text = answer.to_string();
+    for edge in array(&answer["data"]["agentSessions"]["edges"])
+        .iter()
+        .map(|edge| &edge["cursor"])
+        .chain([&answer["data"]["agentJobObjects"]["pageInfo"]["endCursor"]])
+    {
+        use base64::Engine;
+        let cursor = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(edge.as_str().unwrap().trim_end_matches('=')).unwrap();
+        text.push_str(&String::from_utf8_lossy(&cursor));
+    }
+    let text = text.to_lowercase();
+    for machine in &estate.machines {
+        assert!(!text.contains(&machine.computer.to_lowercase()), "{} is told", machine.computer);
+    }
+    for row in array(&answer["data"]["agentJobObjects"]["nodes"]) {
+        assert!(row["computer"].is_null() && row["failureMessage"].is_null() && row["health"].is_string(), "{row}");
+    }
+    // a question whose answer would tell
+    let asked = world.ask_as("shy", "{ agentJobObjects(filter: { computerContains: \"sql\" }) { totalCount } }").await;
+    assert_eq!(codes(&asked), ["FORBIDDEN"]);
+}
+
+/// An identity provider: its keys, and how often they were asked for.
+struct Provider {
+    issuer: String,
+    keys: Arc<Mutex<Vec<Value>>>,
+    reads: Arc<AtomicU32>,
+}
+
+impl Provider {
+    async fn start() -> Self {
+        let (listener, at) = listen().await;
+        let issuer = format!("http://{at}/realm");
+        let (keys, reads) = (Arc::new(Mutex::new(Vec::<Value>::new())), Arc::new(AtomicU32::new(0)));
+        let discovery = json!({"issuer": issuer, "jwks_uri": format!("http://{at}/keys")}).to_string();
+        let (published, counted) = (keys.clone(), reads.clone());
+        let router = Router::new().route("/realm/.well-known/openid-configuration", get(async move || discovery)).route(
+            "/keys",
+            get(async move || {
+                counted.fetch_add(1, Ordering::Relaxed);
+                json!({"keys": *published.lock().unwrap()}).to_string()
+            }),
+        );
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { issuer, keys, reads }
+    }
+
+    /// A key that is published under an id.
+    fn publish(&self, kid: &str) -> EncodingKey {
+        let key = signing_key();
+        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap()).unwrap();
+        jwk["kid"] = json!(kid);
+        // providers publish other things, too
+        self.keys.lock().unwrap().extend([jwk, json!({"kty": "XYZ", "kid": "from-the-future"})]);
+        key
+    }
+}
+
+fn signing_key() -> EncodingKey {
+    EncodingKey::from_ec_der(&rcgen::KeyPair::generate().unwrap().serialize_der())
+}
+
+fn seconds_from_now(seconds: i64) -> i64 {
+    jiff::Timestamp::now().as_second() + seconds
+}
+
+fn token(key: &EncodingKey, kid: &str, claims: &Value) -> String {
+    let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::ES256) };
+    encode(&header, claims, key).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_taken_from_their_issuer_for_us_in_time_and_see_what_their_roles_are_good_for() {
+    let provider = Provider::start().await;
+    let first = provider.publish("first");
+    let jwt = Jwt {
+        issuer: provider.issuer.clone(),
+        audience: vec!["veeam-graph".to_owned()],
+        keys: JwtKeys::Discovery,
+        algorithms: vec!["RS256".to_owned(), "ES256".to_owned()],
+        clock_skew: Duration::from_secs(30),
+        name_claim: "sub".to_owned(),
+        roles_claim: "roles".to_owned(),
+    };
+    let tenant = Role { name: "tenant".to_owned(), companies_claim: Some("companies".to_owned()), ..Role::default() };
+    let noc = Role { name: "noc".to_owned(), ..Role::default() };
+    let auth = Access { roles: vec![tenant, noc], jwt: Some(jwt), ..Access::default() };
+    let world = World::start(Setup { auth, ..Setup::default() }).await;
+    let estate = world.simulator.estate();
+    let company = &estate.companies[2];
+    let good =
+        json!({"iss": provider.issuer, "aud": ["x", "veeam-graph"], "exp": seconds_from_now(60), "sub": "ada", "roles": ["noc", "other"]});
+    let with = |changes: Value| {
+        let mut claims = good.clone();
+        for (name, value) in changes.as_object().unwrap() {
+            claims[name] = value.clone();
+        }
+        claims
+    };
+    let ask = async |token: &str| {
+        let bearer = format!("Bearer {token}");
+        post(&world, &[("authorization", &bearer)], r#"{"query":"{ jobs { totalCount } companies { nodes { name } } }"}"#).await
+    };
+
+    let answer = ask(&token(&first, "first", &good)).await;
+    assert_eq!(answer.body["data"]["jobs"]["totalCount"], estate.jobs.len(), "{}", answer.body);
+    assert_eq!(
+        ask(&token(&first, "first", &with(json!({"exp": seconds_from_now(-20), "roles": "noc other"})))).await.status,
+        200,
+        "within the skew"
+    );
+    // a tenant sees its company: by the token's word, not by the settings
+    let of_tenant = ask(&token(&first, "first", &with(json!({"roles": ["tenant"], "companies": [company.uid.to_string()]})))).await;
+    assert_eq!(array(&of_tenant.body["data"]["companies"]["nodes"]), &[json!({"name": company.name})]);
+    let of_nobody = ask(&token(&first, "first", &with(json!({"roles": ["tenant"]})))).await;
+    assert_eq!(of_nobody.body["data"], json!({"jobs": {"totalCount": 0}, "companies": {"nodes": []}}));
+
+    let missing = |name: &str| {
+        let mut claims = good.clone();
+        claims.as_object_mut().unwrap().remove(name);
+        claims
+    };
+    for (claims, status) in [
+        (with(json!({"exp": seconds_from_now(-40)})), 401),
+        (with(json!({"nbf": seconds_from_now(90)})), 401),
+        (with(json!({"aud": "another-service"})), 401),
+        (with(json!({"iss": "https://login.example.net"})), 401),
+        (missing("exp"), 401),
+        (missing("aud"), 401),
+        (missing("iss"), 401),
+        (missing("sub"), 401),
+        (with(json!({"roles": ["other"]})), 403),
+        (missing("roles"), 403),
+    ] {
+        let answer = ask(&token(&first, "first", &claims)).await;
+        assert_eq!(answer.status, status, "{claims}: {}", answer.body);
+        assert_eq!(codes(&answer.body), [if status == 401 { "UNAUTHENTICATED" } else { "FORBIDDEN" }]);
+    }
+    // signed by somebody else, with a secret that is no secret, with nothing at all, or cut
+    let mut forged = vec![token(&signing_key(), "first", &good)];
+    forged.push(
+        encode(&Header { kid: Some("first".into()), ..Header::new(Algorithm::HS256) }, &good, &EncodingKey::from_secret(b"public"))
+            .unwrap(),
+    );
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as B64};
+    forged.push(format!("{}.{}.", B64.encode(r#"{"alg":"none","kid":"first"}"#), B64.encode(good.to_string())));
+    let whole = token(&first, "first", &good);
+    forged.push(whole[..whole.len() - 4].to_owned());
+    forged.push("a.b.c".to_owned());
+    for token in forged {
+        assert_eq!(ask(&token).await.status, 401, "{token}");
+    }
+    assert_eq!(provider.reads.load(Ordering::Relaxed), 1, "keys are read once, whatever is shown");
+
+    // a key that is not there is looked for, but not without end
+    for _ in 0..5 {
+        assert_eq!(ask(&token(&signing_key(), "never", &good)).await.status, 401);
+    }
+    assert!(provider.reads.load(Ordering::Relaxed) <= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_key_is_found_when_a_token_names_it() {
+    let file = std::env::temp_dir().join(format!("veeam-graph-keys-{}.json", std::process::id()));
+    let provider = Provider::start().await;
+    let jwt = Jwt {
+        issuer: "issuer".to_owned(),
+        audience: vec!["us".to_owned()],
+        keys: JwtKeys::Url(format!("{}/keys", provider.issuer.trim_end_matches("/realm")).parse().unwrap()),
+        algorithms: vec!["ES256".to_owned()],
+        clock_skew: Duration::ZERO,
+        name_claim: "email".to_owned(),
+        roles_claim: "groups".to_owned(),
+    };
+    let claims = json!({"iss": "issuer", "aud": "us", "exp": seconds_from_now(60), "email": "ada@example.net", "groups": ["noc"]});
+    let auth = Access { roles: vec![Role { name: "noc".to_owned(), ..Role::default() }], jwt: Some(jwt.clone()), ..Access::default() };
+    let world = World::start(Setup { auth: auth.clone(), ..Setup::default() }).await;
+    // the provider has not published it yet when the gateway first looks: by the time of the token it has
+    let key = provider.publish("next");
+    let bearer = format!("Bearer {}", token(&key, "next", &claims));
+    assert_eq!(post(&world, &[("authorization", &bearer)], HELLO).await.status, 200);
+
+    // the same from a file, which an operator replaces
+    std::fs::write(&file, json!({"keys": *provider.keys.lock().unwrap()}).to_string()).unwrap();
+    let auth = Access { jwt: Some(Jwt { keys: JwtKeys::File(file.clone()), ..jwt }), ..auth };
+    let world = World::start(Setup { auth, ..Setup::default() }).await;
+    assert_eq!(post(&world, &[("authorization", &bearer)], HELLO).await.status, 200);
+    std::fs::remove_file(file).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asks_too_often_or_for_too_much_is_told_when_to_come_back() {
+    let limits = Limits { requests_per_minute: Some(3), cost_per_minute: Some(400), failed_sign_ins_per_minute: 2, ..Limits::default() };
+    let auth = Access { callers: vec![caller("a", &["a"], Sees::default()), caller("b", &["b"], Sees::default())], ..Access::default() };
+    let world = World::start(Setup { auth, limits, ..Setup::default() }).await;
+    let ask = async |key: &str, query: &str| post(&world, &[("x-api-key", key)], &json!({"query": query}).to_string()).await;
+    for _ in 0..3 {
+        assert_eq!(ask("a", "{ __typename }").await.status, 200);
+    }
+    let later = ask("a", "{ __typename }").await;
+    assert_eq!((later.status, codes(&later.body)), (429, vec!["RATE_LIMITED"]));
+    let wait: u64 = later.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    assert_eq!(later.body["errors"][0]["extensions"]["retryAfterSeconds"], wait);
+    // one caller's rate is not another's; what a query costs is counted before it is run
+    assert_eq!(codes(&ask("b", "{ jobs(first: 100) { nodes { name } } }").await.body), Vec::<&str>::new());
+    let dear = ask("b", "{ jobs(first: 150) { nodes { name } } }").await;
+    assert_eq!((dear.status, codes(&dear.body)), (429, vec!["RATE_LIMITED"]));
+    let never = ask("b", "{ jobs(first: 500) { nodes { name } } }").await;
+    assert_eq!(codes(&never.body), ["QUERY_TOO_COMPLEX"]);
+    assert!(never.body["errors"][0]["message"].as_str().unwrap().contains("limits.cost_per_minute"));
+    // guessing
+    assert_eq!(
+        [ask("x", "{ __typename }").await.status, ask("y", "{ __typename }").await.status, ask("z", "{ __typename }").await.status],
+        [401, 401, 429]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_much_is_turned_away_at_once_and_taken_again_when_there_is_room() {
+    let limits = Limits { concurrent_requests: 2, ..Limits::default() };
+    let world = Arc::new(World::start(Setup { limits, timeout: Duration::from_secs(2), ..Setup::default() }).await);
+    world.simulator.faults.add([Fault { path: "/api/v3/organizations*".to_owned(), times: Some(1), kind: FaultKind::Hang }]);
+    let slow: Vec<_> = (0..2)
+        .map(|_| {
+            let world = world.clone();
+            tokio::spawn(async move { world.ask("{ companies { totalCount } }").await })
+        })
+        .collect();
+    let turned_away = loop {
+        let answer = post(&world, &[], HELLO).await;
+        if answer.status != 200 {
+            break answer;
+        }
+    };
+    assert_eq!((turned_away.status, codes(&turned_away.body)), (503, vec!["OVERLOADED"]));
+    assert_eq!(turned_away.headers["retry-after"], "1");
+    for slow in slow {
+        slow.await.unwrap();
+    }
+    assert_eq!(post(&world, &[], HELLO).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cost_of_an_answer_is_told_with_it_and_before_it() {
+    let world = World::small().await;
+    let query = "{ jobs(first: 10) { nodes { name health } } }";
+    let told = post(&world, &[("x-cost-only", "true")], &json!({"query": query}).to_string()).await;
+    assert_eq!(told.body, json!({"data": null, "extensions": {"cost": {"estimated": 31, "maximum": 5_000_000}}}));
+    assert_eq!(world.requests(), Vec::<String>::new(), "nothing is run");
+    let answer = world.ask(query).await;
+    assert_eq!(answer["extensions"]["cost"], json!({"estimated": 31, "fields": 20, "maximum": 5_000_000}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_have_a_size_that_queries_can_only_guess() {
+    let limits = Limits { answer_fields: 200, answer_bytes: 20_000, ..Limits::default() };
+    let world = World::start(Setup { limits, ..Setup::default() }).await;
+    assert_eq!(world.ask("{ jobs(first: 20) { nodes { name health } } }").await.get("errors"), None);
+    let wide = world.ask("{ jobs(first: 40) { nodes { name health uid id status kind } } }").await;
+    assert_eq!(codes(&wide), ["QUERY_TOO_COMPLEX"]);
+    assert!(wide["errors"][0]["message"].as_str().unwrap().contains("limits.answer_fields"));
+    let deep = world.ask("{ jobs(first: 40) { nodes { sessions(first: 10) { edges { node { uid } } } } } }").await;
+    assert!(codes(&deep).contains(&"QUERY_TOO_COMPLEX"), "{deep}");
+    let limits = Limits { answer_bytes: 2_000, ..Limits::default() };
+    let world = World::start(Setup { limits, ..Setup::default() }).await;
+    let long = world.ask("{ jobs(first: 40) { nodes { name health uid id status } } }").await;
+    assert_eq!((codes(&long), long.get("data")), (vec!["QUERY_TOO_COMPLEX"], None));
+}
