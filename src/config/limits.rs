@@ -12,6 +12,8 @@ pub struct Limits {
     pub document_bytes: usize,
     /// Words and signs in the query.
     pub tokens: usize,
+    /// One name or number in the query, in bytes.
+    pub word_bytes: usize,
     /// Brackets of any kind within each other, and selections through fragments.
     pub nesting: usize,
     /// Fields that the answer gives another name.
@@ -24,6 +26,8 @@ pub struct Limits {
     pub fields: u64,
     /// Fields times the rows that they may be asked of.
     pub cost: u64,
+    /// The part of the cost that is for the schema itself; what tools ask for stays below it.
+    pub introspection_cost: u64,
     /// Fields in the answer.
     pub answer_fields: u64,
     /// The answer, in bytes.
@@ -56,12 +60,14 @@ impl Default for Limits {
             body_bytes: 256 << 10,
             document_bytes: 64 << 10,
             tokens: 10_000,
+            word_bytes: 256,
             nesting: 64,
             aliases: 200,
             root_fields: 50,
             directives: 50,
             fields: 5_000,
             cost: 5_000_000,
+            introspection_cost: 1_000_000,
             answer_fields: 250_000,
             answer_bytes: 32 << 20,
             timeout: Duration::from_secs(120),
@@ -99,6 +105,7 @@ pub(super) fn read(section: Option<Section>, problems: &mut Problems) -> Limits 
         body_bytes: 1_024..=16 << 20,
         document_bytes: 256..=1 << 20,
         tokens: 16..=1_000_000,
+        word_bytes: 16..=65_536,
         // deeper would outgrow the stack of the parser
         nesting: 4..=128,
         aliases: 0..=100_000,
@@ -106,6 +113,7 @@ pub(super) fn read(section: Option<Section>, problems: &mut Problems) -> Limits 
         directives: 0..=100_000,
         fields: 10..=1_000_000,
         cost: 10..=1_000_000_000_000,
+        introspection_cost: 10..=1_000_000_000_000,
         answer_fields: 100..=100_000_000,
         answer_bytes: 1_024..=1 << 30,
         concurrent_requests: 1..=100_000,

@@ -21,6 +21,8 @@ use std::{
 /// Longer names and messages are nobody's; they would only be an echo of what was sent.
 const MAX_NAME: usize = 128;
 const MAX_MESSAGE: usize = 256;
+/// Who has more mistakes than these in one document mends these first.
+const MAX_VALIDATION_ERRORS: usize = 50;
 
 /// What a caller sends.
 #[derive(Debug, Default, Deserialize)]
@@ -234,6 +236,9 @@ fn told_in_public(answer: Answer, asker: &Asker, names_are_public: bool, extensi
     let Answer { data, mut errors, .. } = answer;
     // The library gives `data: null` also when validation refused the document; by the specification there is none then.
     let was_run = !(data == async_graphql::Value::Null && errors.iter().all(|error| error.path.is_empty()) && !errors.is_empty());
+    if !was_run {
+        errors.truncate(MAX_VALIDATION_ERRORS);
+    }
     for error in &mut errors {
         let extensions = error.extensions.get_or_insert_default();
         if extensions.get("code").is_none() {

@@ -16,15 +16,18 @@ use axum::{
     Extension,
     body::Body as Incoming,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Redirect, Response},
 };
+use http_body_util::BodyExt;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
 /// The whole body must be here by then.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of a body that is too large is taken beyond that.
+const THROWN_AWAY: usize = 4 << 20;
 /// Set to anything but `false`, it asks for the cost of a query that is then not run.
 const COST_ONLY: &str = "x-cost-only";
 
@@ -43,7 +46,15 @@ pub(super) async fn post(
     };
     match read_body(&parts.headers, body, gateway.limits.body_bytes).await {
         Ok(parameters) => answer(&gateway, &asker, media_type, parameters).await,
-        Err(rejection) => reject(media_type, &id, &rejection),
+        Err(rejection) => {
+            let mut response = reject(media_type, &id, &rejection);
+            // what is still to come of this body must not be taken for the next request
+            if parts.version <= Version::HTTP_11 && matches!(rejection.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT)
+            {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
     }
 }
 
@@ -119,10 +130,9 @@ async fn read_body(headers: &HeaderMap, body: Incoming, max_bytes: usize) -> Res
             "The body must be application/json in UTF-8, not compressed.",
         ));
     }
-    let read = tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, max_bytes)).await;
-    let bytes = match read {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => {
+    let bytes = match tokio::time::timeout(BODY_TIMEOUT, collect(body, max_bytes)).await {
+        Ok(Some(bytes)) => bytes,
+        Ok(None) => {
             let message = format!("The body must be whole, and at most {max_bytes} bytes (limits.body_bytes).");
             return Err(Rejection::unreadable(StatusCode::PAYLOAD_TOO_LARGE, message));
         }
@@ -139,6 +149,22 @@ async fn read_body(headers: &HeaderMap, body: Incoming, max_bytes: usize) -> Res
             "The body must be a JSON object with query (text), and optionally operationName (text), variables and extensions (objects).";
         Rejection::unreadable(StatusCode::BAD_REQUEST, message)
     })
+}
+
+/// The whole of a body; `None` where it breaks off or is too large. Of one that is too large a little more is taken and
+/// thrown away: who is still sending would else see a broken connection, and not why.
+async fn collect(mut body: Incoming, max_bytes: usize) -> Option<Vec<u8>> {
+    let (mut bytes, mut seen) = (Vec::new(), 0usize);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.ok()?.into_data() else { continue };
+        seen = seen.saturating_add(data.len());
+        if seen <= max_bytes {
+            bytes.extend_from_slice(&data);
+        } else if seen > max_bytes.saturating_add(THROWN_AWAY) {
+            return None;
+        }
+    }
+    (seen <= max_bytes).then_some(bytes)
 }
 
 fn read_address(query: &str) -> Result<Parameters, Rejection> {

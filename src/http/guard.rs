@@ -89,6 +89,7 @@ pub(super) fn check(
         ("aliases", "aliases, fragments in their places", all.aliases, most(limits.aliases)),
         ("directives", "directives, fragments in their places", all.directives, most(limits.directives)),
         ("fields", "fields, fragments in their places", all.fields, limits.fields),
+        ("introspection_cost", "a cost of introspection", weight.schema_cost, limits.introspection_cost),
         ("cost", "a cost (fields, rows counted by `first`); ask for fewer rows on the outer lists", weight.cost, limits.cost),
     ] {
         if found > maximum {
@@ -152,7 +153,7 @@ mod tests {
         }
         text.push_str(&format!("{{ name }} {}", "} }".repeat(8)));
         text.push_str("} }");
-        assert!(message(&text).contains("limits.cost"), "{}", message(&text));
+        assert!(message(&text).contains("limits.introspection_cost"), "{}", message(&text));
         let usual = "{ __schema { types { name fields(includeDeprecated: true) { name args { name type { name ofType { name ofType { name } } } } type { name ofType { name } } } inputFields { name } enumValues { name } possibleTypes { name } } } }";
         assert!(guard(usual, serde_json::json!({})).is_ok());
         let off = Limits { introspection: false, ..Limits::default() };

@@ -36,6 +36,7 @@ pub struct Setup {
     /// Who may ask.
     pub auth: Access,
     pub limits: Limits,
+    pub server: Server,
 }
 
 impl Default for Setup {
@@ -50,6 +51,7 @@ impl Default for Setup {
             change: |_| {},
             auth: Access::default(),
             limits: Limits::default(),
+            server: Server::at(([127, 0, 0, 1], 0).into()),
         }
     }
 }
@@ -57,6 +59,8 @@ impl Default for Setup {
 pub struct World {
     pub simulator: Arc<Simulator>,
     pub gateway: SocketAddr,
+    /// The same as an address: `http://127.0.0.1:port`.
+    pub origin: String,
     pub client: reqwest::Client,
     stop: watch::Sender<()>,
     running: Option<tokio::task::JoinHandle<()>>,
@@ -110,18 +114,20 @@ impl World {
             upstream.cache = setup.cache;
             upstream.timeout = setup.timeout;
         }
-        Self::open(simulator, upstreams, setup.auth, setup.limits).await
+        Self::open(simulator, upstreams, setup.auth, setup.limits, setup.server).await
     }
 
     /// A gateway over given upstreams, ready.
     pub async fn over(simulator: Arc<Simulator>, upstreams: Vec<Upstream>) -> Self {
-        Self::open(simulator, upstreams, Access::default(), Limits::default()).await
+        let usual = Setup::default();
+        Self::open(simulator, upstreams, usual.auth, usual.limits, usual.server).await
     }
 
-    async fn open(simulator: Arc<Simulator>, upstreams: Vec<Upstream>, auth: Access, limits: Limits) -> Self {
+    async fn open(simulator: Arc<Simulator>, upstreams: Vec<Upstream>, auth: Access, limits: Limits, server: Server) -> Self {
         let (listener, gateway) = listen().await;
         let (stop, mut stopped) = watch::channel(());
-        let server = Server { drain: Duration::from_secs(5), ..Server::at(gateway) };
+        let scheme = if server.tls.is_some() { "https" } else { "http" };
+        let server = Server { listen: gateway, drain: Duration::from_secs(5), ..server };
         let config = Config { server, auth, limits, upstreams };
         let running = tokio::spawn(async move {
             let shutdown = async move { drop(stopped.changed().await) };
@@ -129,8 +135,9 @@ impl World {
         });
         // one for the process: whoever comes first, this or the gateway
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let world = Self { simulator, gateway, client, stop, running: Some(running) };
+        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let client = client.danger_accept_invalid_certs(scheme == "https").build().unwrap();
+        let world = Self { simulator, gateway, origin: format!("{scheme}://{gateway}"), client, stop, running: Some(running) };
         let started = Instant::now();
         while world.get("/health/ready").await.0 != 200 {
             assert!(started.elapsed() < PATIENCE, "the gateway never got ready");
@@ -140,7 +147,7 @@ impl World {
     }
 
     pub async fn get(&self, path: &str) -> (u16, String) {
-        let response = self.client.get(format!("http://{}{path}", self.gateway)).send().await.unwrap();
+        let response = self.client.get(format!("{}{path}", self.origin)).send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
@@ -150,7 +157,7 @@ impl World {
 
     pub async fn ask_with(&self, query: &str, variables: Value) -> Value {
         let body = json!({"query": query, "variables": variables}).to_string();
-        let request = self.client.post(format!("http://{}/graphql", self.gateway)).header("content-type", "application/json").body(body);
+        let request = self.client.post(format!("{}/graphql", self.origin)).header("content-type", "application/json").body(body);
         let text = tokio::time::timeout(PATIENCE, async { request.send().await.unwrap().text().await.unwrap() }).await.unwrap();
         serde_json::from_str(&text).unwrap()
     }
@@ -163,8 +170,7 @@ impl World {
     /// The answer to whoever shows these headers.
     pub async fn ask_showing(&self, headers: &[(&str, &str)], query: &str) -> Value {
         let body = json!({"query": query}).to_string();
-        let mut request =
-            self.client.post(format!("http://{}/graphql", self.gateway)).header("content-type", "application/json").body(body);
+        let mut request = self.client.post(format!("{}/graphql", self.origin)).header("content-type", "application/json").body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -30,7 +30,13 @@ pub fn check(document: &str, limits: &Limits) -> Result<(), Refusal> {
                 depth = depth.saturating_sub(1);
                 at + 1
             }
-            byte if is_word(*byte) => at + bytes[at..].iter().position(|byte| !is_word(*byte)).unwrap_or(bytes.len() - at),
+            byte if is_word(*byte) => {
+                let length = bytes[at..].iter().position(|byte| !is_word(*byte)).unwrap_or(bytes.len() - at);
+                if length > limits.word_bytes {
+                    return Err(over("word_bytes", "a name or number of bytes", most(length), most(limits.word_bytes)));
+                }
+                at + length
+            }
             _ => at + 1,
         };
         tokens += 1;

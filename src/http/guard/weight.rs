@@ -20,6 +20,8 @@ pub struct Weight {
     pub fields: u64,
     /// Fields, times the rows that they may be asked of.
     pub cost: u64,
+    /// The part of the cost that is for the schema itself.
+    pub schema_cost: u64,
     /// Fields with another name.
     pub aliases: u64,
     /// `@…`.
@@ -37,6 +39,7 @@ impl Weight {
             width: self.width.saturating_add(other.width),
             fields: self.fields.saturating_add(other.fields),
             cost: self.cost.saturating_add(other.cost),
+            schema_cost: self.schema_cost.saturating_add(other.schema_cost),
             aliases: self.aliases.saturating_add(other.aliases),
             directives: self.directives.saturating_add(other.directives),
             is_introspection: self.is_introspection || other.is_introspection,
@@ -105,10 +108,12 @@ impl<'d> Weigher<'d> {
         let opens_schema = matches!(field.name.node.as_str(), "__schema" | "__type");
         let inner = self.selections(&field.selection_set.node, of_schema || opens_schema)?;
         let rows = if of_schema { members_of_schema(&field.name.node) } else { self.rows(field, inner.gives_rows) };
+        let cost = inner.cost.saturating_mul(rows).saturating_add(1);
         Ok(Weight {
             width: 1,
             fields: inner.fields.saturating_add(1),
-            cost: inner.cost.saturating_mul(rows).saturating_add(1),
+            cost,
+            schema_cost: if opens_schema { cost } else { inner.schema_cost.saturating_mul(rows) },
             aliases: inner.aliases.saturating_add(u64::from(field.alias.is_some())),
             directives: inner.directives.saturating_add(count(&field.directives)),
             is_introspection: inner.is_introspection || opens_schema,
