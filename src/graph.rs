@@ -34,24 +34,29 @@ mod repository;
 mod tape_coverage;
 mod tape_job;
 mod upstream;
+mod validation;
 
 use crate::{
     estate::{Failure, ListedRow, RowRef, console::Rows},
     loaders::Loaders,
 };
-use async_graphql::{Context, EmptyMutation, EmptySubscription, SDLExportOptions, SchemaBuilder};
+use async_graphql::{Context, EmptyMutation, EmptySubscription, SDLExportOptions, SchemaBuilder, ValidationMode};
 use std::sync::Arc;
 
 pub use query::Query;
+pub use validation::Validator;
 
 /// The schema's type.
 pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
 
-/// The deepest selection that a query may make: the interfaces' longest useful walk is 12.
-const MAX_DEPTH: usize = 24;
+/// Selections within each other: our guard before execution allows fewer.
+const MAX_DEPTH: usize = 256;
 
 fn builder() -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
-    async_graphql::Schema::build(Query, EmptyMutation, EmptySubscription).limit_depth(MAX_DEPTH)
+    async_graphql::Schema::build(Query, EmptyMutation, EmptySubscription)
+        .limit_recursive_depth(MAX_DEPTH)
+        // `Validator` has seen every document before
+        .validation_mode(ValidationMode::Fast)
 }
 
 /// The schema that is served: it can be federated.
@@ -101,8 +106,12 @@ fn rows_of<T: ListedRow>(answer: Result<Rows<T>, Failure>) -> (Vec<RowRef<T>>, V
     }
 }
 
+/// Marks errors that are told beside data. Taken off before they leave.
+pub const REPORTED: &str = "reported";
+
 /// Says beside the data why a list is not whole.
 fn report(ctx: &Context<'_>, failure: &Failure) {
-    let error = error::upstream(failure).into_server_error(ctx.item.pos);
+    let mut error = error::upstream(failure).into_server_error(ctx.item.pos);
+    error.extensions.get_or_insert_default().set(REPORTED, true);
     ctx.add_error(ctx.set_error_path(error));
 }

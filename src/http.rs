@@ -24,7 +24,7 @@ use self::{
 use crate::{
     config::{Config, Limits, Server},
     estate::{Estate, Principal},
-    graph::Schema,
+    graph::{Schema, Validator},
 };
 use axum::{
     Router,
@@ -50,6 +50,7 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub struct Gateway {
     schema: Schema,
+    validator: Arc<Validator>,
     estate: Arc<Estate>,
     server: Arc<Server>,
     limits: Arc<Limits>,
@@ -77,6 +78,7 @@ impl Gateway {
     pub fn new(schema: Schema, estate: Arc<Estate>, config: &Config) -> Result<Self, String> {
         Ok(Self {
             schema,
+            validator: Arc::new(Validator::new()?),
             estate,
             server: Arc::new(config.server.clone()),
             limits: Arc::new(config.limits.clone()),

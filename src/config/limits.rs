@@ -67,7 +67,7 @@ impl Default for Limits {
             directives: 50,
             fields: 5_000,
             cost: 5_000_000,
-            introspection_cost: 1_000_000,
+            introspection_cost: 500_000,
             answer_fields: 250_000,
             answer_bytes: 32 << 20,
             timeout: Duration::from_secs(120),

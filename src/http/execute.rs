@@ -6,7 +6,7 @@
 use super::{Gateway, RequestId, guard, guard::Weight};
 use crate::{
     estate::{Passed, Principal},
-    graph::error::code,
+    graph::{REPORTED, error::code},
     loaders::{Loaders, budget::Budget},
 };
 use async_graphql::{Request as Query, Response as Answer, ServerError, Variables, parser::parse_query};
@@ -14,6 +14,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::{
+    collections::HashSet,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -166,7 +167,10 @@ async fn run(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result
         return Err(Rejection::later(StatusCode::SERVICE_UNAVAILABLE, code::OVERLOADED, message, Duration::from_secs(1)));
     };
     gateway.rates.take_request(&asker.principal)?;
-    let (query, weight) = prepare(gateway, asker, parameters)?;
+    let (query, weight) = match prepare(gateway, asker, parameters)? {
+        Prepared::Fits(query, weight) => (*query, weight),
+        Prepared::DoesNotFit(errors) => return Ok((refused_by_validation(errors, asker, limits.introspection), Ran::default())),
+    };
     let estimate = json!({"estimated": weight.cost, "maximum": limits.cost});
     if asker.cost_only {
         let answered = Answered { errors: Vec::new(), data: Some(async_graphql::Value::Null), extensions: Some(json!({"cost": estimate})) };
@@ -177,16 +181,20 @@ async fn run(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result
     let caller = gateway.estate.caller(asker.principal.clone(), &asker.passed).await;
     let meter = caller.meter.clone();
     let loaders = Loaders::new(gateway.estate.clone(), caller, Budget::new(limits.answer_fields));
+    let (text, name) = (query.query.clone(), query.operation_name.clone());
     let execution = loaders.drive(gateway.schema.execute(query.data(loaders.clone())));
     let span = tracing::info_span!("request", request_id = %asker.id.0);
     let outcome = tokio::time::timeout(limits.timeout, tracing::Instrument::instrument(execution, span)).await;
     let by_upstream = meter.by_upstream();
     let ran = Ran { cost: weight.cost, fields: loaders.budget().spent(), upstream_requests: by_upstream.values().sum() };
-    let Ok(answer) = outcome else {
+    let Ok(mut answer) = outcome else {
         let message = format!("The answer was not ready after {:?} (limits.timeout).", limits.timeout);
         let rejection = Rejection::graphql(code::UPSTREAM_TIMEOUT, message);
         return Err(Rejection { status: StatusCode::GATEWAY_TIMEOUT, is_graphql: false, ..rejection });
     };
+    if !answer.errors.is_empty() {
+        gateway.validator.settle_nulls(&text, name.as_deref(), &mut answer.data, &answer.errors);
+    }
     // an upstream that does not exist for the caller may have been asked on its behalf: its name stays here
     let told = by_upstream.iter().filter(|(name, _)| asker.principal.allows_upstream(name));
     let requests: Map<String, Value> = told.map(|(name, count)| (name.to_string(), json!(count))).collect();
@@ -197,8 +205,14 @@ async fn run(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result
     Ok((told_in_public(answer, asker, limits.introspection, extensions), ran))
 }
 
-/// Everything that is checked before anything runs, with one parse.
-fn prepare(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result<(Query, Weight), Rejection> {
+/// A document that was looked at.
+enum Prepared {
+    Fits(Box<Query>, Weight),
+    DoesNotFit(Vec<ServerError>),
+}
+
+/// Everything that is checked before anything runs.
+fn prepare(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result<Prepared, Rejection> {
     let limits = &gateway.limits;
     let Some(text) = parameters.query else {
         let is_persisted = parameters.extensions.as_ref().is_some_and(|extensions| extensions.contains_key("persistedQuery"));
@@ -214,7 +228,8 @@ fn prepare(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result<(
         let message: String = error.to_string().chars().take(MAX_MESSAGE).collect();
         Rejection::graphql("GRAPHQL_PARSE_FAILED", message)
     })?;
-    let variables = Variables::from_json(Value::Object(parameters.variables.unwrap_or_default()));
+    let given = parameters.variables.unwrap_or_default();
+    let mut variables = Variables::from_json(Value::Object(given.clone()));
     let Some(operation) = guard::operation(&document, parameters.operation_name.as_deref()) else {
         return Err(Rejection::graphql(
             "OPERATION_RESOLUTION_FAILURE",
@@ -224,34 +239,57 @@ fn prepare(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result<(
     if asker.is_get && !guard::is_query(operation) {
         return Err(Rejection::unreadable(StatusCode::METHOD_NOT_ALLOWED, "Only queries are taken with GET."));
     }
+    // the library forgets defaults where only a directive uses the variable
+    for definition in &operation.variable_definitions {
+        let definition = &definition.node;
+        if let (false, Some(default)) = (variables.contains_key(&definition.name.node), &definition.default_value) {
+            variables.insert(definition.name.node.clone(), default.node.clone());
+        }
+    }
     let weight = guard::check(&document, operation, &variables, limits)?;
+    if let Err(errors) = gateway.validator.check(&text, parameters.operation_name.as_deref(), &given, limits.tokens, limits.nesting) {
+        return Ok(Prepared::DoesNotFit(errors));
+    }
     let mut query = Query::new(text).variables(variables);
     query.operation_name = parameters.operation_name;
     query.set_parsed_query(document);
-    Ok((query, weight))
+    Ok(Prepared::Fits(Box::new(query), weight))
 }
 
 /// The library's answer as it may be told: a code and the request's id with every error, nothing echoed at length.
 fn told_in_public(answer: Answer, asker: &Asker, names_are_public: bool, extensions: Value) -> Answered {
     let Answer { data, mut errors, .. } = answer;
-    // The library gives `data: null` also when validation refused the document; by the specification there is none then.
-    let was_run = !(data == async_graphql::Value::Null && errors.iter().all(|error| error.path.is_empty()) && !errors.is_empty());
-    if !was_run {
-        errors.truncate(MAX_VALIDATION_ERRORS);
+    // What the library itself refuses comes with `data: null`; by the specification there is none then.
+    if data == async_graphql::Value::Null && !errors.is_empty() && errors.iter().all(|error| error.path.is_empty()) {
+        return refused_by_validation(errors, asker, names_are_public);
     }
+    // a field that is asked for twice is one field, though the library resolves it twice
+    let mut seen = HashSet::new();
+    errors.retain(|error| seen.insert((format!("{:?}", error.path), error.message.clone())));
+    errors.iter_mut().for_each(|error| mark(error, asker, code::BAD_USER_INPUT));
+    Answered { errors, data: Some(data), extensions: Some(extensions) }
+}
+
+/// With introspection off, validation must not tell what there is either.
+fn refused_by_validation(mut errors: Vec<ServerError>, asker: &Asker, names_are_public: bool) -> Answered {
+    errors.truncate(MAX_VALIDATION_ERRORS);
     for error in &mut errors {
-        let extensions = error.extensions.get_or_insert_default();
-        if extensions.get("code").is_none() {
-            extensions.set("code", if was_run { code::BAD_USER_INPUT } else { "GRAPHQL_VALIDATION_FAILED" });
-        }
-        extensions.set("requestId", &*asker.id.0);
-        if !was_run && !names_are_public {
-            // with introspection off, validation must not tell what there is either
+        if !names_are_public {
             error.message = "The query does not fit the schema here.".to_owned();
         }
-        if error.message.chars().count() > MAX_MESSAGE {
-            error.message = error.message.chars().take(MAX_MESSAGE).chain(['…']).collect();
-        }
+        mark(error, asker, "GRAPHQL_VALIDATION_FAILED");
     }
-    Answered { errors, data: was_run.then_some(data), extensions: was_run.then_some(extensions) }
+    Answered { errors, data: None, extensions: None }
+}
+
+fn mark(error: &mut ServerError, asker: &Asker, code: &str) {
+    let extensions = error.extensions.get_or_insert_default();
+    if extensions.get("code").is_none() {
+        extensions.set("code", code);
+    }
+    extensions.unset(REPORTED);
+    extensions.set("requestId", &*asker.id.0);
+    if error.message.chars().count() > MAX_MESSAGE {
+        error.message = error.message.chars().take(MAX_MESSAGE).chain(['…']).collect();
+    }
 }

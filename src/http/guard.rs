@@ -13,7 +13,7 @@ pub(super) use weight::Weight;
 
 use crate::{config::Limits, graph::error::code};
 use async_graphql::{
-    Value, Variables,
+    Variables,
     parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType},
 };
 use weight::Weigher;
@@ -52,7 +52,7 @@ pub(super) fn is_query(operation: &OperationDefinition) -> bool {
     operation.ty == OperationType::Query
 }
 
-/// Checks a parsed document: size with every fragment in its place, rows that multiply, variables that must be there.
+/// Checks a parsed document: size with every fragment in its place, and rows that multiply.
 /// Gives the weight of the operation that will run.
 pub(super) fn check(
     document: &ExecutableDocument,
@@ -60,16 +60,6 @@ pub(super) fn check(
     variables: &Variables,
     limits: &Limits,
 ) -> Result<Weight, Refusal> {
-    for definition in &operation.variable_definitions {
-        let definition = &definition.node;
-        let name = &definition.name.node;
-        let value = variables.get(name);
-        let is_missing = value.is_none() && definition.default_value.is_none();
-        if !definition.var_type.node.nullable && (is_missing || value == Some(&Value::Null)) {
-            let message = format!("Variable \"${name}\" of required type \"{}\" was not provided.", definition.var_type.node);
-            return Err(Refusal { code: code::BAD_USER_INPUT, message });
-        }
-    }
     let mut weigher = Weigher::new(document, variables, limits.nesting);
     // every operation is weighed: validation walks the ones that don't run, too
     let mut all = Weight::default();
@@ -173,14 +163,5 @@ mod tests {
         }
         text.push_str(" fragment F60 on Query { __typename }");
         assert!(message(&text).contains("limits.nesting"));
-    }
-
-    #[test]
-    fn a_required_variable_must_be_there() {
-        let text = "query Q($uid: UUID!) { job(uid: $uid) { name } }";
-        assert!(guard(text, serde_json::json!({})).unwrap_err().message.contains("$uid"));
-        assert!(guard(text, serde_json::json!({"uid": null})).unwrap_err().message.contains("UUID!"));
-        assert!(guard(text, serde_json::json!({"uid": "x"})).is_ok());
-        assert!(guard("query Q($first: Int! = 5) { jobs(first: $first) { totalCount } }", serde_json::json!({})).is_ok());
     }
 }

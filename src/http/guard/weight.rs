@@ -168,7 +168,8 @@ fn members_of_schema(field: &Name) -> u64 {
     match field.as_str() {
         "types" => 150,
         "fields" | "inputFields" | "enumValues" => 20,
-        "args" | "possibleTypes" | "interfaces" | "directives" | "locations" => 5,
+        "directives" | "locations" => 5,
+        "args" | "possibleTypes" | "interfaces" => 2,
         _ => 1,
     }
 }

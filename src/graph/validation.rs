@@ -1,0 +1,144 @@
+//! Whether a document fits the schema, and variables the document: by the specification's rules, all of them.
+//!
+//! The library that executes is not strict: it takes fields that conflict behind fragments, directives given twice, texts
+//! where enums belong, variables of the wrong type; and refuses a variable that only a directive uses. So documents are
+//! validated by `apollo-compiler` first, which the differential test holds against graphql-js.
+
+mod nulls;
+mod values;
+
+use super::schema;
+use apollo_compiler::{
+    ExecutableDocument, Schema,
+    executable::Operation,
+    parser::Parser,
+    request::coerce_variable_values,
+    response::{GraphQLError, JsonMap},
+    validation::{Valid, WithErrors},
+};
+use async_graphql::{Pos, ServerError};
+use serde_json::{Map, Value};
+
+/// Holds documents against the schema.
+pub struct Validator {
+    schema: Valid<Schema>,
+}
+
+impl Validator {
+    /// For the schema that is served. Fails only if that is none.
+    pub fn new() -> Result<Self, String> {
+        // as served: with what a federation's router asks for
+        let text = schema().sdl();
+        match Schema::parse_and_validate(text, "schema.graphql") {
+            Ok(schema) => Ok(Self { schema }),
+            Err(wrong) => Err(wrong.errors.to_string()),
+        }
+    }
+
+    /// Puts nulls where the errors of an execution belong; [`super::REPORTED`] ones are beside data that is there.
+    pub fn settle_nulls(&self, text: &str, operation: Option<&str>, data: &mut async_graphql::Value, errors: &[ServerError]) {
+        let is_reported = |error: &ServerError| error.extensions.as_ref().is_some_and(|values| values.get(super::REPORTED).is_some());
+        let failed: Vec<_> = errors.iter().filter(|error| !error.path.is_empty() && !is_reported(error)).collect();
+        if failed.is_empty() {
+            return;
+        }
+        let Ok(document) = Parser::new().parse_executable(&self.schema, text, "query") else { return };
+        let Ok(operation) = document.operations.get(operation) else { return };
+        failed.into_iter().for_each(|error| nulls::settle(data, &error.path, &document, operation));
+    }
+
+    /// What is wrong with a document, and with the variables of the operation that is to run. `tokens` and `nesting` bound
+    /// the work; the guard was stricter.
+    pub fn check(
+        &self,
+        text: &str,
+        operation: Option<&str>,
+        variables: &Map<String, Value>,
+        tokens: usize,
+        nesting: usize,
+    ) -> Result<(), Vec<ServerError>> {
+        let mut parser = Parser::new().token_limit(tokens.saturating_mul(4)).recursion_limit(nesting.saturating_mul(4));
+        let document = parser.parse_executable(&self.schema, text, "query").map_err(|wrong| told(&wrong))?;
+        let document = document.validate(&self.schema).map_err(|wrong| told(&wrong))?;
+        let wrong: Vec<_> = document.operations.iter().flat_map(|operation| values::check(&self.schema, &document, operation)).collect();
+        if !wrong.is_empty() {
+            return Err(wrong.into_iter().map(error_of).collect());
+        }
+        match document.operations.get(operation) {
+            Ok(operation) => self.check_variables(&document, operation, variables),
+            Err(error) => Err(vec![error_of(error.to_graphql_error(&document.sources))]),
+        }
+    }
+
+    fn check_variables(
+        &self,
+        document: &ExecutableDocument,
+        operation: &Operation,
+        variables: &Map<String, Value>,
+    ) -> Result<(), Vec<ServerError>> {
+        let values: JsonMap = variables.iter().map(|(name, value)| (name.as_str().into(), value.clone().into())).collect();
+        match coerce_variable_values(&self.schema, operation, &values) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(vec![error_of(error.to_graphql_error(&document.sources))]),
+        }
+    }
+}
+
+fn told(wrong: &WithErrors<ExecutableDocument>) -> Vec<ServerError> {
+    wrong.errors.iter().map(|diagnostic| error_of(diagnostic.to_json())).collect()
+}
+
+fn error_of(error: GraphQLError) -> ServerError {
+    let mut told = ServerError::new(error.message, None);
+    told.locations = error.locations.iter().map(|location| Pos { line: location.line, column: location.column }).collect();
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn check(text: &str, variables: Value) -> Vec<String> {
+        let variables = variables.as_object().cloned().unwrap_or_default();
+        let outcome = Validator::new().unwrap().check(text, None, &variables, 1_000, 64);
+        outcome.err().unwrap_or_default().into_iter().map(|error| error.message).collect()
+    }
+
+    #[test]
+    fn what_the_specification_takes_is_taken() {
+        for (text, variables) in [
+            ("{ _service { sdl } __typename __schema { types { name } } __type(name: \"Job\") { name } }", json!({})),
+            ("query A($v: Boolean! = false) { ... on Query { jobs { __typename @include(if: $v) } } }", json!({})),
+            ("query A($h: [Health!]) { jobs(filter: { health: $h }) { totalCount } }", json!({"h": "FAILED"})),
+            ("query A($o: [JobOrder!]) { jobs(orderBy: $o) { totalCount } }", json!({"o": {"field": "NAME"}})),
+            (
+                "query A($u: UUID!, $t: DateTime) { job(uid: $u) { sessions(filter: { since: $t }) { totalCount } } }",
+                json!({"u": "x", "t": "y"}),
+            ),
+        ] {
+            assert_eq!(check(text, variables), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_library_lets_through_is_refused() {
+        for (text, variables) in [
+            ("{ __typename @skip(if: true) @skip(if: false) }", json!({})),
+            ("{ __typename @skip }", json!({})),
+            ("{ __typename @skip(if: \"yes\") }", json!({})),
+            ("{ jobs(filter: { health: \"FAILED\" }) { totalCount } }", json!({})),
+            ("{ ...A jobs(first: 1) { totalCount } } fragment A on Query { jobs(first: 2) { totalCount } }", json!({})),
+            ("{ jobs { nodes { a: name } ...B } } fragment B on JobConnection { nodes { a: uid } }", json!({})),
+            ("query A($n: Int!) { jobs(first: $n) { totalCount } }", json!({})),
+            ("query A($n: Int!) { jobs(first: $n) { totalCount } }", json!({"n": null})),
+            ("query A($n: Int) { jobs(first: $n) { totalCount } }", json!({"n": "5"})),
+            ("query A($h: Health) { jobs(filter: { health: [$h] }) { totalCount } }", json!({"h": "FAILED"})),
+            ("query A($f: JobOrderField) { jobs(orderBy: { field: $f }) { totalCount } }", json!({})),
+            ("{ jobs(orderBy: { field: NAME, field: NAME }) { totalCount } }", json!({})),
+            ("query A($v: Boolean!) { __typename @include(if: $v) }", json!({"v": "x"})),
+        ] {
+            assert!(!check(text, variables).is_empty(), "{text} is taken");
+        }
+    }
+}
