@@ -96,6 +96,34 @@ async fn ask_child(address: &str, query: &str) -> serde_json::Value {
     }
 }
 
+fn sha256(text: &str) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Shows every kind of secret that a caller has, right and wrong, by both protocols; gives all that was answered.
+async fn show_secrets(address: &str) -> String {
+    let clients = [reqwest::Client::builder().http1_only(), reqwest::Client::builder().http2_prior_knowledge()];
+    let mut answers = String::new();
+    for client in clients.map(|builder| builder.no_proxy().build().unwrap()) {
+        for (name, value) in [
+            ("authorization", "Bearer canary-caller-key"),
+            ("x-api-key", "canary-wrong-key"),
+            ("authorization", "Bearer canary-token.canary-token.canary-token"),
+            ("x-upstream-own", "canary-session"),
+            ("x-restsvcsessionid", "canary-session"),
+        ] {
+            let body = r#"{"query":"query A($name: String) { a: backupServer(name: $name) { name } b: backupServer(name: \"canary-argument\") { name } agentSessions { complete } }","variables":{"name":"canary-variable"}}"#;
+            let request = client.post(format!("http://{address}/graphql")).header("content-type", "application/json").header(name, value);
+            answers.push_str(&request.body(body).send().await.unwrap().text().await.unwrap());
+        }
+        let metrics = client.get(format!("http://{address}/metrics")).header("x-api-key", "canary-caller-key").send().await.unwrap();
+        answers.push_str(&metrics.text().await.unwrap());
+    }
+    assert!(answers.contains("UNAUTHENTICATED") && answers.contains("upstream_requests_total"), "{answers}");
+    answers
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_the_log_even_when_everything_is_logged() {
     let (apis, at) = listen().await;
@@ -106,7 +134,8 @@ async fn no_secret_is_in_the_log_even_when_everything_is_logged() {
     let file = File::new(
         "canaries",
         &format!(
-            "[server]\nlisten = \"{address}\"\n\n[[upstream]]\nname = \"key\"\nkind = \"vspc\"\nurl = \"http://{at}\"\nauth = {{ api_key_env = \"KEY\" }}\n\n[[upstream]]\nname = \"msp\"\nkind = \"vspc\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"RIGHT\" }}\n\n[[upstream]]\nname = \"em\"\nkind = \"enterprise-manager\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"RIGHT\" }}\n\n[[upstream]]\nname = \"wrong\"\nkind = \"enterprise-manager\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"WRONG\" }}\n"
+            "[server]\nlisten = \"{address}\"\n\n[[upstream]]\nname = \"key\"\nkind = \"vspc\"\nurl = \"http://{at}\"\nauth = {{ api_key_env = \"KEY\" }}\n\n[[upstream]]\nname = \"msp\"\nkind = \"vspc\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"RIGHT\" }}\n\n[[upstream]]\nname = \"em\"\nkind = \"enterprise-manager\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"RIGHT\" }}\n\n[[upstream]]\nname = \"wrong\"\nkind = \"enterprise-manager\"\nurl = \"http://{at}\"\nauth = {{ username = \"{USER}\", password_env = \"WRONG\" }}\n\n[[upstream]]\nname = \"own\"\nkind = \"enterprise-manager\"\nurl = \"http://{at}\"\nauth = {{ passthrough = true }}\n\n[auth]\nanonymous = true\n\n[[auth.caller]]\nname = \"portal\"\nkey_sha256 = [\"{}\"]\neverything = true\n",
+            sha256("canary-caller-key")
         ),
     );
     let mut serve = Command::new(env!("CARGO_BIN_EXE_veeam-graph"));
@@ -121,16 +150,18 @@ async fn no_secret_is_in_the_log_even_when_everything_is_logged() {
     let collected = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
     let answer = ask_child(&address.to_string(), "{ jobs { complete } agentSessions { complete } companies { complete } }").await;
     assert!(crate::world::codes(&answer).contains(&"UPSTREAM_UNAUTHORIZED"), "{answer}");
+    let shown = show_secrets(&address.to_string()).await;
     Command::new("kill").args(["-TERM", &pid]).status().unwrap();
     let output = collected.await.unwrap();
-    let log = format!("{}{}{answer}", text(&output.stdout), text(&output.stderr));
+    let log = format!("{}{}{answer}{shown}", text(&output.stdout), text(&output.stderr));
     assert!(log.contains("veeam_graph::audit") && log.contains("TRACE"), "the log is not as full as it should be");
     use base64::Engine;
     let basic = |password: &str| base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{password}"));
-    // passwords, keys, what they are sent as, and the tokens that came back
-    for secret in
-        ["canary-api-key", "canary-password", PASSWORD, &basic("canary-password"), &basic(PASSWORD), "access-", "refresh-", "NWU1NTAwMDA"]
-    {
+    // passwords, keys, what they are sent as, the tokens that came back, and what callers show or ask with
+    let upstreams =
+        ["canary-api-key", "canary-password", PASSWORD, &basic("canary-password"), &basic(PASSWORD), "access-", "refresh-", "NWU1NTAwMDA"];
+    let callers = ["canary-caller-key", "canary-wrong-key", "canary-token", "canary-session", "canary-variable", "canary-argument"];
+    for secret in upstreams.into_iter().chain(callers) {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} is in the log");
     }

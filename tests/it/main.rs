@@ -14,6 +14,7 @@ mod hostile;
 mod isolation;
 mod lists;
 mod own_tls;
+mod readme;
 mod schema;
 mod seeds;
 mod signing_in;
