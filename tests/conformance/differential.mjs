@@ -42,7 +42,7 @@ const UNIVERSE = parse(`{
   companies(first: 3) { __typename totalCount nodes { __typename id uid name jobs(first: 2) { __typename totalCount nodes { ${JOB} } } } }
   agentSessions(first: 4) { __typename complete totalCount nodes { __typename ${SESSION} job { ${JOB} } children(first: 2) { __typename totalCount nodes { __typename ${SESSION} } } } }
   fleetHealth(groupBy: UPSTREAM) { __typename key worst complete jobs { __typename total failed } }
-  upstreams { __typename id name kind state lastErrorCode }
+  upstreams { __typename id name kind version }
   nobody: backupServer(name: "nobody") { __typename id name }
   somebody: backupServer(name: "vbr002") { __typename id name }
 }`);

@@ -369,3 +369,49 @@ async fn answers_have_a_size_that_queries_can_only_guess() {
     let long = world.ask("{ jobs(first: 40) { nodes { name health uid id status } } }").await;
     assert_eq!((codes(&long), long.get("data")), (vec!["QUERY_TOO_COMPLEX"], None));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_makes_room() {
+    let limits = Limits { concurrent_requests: 1, ..Limits::default() };
+    let world = World::start(Setup { limits, ..Setup::default() }).await;
+    world.simulator.faults.add([Fault { path: "/api/v3/organizations*".to_owned(), times: None, kind: FaultKind::Hang }]);
+    let slow = world.client.post(format!("{}/graphql", world.origin)).header("content-type", "application/json");
+    let slow = tokio::spawn(slow.body(r#"{"query":"{ companies { totalCount } }"}"#).send());
+    while world.requests().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(post(&world, &[], HELLO).await.status, 503);
+    slow.abort();
+    let began = std::time::Instant::now();
+    while post(&world, &[], HELLO).await.status != 200 {
+        assert!(began.elapsed() < crate::world::PATIENCE, "its place is kept");
+    }
+}
+
+/// What a raw connection is told before it is closed.
+async fn told(world: &World, sent: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(world.gateway).await.unwrap();
+    stream.write_all(sent.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let read = tokio::time::timeout(crate::world::PATIENCE, stream.read_to_end(&mut answer)).await;
+    // closed, however unkindly
+    let _ = read.expect("the connection is kept for ever");
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_and_bodies_that_never_end_are_not_waited_for() {
+    let world = World::small().await;
+    let headers = told(&world, "POST /graphql HTTP/1.1\r\nHost: a\r\nX-Slow: ");
+    let body = told(
+        &world,
+        "POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{",
+    );
+    let (headers, body) = tokio::join!(headers, body);
+    assert!(!headers.contains(" 200 "), "{headers}");
+    assert!(body.starts_with("HTTP/1.1 408 "), "{body}");
+    // and those that are too many
+    let many: String = (0..200).map(|number| format!("X-{number}: a\r\n")).collect();
+    assert!(told(&world, &format!("GET /health/live HTTP/1.1\r\nHost: a\r\n{many}\r\n")).await.starts_with("HTTP/1.1 431 "));
+}

@@ -113,7 +113,7 @@ async fn show_secrets(address: &str) -> String {
             ("x-upstream-own", "canary-session"),
             ("x-restsvcsessionid", "canary-session"),
         ] {
-            let body = r#"{"query":"query A($name: String) { a: backupServer(name: $name) { name } b: backupServer(name: \"canary-argument\") { name } agentSessions { complete } }","variables":{"name":"canary-variable"}}"#;
+            let body = r#"{"operationName":"A","query":"query A($name: String) { a: backupServer(name: $name) { name } b: backupServer(name: \"canary-argument\") { name } agentSessions { complete } }","variables":{"name":"canary-variable"}}"#;
             let request = client.post(format!("http://{address}/graphql")).header("content-type", "application/json").header(name, value);
             answers.push_str(&request.body(body).send().await.unwrap().text().await.unwrap());
         }
@@ -155,6 +155,15 @@ async fn no_secret_is_in_the_log_even_when_everything_is_logged() {
     let output = collected.await.unwrap();
     let log = format!("{}{}{answer}{shown}", text(&output.stdout), text(&output.stderr));
     assert!(log.contains("veeam_graph::audit") && log.contains("TRACE"), "the log is not as full as it should be");
+    // who asked what, and what it came to
+    let audited: Vec<serde_json::Value> = text(&output.stderr)
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter(|line: &serde_json::Value| line["target"] == "veeam_graph::audit" && line["principal"] == "portal")
+        .collect();
+    let audited = audited.first().unwrap();
+    assert_eq!((&audited["operation"], &audited["transport"]), (&serde_json::json!("A"), &serde_json::json!("http")), "{audited}");
+    assert!(audited["cost"].as_u64() > Some(0) && audited["upstream_requests"].is_number() && audited["outcome"].is_string(), "{audited}");
     use base64::Engine;
     let basic = |password: &str| base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{password}"));
     // passwords, keys, what they are sent as, the tokens that came back, and what callers show or ask with

@@ -26,9 +26,12 @@ const $ = (id) => document.getElementById(id);
 const endpoint = new URL("graphql", new URL(".", document.baseURI)).pathname;
 
 async function ask(query, variables) {
+  const headers = { "content-type": "application/json", accept: "application/json" };
+  // stays in this page: it is stored nowhere
+  if ($("key").value) headers.authorization = `Bearer ${$("key").value}`;
   const response = await fetch(endpoint, {
     method: "POST",
-    headers: { "content-type": "application/json", accept: "application/json" },
+    headers,
     body: JSON.stringify({ query, variables }),
   });
   return response.json();
@@ -95,8 +98,14 @@ $("run").addEventListener("click", run);
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter") run();
 });
-ask(introspection).then(({ data }) => {
-  const types = data.__schema.types.filter((type) => !type.name.startsWith("__")).sort((a, b) => a.name.localeCompare(b.name));
-  show(types, "");
-  $("search").addEventListener("input", () => show(types, $("search").value));
-}).catch(() => { $("schema").textContent = "The schema could not be read."; });
+let types = [];
+function readSchema() {
+  ask(introspection).then(({ data, errors }) => {
+    if (!data) throw new Error(errors?.[0]?.message);
+    types = data.__schema.types.filter((type) => !type.name.startsWith("__")).sort((a, b) => a.name.localeCompare(b.name));
+    show(types, $("search").value);
+  }).catch((error) => { $("schema").textContent = `The schema could not be read. ${error.message ?? ""}`; });
+}
+$("search").addEventListener("input", () => show(types, $("search").value));
+$("key").addEventListener("change", readSchema);
+readSchema();
