@@ -14,8 +14,10 @@ pub struct Limits {
     pub tokens: usize,
     /// One name or number in the query, in bytes.
     pub word_bytes: usize,
-    /// Brackets of any kind within each other, and selections through fragments.
+    /// Brackets of any kind within each other.
     pub nesting: usize,
+    /// Selections within each other, through fragments.
+    pub depth: usize,
     /// Fields that the answer gives another name.
     pub aliases: usize,
     /// Fields of `Query` itself.
@@ -62,6 +64,7 @@ impl Default for Limits {
             tokens: 10_000,
             word_bytes: 256,
             nesting: 64,
+            depth: 32,
             aliases: 200,
             root_fields: 50,
             directives: 50,
@@ -108,6 +111,7 @@ pub(super) fn read(section: Option<Section>, problems: &mut Problems) -> Limits 
         word_bytes: 16..=65_536,
         // deeper would outgrow the stack of the parser
         nesting: 4..=128,
+        depth: 2..=64,
         aliases: 0..=100_000,
         root_fields: 1..=100_000,
         directives: 0..=100_000,

@@ -60,7 +60,7 @@ pub(super) fn check(
     variables: &Variables,
     limits: &Limits,
 ) -> Result<Weight, Refusal> {
-    let mut weigher = Weigher::new(document, variables, limits.nesting);
+    let mut weigher = Weigher::new(document, variables, limits.depth);
     // every operation is weighed: validation walks the ones that don't run, too
     let mut all = Weight::default();
     for (_, operation) in document.operations.iter() {
@@ -162,6 +162,6 @@ mod tests {
             text.push_str(&format!(" fragment F{level} on Query {open}{{ ...F{} }}{close}", level + 1));
         }
         text.push_str(" fragment F60 on Query { __typename }");
-        assert!(message(&text).contains("limits.nesting"));
+        assert!(message(&text).contains("limits.depth"));
     }
 }

@@ -83,7 +83,7 @@ impl<'d> Weigher<'d> {
     fn selections(&mut self, selection: &'d SelectionSet, of_schema: bool) -> Result<Weight, Refusal> {
         if self.depth >= self.max_depth {
             let found = u64::try_from(self.depth).unwrap_or(u64::MAX).saturating_add(1);
-            return Err(over("nesting", "selections within each other, fragments included", found, found - 1));
+            return Err(over("depth", "selections within each other, fragments included", found, found - 1));
         }
         self.depth += 1;
         let mut sum = Weight::default();
