@@ -44,7 +44,7 @@ use async_graphql::{Context, EmptyMutation, EmptySubscription, SDLExportOptions,
 use std::sync::Arc;
 
 pub use query::Query;
-pub use validation::Validator;
+pub use validation::{Fitting, Validator};
 
 /// The schema's type.
 pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;

@@ -1,6 +1,7 @@
 //! Our door: routes, limits, who the caller is, what a person sees in a browser, health and metrics.
 
 mod auth;
+mod documents;
 mod execute;
 mod explorer;
 mod graphql;
@@ -18,13 +19,14 @@ pub use serve::serve;
 
 use self::{
     auth::{Doorkeeper, Peer, Shown},
+    documents::Documents,
     execute::Rejection,
     rates::Rates,
 };
 use crate::{
     config::{Config, Limits, Server},
     estate::{Estate, Principal},
-    graph::{Schema, Validator},
+    graph::Schema,
 };
 use axum::{
     Router,
@@ -50,7 +52,7 @@ use uuid::Uuid;
 #[derive(Clone)]
 pub struct Gateway {
     schema: Schema,
-    validator: Arc<Validator>,
+    documents: Arc<Documents>,
     estate: Arc<Estate>,
     server: Arc<Server>,
     limits: Arc<Limits>,
@@ -78,7 +80,7 @@ impl Gateway {
     pub fn new(schema: Schema, estate: Arc<Estate>, config: &Config) -> Result<Self, String> {
         Ok(Self {
             schema,
-            validator: Arc::new(Validator::new()?),
+            documents: Arc::new(Documents::new()?),
             estate,
             server: Arc::new(config.server.clone()),
             limits: Arc::new(config.limits.clone()),

@@ -10,9 +10,8 @@ mod values;
 use super::schema;
 use apollo_compiler::{
     ExecutableDocument, Schema,
-    executable::Operation,
     parser::Parser,
-    request::coerce_variable_values,
+    request::{RequestError, coerce_variable_values},
     response::{GraphQLError, JsonMap},
     validation::{Valid, WithErrors},
 };
@@ -35,51 +34,41 @@ impl Validator {
         }
     }
 
-    /// Puts nulls where the errors of an execution belong; [`super::REPORTED`] ones are beside data that is there.
-    pub fn settle_nulls(&self, text: &str, operation: Option<&str>, data: &mut async_graphql::Value, errors: &[ServerError]) {
-        let is_reported = |error: &ServerError| error.extensions.as_ref().is_some_and(|values| values.get(super::REPORTED).is_some());
-        let failed: Vec<_> = errors.iter().filter(|error| !error.path.is_empty() && !is_reported(error)).collect();
-        if failed.is_empty() {
-            return;
-        }
-        let Ok(document) = Parser::new().parse_executable(&self.schema, text, "query") else { return };
-        let Ok(operation) = document.operations.get(operation) else { return };
-        failed.into_iter().for_each(|error| nulls::settle(data, &error.path, &document, operation));
-    }
-
-    /// What is wrong with a document, and with the variables of the operation that is to run. `tokens` and `nesting` bound
-    /// the work; the guard was stricter.
-    pub fn check(
-        &self,
-        text: &str,
-        operation: Option<&str>,
-        variables: &Map<String, Value>,
-        tokens: usize,
-        nesting: usize,
-    ) -> Result<(), Vec<ServerError>> {
+    /// The document, if it fits the schema; else everything that is wrong with it. `tokens` and `nesting` bound the work: the
+    /// guard was stricter.
+    pub fn fit(&self, text: &str, tokens: usize, nesting: usize) -> Result<Fitting, Vec<ServerError>> {
         let mut parser = Parser::new().token_limit(tokens.saturating_mul(4)).recursion_limit(nesting.saturating_mul(4));
         let document = parser.parse_executable(&self.schema, text, "query").map_err(|wrong| told(&wrong))?;
         let document = document.validate(&self.schema).map_err(|wrong| told(&wrong))?;
         let wrong: Vec<_> = document.operations.iter().flat_map(|operation| values::check(&self.schema, &document, operation)).collect();
-        if !wrong.is_empty() {
-            return Err(wrong.into_iter().map(error_of).collect());
-        }
-        match document.operations.get(operation) {
-            Ok(operation) => self.check_variables(&document, operation, variables),
-            Err(error) => Err(vec![error_of(error.to_graphql_error(&document.sources))]),
-        }
+        if wrong.is_empty() { Ok(Fitting(document)) } else { Err(wrong.into_iter().map(error_of).collect()) }
     }
 
-    fn check_variables(
+    /// What is wrong with the variables of the operation that is to run.
+    pub fn check_variables(
         &self,
-        document: &ExecutableDocument,
-        operation: &Operation,
+        document: &Fitting,
+        operation: Option<&str>,
         variables: &Map<String, Value>,
     ) -> Result<(), Vec<ServerError>> {
+        let Fitting(document) = document;
         let values: JsonMap = variables.iter().map(|(name, value)| (name.as_str().into(), value.clone().into())).collect();
-        match coerce_variable_values(&self.schema, operation, &values) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(vec![error_of(error.to_graphql_error(&document.sources))]),
+        let told = |error: RequestError| vec![error_of(error.to_graphql_error(&document.sources))];
+        let operation = document.operations.get(operation).map_err(|error| vec![error_of(error.to_graphql_error(&document.sources))])?;
+        coerce_variable_values(&self.schema, operation, &values).map(drop).map_err(told)
+    }
+}
+
+/// A document that fits the schema.
+pub struct Fitting(Valid<ExecutableDocument>);
+
+impl Fitting {
+    /// Puts nulls where the errors of an execution belong; [`super::REPORTED`] ones are beside data that is there.
+    pub fn settle_nulls(&self, operation: Option<&str>, data: &mut async_graphql::Value, errors: &[ServerError]) {
+        let is_reported = |error: &&ServerError| error.extensions.as_ref().is_some_and(|values| values.get(super::REPORTED).is_some());
+        let Ok(operation) = self.0.operations.get(operation) else { return };
+        for error in errors.iter().filter(|error| !error.path.is_empty() && !is_reported(error)) {
+            nulls::settle(data, &error.path, &self.0, operation);
         }
     }
 }
@@ -101,7 +90,8 @@ mod tests {
 
     fn check(text: &str, variables: Value) -> Vec<String> {
         let variables = variables.as_object().cloned().unwrap_or_default();
-        let outcome = Validator::new().unwrap().check(text, None, &variables, 1_000, 64);
+        let validator = Validator::new().unwrap();
+        let outcome = validator.fit(text, 1_000, 64).and_then(|document| validator.check_variables(&document, None, &variables));
         outcome.err().unwrap_or_default().into_iter().map(|error| error.message).collect()
     }
 

@@ -3,13 +3,17 @@
 //! In this order: is there room, is the caller within its rates, is the query small enough, and only then is anything
 //! resolved. One line in the log tells who asked what, what it cost and how it went; never variables, never a token.
 
-use super::{Gateway, RequestId, guard, guard::Weight};
+use super::{
+    Gateway, RequestId,
+    documents::{Asked, Prepared, Unfit},
+    guard,
+};
 use crate::{
     estate::{Passed, Principal},
     graph::{REPORTED, error::code},
     loaders::{Loaders, budget::Budget},
 };
-use async_graphql::{Request as Query, Response as Answer, ServerError, Variables, parser::parse_query};
+use async_graphql::{Request as Query, Response as Answer, ServerError};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -72,6 +76,11 @@ impl Rejection {
 
     pub fn graphql(code: &'static str, message: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, is_graphql: true, code, message: message.into(), retry_after: None }
+    }
+
+    /// A question of a kind that this method does not carry.
+    pub fn wrong_method(message: &str) -> Self {
+        Self::unreadable(StatusCode::METHOD_NOT_ALLOWED, message)
     }
 
     /// Not now: try again after that wait.
@@ -167,9 +176,21 @@ async fn run(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result
         return Err(Rejection::later(StatusCode::SERVICE_UNAVAILABLE, code::OVERLOADED, message, Duration::from_secs(1)));
     };
     gateway.rates.take_request(&asker.principal)?;
-    let (query, weight) = match prepare(gateway, asker, parameters)? {
-        Prepared::Fits(query, weight) => (*query, weight),
-        Prepared::DoesNotFit(errors) => return Ok((refused_by_validation(errors, asker, limits.introspection), Ran::default())),
+    let Parameters { query, operation_name, variables, extensions } = parameters;
+    let Some(text) = query else {
+        let is_persisted = extensions.is_some_and(|extensions| extensions.contains_key("persistedQuery"));
+        return Err(if is_persisted {
+            // clients answer this by sending the whole query
+            Rejection { status: StatusCode::OK, ..Rejection::graphql(code::PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound") }
+        } else {
+            Rejection::unreadable(StatusCode::BAD_REQUEST, "There is no query.")
+        });
+    };
+    let asked = Asked { operation: operation_name.as_deref(), variables: variables.unwrap_or_default(), is_get: asker.is_get };
+    let Prepared { document, variables, weight } = match gateway.documents.prepare(&text, asked, limits) {
+        Ok(prepared) => prepared,
+        Err(Unfit::Refused(rejection)) => return Err(rejection),
+        Err(Unfit::Invalid(errors)) => return Ok((refused_by_validation(errors, asker, limits.introspection), Ran::default())),
     };
     let estimate = json!({"estimated": weight.cost, "maximum": limits.cost});
     if asker.cost_only {
@@ -181,7 +202,9 @@ async fn run(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result
     let caller = gateway.estate.caller(asker.principal.clone(), &asker.passed).await;
     let meter = caller.meter.clone();
     let loaders = Loaders::new(gateway.estate.clone(), caller, Budget::new(limits.answer_fields));
-    let (text, name) = (query.query.clone(), query.operation_name.clone());
+    let mut query = Query::new(text).variables(variables);
+    query.operation_name = operation_name.clone();
+    query.set_parsed_query(document.parsed.clone());
     let execution = loaders.drive(gateway.schema.execute(query.data(loaders.clone())));
     let span = tracing::info_span!("request", request_id = %asker.id.0);
     let outcome = tokio::time::timeout(limits.timeout, tracing::Instrument::instrument(execution, span)).await;
@@ -193,7 +216,7 @@ async fn run(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result
         return Err(Rejection { status: StatusCode::GATEWAY_TIMEOUT, is_graphql: false, ..rejection });
     };
     if !answer.errors.is_empty() {
-        gateway.validator.settle_nulls(&text, name.as_deref(), &mut answer.data, &answer.errors);
+        document.fitting.settle_nulls(operation_name.as_deref(), &mut answer.data, &answer.errors);
     }
     // an upstream that does not exist for the caller may have been asked on its behalf: its name stays here
     let told = by_upstream.iter().filter(|(name, _)| asker.principal.allows_upstream(name));
@@ -203,57 +226,6 @@ async fn run(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result
         "upstream": {"requests": ran.upstream_requests, "byUpstream": requests},
     });
     Ok((told_in_public(answer, asker, limits.introspection, extensions), ran))
-}
-
-/// A document that was looked at.
-enum Prepared {
-    Fits(Box<Query>, Weight),
-    DoesNotFit(Vec<ServerError>),
-}
-
-/// Everything that is checked before anything runs.
-fn prepare(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result<Prepared, Rejection> {
-    let limits = &gateway.limits;
-    let Some(text) = parameters.query else {
-        let is_persisted = parameters.extensions.as_ref().is_some_and(|extensions| extensions.contains_key("persistedQuery"));
-        return Err(if is_persisted {
-            // clients answer this by sending the whole query
-            Rejection { status: StatusCode::OK, ..Rejection::graphql(code::PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound") }
-        } else {
-            Rejection::unreadable(StatusCode::BAD_REQUEST, "There is no query.")
-        });
-    };
-    guard::check_text(&text, limits)?;
-    let document = parse_query(&text).map_err(|error| {
-        let message: String = error.to_string().chars().take(MAX_MESSAGE).collect();
-        Rejection::graphql("GRAPHQL_PARSE_FAILED", message)
-    })?;
-    let given = parameters.variables.unwrap_or_default();
-    let mut variables = Variables::from_json(Value::Object(given.clone()));
-    let Some(operation) = guard::operation(&document, parameters.operation_name.as_deref()) else {
-        return Err(Rejection::graphql(
-            "OPERATION_RESOLUTION_FAILURE",
-            "The document has several operations, or none of that name: say in operationName which to run.",
-        ));
-    };
-    if asker.is_get && !guard::is_query(operation) {
-        return Err(Rejection::unreadable(StatusCode::METHOD_NOT_ALLOWED, "Only queries are taken with GET."));
-    }
-    // the library forgets defaults where only a directive uses the variable
-    for definition in &operation.variable_definitions {
-        let definition = &definition.node;
-        if let (false, Some(default)) = (variables.contains_key(&definition.name.node), &definition.default_value) {
-            variables.insert(definition.name.node.clone(), default.node.clone());
-        }
-    }
-    let weight = guard::check(&document, operation, &variables, limits)?;
-    if let Err(errors) = gateway.validator.check(&text, parameters.operation_name.as_deref(), &given, limits.tokens, limits.nesting) {
-        return Ok(Prepared::DoesNotFit(errors));
-    }
-    let mut query = Query::new(text).variables(variables);
-    query.operation_name = parameters.operation_name;
-    query.set_parsed_query(document);
-    Ok(Prepared::Fits(Box::new(query), weight))
 }
 
 /// The library's answer as it may be told: a code and the request's id with every error, nothing echoed at length.

@@ -98,7 +98,7 @@ async fn documents_that_are_meant_to_hurt_are_answered_in_few_words_and_end_noth
         let response = request.send().await.unwrap_or_else(|error| panic!("{name}: {error}"));
         let status = response.status().as_u16();
         let text = response.text().await.unwrap();
-        let (cpu, memory) = (victim.cpu() - spent, victim.memory().1.saturating_sub(before));
+        let (cpu, memory) = (victim.cpu().saturating_sub(spent), victim.memory().1.saturating_sub(before));
         assert!(status < 500, "{name}: {status} {text:.300}");
         let answer: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{name}: no JSON: {text:.300}"));
         let errors = answer["errors"].as_array().map_or(&[][..], Vec::as_slice);
