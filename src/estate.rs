@@ -215,6 +215,23 @@ impl Estate {
         Caller::new(principal, passed, caller::Reach { consoles, histories, agents, every_console })
     }
 
+    /// The names in a principal's grants that no console that it may see knows as one's, and what could not be read.
+    pub async fn unknown_names(&self, principal: &Principal) -> (Vec<Box<str>>, Vec<Failure>) {
+        let allowed = self.consoles.iter().map(Door::shared).filter(|console| principal.allows_upstream(console.name()));
+        let (mut unknown, mut failures): (Option<Vec<Box<str>>>, _) = (None, Vec::new());
+        for outcome in join_all(allowed.map(|console| console.unknown_names(principal))).await {
+            match outcome {
+                // known to one of them is known
+                Ok(names) => {
+                    unknown =
+                        Some(unknown.map_or_else(|| names.clone(), |known| known.into_iter().filter(|name| names.contains(name)).collect()))
+                }
+                Err(failure) => failures.push(failure),
+            }
+        }
+        (unknown.unwrap_or_default(), failures)
+    }
+
     /// The upstreams that are read with what callers bring.
     pub fn of_callers(&self) -> &[(Arc<str>, Kind)] {
         &self.of_callers

@@ -14,6 +14,7 @@ mod serve;
 mod socket;
 mod tls;
 
+pub use auth::principal;
 pub use explorer::HAS_GRAPHIQL;
 pub use serve::serve;
 

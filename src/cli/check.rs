@@ -3,8 +3,10 @@
 use super::{fail, load, say};
 use crate::{
     app,
-    estate::{State, Status},
+    config::Config,
+    estate::{Estate, State, Status},
     graph::error,
+    http,
     time::Clock,
     upstream::settings::Kind,
 };
@@ -42,9 +44,28 @@ impl Check {
             })
             .collect();
         say(table(["NAME", "KIND", "STATE", "VERSION", "URL"], &rows));
+        let all_up = estate.statuses().iter().all(|status| status.seen().state == State::Up);
+        let all_known = names_are_known(&config, &estate).await;
         estate.close().await;
-        if estate.statuses().iter().all(|status| status.seen().state == State::Up) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if all_up && all_known { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+}
+
+/// Tells of names in what callers may see that are nobody's: such a caller sees nothing, and nothing says why.
+async fn names_are_known(config: &Config, estate: &Estate) -> bool {
+    let mut all_known = true;
+    for caller in &config.auth.callers {
+        let (unknown, failures) = estate.unknown_names(&http::principal(caller, &config.auth.roles)).await;
+        for name in unknown {
+            all_known = false;
+            say(format!("caller {:?}: no company or server, or more than one, is named {name:?}; write its uid", caller.name));
+        }
+        if !failures.is_empty() {
+            all_known = false;
+            say(format!("caller {:?}: what it may see can't be told while a console can't be read", caller.name));
+        }
+    }
+    all_known
 }
 
 fn kind(kind: Kind) -> &'static str {

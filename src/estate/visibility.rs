@@ -148,8 +148,7 @@ impl Sight {
         match self {
             Sight::All => View::whole(snapshot),
             Sight::Within(limits) => {
-                let problem = limits.problem.clone().filter(|_| T::NEEDS != Needs::Nothing);
-                let limits = limits.clone();
+                let (problem, limits) = (limits.problem.clone(), limits.clone());
                 View::part(snapshot, Arc::new(move |_, row| row.is_within(&limits)), problem)
             }
         }
@@ -232,6 +231,27 @@ impl Console {
         ];
         let problem = problem.into_iter().flatten().next().cloned();
         Ok(Limits { grants, servers, jobs, problem })
+    }
+}
+
+impl Console {
+    /// The names in a principal's grants that are nobody's here, or of several.
+    pub(super) async fn unknown_names(&self, principal: &Principal) -> Result<Vec<Box<str>>, Failure> {
+        let grants = || principal.grants.iter().filter(|grant| grant.allows_upstream(self.name()));
+        let (companies, servers) = tokio::join!(self.organization_snapshot(), self.server_snapshot());
+        let (companies, servers) = (companies?, servers?);
+        let companies = names(companies.rows().iter().map(|row| (row.name.as_str(), row.instance_uid)));
+        let servers = names(servers.rows().iter().map(|row| (row.name.as_str(), row.instance_uid)));
+        let of_companies = grants().flat_map(|grant| grant.companies.iter().flatten()).filter_map(|named| unknown(named, &companies));
+        let of_servers = grants().flat_map(|grant| grant.servers.iter().flatten()).filter_map(|named| unknown(named, &servers));
+        Ok(of_companies.chain(of_servers).collect())
+    }
+}
+
+fn unknown<U: Copy>(named: &Named<U>, by_name: &HashMap<String, Option<U>>) -> Option<Box<str>> {
+    match named {
+        Named::Name(name) if by_name.get(&**name).copied().flatten().is_none() => Some(name.clone()),
+        _ => None,
     }
 }
 

@@ -8,7 +8,7 @@ mod token;
 
 use super::execute::Rejection;
 use crate::{
-    config::{Config, Hide, Sees},
+    config::{Caller, Config, Hide, Role, Sees},
     estate::{Estate, Grant, Hidden, Named, Passed, Principal},
     graph::error::code,
     upstream::settings::Kind,
@@ -115,15 +115,7 @@ impl Doorkeeper {
     pub fn new(config: &Config) -> Result<Self, String> {
         let (mut keys, mut certificates) = (HashMap::new(), HashMap::new());
         for caller in &config.auth.callers {
-            let roles = config.auth.roles.iter().filter(|role| caller.roles.contains(&role.name));
-            let grants = roles.clone().map(|role| &role.sees).chain(&caller.sees).map(grant).collect();
-            let hides = roles.map(|role| role.hide).chain([caller.hide]);
-            let principal = Arc::new(Principal {
-                name: caller.name.as_str().into(),
-                roles: caller.roles.iter().map(|role| role.as_str().into()).collect(),
-                grants,
-                hidden: hidden(hides),
-            });
+            let principal = Arc::new(principal(caller, &config.auth.roles));
             keys.extend(caller.keys.iter().map(|key| (*key, principal.clone())));
             certificates.extend(caller.certificates.iter().map(|certificate| (*certificate, principal.clone())));
         }
@@ -174,6 +166,17 @@ pub(super) fn unauthenticated(message: &str) -> Rejection {
 
 pub(super) fn forbidden(message: &str) -> Rejection {
     Rejection { code: code::FORBIDDEN, ..Rejection::unreadable(StatusCode::FORBIDDEN, message) }
+}
+
+/// A caller of the settings.
+pub fn principal(caller: &Caller, roles: &[Role]) -> Principal {
+    let roles = roles.iter().filter(|role| caller.roles.contains(&role.name));
+    Principal {
+        name: caller.name.as_str().into(),
+        roles: caller.roles.iter().map(|role| role.as_str().into()).collect(),
+        grants: roles.clone().map(|role| &role.sees).chain(&caller.sees).map(grant).collect(),
+        hidden: hidden(roles.map(|role| role.hide).chain([caller.hide])),
+    }
 }
 
 fn grant(sees: &Sees) -> Grant {

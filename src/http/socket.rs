@@ -241,7 +241,10 @@ impl Connection {
                 for (name, value) in payload.as_ref().map(auth::headers_in).unwrap_or_default().drain() {
                     name.and_then(|name| self.headers.insert(name, value));
                 }
-                let principal = self.identify().await.map_err(|_| Close(4403, "Forbidden"))?;
+                let principal = self.identify().await.map_err(|rejection| match rejection.retry_after {
+                    Some(_) => Close(close_code::AGAIN, "Try again later"),
+                    None => Close(4403, "Forbidden"),
+                })?;
                 let most = self.gateway.limits.sockets_per_caller;
                 let place = self.gateway.sockets.take(&principal.name, most);
                 self.place = Some(place.ok_or(Close(4429, "Too many connections (limits.sockets_per_caller)"))?);

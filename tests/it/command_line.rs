@@ -73,6 +73,18 @@ async fn check_prints_a_table_and_fails_when_an_upstream_does_not_let_us_in() {
     assert_eq!(output.status.code(), Some(0), "{table}{}", text(&output.stderr));
     assert!(table.contains("NAME  KIND") && table.contains("msp") && table.contains("9.1.0.30713"), "{table}");
 
+    // a caller whose company was misspelt would see nothing, and nothing would say why
+    let callers = format!(
+        "{}\n[[auth.caller]]\nname = \"portal\"\nkey_sha256 = [\"{}\"]\ncompanies = [\"Porto Clinic 002\", \"Port Clinic\"]\n",
+        content("RIGHT"),
+        sha256("k")
+    );
+    let misspelt = File::new("misspelt", &callers);
+    let output = tokio::task::spawn_blocking(move || run(&["check", "--config", misspelt.path()], &variables)).await.unwrap();
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("caller \"portal\"") && told.contains("port clinic") && !told.contains("porto clinic"), "{told}");
+
     let bad = File::new("bad", &content("WRONG"));
     let output = tokio::task::spawn_blocking(move || run(&["check", "--config", bad.path()], &variables)).await.unwrap();
     let told = format!("{}{}", text(&output.stdout), text(&output.stderr));

@@ -276,6 +276,24 @@ async fn what_a_caller_may_not_see_does_not_exist_for_it() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_needed_to_decide_and_can_not_be_read_is_no_proof_of_nothing() {
+    let estate = veeam_graph::simulator::generate::generate(Default::default(), 1, crate::world::now());
+    let one = Sees { companies: Some(vec![estate.companies[2].name.clone()]), ..Sees::default() };
+    for kind in [FaultKind::ShortPage, FaultKind::Status { status: 503, retry_after: None, retry_after_in_body: None, location: None }] {
+        for list in ["organizations", "infrastructure/backupServers/jobs?"] {
+            let callers = vec![crate::access::caller("one", &["key"], one.clone())];
+            let world = World::start(Setup { auth: Access { callers, ..Access::default() }, ..Setup::default() }).await;
+            world.simulator.faults.add([Fault { path: format!("/api/v3/{list}*"), times: None, kind: kind.clone() }]);
+            let answer = world.ask_as("key", "{ jobs { complete totalCount } agentJobObjects { complete totalCount } }").await;
+            for connection in ["jobs", "agentJobObjects"] {
+                assert_eq!(answer["data"][connection], json!({"complete": false, "totalCount": null}), "{kind:?} of {list}: {answer}");
+            }
+            assert!(!crate::world::codes(&answer).is_empty());
+        }
+    }
+}
+
 #[test]
 fn the_rule_itself_tells_rows_apart() {
     let estate = veeam_graph::simulator::generate::generate(Default::default(), 1, crate::world::now());
