@@ -4,11 +4,6 @@
 //! nulls the whole parent for the second. A connection is never null: a list that could not be read is a connection
 //! with `complete: false`, beside an error with the connection's path.
 
-pub mod error;
-pub mod id;
-pub mod scalars;
-mod sensitive;
-
 mod agent_job;
 mod agent_job_object;
 mod agent_session;
@@ -16,25 +11,40 @@ mod backup_agent;
 mod backup_agent_job;
 mod backup_copy_job;
 mod backup_server;
+mod cdp_replication_job;
 mod company;
 mod connection;
+pub mod error;
+mod file_copy_job;
+mod file_share_backup_job;
+mod file_share_copy_job;
 mod fleet;
 mod fleet_health;
 mod health;
+pub mod id;
 mod interface;
 mod job;
 mod job_filter;
+mod job_kind;
 mod linked_job;
 mod node;
+mod object_storage_backup_job;
+mod object_storage_copy_job;
 mod origin;
 mod other_job;
 mod page;
 mod query;
+mod replication_job;
 mod repository;
+pub mod scalars;
+mod sensitive;
+mod simple_backup_copy_job;
 mod tape_coverage;
 mod tape_job;
 mod upstream;
 mod validation;
+mod vm_backup_job;
+mod vm_copy_job;
 
 use crate::{
     estate::{Failure, ListedRow, RowRef, console::Rows},

@@ -50,6 +50,12 @@ macro_rules! registry {
             }
         }
 
+        impl From<$name> for Uuid {
+            fn from(uid: $name) -> Self {
+                uid.0
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 self.0.as_hyphenated().fmt(f)

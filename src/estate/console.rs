@@ -25,6 +25,7 @@ use crate::{
         computer_backup::ComputerBackup,
         enterprise_manager::ManagedBackupServer,
         job::Job,
+        job_detail::{DetailKind, JobDetail},
         linked_job::{LinkFamily, LinkedJob},
         linked_repository::LinkedRepository,
         organization::Organization,
@@ -72,6 +73,8 @@ pub struct Console {
     agent_jobs: Resource<ServerUid, AgentJob, sources::AgentJobs>,
     objects: Resource<JobUid, AgentJobObject, sources::AgentObjects>,
     copy_jobs: Resource<JobScope, BackupCopyJob, sources::CopyJobs>,
+    /// In the order of `DetailKind::ALL`.
+    job_details: Vec<Resource<ServerUid, JobDetail, sources::JobDetails>>,
     tape_links: LinkLists<sources::TapeLinks>,
     copy_links: LinkLists<sources::CopyLinks>,
     pub(super) tape_repositories: Resource<Infallible, LinkedRepository, sources::TapeRepositories>,
@@ -98,6 +101,10 @@ impl Console {
             agent_jobs: resource!(AgentJobs, jobs),
             objects: resource!(AgentObjects, agent_objects),
             copy_jobs: resource!(CopyJobs, copy_jobs),
+            job_details: DetailKind::ALL
+                .into_iter()
+                .map(|kind| Resource::new(sources::JobDetails(vspc.clone(), kind), &status, clock, fresh(ages.copy_jobs)))
+                .collect(),
             tape_links: LinkLists::new(resource!(TapeLinks, links)),
             copy_links: LinkLists::new(resource!(CopyLinks, links)),
             tape_repositories: resource!(TapeRepositories, links),

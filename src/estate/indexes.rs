@@ -9,7 +9,8 @@ use crate::{
         vspc::{
             agent_job::AgentJob, agent_job_object::AgentJobObject, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
             backup_server::BackupServer, computer_backup::ComputerBackup, enterprise_manager::ManagedBackupServer, job::Job,
-            linked_job::LinkedJob, linked_repository::LinkedRepository, organization::Organization, repository::Repository,
+            job_detail::JobDetail, linked_job::LinkedJob, linked_repository::LinkedRepository, organization::Organization,
+            repository::Repository,
         },
     },
 };
@@ -48,6 +49,10 @@ indexes! {
         company: CompanyUid = |row| company_of(row),
     }
     AgentJob => AgentJobIndex {
+        key: (ServerUid, JobUid) = |row| row.server().map(|server| (server, row.instance_uid)),
+        unique: UniqueJobUid = |row| row.unique_uid,
+    }
+    JobDetail => JobDetailIndex {
         key: (ServerUid, JobUid) = |row| row.server().map(|server| (server, row.instance_uid)),
         unique: UniqueJobUid = |row| row.unique_uid,
     }

@@ -17,7 +17,7 @@ use crate::{
     uid::{CompanyUid, JobUid, ServerUid, UniqueJobUid},
     upstream::vspc::{
         agent_job::AgentJob, agent_job_object::AgentJobObject, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
-        backup_server::BackupServer, job::Job, organization::Organization, repository::Repository,
+        backup_server::BackupServer, job::Job, job_detail::JobDetail, organization::Organization, repository::Repository,
     },
 };
 use std::{
@@ -321,6 +321,13 @@ impl Owned for AgentJob {
 }
 
 impl Owned for BackupCopyJob {
+    const NEEDS: Needs = Needs::Jobs;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover_job(self.server(), self.instance_uid, self.unique_uid)
+    }
+}
+
+impl Owned for JobDetail {
     const NEEDS: Needs = Needs::Jobs;
     fn is_within(&self, limits: &Limits) -> bool {
         limits.cover_job(self.server(), self.instance_uid, self.unique_uid)

@@ -2,8 +2,11 @@
 
 use super::{
     agent_job::AgentJob, agent_job_object::AgentJobObject, agent_session::AgentSession, backup_agent::BackupAgent,
-    backup_agent_job::BackupAgentJob, backup_copy_job::BackupCopyJob, backup_server::BackupServer, company::Company, id::Key,
-    interface::interface, job::Job, loaders, nullable, other_job::OtherJob, repository::Repository, tape_job::TapeJob, upstream::Upstream,
+    backup_agent_job::BackupAgentJob, backup_copy_job::BackupCopyJob, backup_server::BackupServer, cdp_replication_job::CdpReplicationJob,
+    company::Company, file_copy_job::FileCopyJob, file_share_backup_job::FileShareBackupJob, file_share_copy_job::FileShareCopyJob,
+    id::Key, interface::interface, job::Job, loaders, nullable, object_storage_backup_job::ObjectStorageBackupJob,
+    object_storage_copy_job::ObjectStorageCopyJob, other_job::OtherJob, replication_job::ReplicationJob, repository::Repository,
+    simple_backup_copy_job::SimpleBackupCopyJob, tape_job::TapeJob, upstream::Upstream, vm_backup_job::VmBackupJob, vm_copy_job::VmCopyJob,
 };
 use crate::loaders::{
     agent_job::AgentJobOf, backup_agent::BackupAgentOf, company::CompanyOf, job::JobOf, repository::RepositoryOf, server::ServerOf,
@@ -28,6 +31,16 @@ interface! {
     AgentJob(AgentJob),
     BackupCopyJob(BackupCopyJob),
     TapeJob(TapeJob),
+    VmBackupJob(VmBackupJob),
+    ReplicationJob(ReplicationJob),
+    CdpReplicationJob(CdpReplicationJob),
+    SimpleBackupCopyJob(SimpleBackupCopyJob),
+    VmCopyJob(VmCopyJob),
+    FileCopyJob(FileCopyJob),
+    FileShareBackupJob(FileShareBackupJob),
+    FileShareCopyJob(FileShareCopyJob),
+    ObjectStorageBackupJob(ObjectStorageBackupJob),
+    ObjectStorageCopyJob(ObjectStorageCopyJob),
     OtherJob(OtherJob),
     AgentJobObject(AgentJobObject),
     AgentSession(AgentSession),
@@ -45,6 +58,16 @@ impl From<Job> for Node {
             Job::AgentJob(job) => job.into(),
             Job::BackupCopyJob(job) => job.into(),
             Job::TapeJob(job) => job.into(),
+            Job::VmBackupJob(job) => job.into(),
+            Job::ReplicationJob(job) => job.into(),
+            Job::CdpReplicationJob(job) => job.into(),
+            Job::SimpleBackupCopyJob(job) => job.into(),
+            Job::VmCopyJob(job) => job.into(),
+            Job::FileCopyJob(job) => job.into(),
+            Job::FileShareBackupJob(job) => job.into(),
+            Job::FileShareCopyJob(job) => job.into(),
+            Job::ObjectStorageBackupJob(job) => job.into(),
+            Job::ObjectStorageCopyJob(job) => job.into(),
             Job::OtherJob(job) => job.into(),
         }
     }

@@ -3,9 +3,11 @@
 use super::{
     connection::connection,
     job::JobFields,
+    job_kind::{detail, uuid},
     linked_job::{LinkedJob, LinkedJobConnection, link_page},
     loaders,
     page::PageArgs,
+    scalars::UUID,
 };
 use crate::{
     loaders::{job::JobRow, link::LinksOfJob},
@@ -37,6 +39,17 @@ impl TapeJobFields {
     /// Whether the job waits for a tape to be inserted or freed, which can last for days.
     async fn waiting_for_tape(&self) -> bool {
         self.0.0.status.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("WaitingTape"))
+    }
+
+    /// The id of the media pool for full backups; null when not known. Source:
+    /// `GET /infrastructure/backupServers/jobs/backupTapeJobs`, or `…/fileTapeJobs`.
+    async fn full_media_pool_uid(&self, ctx: &Context<'_>) -> Option<Result<UUID>> {
+        detail(ctx, &self.0, |row| uuid(row.full_media_pool_uid)).await
+    }
+
+    /// The id of the media pool for incremental backups; null when not known.
+    async fn incremental_media_pool_uid(&self, ctx: &Context<'_>) -> Option<Result<UUID>> {
+        detail(ctx, &self.0, |row| uuid(row.incremental_media_pool_uid)).await
     }
 
     /// The jobs that this tape job reads. Source:

@@ -7,7 +7,7 @@ use crate::{
         console::{Answers, Console},
     },
     uid::{JobUid, ServerUid},
-    upstream::vspc::{agent_job::AgentJob, backup_copy_job::BackupCopyJob, job::Job},
+    upstream::vspc::{agent_job::AgentJob, backup_copy_job::BackupCopyJob, job::Job, job_detail::JobDetail},
 };
 use async_graphql::dataloader::Loader;
 use futures_util::{FutureExt, future::BoxFuture};
@@ -53,6 +53,21 @@ pub struct AgentDetailOf(pub JobRow);
 /// What has this backup copy job beside what every job has?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CopyDetailOf(pub JobRow);
+
+/// What has this job beside what every job has, as one of its kind?
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KindDetailOf(pub JobRow);
+
+impl Loader<KindDetailOf> for Batch {
+    type Value = Result<Option<RowRef<JobDetail>>, Failure>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[KindDetailOf]) -> Result<HashMap<KindDetailOf, Self::Value>, Infallible> {
+        let jobs = keys.iter().map(|key| &key.0);
+        let answers = self.about_jobs(jobs, |console, caller, jobs| console.kind_details(caller, jobs).boxed()).await;
+        Ok(answers.into_iter().map(|(job, answer)| (KindDetailOf(job), answer)).collect())
+    }
+}
 
 impl Loader<JobOf> for Batch {
     type Value = Result<Option<RowRef<Job>>, Failure>;

@@ -1,5 +1,7 @@
 //! The estate in the words of Service Provider Console, REST v3.
 
+pub mod kinds;
+
 use super::estate::{CopyDetail, Estate, Job, Link, Machine, Server};
 use jiff::{Timestamp, tz::Offset};
 use serde_json::{Value, json};
@@ -120,6 +122,10 @@ fn jobs(estate: &Estate, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) -
                 .map(|(job, repository)| linked_repository(estate, *job, *repository))
                 .collect(),
         ),
+        [list] if kinds::word_of(list).is_some() => {
+            let is_of_kind = |job: &&Job| kinds::word_of(list).is_some_and(|word| job.kind.eq_ignore_ascii_case(word));
+            Found::List(here().filter(is_of_kind).map(|row| kind_detail(estate, row, expand)).collect())
+        }
         [one] => match uid(one) {
             // ids repeat: the first server's wins
             Some(uid) => here().find(|job| job.uid == uid).map_or(Found::Missing, |row| Found::One(job(estate, row))),
@@ -238,6 +244,14 @@ fn copy(estate: &Estate, row: &CopyDetail, expand: bool) -> Value {
         "yearlyRestorePointsToKeep": 0, "retentionPolicyType": row.retention, "isRpoOptionsEnabled": row.has_rpo,
         "rpoOptionsValue": row.rpo, "rpoOptionsUnit": row.rpo_unit, "_embedded": {"backupServerJob": parent},
     });
+    unique(&estate.servers[row.server], row.unique_uid, &mut value, "uniqueUid");
+    value
+}
+
+fn kind_detail(estate: &Estate, row: &Job, expand: bool) -> Value {
+    let mut value = kinds::members(row);
+    value["instanceUid"] = json!(row.uid);
+    value["_embedded"] = json!({"backupServerJob": expand.then(|| job(estate, row))});
     unique(&estate.servers[row.server], row.unique_uid, &mut value, "uniqueUid");
     value
 }

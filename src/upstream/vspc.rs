@@ -11,6 +11,7 @@ pub mod backup_server;
 pub mod computer_backup;
 pub mod enterprise_manager;
 pub mod job;
+pub mod job_detail;
 pub mod linked_job;
 pub mod linked_repository;
 pub mod organization;

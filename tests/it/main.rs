@@ -12,6 +12,7 @@ mod examples;
 mod freshness;
 mod hostile;
 mod isolation;
+mod kinds;
 mod lists;
 mod own_tls;
 mod readme;

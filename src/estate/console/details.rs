@@ -8,8 +8,15 @@ use crate::{
         visibility::{Owned, Sight},
     },
     uid::{JobUid, ServerUid},
-    upstream::vspc::{agent_job::AgentJob, agent_job_object::AgentJobObject, backup_copy_job::BackupCopyJob, job::Job},
+    upstream::vspc::{
+        agent_job::AgentJob,
+        agent_job_object::AgentJobObject,
+        backup_copy_job::BackupCopyJob,
+        job::Job,
+        job_detail::{DetailKind, JobDetail},
+    },
 };
+use futures_util::future::join_all;
 use std::{collections::HashSet, sync::Arc};
 
 impl Console {
@@ -28,6 +35,30 @@ impl Console {
                 one(view, places)
             },
         )
+    }
+
+    /// What jobs of a kind with a list of its own have beside what every job has. Kinds without one have nothing.
+    pub async fn kind_details(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Option<RowRef<JobDetail>>> {
+        let sight = self.sight::<JobDetail>(caller).await;
+        let of_kind =
+            |kind| jobs.iter().filter(move |job| DetailKind::of(job.r#type.as_deref()) == Some(kind)).cloned().collect::<Vec<_>>();
+        let asked = DetailKind::ALL.into_iter().map(of_kind).zip(&self.job_details).filter(|(jobs, _)| !jobs.is_empty());
+        let reads = asked.map(async |(jobs, resource)| {
+            let servers: HashSet<_> = jobs.iter().map(|job| job.backup_server_uid).collect();
+            let read = resource.gather(&servers.into_iter().collect::<Vec<_>>()).await;
+            per_job(
+                &jobs,
+                sight.clone(),
+                |job| read.get(&job.backup_server_uid).cloned(),
+                |view, job| {
+                    let index = view.index();
+                    let by_unique = job.unique_uid.map_or(&[][..], |unique| index.unique.of(&unique));
+                    let places = if by_unique.is_empty() { index.key.of(&(job.backup_server_uid, job.instance_uid)) } else { by_unique };
+                    one(view, places)
+                },
+            )
+        });
+        join_all(reads).await.into_iter().flatten().collect()
     }
 
     /// What backup copy jobs have beside what every job has. One job is asked for by its own path.

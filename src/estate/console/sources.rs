@@ -16,6 +16,7 @@ use crate::{
             computer_backup::ComputerBackup,
             enterprise_manager::ManagedBackupServer,
             job::Job,
+            job_detail::{DetailKind, JobDetail},
             linked_job::{LinkFamily, LinkedJob},
             linked_repository::LinkedRepository,
             organization::Organization,
@@ -130,6 +131,22 @@ sources! {
     Organizations: Organization {
         wide: |vspc| vspc.organizations(),
         narrow: |_vspc, key: Infallible| match *key {}
+    }
+}
+
+/// What only one kind of job has.
+#[derive(Debug)]
+pub(in crate::estate) struct JobDetails(pub Arc<Vspc>, pub DetailKind);
+
+impl Source<ServerUid, JobDetail> for JobDetails {
+    fn open(&self) -> BoxFuture<'_, Result<Opened<JobDetail>, Error>> {
+        opened(self.0.job_details(self.1))
+    }
+    fn finish(&self, first: Opened<JobDetail>) -> BoxFuture<'_, Result<Listing<JobDetail>, Error>> {
+        finished(self.0.job_details(self.1), first)
+    }
+    fn narrow<'a>(&'a self, server: &'a ServerUid) -> BoxFuture<'a, Result<Listing<JobDetail>, Error>> {
+        async move { self.0.job_details_of_server(self.1, *server).read().await }.boxed()
     }
 }
 

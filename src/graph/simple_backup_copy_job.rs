@@ -1,0 +1,25 @@
+//! `SimpleBackupCopyJob`: a backup copy job of the older, periodic kind.
+
+use super::{
+    job_kind::{job_kind, owned, seconds, uuid},
+    scalars::{Long, UUID},
+};
+
+job_kind! {
+    /// A backup copy job of the older, periodic kind. Source: the job list, and `GET
+    /// /infrastructure/backupServers/jobs/simpleBackupCopyJobs` for what only these jobs have.
+    SimpleBackupCopyJob, SimpleBackupCopyJobFields {
+        /// The id of the repository that copies are written to.
+        target_repository_uid: UUID = |row| uuid(row.target_repository_uid);
+        /// How old copies are dropped, in the upstream's word: `Simple`, `GFS`, `None`; null when not known.
+        retention_policy_type: String = |row| owned(&row.retention_policy_type);
+        /// Whether the job warns when no copy is made within the wished-for interval (RPO); null when not known.
+        is_rpo_options_enabled: bool = |row| row.is_rpo_options_enabled;
+        /// That interval in seconds (a month as 30 days, a year as 365); null when not known.
+        rpo_seconds: Long = |row| seconds(row.rpo_options_value, row.rpo_options_unit.as_deref());
+        /// The id of the WAN accelerator at the source; null for none.
+        source_wan_accelerator_uid: UUID = |row| uuid(row.source_wan_accelerator_uid);
+        /// The id of the WAN accelerator at the target; null for none.
+        target_wan_accelerator_uid: UUID = |row| uuid(row.target_wan_accelerator_uid);
+    }
+}

@@ -1,0 +1,15 @@
+//! `VmCopyJob`: a job that copies the files of virtual machines.
+
+use super::{
+    job_kind::{job_kind, uuid},
+    scalars::UUID,
+};
+
+job_kind! {
+    /// A job that copies the files of virtual machines. Source: the job list, and `GET
+    /// /infrastructure/backupServers/jobs/vmCopyJobs` for what only these jobs have.
+    VmCopyJob, VmCopyJobFields {
+        /// The id of the repository that copies are written to; null when not known.
+        target_repository_uid: UUID = |row| uuid(row.target_repository_uid);
+    }
+}
