@@ -156,7 +156,7 @@ pub(super) async fn execute(gateway: &Gateway, asker: &Asker, parameters: Parame
         errors,
         outcome = said,
         duration_ms = started.elapsed().as_millis() as u64,
-        "request"
+        "a request came to its end"
     );
     outcome
 }
