@@ -296,6 +296,23 @@ async fn a_list_that_is_needed_to_decide_and_can_not_be_read_is_no_proof_of_noth
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_two_companies_have_is_nobodys() {
+    let estate = veeam_graph::simulator::generate::generate(Default::default(), 1, crate::world::now());
+    let one = &estate.companies[2];
+    let sees = |company: String| Sees { companies: Some(vec![company]), ..Sees::default() };
+    let callers = vec![
+        crate::access::caller("name", &["name"], sees(one.name.clone())),
+        crate::access::caller("uid", &["uid"], sees(one.uid.to_string())),
+    ];
+    let auth = Access { callers, ..Access::default() };
+    let twice = |estate: &mut Estate| estate.companies[3].name = estate.companies[2].name.to_uppercase();
+    let world = World::start(Setup { auth, change: twice, ..Setup::default() }).await;
+    let query = "{ companies { nodes { uid } } }";
+    assert_eq!(world.ask_as("name", query).await["data"]["companies"]["nodes"], json!([]));
+    assert_eq!(world.ask_as("uid", query).await["data"]["companies"]["nodes"], json!([{"uid": one.uid.to_string()}]));
+}
+
 #[test]
 fn the_rule_itself_tells_rows_apart() {
     let estate = veeam_graph::simulator::generate::generate(Default::default(), 1, crate::world::now());
