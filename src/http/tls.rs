@@ -73,23 +73,31 @@ async fn watch(settings: ServerTls, provider: Arc<CryptoProvider>, current: std:
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
         let Some(current) = current.upgrade() else { return };
-        let now = stamps(&settings);
-        if now == seen {
-            continue;
-        }
-        // a chain and a key are written one after the other: a pair that does not fit yet is looked at again
-        match read_key(&settings, &provider) {
-            Ok(key) => {
-                *current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
-                seen = now;
-                tracing::info!(certificate = %settings.certificate_file.display(), "a new certificate is in use");
-            }
-            Err(reason) => tracing::warn!(reason, "the new certificate can't be used; the one before stays in use"),
-        }
+        look(&settings, &provider, &current, &mut seen);
     }
 }
 
-fn stamps(settings: &ServerTls) -> [Option<(std::time::SystemTime, u64)>; 2] {
+/// One look at the files.
+fn look(settings: &ServerTls, provider: &CryptoProvider, current: &Current, seen: &mut Stamps) {
+    let now = stamps(settings);
+    if now == *seen {
+        return;
+    }
+    // a chain and a key are written one after the other: a pair that does not fit yet is looked at again
+    match read_key(settings, provider) {
+        Ok(key) => {
+            *current.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
+            *seen = now;
+            tracing::info!(certificate = %settings.certificate_file.display(), "a new certificate is in use");
+        }
+        Err(reason) => tracing::warn!(reason, "the new certificate can't be used; the one before stays in use"),
+    }
+}
+
+/// When each file was written, and how long it is.
+type Stamps = [Option<(std::time::SystemTime, u64)>; 2];
+
+fn stamps(settings: &ServerTls) -> Stamps {
     [&settings.certificate_file, &settings.key_file].map(|path| {
         let about = std::fs::metadata(path).ok()?;
         Some((about.modified().ok()?, about.len()))
@@ -107,4 +115,36 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String
     let told = |error: rustls_pki_types::pem::Error| format!("{}: {error}", path.display());
     let certificates: Vec<_> = CertificateDer::pem_file_iter(path).map_err(told)?.collect::<Result<_, _>>().map_err(told)?;
     if certificates.is_empty() { Err(format!("{}: there is no certificate in it", path.display())) } else { Ok(certificates) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair};
+
+    #[test]
+    fn a_pair_that_does_not_fit_changes_nothing_until_it_fits() {
+        let folder = std::env::temp_dir().join(format!("veeam-graph-look-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let settings = ServerTls { certificate_file: folder.join("chain.pem"), key_file: folder.join("key.pem"), client_ca_file: None };
+        let pair = || {
+            let key = KeyPair::generate().unwrap();
+            (CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap(), key)
+        };
+        let ((first, first_key), (second, second_key)) = (pair(), pair());
+        std::fs::write(&settings.certificate_file, first.pem()).unwrap();
+        std::fs::write(&settings.key_file, first_key.serialize_pem()).unwrap();
+        let current = Current(RwLock::new(Arc::new(read_key(&settings, &provider()).unwrap())));
+        let in_use = || current.0.read().unwrap().cert[0].clone();
+        let mut seen: Stamps = [None, None];
+        for (chain, expected) in [("no certificate at all\n".to_owned(), &first), (second.pem(), &first)] {
+            std::fs::write(&settings.certificate_file, chain).unwrap();
+            look(&settings, &provider(), &current, &mut seen);
+            assert_eq!(&in_use(), expected.der());
+        }
+        std::fs::write(&settings.key_file, second_key.serialize_pem()).unwrap();
+        look(&settings, &provider(), &current, &mut seen);
+        assert_eq!(&in_use(), second.der());
+        std::fs::remove_dir_all(folder).unwrap();
+    }
 }

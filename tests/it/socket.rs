@@ -6,7 +6,6 @@ use crate::{
 };
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     WebSocketStream, client_async,
@@ -221,7 +220,7 @@ async fn a_gateway_that_stops_lets_operations_end_and_says_goodbye() {
     busy.say(subscribe("1", "{ companies { totalCount } }")).await;
     // once the read is under way
     while !world.requests().iter().any(|request| request.contains("organizations")) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::task::yield_now().await;
     }
     let stopping = tokio::spawn(world.stop());
     assert_eq!(idle.hear().await, Err(1001));

@@ -4,10 +4,10 @@ use super::{Answers, Console, Rows, one, sources::JobScope};
 use crate::{
     estate::{
         Caller, Failure, RowRef, View,
-        snapshot::Snapshot,
+        snapshot::{Places, Snapshot},
         visibility::{Owned, Sight},
     },
-    uid::{JobUid, ServerUid},
+    uid::{JobUid, ServerUid, UniqueJobUid},
     upstream::vspc::{
         agent_job::AgentJob,
         agent_job_object::AgentJobObject,
@@ -28,12 +28,7 @@ impl Console {
             jobs,
             self.sight::<AgentJob>(caller).await,
             |job| read.get(&job.backup_server_uid).cloned(),
-            |view, job| {
-                let index = view.index();
-                let by_unique = job.unique_uid.map_or(&[][..], |unique| index.unique.of(&unique));
-                let places = if by_unique.is_empty() { index.key.of(&(job.backup_server_uid, job.instance_uid)) } else { by_unique };
-                one(view, places)
-            },
+            |view, job| one(view, places(job, &view.index().unique, &view.index().key)),
         )
     }
 
@@ -50,12 +45,7 @@ impl Console {
                 &jobs,
                 sight.clone(),
                 |job| read.get(&job.backup_server_uid).cloned(),
-                |view, job| {
-                    let index = view.index();
-                    let by_unique = job.unique_uid.map_or(&[][..], |unique| index.unique.of(&unique));
-                    let places = if by_unique.is_empty() { index.key.of(&(job.backup_server_uid, job.instance_uid)) } else { by_unique };
-                    one(view, places)
-                },
+                |view, job| one(view, places(job, &view.index().unique, &view.index().key)),
             )
         });
         join_all(reads).await.into_iter().flatten().collect()
@@ -85,12 +75,7 @@ impl Console {
             jobs,
             self.sight::<BackupCopyJob>(caller).await,
             |job| read.get(&scope(job)).cloned(),
-            |view, job| {
-                let index = view.index();
-                let by_unique = job.unique_uid.map_or(&[][..], |unique| index.unique.of(&unique));
-                let places = if by_unique.is_empty() { index.key.of(&(job.backup_server_uid, job.instance_uid)) } else { by_unique };
-                one(view, places)
-            },
+            |view, job| one(view, places(job, &view.index().unique, &view.index().key)),
         )
     }
 
@@ -121,6 +106,12 @@ impl Console {
             },
         )
     }
+}
+
+/// Where a job's row is: by the console's own id, else by its server and its id there.
+fn places<'i>(job: &Job, unique: &'i Places<UniqueJobUid>, key: &'i Places<(ServerUid, JobUid)>) -> &'i [u32] {
+    let by_unique = job.unique_uid.map_or(&[][..], |uid| unique.of(&uid));
+    if by_unique.is_empty() { key.of(&(job.backup_server_uid, job.instance_uid)) } else { by_unique }
 }
 
 /// The same for questions about jobs, which are asked with the job in hand.
