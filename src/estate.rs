@@ -13,6 +13,7 @@ pub mod door;
 pub mod history;
 pub mod links;
 pub mod principal;
+pub mod reads;
 pub mod rows;
 pub mod sessions;
 pub mod status;
@@ -42,6 +43,7 @@ use door::Door;
 pub use door::Passed;
 pub use indexes::company_of;
 pub use principal::{Grant, Hidden, Named, Principal};
+pub use reads::Sources;
 pub use rows::RowRef;
 pub use snapshot::Listed as ListedRow;
 pub use status::{State, Status};
@@ -200,6 +202,7 @@ impl Estate {
 
     /// The present instant, by the gateway's clock.
     pub fn now(&self) -> jiff::Timestamp {
+        reads::clock();
         self.clock.now()
     }
 

@@ -1,5 +1,6 @@
 //! Our door: routes, limits, who the caller is, what a person sees in a browser, health and metrics.
 
+mod answers;
 mod auth;
 mod documents;
 mod execute;
@@ -19,6 +20,7 @@ pub use explorer::HAS_GRAPHIQL;
 pub use serve::serve;
 
 use self::{
+    answers::Answers,
     auth::{Doorkeeper, Peer, Shown},
     documents::Documents,
     execute::Rejection,
@@ -54,6 +56,7 @@ use uuid::Uuid;
 pub struct Gateway {
     schema: Schema,
     documents: Arc<Documents>,
+    answers: Arc<Answers>,
     estate: Arc<Estate>,
     server: Arc<Server>,
     limits: Arc<Limits>,
@@ -82,6 +85,7 @@ impl Gateway {
         Ok(Self {
             schema,
             documents: Arc::new(Documents::new()?),
+            answers: Arc::new(Answers::new(config.limits.kept_answers_bytes)),
             estate,
             server: Arc::new(config.server.clone()),
             limits: Arc::new(config.limits.clone()),

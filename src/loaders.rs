@@ -109,7 +109,7 @@ impl Loaders {
             })
             .await
         };
-        self.caller.meter.measure(both).await
+        self.caller.meter.measure(self.caller.reads.record(both)).await
     }
 
     /// The answer to one question; `absent` where nobody could be asked.

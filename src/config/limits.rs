@@ -34,6 +34,8 @@ pub struct Limits {
     pub answer_fields: u64,
     /// The answer, in bytes.
     pub answer_bytes: usize,
+    /// Answers that are kept to be given again while all that they were made from is current, in bytes; 0 for none.
+    pub kept_answers_bytes: usize,
     /// The whole of one request.
     pub timeout: Duration,
     /// Requests being answered at once; more are turned away.
@@ -73,6 +75,7 @@ impl Default for Limits {
             introspection_cost: 500_000,
             answer_fields: 250_000,
             answer_bytes: 32 << 20,
+            kept_answers_bytes: 32 << 20,
             timeout: Duration::from_secs(120),
             concurrent_requests: 10_000,
             connections: 10_000,
@@ -120,6 +123,7 @@ pub(super) fn read(section: Option<Section>, problems: &mut Problems) -> Limits 
         introspection_cost: 10..=1_000_000_000_000,
         answer_fields: 100..=100_000_000,
         answer_bytes: 1_024..=1 << 30,
+        kept_answers_bytes: 0..=1 << 34,
         concurrent_requests: 1..=100_000,
         connections: 1..=1_000_000,
         failed_sign_ins_per_minute: 1..=1_000_000,

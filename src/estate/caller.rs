@@ -1,6 +1,6 @@
 //! One request's asker: who it is, who pays for its upstream calls, and which upstreams there are for it.
 
-use super::{Passed, Principal, UpstreamId, agents::Agents, console::Console, history::History};
+use super::{Passed, Principal, UpstreamId, agents::Agents, console::Console, history::History, reads::Reads};
 use crate::upstream::meter::Meter;
 use std::{fmt, sync::Arc};
 
@@ -11,6 +11,8 @@ pub struct Caller {
     pub principal: Arc<Principal>,
     /// What the request cost so far.
     pub meter: Arc<Meter>,
+    /// What it was answered from so far.
+    pub reads: Arc<Reads>,
     reach: Arc<Reach>,
 }
 
@@ -28,7 +30,7 @@ impl Caller {
         // those who bring their own credentials each have a share of their own
         let payer = passed.mark().map_or_else(|| principal.name.clone(), |mark| format!("{} {mark}", principal.name).into());
         let meter = Meter::paid_by(payer);
-        Self { principal, meter: Arc::new(meter), reach: Arc::new(reach) }
+        Self { principal, meter: Arc::new(meter), reads: Arc::default(), reach: Arc::new(reach) }
     }
 
     /// Every Service Provider Console.

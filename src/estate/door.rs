@@ -35,6 +35,11 @@ impl Passed {
         self.0.iter().find(|(name, _)| **name == *upstream).map(|(_, credential)| credential)
     }
 
+    /// Whether nothing was brought.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Tells callers apart who bring different credentials, and tells nothing of these.
     pub fn mark(&self) -> Option<String> {
         let first = self.0.first()?;

@@ -22,7 +22,7 @@ pub struct Principal {
 }
 
 /// A part of the estate. Members that are left out do not limit it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// Names of upstreams in the configuration.
     pub upstreams: Option<Vec<Arc<str>>>,
@@ -42,7 +42,7 @@ pub enum Named<U> {
 }
 
 /// Kinds of fields that a principal may not read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Hidden {
     /// The upstreams' messages about failed runs: they can hold paths, hosts and accounts.
     pub failure_messages: bool,
@@ -78,6 +78,11 @@ impl Principal {
     /// One that sees everything.
     pub fn everything(name: &str) -> Self {
         Self { name: name.into(), roles: Vec::new(), grants: vec![Grant::default()], hidden: Hidden::default() }
+    }
+
+    /// What decides of everything that it is answered: two of whom this is equal are given the same rows and fields.
+    pub fn view(&self) -> (&[Grant], Hidden) {
+        (&self.grants, self.hidden)
     }
 
     /// Whether anything of this upstream exists for it.

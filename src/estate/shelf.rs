@@ -2,7 +2,7 @@
 //! damped and never kept.
 
 use super::{
-    Failure, Status,
+    Failure, Status, reads,
     snapshot::{Listed, Snapshot},
 };
 use crate::{
@@ -67,8 +67,10 @@ where
         F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
     {
         let snapshot = self.kept.get(key).await?;
+        reads::list(snapshot.stamp());
+        snapshot.stamp().use_it();
         if !snapshot.is_fresh() && self.damped.get(key).await.is_none() {
-            drop(self.flight(key, read));
+            drop(self.flight(key, read, None));
         }
         Some(snapshot)
     }
@@ -81,10 +83,15 @@ where
         if let Some(snapshot) = self.peek(key, &read).await {
             return Ok(snapshot);
         }
-        if let Some(failure) = self.damped.get(key).await {
-            return Err(failure);
+        let outcome = match self.damped.get(key).await {
+            Some(failure) => Err(failure),
+            None => self.flight(key, read, None).await,
+        };
+        match &outcome {
+            Ok(snapshot) => reads::list(snapshot.stamp()),
+            Err(_) => reads::for_once(),
         }
-        self.flight(key, read).await
+        outcome
     }
 
     /// Whether a reading is under way.
@@ -94,10 +101,13 @@ where
 
     /// The last reading, for one that builds on it.
     pub async fn last(&self, key: &K) -> Option<Arc<Snapshot<T>>> {
-        self.kept.get(key).await
+        let snapshot = self.kept.get(key).await?;
+        reads::list(snapshot.stamp());
+        Some(snapshot)
     }
 
-    fn flight<F>(self: &Arc<Self>, key: &K, read: impl FnOnce() -> F) -> Flight<T>
+    /// A reading that takes the place of the one given, unless another already did.
+    fn flight<F>(self: &Arc<Self>, key: &K, read: impl FnOnce() -> F, instead_of: Option<u64>) -> Flight<T>
     where
         F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
     {
@@ -108,6 +118,7 @@ where
         // A flight that landed since the caller looked: its reading is kept before it leaves `flights`.
         if let Some(Some(snapshot)) = self.kept.get(key).now_or_never()
             && snapshot.is_fresh()
+            && instead_of != Some(snapshot.generation())
         {
             return async move { Ok(snapshot) }.boxed().shared();
         }
@@ -138,7 +149,11 @@ where
                         Ok(older)
                     }
                     _ => {
+                        let replaced = self.kept.get(key).await;
                         self.kept.insert(key.clone(), snapshot.clone()).await;
+                        if let Some(replaced) = replaced {
+                            replaced.stamp().replace();
+                        }
                         Ok(snapshot)
                     }
                 }

@@ -8,10 +8,70 @@ use std::{
     hash::Hash,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
+
+/// How long one reading is good for: what answers that were made from it need to know, without its rows.
+#[derive(Debug)]
+pub(super) struct Stamp {
+    generation: u64,
+    read: Instant,
+    lifetime: Duration,
+    is_replaced: AtomicBool,
+    was_used: AtomicBool,
+}
+
+impl Stamp {
+    fn new(lifetime: Duration) -> Self {
+        static GENERATIONS: AtomicU64 = AtomicU64::new(1);
+        Self {
+            generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
+            read: Instant::now(),
+            lifetime,
+            is_replaced: AtomicBool::new(false),
+            was_used: AtomicBool::new(false),
+        }
+    }
+
+    /// A number that no other reading of anything has.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Whether it is what a reader would be given, and within its lifetime.
+    pub fn is_current(&self, now: Instant) -> bool {
+        !self.is_replaced.load(Ordering::Acquire) && self.is_fresh(now)
+    }
+
+    /// A newer reading stands in its place.
+    pub fn replace(&self) {
+        self.is_replaced.store(true, Ordering::Release);
+    }
+
+    /// Somebody was answered from it.
+    pub fn use_it(&self) {
+        // many may do so at once: who only reads leaves the others' caches alone
+        if !self.was_used.load(Ordering::Relaxed) {
+            self.was_used.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether anybody was answered from it.
+    pub fn was_used(&self) -> bool {
+        self.was_used.load(Ordering::Relaxed)
+    }
+
+    fn is_fresh(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.read) < self.lifetime
+    }
+
+    /// How old it is, and how old it may become before it has to be read anew.
+    pub fn age(&self, now: Instant) -> (Duration, Duration) {
+        (now.saturating_duration_since(self.read), self.lifetime)
+    }
+}
 
 /// A row type that can be kept: it says how its list is indexed.
 pub trait Listed: Row {
@@ -60,10 +120,8 @@ pub struct Snapshot<T: Listed> {
     index: T::Index,
     upstream: UpstreamId,
     fetched_at: Timestamp,
-    read: Instant,
-    lifetime: Duration,
     problem: Option<Failure>,
-    generation: u64,
+    stamp: Arc<Stamp>,
 }
 
 impl<T: Listed> Snapshot<T> {
@@ -75,17 +133,14 @@ impl<T: Listed> Snapshot<T> {
         lifetime: Duration,
         lifetime_if_incomplete: Duration,
     ) -> Self {
-        static GENERATIONS: AtomicU64 = AtomicU64::new(1);
         let problem = listing.problem.map(Arc::new);
         Self {
             index: T::index(&listing.rows),
             rows: listing.rows.into(),
             upstream,
             fetched_at,
-            read: Instant::now(),
-            lifetime: if problem.is_some() { lifetime.min(lifetime_if_incomplete) } else { lifetime },
+            stamp: Arc::new(Stamp::new(if problem.is_some() { lifetime.min(lifetime_if_incomplete) } else { lifetime })),
             problem,
-            generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
         }
     }
 
@@ -114,7 +169,7 @@ impl<T: Listed> Snapshot<T> {
     }
 
     pub(super) fn is_fresh(&self) -> bool {
-        self.read.elapsed() < self.lifetime
+        self.stamp.is_fresh(Instant::now())
     }
 
     pub(super) fn problem(&self) -> Option<&Failure> {
@@ -122,6 +177,10 @@ impl<T: Listed> Snapshot<T> {
     }
 
     pub(super) fn generation(&self) -> u64 {
-        self.generation
+        self.stamp.generation()
+    }
+
+    pub(super) fn stamp(&self) -> &Arc<Stamp> {
+        &self.stamp
     }
 }

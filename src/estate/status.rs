@@ -1,6 +1,6 @@
 //! How each upstream is doing, as the last reads show it.
 
-use super::UpstreamId;
+use super::{UpstreamId, reads};
 use crate::{
     time::Clock,
     upstream::{Error, ErrorKind, settings::Kind},
@@ -56,6 +56,7 @@ impl Status {
 
     /// What was seen so far.
     pub fn seen(&self) -> Seen {
+        reads::for_once();
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

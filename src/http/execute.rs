@@ -5,6 +5,7 @@
 
 use super::{
     Gateway, RequestId,
+    answers::Kept,
     documents::{Asked, Prepared, Unfit},
     guard,
 };
@@ -15,8 +16,12 @@ use crate::{
 };
 use async_graphql::{Request as Query, Response as Answer, ServerError};
 use axum::http::StatusCode;
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{
+    Map, Value, json,
+    value::{RawValue, to_raw_value},
+};
 use std::{
     collections::HashSet,
     sync::{Arc, atomic::Ordering},
@@ -30,7 +35,7 @@ const MAX_MESSAGE: usize = 256;
 const MAX_VALIDATION_ERRORS: usize = 50;
 
 /// What a caller sends.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 pub(super) struct Parameters {
     #[serde(default)]
     pub query: Option<String>,
@@ -105,40 +110,46 @@ impl From<guard::Refusal> for Rejection {
     }
 }
 
-/// An answer as it is written: fields in the order that they were asked for.
-#[derive(Debug, Serialize)]
-pub(super) struct Answered {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub errors: Vec<ServerError>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub data: Option<async_graphql::Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub extensions: Option<Value>,
+/// What is asked, as it came.
+pub(super) struct Question<F> {
+    /// Its very bytes.
+    pub bytes: Bytes,
+    /// Reads them.
+    pub read: F,
 }
 
-impl Answered {
-    /// Whether anything was resolved. A document that validation refused was not.
-    pub fn was_run(&self) -> bool {
-        self.data.is_some()
-    }
+/// The outcome of a request that could be read.
+pub(super) enum Answered {
+    /// It was run: the answer, ready to be sent, and how many errors are in it.
+    Run { body: Bytes, errors: usize },
+    /// It does not fit the schema, and was not.
+    Refused(Vec<ServerError>),
+}
+
+/// An answer as it is written: fields in the order that they were asked for.
+#[derive(Serialize)]
+struct Written<'a> {
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [ServerError],
+    data: &'a RawValue,
+    extensions: &'a Value,
 }
 
 /// Runs a request, or says why not.
-pub(super) async fn execute(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result<Answered, Rejection> {
+pub(super) async fn execute<F>(gateway: &Gateway, asker: &Asker, question: Question<F>) -> Result<Answered, Rejection>
+where
+    F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
+{
     let started = Instant::now();
     let counters = &gateway.counters;
     counters.requests.fetch_add(1, Ordering::Relaxed);
-    let name: String = parameters.operation_name.iter().flat_map(|name| name.chars()).take(MAX_NAME).collect();
-    let outcome = run(gateway, asker, parameters).await;
-    let (outcome, ran) = match outcome {
-        Ok((answered, ran)) => (Ok(answered), ran),
-        Err(rejection) => (Err(rejection), Ran::default()),
-    };
+    let mut ran = Ran::default();
+    let outcome = run(gateway, asker, question, &mut ran).await;
     counters.upstream_requests.fetch_add(ran.upstream_requests.into(), Ordering::Relaxed);
     let (errors, said) = match &outcome {
-        Ok(answered) if !answered.was_run() => (answered.errors.len(), "refused by validation"),
-        Ok(answered) if answered.errors.is_empty() => (0, "answered"),
-        Ok(answered) => (answered.errors.len(), "answered with errors"),
+        Ok(Answered::Refused(errors)) => (errors.len(), "refused by validation"),
+        Ok(Answered::Run { errors: 0, .. }) => (0, "answered"),
+        Ok(Answered::Run { errors, .. }) => (*errors, "answered with errors"),
         Err(rejection) => (1, rejection.code),
     };
     if errors > 0 {
@@ -148,11 +159,12 @@ pub(super) async fn execute(gateway: &Gateway, asker: &Asker, parameters: Parame
         target: "veeam_graph::audit",
         request_id = %asker.id.0,
         principal = &*asker.principal.name,
-        operation = name,
+        operation = &*ran.operation,
         transport = asker.transport,
         cost = ran.cost,
         fields = ran.fields,
         upstream_requests = ran.upstream_requests,
+        is_kept = ran.is_kept,
         errors,
         outcome = said,
         duration_ms = started.elapsed().as_millis() as u64,
@@ -164,19 +176,32 @@ pub(super) async fn execute(gateway: &Gateway, asker: &Asker, parameters: Parame
 /// What a request came to.
 #[derive(Default)]
 struct Ran {
+    operation: Box<str>,
     cost: u64,
     fields: u64,
     upstream_requests: u32,
+    /// Whether the answer had been given before.
+    is_kept: bool,
 }
 
-async fn run(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result<(Answered, Ran), Rejection> {
+async fn run<F>(gateway: &Gateway, asker: &Asker, question: Question<F>, ran: &mut Ran) -> Result<Answered, Rejection>
+where
+    F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
+{
     let limits = &gateway.limits;
     let Ok(_room) = gateway.room.try_acquire() else {
         let message = "The gateway has too much to do. Try again in a moment.";
         return Err(Rejection::later(StatusCode::SERVICE_UNAVAILABLE, code::OVERLOADED, message, Duration::from_secs(1)));
     };
     gateway.rates.take_request(&asker.principal)?;
-    let Parameters { query, operation_name, variables, extensions } = parameters;
+    let are_kept = gateway.answers.are_kept_for(asker);
+    if are_kept && let Some(kept) = gateway.answers.find(asker, &question.bytes) {
+        *ran = Ran { operation: kept.operation.clone(), cost: kept.cost, fields: kept.fields, upstream_requests: 0, is_kept: true };
+        gateway.rates.take_cost(&asker.principal, kept.cost)?;
+        return Ok(Answered::Run { body: kept.body.clone(), errors: 0 });
+    }
+    let Parameters { query, operation_name, variables, extensions } = (question.read)(&question.bytes)?;
+    ran.operation = operation_name.iter().flat_map(|name| name.chars()).take(MAX_NAME).collect::<String>().into();
     let Some(text) = query else {
         let is_persisted = extensions.is_some_and(|extensions| extensions.contains_key("persistedQuery"));
         return Err(if is_persisted {
@@ -190,17 +215,17 @@ async fn run(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result
     let Prepared { document, variables, weight } = match gateway.documents.prepare(&text, asked, limits) {
         Ok(prepared) => prepared,
         Err(Unfit::Refused(rejection)) => return Err(rejection),
-        Err(Unfit::Invalid(errors)) => return Ok((refused_by_validation(errors, asker, limits.introspection), Ran::default())),
+        Err(Unfit::Invalid(errors)) => return Ok(refused_by_validation(errors, asker, limits.introspection)),
     };
-    let estimate = json!({"estimated": weight.cost, "maximum": limits.cost});
+    ran.cost = weight.cost;
     if asker.cost_only {
-        let answered = Answered { errors: Vec::new(), data: Some(async_graphql::Value::Null), extensions: Some(json!({"cost": estimate})) };
-        return Ok((answered, Ran { cost: weight.cost, ..Ran::default() }));
+        let body = json!({"data": null, "extensions": {"cost": {"estimated": weight.cost, "maximum": limits.cost}}});
+        return Ok(Answered::Run { body: body.to_string().into(), errors: 0 });
     }
     gateway.rates.take_cost(&asker.principal, weight.cost)?;
 
     let caller = gateway.estate.caller(asker.principal.clone(), &asker.passed).await;
-    let meter = caller.meter.clone();
+    let (meter, reads) = (caller.meter.clone(), caller.reads.clone());
     let loaders = Loaders::new(gateway.estate.clone(), caller, Budget::new(limits.answer_fields));
     let mut query = Query::new(text).variables(variables);
     query.operation_name = operation_name.clone();
@@ -209,7 +234,7 @@ async fn run(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result
     let span = tracing::info_span!("request", request_id = %asker.id.0);
     let outcome = tokio::time::timeout(limits.timeout, tracing::Instrument::instrument(execution, span)).await;
     let by_upstream = meter.by_upstream();
-    let ran = Ran { cost: weight.cost, fields: loaders.budget().spent(), upstream_requests: by_upstream.values().sum() };
+    (ran.fields, ran.upstream_requests) = (loaders.budget().spent(), by_upstream.values().sum());
     let Ok(mut answer) = outcome else {
         let message = format!("The answer was not ready after {:?} (limits.timeout).", limits.timeout);
         let rejection = Rejection::graphql(code::UPSTREAM_TIMEOUT, message);
@@ -218,28 +243,57 @@ async fn run(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Result
     if !answer.errors.is_empty() {
         document.fitting.settle_nulls(operation_name.as_deref(), &mut answer.data, &answer.errors);
     }
+    let (data, errors) = match told_in_public(answer, asker, limits.introspection) {
+        Ok(told) => told,
+        Err(refused) => return Ok(refused),
+    };
+    let data = to_raw_value(&data).map_err(|_| unwritable())?;
     // an upstream that does not exist for the caller may have been asked on its behalf: its name stays here
     let told = by_upstream.iter().filter(|(name, _)| asker.principal.allows_upstream(name));
     let requests: Map<String, Value> = told.map(|(name, count)| (name.to_string(), json!(count))).collect();
-    let extensions = json!({
-        "cost": {"estimated": weight.cost, "fields": ran.fields, "maximum": limits.cost},
-        "upstream": {"requests": ran.upstream_requests, "byUpstream": requests},
-    });
-    Ok((told_in_public(answer, asker, limits.introspection, extensions), ran))
+    let write = |requests: u32, by_upstream: Map<String, Value>| {
+        let extensions = json!({
+            "cost": {"estimated": weight.cost, "fields": ran.fields, "maximum": limits.cost},
+            "upstream": {"requests": requests, "byUpstream": by_upstream},
+        });
+        let body = serde_json::to_vec(&Written { errors: &errors, data: &data, extensions: &extensions });
+        body.map(Bytes::from).map_err(|_| unwritable())
+    };
+    let body = write(ran.upstream_requests, requests)?;
+    if body.len() > limits.answer_bytes {
+        let message =
+            format!("The answer would have more than {} bytes (limits.answer_bytes). Ask for fewer rows, page by page.", limits.answer_bytes);
+        return Err(Rejection::graphql(code::QUERY_TOO_COMPLEX, message));
+    }
+    if are_kept
+        && errors.is_empty()
+        && let Some(sources) = reads.sources()
+    {
+        // who is given it again causes no upstream requests
+        let body = if ran.upstream_requests == 0 { body.clone() } else { write(0, Map::new())? };
+        let kept = Kept { body, operation: ran.operation.clone(), cost: ran.cost, fields: ran.fields, sources };
+        gateway.answers.keep(asker, &question.bytes, kept);
+    }
+    Ok(Answered::Run { body, errors: errors.len() })
+}
+
+/// An answer that has no form as JSON: there is none.
+fn unwritable() -> Rejection {
+    Rejection::unreadable(StatusCode::INTERNAL_SERVER_ERROR, "The gateway could not write its answer.")
 }
 
 /// The library's answer as it may be told: a code and the request's id with every error, nothing echoed at length.
-fn told_in_public(answer: Answer, asker: &Asker, names_are_public: bool, extensions: Value) -> Answered {
+fn told_in_public(answer: Answer, asker: &Asker, names_are_public: bool) -> Result<(async_graphql::Value, Vec<ServerError>), Answered> {
     let Answer { data, mut errors, .. } = answer;
     // What the library itself refuses comes with `data: null`; by the specification there is none then.
     if data == async_graphql::Value::Null && !errors.is_empty() && errors.iter().all(|error| error.path.is_empty()) {
-        return refused_by_validation(errors, asker, names_are_public);
+        return Err(refused_by_validation(errors, asker, names_are_public));
     }
     // a field that is asked for twice is one field, though the library resolves it twice
     let mut seen = HashSet::new();
     errors.retain(|error| seen.insert((format!("{:?}", error.path), error.message.clone())));
     errors.iter_mut().for_each(|error| mark(error, asker, code::BAD_USER_INPUT));
-    Answered { errors, data: Some(data), extensions: Some(extensions) }
+    Ok((data, errors))
 }
 
 /// With introspection off, validation must not tell what there is either.
@@ -251,7 +305,7 @@ fn refused_by_validation(mut errors: Vec<ServerError>, asker: &Asker, names_are_
         }
         mark(error, asker, "GRAPHQL_VALIDATION_FAILED");
     }
-    Answered { errors, data: None, extensions: None }
+    Answered::Refused(errors)
 }
 
 fn mark(error: &mut ServerError, asker: &Asker, code: &str) {

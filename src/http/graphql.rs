@@ -7,7 +7,7 @@
 use super::{
     Gateway, RequestId,
     auth::{self, Peer},
-    execute::{Answered, Asker, Parameters, Rejection, execute},
+    execute::{Answered, Asker, Parameters, Question, Rejection, execute},
     negotiate::{self, MediaType},
     plain, socket,
 };
@@ -19,8 +19,8 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Redirect, Response},
 };
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use serde::Serialize;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(super) async fn post(
         Err(rejection) => return reject(media_type, &id, &rejection),
     };
     match read_body(&parts.headers, body, gateway.limits.body_bytes).await {
-        Ok(parameters) => answer(&gateway, &asker, media_type, parameters).await,
+        Ok(bytes) => answer(&gateway, &asker, media_type, Question { bytes, read: read_json }).await,
         Err(rejection) => {
             let mut response = reject(media_type, &id, &rejection);
             // what is still to come of this body must not be taken for the next request
@@ -76,10 +76,8 @@ pub(super) async fn get(
         Ok(asker) => asker,
         Err(rejection) => return reject(media_type, &id, &rejection),
     };
-    match read_address(request.uri().query().unwrap_or_default()) {
-        Ok(parameters) => answer(&gateway, &asker, media_type, parameters).await,
-        Err(rejection) => reject(media_type, &id, &rejection),
-    }
+    let bytes = Bytes::copy_from_slice(request.uri().query().unwrap_or_default().as_bytes());
+    answer(&gateway, &asker, media_type, Question { bytes, read: read_address }).await
 }
 
 /// Every other method.
@@ -115,7 +113,7 @@ async fn identify(
     Ok(Asker { principal, passed, id, transport, is_get, cost_only })
 }
 
-async fn read_body(headers: &HeaderMap, body: Incoming, max_bytes: usize) -> Result<Parameters, Rejection> {
+async fn read_body(headers: &HeaderMap, body: Incoming, max_bytes: usize) -> Result<Bytes, Rejection> {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = content_type.split(';').map(str::trim);
     let is_json = parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"));
@@ -130,21 +128,24 @@ async fn read_body(headers: &HeaderMap, body: Incoming, max_bytes: usize) -> Res
             "The body must be application/json in UTF-8, not compressed.",
         ));
     }
-    let bytes = match tokio::time::timeout(BODY_TIMEOUT, collect(body, max_bytes)).await {
-        Ok(Some(bytes)) => bytes,
+    match tokio::time::timeout(BODY_TIMEOUT, collect(body, max_bytes)).await {
+        Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => {
             let message = format!("The body must be whole, and at most {max_bytes} bytes (limits.body_bytes).");
-            return Err(Rejection::unreadable(StatusCode::PAYLOAD_TOO_LARGE, message));
+            Err(Rejection::unreadable(StatusCode::PAYLOAD_TOO_LARGE, message))
         }
-        Err(_) => return Err(Rejection::unreadable(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")),
-    };
+        Err(_) => Err(Rejection::unreadable(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")),
+    }
+}
+
+fn read_json(bytes: &[u8]) -> Result<Parameters, Rejection> {
     if bytes.trim_ascii_start().starts_with(b"[") {
         return Err(Rejection::unreadable(
             StatusCode::BAD_REQUEST,
             "Batches are not taken: send one request at a time; the gateway shares reads between them.",
         ));
     }
-    serde_json::from_slice(&bytes).map_err(|_| {
+    serde_json::from_slice(bytes).map_err(|_| {
         let message =
             "The body must be a JSON object with query (text), and optionally operationName (text), variables and extensions (objects).";
         Rejection::unreadable(StatusCode::BAD_REQUEST, message)
@@ -153,23 +154,27 @@ async fn read_body(headers: &HeaderMap, body: Incoming, max_bytes: usize) -> Res
 
 /// The whole of a body; `None` where it breaks off or is too large. Of one that is too large a little more is taken and
 /// thrown away: who is still sending would else see a broken connection, and not why.
-async fn collect(mut body: Incoming, max_bytes: usize) -> Option<Vec<u8>> {
-    let (mut bytes, mut seen) = (Vec::new(), 0usize);
+async fn collect(mut body: Incoming, max_bytes: usize) -> Option<Bytes> {
+    let (mut bytes, mut seen) = (BytesMut::new(), 0usize);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.ok()?.into_data() else { continue };
         seen = seen.saturating_add(data.len());
         if seen <= max_bytes {
-            bytes.extend_from_slice(&data);
+            // nearly always there is one, and nothing to copy
+            match bytes.is_empty() {
+                true => bytes = data.into(),
+                false => bytes.extend_from_slice(&data),
+            }
         } else if seen > max_bytes.saturating_add(THROWN_AWAY) {
             return None;
         }
     }
-    (seen <= max_bytes).then_some(bytes)
+    (seen <= max_bytes).then(|| bytes.freeze())
 }
 
-fn read_address(query: &str) -> Result<Parameters, Rejection> {
+fn read_address(query: &[u8]) -> Result<Parameters, Rejection> {
     let mut parameters = Parameters::default();
-    for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+    for (key, value) in url::form_urlencoded::parse(query) {
         let object = |name: &str| {
             let unreadable = || Rejection::unreadable(StatusCode::BAD_REQUEST, format!("`{name}` must be a JSON object."));
             serde_json::from_str::<Option<Map<String, Value>>>(&value).map_err(|_| unreadable())
@@ -185,9 +190,17 @@ fn read_address(query: &str) -> Result<Parameters, Rejection> {
     Ok(parameters)
 }
 
-async fn answer(gateway: &Gateway, asker: &Asker, media_type: MediaType, parameters: Parameters) -> Response {
-    match execute(gateway, asker, parameters).await {
-        Ok(answered) => render(media_type, asker, &answered, gateway.limits.answer_bytes),
+async fn answer<F>(gateway: &Gateway, asker: &Asker, media_type: MediaType, question: Question<F>) -> Response
+where
+    F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
+{
+    match execute(gateway, asker, question).await {
+        Ok(Answered::Run { body, .. }) => write(media_type, StatusCode::OK, body),
+        Ok(Answered::Refused(errors)) => {
+            let is_told_by_status = media_type == MediaType::GraphqlResponse;
+            let status = if is_told_by_status { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+            write(media_type, status, json!({"errors": errors}).to_string().into())
+        }
         Err(rejection) => reject(media_type, &asker.id, &rejection),
     }
 }
@@ -199,7 +212,7 @@ pub(super) fn reject(media_type: MediaType, id: &RequestId, rejection: &Rejectio
         _ if rejection.is_graphql => StatusCode::OK,
         _ => rejection.status,
     };
-    let mut response = write(media_type, status, &json!({"errors": [rejection.error(id)]}), usize::MAX);
+    let mut response = write(media_type, status, json!({"errors": [rejection.error(id)]}).to_string().into());
     let headers = response.headers_mut();
     match status {
         StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(header::ALLOW, HeaderValue::from_static("POST"))),
@@ -214,24 +227,12 @@ pub(super) fn reject(media_type: MediaType, id: &RequestId, rejection: &Rejectio
     response
 }
 
-fn render(media_type: MediaType, asker: &Asker, answered: &Answered, max_bytes: usize) -> Response {
-    let is_fine = answered.was_run() || media_type != MediaType::GraphqlResponse;
-    let response = write(media_type, if is_fine { StatusCode::OK } else { StatusCode::BAD_REQUEST }, answered, max_bytes);
-    if response.status() != StatusCode::PAYLOAD_TOO_LARGE {
-        return response;
-    }
-    let message = format!("The answer would have more than {max_bytes} bytes (limits.answer_bytes). Ask for fewer rows, page by page.");
-    reject(media_type, &asker.id, &Rejection::graphql(code::QUERY_TOO_COMPLEX, message))
-}
-
-fn write(media_type: MediaType, status: StatusCode, body: &impl Serialize, max_bytes: usize) -> Response {
-    let Ok(body) = serde_json::to_string(body) else { return internal_error() };
-    if body.len() > max_bytes {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
-    }
-    let (media_type, text) = match media_type {
+fn write(media_type: MediaType, status: StatusCode, body: Bytes) -> Response {
+    let (media_type, body) = match media_type {
         // one result, then the end: a query has one
-        MediaType::EventStream if status.is_success() => (media_type, format!("event: next\ndata: {body}\n\nevent: complete\ndata:\n\n")),
+        MediaType::EventStream if status.is_success() => {
+            (media_type, [b"event: next\ndata: ", &*body, b"\n\nevent: complete\ndata:\n\n"].concat().into())
+        }
         // what was refused before it was read is no stream
         MediaType::EventStream => (MediaType::Json, body),
         media_type => (media_type, body),
@@ -241,5 +242,5 @@ fn write(media_type: MediaType, status: StatusCode, body: &impl Serialize, max_b
         (header::CACHE_CONTROL, "no-store"),
         (header::VARY, "Accept, Authorization, X-API-Key"),
     ];
-    (status, headers, text).into_response()
+    (status, headers, body).into_response()
 }

@@ -7,11 +7,11 @@
 use super::{
     Gateway, RequestId,
     auth::{self, Peer, Shown},
-    execute::{Asker, Parameters, Rejection, execute},
+    execute::{Answered, Asker, Parameters, Question, Rejection, execute},
     graphql,
     negotiate::MediaType,
 };
-use crate::{estate::Principal, graph::error::code};
+use crate::estate::Principal;
 use axum::{
     extract::{
         FromRequest, Request,
@@ -293,8 +293,10 @@ impl Connection {
         let (gateway, running, done, id) = (self.gateway.clone(), self.running.clone(), self.finished.0.clone(), operation.clone());
         let task = tokio::spawn(async move {
             let slot = running.acquire_owned().await.ok();
-            let outcome = execute(&gateway, &asker, parameters).await;
-            let messages = messages(&gateway, &asker, &id, outcome);
+            // the same members in the same order, however they were sent
+            let bytes = serde_json::to_vec(&parameters).unwrap_or_default().into();
+            let outcome = execute(&gateway, &asker, Question { bytes, read: |_: &[u8]| Ok(parameters) }).await;
+            let messages = messages(&asker, &id, outcome);
             let _ = done.send(Finished { operation: id, messages, _slot: slot }).await;
         });
         self.operations.insert(operation, task.abort_handle());
@@ -311,23 +313,16 @@ impl Connection {
 }
 
 /// One result and the end; or why there is none.
-fn messages(gateway: &Gateway, asker: &Asker, id: &str, outcome: Result<super::execute::Answered, Rejection>) -> Vec<Message> {
-    let too_large = || {
-        let message = format!("The answer would have more than {} bytes (limits.answer_bytes).", gateway.limits.answer_bytes);
-        Rejection::graphql(code::QUERY_TOO_COMPLEX, message).error(&asker.id)
-    };
+fn messages(asker: &Asker, id: &str, outcome: Result<Answered, Rejection>) -> Vec<Message> {
     let error = |errors: Value| vec![message(&json!({"id": id, "type": "error", "payload": errors}))];
     match outcome {
-        Ok(answered) if answered.was_run() => {
+        Ok(Answered::Run { body, .. }) => {
             // the payload keeps the order of the query's fields, which a JSON value would not
-            let Ok(payload) = serde_json::to_string(&answered) else { return error(json!([])) };
-            if payload.len() > gateway.limits.answer_bytes {
-                return error(json!([too_large()]));
-            }
-            let next = format!("{{\"id\":{},\"type\":\"next\",\"payload\":{payload}}}", json!(id));
+            let next = [format!("{{\"id\":{},\"type\":\"next\",\"payload\":", json!(id)).as_bytes(), &body, b"}"].concat();
+            let Ok(next) = String::from_utf8(next) else { return error(json!([])) };
             vec![Message::Text(next.into()), message(&json!({"id": id, "type": "complete"}))]
         }
-        Ok(answered) => error(json!(answered.errors)),
+        Ok(Answered::Refused(errors)) => error(json!(errors)),
         Err(rejection) => error(json!([rejection.error(&asker.id)])),
     }
 }

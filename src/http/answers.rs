@@ -1,0 +1,101 @@
+//! Answers that were given before, kept word for word and given again for as long as all that they were made from is
+//! current.
+//!
+//! An answer belongs to what its caller may see and to the very bytes of the question. Answers with errors are not kept,
+//! nor those that were read with a credential that the caller brought.
+
+use super::execute::Asker;
+use crate::estate::{Principal, Sources};
+use bytes::Bytes;
+use moka::sync::Cache;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
+
+/// One answer may take this part of the room for all.
+const LARGEST_PART: usize = 4;
+/// What an entry takes besides its bytes, roughly.
+const ENTRY_BYTES: usize = 1_024;
+
+/// Who asked what. The principal counts by what it may see, not by its name.
+#[derive(Clone)]
+struct Asked {
+    principal: Arc<Principal>,
+    is_get: bool,
+    question: Bytes,
+}
+
+impl PartialEq for Asked {
+    fn eq(&self, other: &Self) -> bool {
+        let is_same_view = Arc::ptr_eq(&self.principal, &other.principal) || self.principal.view() == other.principal.view();
+        self.is_get == other.is_get && self.question == other.question && is_same_view
+    }
+}
+
+impl Eq for Asked {}
+
+impl Hash for Asked {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.principal.view().hash(state);
+        (self.is_get, &self.question).hash(state);
+    }
+}
+
+/// An answer as it is given again.
+pub(super) struct Kept {
+    pub body: Bytes,
+    /// For the log and the caller's rates: the same as the first time.
+    pub operation: Box<str>,
+    pub cost: u64,
+    pub fields: u64,
+    pub sources: Sources,
+}
+
+/// Answers by question.
+pub(super) struct Answers {
+    kept: Option<Cache<Asked, Arc<Kept>>>,
+    largest: usize,
+}
+
+impl Answers {
+    /// Room for that many bytes; none keeps nothing.
+    pub fn new(bytes: usize) -> Self {
+        let cache = Cache::builder()
+            .max_capacity(bytes as u64)
+            .weigher(|asked: &Asked, kept: &Arc<Kept>| {
+                u32::try_from(kept.body.len() + asked.question.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
+            })
+            .build();
+        Self { kept: (bytes > 0).then_some(cache), largest: bytes / LARGEST_PART }
+    }
+
+    /// Whether this asker's answers are kept at all.
+    pub fn are_kept_for(&self, asker: &Asker) -> bool {
+        self.kept.is_some() && asker.passed.is_empty() && !asker.cost_only
+    }
+
+    /// The answer that would be made if the question were run now.
+    pub fn find(&self, asker: &Asker, question: &Bytes) -> Option<Arc<Kept>> {
+        let asked = asked(asker, question);
+        let kept = self.kept.as_ref()?.get(&asked)?;
+        if kept.sources.hold() {
+            return Some(kept);
+        }
+        self.kept.as_ref()?.invalidate(&asked);
+        None
+    }
+
+    /// Keeps an answer.
+    pub fn keep(&self, asker: &Asker, question: &Bytes, kept: Kept) {
+        if let Some(cache) = &self.kept
+            && kept.body.len() + question.len() <= self.largest
+        {
+            cache.insert(asked(asker, question), Arc::new(kept));
+        }
+    }
+}
+
+fn asked(asker: &Asker, question: &Bytes) -> Asked {
+    Asked { principal: asker.principal.clone(), is_get: asker.is_get, question: question.clone() }
+}
