@@ -8,8 +8,11 @@ use crate::{
     time::Clock,
     upstream::settings::{Credentials, Kind, Line, Settings, Trust},
 };
-use std::{sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpListener, task::JoinSet};
 
 /// How often sessions that end when idle are renewed; the shortest ends after 15 minutes.
 const KEEP_ALIVE: Duration = Duration::from_secs(5 * 60);
@@ -87,11 +90,30 @@ pub async fn run(
 ) -> Result<(), String> {
     let estate = estate(config, clock)?;
     let gateway = Gateway::new(graph::schema(), estate.clone(), config)?;
-    let background = tokio::spawn(watch(estate.clone()));
+    let mut background = JoinSet::new();
+    background.spawn(watch(estate.clone()));
+    if config.server.background_refresh {
+        let estate = estate.clone();
+        background.spawn(async move { estate.keep_fresh().await });
+    }
+    if config.server.warm {
+        background.spawn(warm(estate.clone(), gateway.clone()));
+    }
     let outcome = serve(listener, gateway, shutdown).await;
-    background.abort();
+    background.shutdown().await;
     estate.close().await;
     outcome
+}
+
+/// Reads every list before anybody asks. What can't be read is no reason not to start: it is read when it is asked for.
+async fn warm(estate: Arc<Estate>, gateway: Gateway) {
+    let started = Instant::now();
+    let failures = estate.warm().await;
+    for failure in &failures {
+        tracing::warn!(upstream = %failure.upstream, reason = %failure.detail, "a list could not be read at start");
+    }
+    tracing::info!(duration_ms = started.elapsed().as_millis() as u64, failures = failures.len(), "every list was read");
+    gateway.is_warm();
 }
 
 /// Probes every upstream at start and from time to time, and keeps sessions open.

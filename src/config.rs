@@ -54,6 +54,10 @@ pub struct Server {
     pub origins: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Whether every list is read at start, before anybody asks; ready once that is done.
+    pub warm: bool,
+    /// Whether lists in use are read anew before they are old.
+    pub background_refresh: bool,
 }
 
 /// Certificate and key; read again when they change.
@@ -70,7 +74,15 @@ pub struct ServerTls {
 impl Server {
     /// An address and the usual settings.
     pub fn at(listen: SocketAddr) -> Self {
-        Self { listen, drain: Duration::from_secs(20), tls: None, origins: Vec::new(), trusted_proxies: Vec::new() }
+        Self {
+            listen,
+            drain: Duration::from_secs(20),
+            tls: None,
+            origins: Vec::new(),
+            trusted_proxies: Vec::new(),
+            warm: false,
+            background_refresh: true,
+        }
     }
 }
 
@@ -185,6 +197,9 @@ fn read_server(section: Option<Section>, base: &Path, problems: &mut Problems) -
     }
     if let Some(drain) = section.duration("drain", Duration::ZERO..=Duration::from_secs(600), problems) {
         server.drain = drain;
+    }
+    for (key, setting) in [("warm", &mut server.warm), ("background_refresh", &mut server.background_refresh)] {
+        *setting = section.boolean(key, problems).unwrap_or(*setting);
     }
     if let Some(mut tls) = section.section("tls") {
         let mut path = |key, is_required: bool| {

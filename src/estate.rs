@@ -17,6 +17,7 @@ pub mod reads;
 pub mod rows;
 pub mod sessions;
 pub mod status;
+pub mod upkeep;
 pub mod view;
 
 mod choice;
@@ -26,6 +27,7 @@ mod resource;
 mod shelf;
 mod snapshot;
 mod visibility;
+mod whole;
 
 use crate::{
     time::Clock,
@@ -208,14 +210,14 @@ impl Estate {
 
     /// Somebody who asks: with the upstreams that exist for the principal, as what it brought opens them, and nothing spent
     /// yet.
-    pub async fn caller(&self, principal: Arc<Principal>, passed: &Passed) -> Caller {
+    pub async fn caller(&self, principal: Arc<Principal>, passed: &Passed, is_debugged: bool) -> Caller {
         let every_console = join_all(self.consoles.iter().map(|door| door.of(passed))).await;
         let consoles = every_console.iter().filter(|console| principal.allows_upstream(console.name())).cloned().collect();
         let histories = join_all(self.histories.iter().map(|door| door.of(passed))).await;
         let histories = histories.into_iter().filter(|history| principal.allows_upstream(history.name())).collect();
         let agents = join_all(self.agents.iter().map(|door| door.of(passed))).await;
         let agents = agents.into_iter().filter(|agents| principal.allows_upstream(agents.name())).collect();
-        Caller::new(principal, passed, caller::Reach { consoles, histories, agents, every_console })
+        Caller::new(principal, passed, caller::Reach { consoles, histories, agents, every_console }, is_debugged)
     }
 
     /// The names in a principal's grants that no console that it may see knows as one's, and what could not be read.

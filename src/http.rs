@@ -5,6 +5,7 @@ mod auth;
 mod documents;
 mod execute;
 mod explorer;
+mod extensions;
 mod graphql;
 mod guard;
 mod health;
@@ -43,7 +44,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -66,6 +67,8 @@ pub struct Gateway {
     room: Arc<Semaphore>,
     sockets: socket::Sockets,
     counters: Arc<Counters>,
+    /// Set once every list was read, where that was asked for.
+    is_warm: Arc<AtomicBool>,
     /// Set once a stop was asked for: load balancers should look elsewhere, sockets should close.
     draining: watch::Sender<bool>,
 }
@@ -77,6 +80,7 @@ struct Counters {
     requests_with_errors: AtomicU64,
     upstream_requests: AtomicU64,
     refused_sign_ins: AtomicU64,
+    answers_given_again: AtomicU64,
 }
 
 impl Gateway {
@@ -94,8 +98,14 @@ impl Gateway {
             room: Arc::new(Semaphore::new(config.limits.concurrent_requests)),
             sockets: socket::Sockets::default(),
             counters: Arc::default(),
+            is_warm: Arc::new(AtomicBool::new(!config.server.warm)),
             draining: watch::Sender::new(false),
         })
+    }
+
+    /// Every list was read: there is nothing more to wait for.
+    pub fn is_warm(&self) {
+        self.is_warm.store(true, Ordering::Relaxed);
     }
 
     /// Who asks, by what a request's headers show. Wrong keys are counted, by the address that they come from.
@@ -129,6 +139,7 @@ impl Gateway {
                 header::ACCEPT,
                 HeaderName::from_static("x-api-key"),
                 HeaderName::from_static("x-cost-only"),
+                HeaderName::from_static("x-debug"),
                 REQUEST_ID,
             ])
             .expose_headers([REQUEST_ID, header::RETRY_AFTER])

@@ -37,6 +37,8 @@ pub struct Caller {
     pub sees: Option<Sees>,
     /// What it may not read.
     pub hide: Hide,
+    /// Whether it may be told how an answer came about: paths of upstreams, with ids in them.
+    pub debug: bool,
 }
 
 /// What a role is good for.
@@ -50,6 +52,8 @@ pub struct Role {
     pub companies_claim: Option<String>,
     /// What it may not read.
     pub hide: Hide,
+    /// Whether it may be told how an answer came about: paths of upstreams, with ids in them.
+    pub debug: bool,
 }
 
 /// A part of the estate: what is left out is not limited.
@@ -135,8 +139,9 @@ fn read_roles(section: &mut Section, upstreams: &[Upstream], problems: &mut Prob
             problems.add(line, "auth.role.name", format!("{name:?} is used twice"));
         }
         let hide = read_hide(&mut table, problems);
+        let debug = table.boolean("debug", problems).unwrap_or_default();
         table.finish(problems);
-        roles.push(Role { name, sees: sees.unwrap_or_default(), companies_claim, hide });
+        roles.push(Role { name, sees: sees.unwrap_or_default(), companies_claim, hide, debug });
     }
     roles
 }
@@ -182,8 +187,9 @@ fn read_callers(section: &mut Section, upstreams: &[Upstream], known: &[Role], p
             problems.add(line, "auth.caller.key_sha256", "another caller has that key");
         }
         let hide = read_hide(&mut table, problems);
+        let debug = table.boolean("debug", problems).unwrap_or_default();
         table.finish(problems);
-        callers.push(Caller { name, keys, certificates, roles, sees, hide });
+        callers.push(Caller { name, keys, certificates, roles, sees, hide, debug });
     }
     callers
 }

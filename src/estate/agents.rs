@@ -43,7 +43,7 @@ impl Agents {
     pub(super) fn open(opening: &Opening, status: Arc<Status>, clock: Clock) -> Result<Self, String> {
         let ages = opening.lifetimes;
         let freshness = Freshness { lifetime: ages.agent_jobs_v2, max_stale: ages.max_stale, failure: ages.failure };
-        let jobs = Shelf::new(status.clone(), clock, freshness, MAX_ROWS);
+        let jobs = Shelf::new("BackupAgentJobs", status.clone(), clock, freshness, MAX_ROWS);
         Ok(Self { vac: Arc::new(Vac::new(&opening.settings)?), is_of_callers: opening.is_of_callers(), status, jobs })
     }
 

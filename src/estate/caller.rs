@@ -26,11 +26,12 @@ pub(super) struct Reach {
 }
 
 impl Caller {
-    pub(super) fn new(principal: Arc<Principal>, passed: &Passed, reach: Reach) -> Self {
+    pub(super) fn new(principal: Arc<Principal>, passed: &Passed, reach: Reach, is_debugged: bool) -> Self {
         // those who bring their own credentials each have a share of their own
         let payer = passed.mark().map_or_else(|| principal.name.clone(), |mark| format!("{} {mark}", principal.name).into());
         let meter = Meter::paid_by(payer);
-        Self { principal, meter: Arc::new(meter), reads: Arc::default(), reach: Arc::new(reach) }
+        let (meter, reads) = if is_debugged { (meter.in_detail(), Reads::in_detail()) } else { (meter, Reads::default()) };
+        Self { principal, meter: Arc::new(meter), reads: Arc::new(reads), reach: Arc::new(reach) }
     }
 
     /// Every Service Provider Console.

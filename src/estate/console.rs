@@ -1,6 +1,7 @@
 //! One Service Provider Console: its lists, and the questions that they answer.
 
 mod details;
+mod lists;
 mod sources;
 
 use self::sources::JobScope;
@@ -92,7 +93,7 @@ impl Console {
         let fresh = |lifetime: Duration| Freshness { lifetime, max_stale: ages.max_stale, failure: ages.failure };
         macro_rules! resource {
             ($source:ident, $lifetime:ident) => {
-                Resource::new(sources::$source(vspc.clone()), &status, clock, fresh(ages.$lifetime))
+                Resource::new(stringify!($source), sources::$source(vspc.clone()), &status, clock, fresh(ages.$lifetime))
             };
         }
         Ok(Self {
@@ -103,7 +104,7 @@ impl Console {
             copy_jobs: resource!(CopyJobs, copy_jobs),
             job_details: DetailKind::ALL
                 .into_iter()
-                .map(|kind| Resource::new(sources::JobDetails(vspc.clone(), kind), &status, clock, fresh(ages.copy_jobs)))
+                .map(|kind| Resource::new("JobDetails", sources::JobDetails(vspc.clone(), kind), &status, clock, fresh(ages.copy_jobs)))
                 .collect(),
             tape_links: LinkLists::new(resource!(TapeLinks, links)),
             copy_links: LinkLists::new(resource!(CopyLinks, links)),
@@ -132,49 +133,6 @@ impl Console {
     pub(super) async fn probe(&self) {
         let answer = if self.is_of_callers { self.vspc.reach().await.map(|()| None) } else { self.vspc.version().await };
         self.status.probed(answer);
-    }
-
-    // --- whole lists
-
-    /// Every backup server.
-    pub async fn servers(&self, caller: &Caller) -> Result<View<BackupServer>, Failure> {
-        self.view(caller, self.servers.all().await?).await
-    }
-
-    /// Every job.
-    pub async fn jobs(&self, caller: &Caller) -> Result<View<Job>, Failure> {
-        self.view(caller, self.jobs.all().await?).await
-    }
-
-    /// Every machine in agent jobs.
-    pub async fn objects(&self, caller: &Caller) -> Result<View<AgentJobObject>, Failure> {
-        self.view(caller, self.objects.all().await?).await
-    }
-
-    /// Every organization.
-    pub async fn organizations(&self, caller: &Caller) -> Result<View<Organization>, Failure> {
-        self.view(caller, self.organizations.all().await?).await
-    }
-
-    /// Every repository.
-    pub async fn repositories(&self, caller: &Caller) -> Result<View<Repository>, Failure> {
-        self.view(caller, self.repositories.all().await?).await
-    }
-
-    pub(super) async fn mapping(&self) -> Result<Arc<Snapshot<ManagedBackupServer>>, Failure> {
-        self.mapping.all().await
-    }
-
-    pub(super) async fn server_snapshot(&self) -> Result<Arc<Snapshot<BackupServer>>, Failure> {
-        self.servers.all().await
-    }
-
-    pub(super) async fn job_snapshot(&self) -> Result<Arc<Snapshot<Job>>, Failure> {
-        self.jobs.all().await
-    }
-
-    pub(super) async fn organization_snapshot(&self) -> Result<Arc<Snapshot<Organization>>, Failure> {
-        self.organizations.all().await
     }
 
     // --- answers by key

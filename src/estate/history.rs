@@ -11,6 +11,8 @@ use super::{
     memo::Memo,
     shelf::{Freshness, Shelf},
     snapshot::Snapshot,
+    upkeep::Lists,
+    whole::Whole,
 };
 use crate::{
     time::Clock,
@@ -47,11 +49,10 @@ pub struct History {
     status: Arc<Status>,
     /// Whether callers bring the credentials.
     is_of_callers: bool,
-    sessions: Arc<Shelf<(), Session>>,
+    sessions: Whole<Session>,
     sessions_of: Arc<Shelf<Vec<JobUid>, Session>>,
     single: Arc<Shelf<SessionUid, Session>>,
-    servers: Arc<Shelf<(), ManagedServer>>,
-    last_whole: Arc<Mutex<Option<Instant>>>,
+    servers: Whole<ManagedServer>,
     correlation: Memo<Correlation>,
     window: SignedDuration,
     clock: Clock,
@@ -61,16 +62,23 @@ impl History {
     pub(super) fn open(opening: &Opening, status: Arc<Status>, clock: Clock) -> Result<Self, String> {
         let ages = opening.lifetimes;
         let fresh = |lifetime| Freshness { lifetime, max_stale: ages.max_stale, failure: ages.failure };
+        let manager = Arc::new(EnterpriseManager::new(&opening.settings)?);
+        let window = SignedDuration::try_from(opening.session_window).unwrap_or(SignedDuration::from_hours(24 * 30));
+        let (of_sessions, of_servers, last_whole) = (manager.clone(), manager.clone(), Arc::default());
         Ok(Self {
             is_of_callers: opening.is_of_callers(),
-            manager: Arc::new(EnterpriseManager::new(&opening.settings)?),
-            sessions: Shelf::new(status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
-            sessions_of: Shelf::new(status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
-            single: Shelf::new(status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
-            servers: Shelf::new(status.clone(), clock, fresh(ages.servers), MAX_SESSIONS),
-            last_whole: Arc::default(),
+            sessions: Whole::new("Sessions", &status, clock, fresh(ages.sessions), MAX_SESSIONS, move |last| {
+                read_window(of_sessions.clone(), last, Arc::clone(&last_whole), since(clock, window))
+            }),
+            sessions_of: Shelf::new("SessionsOfJobs", status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
+            single: Shelf::new("Session", status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
+            servers: Whole::new("ManagedServers", &status, clock, fresh(ages.servers), MAX_SESSIONS, move |_| {
+                let manager = of_servers.clone();
+                async move { manager.managed_servers().await }
+            }),
+            manager,
             correlation: Memo::default(),
-            window: SignedDuration::try_from(opening.session_window).unwrap_or(SignedDuration::from_hours(24 * 30)),
+            window,
             status,
             clock,
         })
@@ -102,7 +110,7 @@ impl History {
 
     /// One session by its id, also one outside the window: whoever asks. `sessions.rs` tells who may see it.
     pub(super) async fn session(&self, uid: SessionUid) -> Result<Option<RowRef<Session>>, Failure> {
-        if let Some(snapshot) = self.sessions.last(&()).await.filter(|snapshot| snapshot.is_fresh()) {
+        if let Some(snapshot) = self.sessions.fresh().await {
             let view = View::whole(snapshot);
             if let Some(row) = view.pick(view.index().uid.of(&uid)).next() {
                 return Ok(Some(row));
@@ -119,7 +127,7 @@ impl History {
 
     /// The sessions of a few jobs, of any type, without the rest of the fleet's. `jobs` is sorted.
     pub(super) async fn sessions_of_jobs(&self, jobs: &Vec<JobUid>) -> Result<Arc<Snapshot<Session>>, Failure> {
-        let since = self.since();
+        let since = since(self.clock, self.window);
         let read = || {
             let (manager, jobs) = (self.manager.clone(), jobs.clone());
             async move { manager.sessions_of_jobs(&jobs, since).await }
@@ -129,45 +137,42 @@ impl History {
 
     /// Whether the window is in hand, so that a question about agent sessions costs nothing.
     pub(super) async fn has_sessions(&self) -> bool {
-        self.sessions.last(&()).await.is_some() || self.sessions.is_reading(&())
+        self.sessions.in_hand().await.is_some() || self.sessions.is_reading()
     }
 
     pub(super) async fn session_snapshot(&self) -> Result<Arc<Snapshot<Session>>, Failure> {
-        let since = self.since();
-        let read = || {
-            let (manager, shelf, last_whole) = (self.manager.clone(), self.sessions.clone(), self.last_whole.clone());
-            async move { read_window(&manager, &shelf, &last_whole, since).await }
-        };
-        self.sessions.get(&(), read).await
+        self.sessions.get().await
     }
 
     pub(super) async fn server_snapshot(&self) -> Result<Arc<Snapshot<ManagedServer>>, Failure> {
-        let read = || {
-            let manager = self.manager.clone();
-            async move { manager.managed_servers().await }
-        };
-        self.servers.get(&(), read).await
+        self.servers.get().await
     }
 
     pub(super) fn correlation(&self) -> &Memo<Correlation> {
         &self.correlation
     }
 
-    fn since(&self) -> Timestamp {
-        self.clock.now().checked_sub(self.window).unwrap_or(Timestamp::UNIX_EPOCH)
+    /// What can be kept fresh.
+    pub(super) fn lists(&self) -> Lists<'_> {
+        vec![&self.sessions, &self.servers]
     }
 }
 
+/// The beginning of the window.
+fn since(clock: Clock, window: SignedDuration) -> Timestamp {
+    clock.now().checked_sub(window).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
 async fn read_window(
-    manager: &EnterpriseManager,
-    shelf: &Arc<Shelf<(), Session>>,
-    last_whole: &Mutex<Option<Instant>>,
+    manager: Arc<EnterpriseManager>,
+    last: Option<Arc<Snapshot<Session>>>,
+    last_whole: Arc<Mutex<Option<Instant>>>,
     since: Timestamp,
 ) -> Result<Listing<Session>, Error> {
     let recently = last_whole.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < WHOLE_WINDOW_EVERY);
-    let last = shelf.last(&()).await.filter(|last| recently && last.problem().is_none());
+    let last = last.filter(|last| recently && last.problem().is_none());
     if let Some(last) = last
-        && let Some(listing) = read_increment(manager, &last, since).await?
+        && let Some(listing) = read_increment(&manager, &last, since).await?
     {
         return Ok(listing);
     }

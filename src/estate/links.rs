@@ -11,6 +11,7 @@ use super::{
     memo::Memo,
     resource::Source,
     snapshot::Snapshot,
+    whole::KeptFresh,
 };
 use crate::{
     uid::ServerUid,
@@ -93,6 +94,11 @@ impl Placement {
 impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
     pub fn new(lists: LinkResource<S>) -> Self {
         Self { lists, placement: Memo::default() }
+    }
+
+    /// The fleet's list, to be kept fresh.
+    pub fn whole(&self) -> &dyn KeptFresh {
+        self.lists.whole()
     }
 
     /// The links of one tape or copy job. While the fleet's list is not in hand, the job's own list is one call; it is

@@ -19,6 +19,8 @@ pub struct Principal {
     pub grants: Vec<Grant>,
     /// What it may not read of the rows that it sees.
     pub hidden: Hidden,
+    /// Whether it may be told how an answer came about.
+    pub debug: bool,
 }
 
 /// A part of the estate. Members that are left out do not limit it.
@@ -77,7 +79,7 @@ impl Grant {
 impl Principal {
     /// One that sees everything.
     pub fn everything(name: &str) -> Self {
-        Self { name: name.into(), roles: Vec::new(), grants: vec![Grant::default()], hidden: Hidden::default() }
+        Self { name: name.into(), roles: Vec::new(), grants: vec![Grant::default()], hidden: Hidden::default(), debug: false }
     }
 
     /// What decides of everything that it is answered: two of whom this is equal are given the same rows and fields.

@@ -6,7 +6,7 @@
 
 use super::snapshot::Stamp;
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -22,13 +22,67 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// What one execution read so far.
 #[derive(Debug, Default)]
-pub struct Reads(Mutex<Noted>);
+pub struct Reads {
+    noted: Mutex<Noted>,
+    /// How lists were come by, where that is wanted.
+    told: Option<Mutex<Told>>,
+}
 
 #[derive(Debug, Default)]
 struct Noted {
     lists: HashMap<u64, Arc<Stamp>>,
     until: Option<Instant>,
     is_for_once: bool,
+}
+
+/// How an execution came by what it read.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// How often each list was asked for, by how it was there.
+    pub lookups: BTreeMap<Lookup, u32>,
+    /// Each choice between the fleet's list and reads by key.
+    pub choices: Vec<Chosen>,
+}
+
+/// A list that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lookup {
+    /// Whose it is.
+    pub upstream: Arc<str>,
+    /// Which it is.
+    pub list: &'static str,
+    /// How it was there.
+    pub found: Found,
+}
+
+/// How a list was there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Found {
+    /// In hand, within its lifetime.
+    Fresh,
+    /// In hand, older: it is being read anew.
+    Stale,
+    /// It had to be read, or a reading under way waited for.
+    Read,
+    /// It could not be read.
+    Failed,
+}
+
+/// One choice of a way to read.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// Whose list it is.
+    pub upstream: Arc<str>,
+    /// Which it is.
+    pub list: &'static str,
+    /// How many keys were missing: the calls of the narrow way.
+    pub keys: usize,
+    /// How many pages the fleet's list is known to have.
+    pub pages: Option<u32>,
+    /// Whether the fleet's list was taken.
+    pub is_wide: bool,
+    /// Why.
+    pub why: &'static str,
 }
 
 /// What an answer was made from.
@@ -39,6 +93,16 @@ pub struct Sources {
 }
 
 impl Reads {
+    /// A record that also tells how.
+    pub fn in_detail() -> Self {
+        Self { told: Some(Mutex::default()), ..Self::default() }
+    }
+
+    /// How it was come by, where that is told.
+    pub fn told(&self) -> Option<Told> {
+        self.told.as_ref().map(|told| told.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
     /// Runs `future` with everything that it reads noted here.
     pub async fn record<F: Future>(self: &Arc<Self>, future: F) -> F::Output {
         READS.scope(self.clone(), future).await
@@ -46,7 +110,7 @@ impl Reads {
 
     /// What was read; `None` where the same question may have another answer the next moment.
     pub fn sources(&self) -> Option<Sources> {
-        let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let is_repeatable = !noted.is_for_once && noted.lists.len() <= MAX_LISTS;
         is_repeatable.then(|| Sources { lists: noted.lists.values().cloned().collect(), until: noted.until })
     }
@@ -65,7 +129,25 @@ impl Sources {
 }
 
 fn note(change: impl FnOnce(&mut Noted)) {
-    let _ = READS.try_with(|reads| change(&mut reads.0.lock().unwrap_or_else(PoisonError::into_inner)));
+    let _ = READS.try_with(|reads| change(&mut reads.noted.lock().unwrap_or_else(PoisonError::into_inner)));
+}
+
+/// A list was asked for, and how it was there.
+pub(super) fn lookup(upstream: &Arc<str>, list: &'static str, found: Found) {
+    tell(|told| *told.lookups.entry(Lookup { upstream: upstream.clone(), list, found }).or_default() += 1);
+}
+
+/// A way to read was chosen.
+pub(super) fn choice(chosen: impl FnOnce() -> Chosen) {
+    tell(|told| told.choices.push(chosen()));
+}
+
+fn tell(change: impl FnOnce(&mut Told)) {
+    let _ = READS.try_with(|reads| {
+        if let Some(told) = &reads.told {
+            change(&mut told.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    });
 }
 
 /// A list was handed out.

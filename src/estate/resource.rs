@@ -3,8 +3,10 @@
 use super::{
     Failure, Status,
     choice::{Choice, choose},
+    reads::{self, Chosen},
     shelf::{Freshness, Shelf},
     snapshot::{Listed, Snapshot},
+    whole::{KeptFresh, Whole},
 };
 use crate::{
     time::Clock,
@@ -41,7 +43,9 @@ pub(super) trait Source<K, T>: Send + Sync + 'static {
 
 /// One kind of list of one upstream.
 pub(super) struct Resource<K, T: Listed, S> {
-    wide: Arc<Shelf<(), T>>,
+    name: &'static str,
+    upstream: Arc<str>,
+    wide: Whole<T>,
     narrow: Arc<Shelf<K, T>>,
     shared: Arc<Shared<T, S>>,
 }
@@ -61,22 +65,31 @@ where
     T: Listed,
     S: Source<K, T>,
 {
-    pub fn new(source: S, status: &Arc<Status>, clock: Clock, freshness: Freshness) -> Self {
+    pub fn new(name: &'static str, source: S, status: &Arc<Status>, clock: Clock, freshness: Freshness) -> Self {
+        let shared = Arc::new(Shared { source, pages: AtomicU32::new(0), probe: OnceCell::new(), opened: Mutex::default() });
+        let source = shared.clone();
         Self {
-            wide: Shelf::new(status.clone(), clock, freshness, WIDE_ROWS),
-            narrow: Shelf::new(status.clone(), clock, freshness, NARROW_ROWS),
-            shared: Arc::new(Shared { source, pages: AtomicU32::new(0), probe: OnceCell::new(), opened: Mutex::default() }),
+            name,
+            upstream: status.name.clone(),
+            wide: Whole::new(name, status, clock, freshness, WIDE_ROWS, move |_| read_wide(source.clone())),
+            narrow: Shelf::new(name, status.clone(), clock, freshness, NARROW_ROWS),
+            shared,
         }
     }
 
     /// The fleet's list.
     pub async fn all(&self) -> Result<Arc<Snapshot<T>>, Failure> {
-        self.wide.get(&(), || read_wide(self.shared.clone())).await
+        self.wide.get().await
     }
 
     /// The fleet's list, if it is in hand.
     pub async fn all_in_hand(&self) -> Option<Arc<Snapshot<T>>> {
-        self.wide.peek(&(), || read_wide(self.shared.clone())).await
+        self.wide.in_hand().await
+    }
+
+    /// The fleet's list, to be kept fresh.
+    pub fn whole(&self) -> &dyn KeptFresh {
+        &self.wide
     }
 
     /// For each key a reading that answers it, whichever way is cheaper for all of them together.
@@ -95,7 +108,16 @@ where
         if missing.is_empty() {
             return answers;
         }
-        if self.prefers_wide(missing.len()).await {
+        let (is_wide, why) = self.prefers_wide(missing.len()).await;
+        reads::choice(|| Chosen {
+            upstream: self.upstream.clone(),
+            list: self.name,
+            keys: missing.len(),
+            pages: self.pages(),
+            is_wide,
+            why,
+        });
+        if is_wide {
             let all = self.all().await;
             answers.extend(missing.into_iter().map(|key| (key, all.clone())));
         } else {
@@ -113,23 +135,31 @@ where
         join_all(reads).await.into_iter().collect()
     }
 
-    /// Whether the fleet's list is the cheaper way to `calls` answers.
-    async fn prefers_wide(&self, calls: usize) -> bool {
-        if self.wide.is_reading(&()) {
-            return true;
+    fn pages(&self) -> Option<u32> {
+        Some(self.shared.pages.load(Ordering::Relaxed)).filter(|pages| *pages > 0)
+    }
+
+    /// Whether the fleet's list is the cheaper way to `calls` answers, and why.
+    async fn prefers_wide(&self, calls: usize) -> (bool, &'static str) {
+        if self.wide.is_reading() {
+            return (true, "the fleet's list is being read already");
         }
-        let pages = || Some(self.shared.pages.load(Ordering::Relaxed)).filter(|pages| *pages > 0);
-        match choose(calls, pages(), 0) {
-            Choice::Narrow => false,
-            Choice::Wide => true,
+        match choose(calls, self.pages(), 0) {
+            Choice::Narrow if self.pages().is_none() => (false, "one call can't be beaten"),
+            Choice::Narrow => (false, "the fleet's list has more pages than there are keys"),
+            Choice::Wide => (true, "the fleet's list has no more pages than there are keys"),
             Choice::Probe => {
                 // One probe for all who wonder; if it fails the narrow reads will say why, key by key.
                 let probed = self.shared.probe.get_or_try_init(|| self.shared.probe()).await;
-                let wide = probed.is_ok() && choose(calls, pages(), 1) == Choice::Wide;
+                let wide = probed.is_ok() && choose(calls, self.pages(), 1) == Choice::Wide;
                 if !wide {
                     self.shared.take_opened();
                 }
-                wide
+                match (wide, probed.is_ok()) {
+                    (true, _) => (true, "its first page showed that the fleet's list has no more pages than there are keys"),
+                    (false, true) => (false, "its first page showed that the fleet's list has more pages than there are keys"),
+                    (false, false) => (false, "the fleet's list could not be begun"),
+                }
             }
         }
     }

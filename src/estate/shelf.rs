@@ -2,7 +2,8 @@
 //! damped and never kept.
 
 use super::{
-    Failure, Status, reads,
+    Failure, Status,
+    reads::{self, Found},
     snapshot::{Listed, Snapshot},
 };
 use crate::{
@@ -37,6 +38,8 @@ pub(super) struct Freshness {
 
 /// Readings of one kind of list, by key.
 pub(super) struct Shelf<K, T: Listed> {
+    /// For people who want to know what was read.
+    name: &'static str,
     kept: Cache<K, Arc<Snapshot<T>>>,
     damped: Cache<K, Failure>,
     flights: Mutex<HashMap<K, Flight<T>>>,
@@ -51,14 +54,14 @@ where
     T: Listed,
 {
     /// An empty shelf that keeps at most `rows` rows.
-    pub fn new(status: Arc<Status>, clock: Clock, freshness: Freshness, rows: u64) -> Arc<Self> {
+    pub fn new(name: &'static str, status: Arc<Status>, clock: Clock, freshness: Freshness, rows: u64) -> Arc<Self> {
         let kept = Cache::builder()
             .max_capacity(rows)
             .weigher(|_, snapshot: &Arc<Snapshot<T>>| snapshot.len().saturating_add(1))
             .time_to_live(freshness.lifetime + freshness.max_stale)
             .build();
         let damped = Cache::builder().max_capacity(10_000).time_to_live(freshness.failure).build();
-        Arc::new(Self { kept, damped, flights: Mutex::default(), freshness, status, clock })
+        Arc::new(Self { name, kept, damped, flights: Mutex::default(), freshness, status, clock })
     }
 
     /// What is kept under a key, fresh or stale; a stale one is being refreshed by the time this returns.
@@ -69,6 +72,7 @@ where
         let snapshot = self.kept.get(key).await?;
         reads::list(snapshot.stamp());
         snapshot.stamp().use_it();
+        self.tell(if snapshot.is_fresh() { Found::Fresh } else { Found::Stale });
         if !snapshot.is_fresh() && self.damped.get(key).await.is_none() {
             drop(self.flight(key, read, None));
         }
@@ -88,15 +92,40 @@ where
             None => self.flight(key, read, None).await,
         };
         match &outcome {
-            Ok(snapshot) => reads::list(snapshot.stamp()),
-            Err(_) => reads::for_once(),
+            Ok(snapshot) => {
+                reads::list(snapshot.stamp());
+                self.tell(Found::Read);
+            }
+            Err(_) => {
+                reads::for_once();
+                self.tell(Found::Failed);
+            }
         }
         outcome
+    }
+
+    fn tell(&self, found: Found) {
+        reads::lookup(&self.status.name, self.name, found);
     }
 
     /// Whether a reading is under way.
     pub fn is_reading(&self, key: &K) -> bool {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
+    /// Whether it failed a moment ago.
+    pub async fn is_damped(&self, key: &K) -> bool {
+        self.damped.get(key).await.is_some()
+    }
+
+    /// Reads anew what is kept, though it is good yet.
+    pub async fn renew<F>(self: &Arc<Self>, key: &K, read: impl FnOnce() -> F)
+    where
+        F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
+    {
+        let generation = self.kept.get(key).await.map(|snapshot| snapshot.generation());
+        // a failure is in the log, and damped
+        let _ = self.flight(key, read, generation).await;
     }
 
     /// The last reading, for one that builds on it.

@@ -72,7 +72,7 @@ impl Answers {
 
     /// Whether this asker's answers are kept at all.
     pub fn are_kept_for(&self, asker: &Asker) -> bool {
-        self.kept.is_some() && asker.passed.is_empty() && !asker.cost_only
+        self.kept.is_some() && asker.passed.is_empty() && !asker.cost_only && !asker.debug
     }
 
     /// The answer that would be made if the question were run now.

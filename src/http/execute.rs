@@ -6,16 +6,17 @@
 use super::{
     Gateway, RequestId,
     answers::Kept,
+    auth,
     documents::{Asked, Prepared, Unfit},
-    guard,
+    extensions, guard,
 };
 use crate::{
-    estate::{Passed, Principal},
+    estate::{Caller, Passed, Principal},
     graph::{REPORTED, error::code},
     loaders::{Loaders, budget::Budget},
 };
 use async_graphql::{Request as Query, Response as Answer, ServerError};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{
@@ -60,6 +61,33 @@ pub(super) struct Asker {
     pub is_get: bool,
     /// Tell the cost, run nothing.
     pub cost_only: bool,
+    /// Tell how the answer came about.
+    pub debug: bool,
+}
+
+/// Set to anything but `false`, it asks for the cost of a query that is then not run.
+const COST_ONLY: &str = "x-cost-only";
+/// Set to anything but `false`, it asks how the answer came about.
+const DEBUG: &str = "x-debug";
+
+impl Asker {
+    /// Somebody who is known, with what the request's headers ask for.
+    pub fn new(
+        gateway: &Gateway,
+        principal: Arc<Principal>,
+        headers: &HeaderMap,
+        id: RequestId,
+        transport: &'static str,
+        is_get: bool,
+    ) -> Result<Self, Rejection> {
+        let asks = |name: &str| headers.get(name).is_some_and(|value| value != "false");
+        let (cost_only, debug) = (asks(COST_ONLY), asks(DEBUG));
+        if debug && !principal.debug {
+            return Err(auth::forbidden("Who you are may not see how answers come about (debug = true for the caller or its role)."));
+        }
+        let passed = auth::passed(&gateway.estate, &gateway.doorkeeper, headers);
+        Ok(Self { principal, passed, id, transport, is_get, cost_only, debug })
+    }
 }
 
 /// A request that is not run.
@@ -152,6 +180,9 @@ where
         Ok(Answered::Run { errors, .. }) => (*errors, "answered with errors"),
         Err(rejection) => (1, rejection.code),
     };
+    if ran.is_kept {
+        counters.answers_given_again.fetch_add(1, Ordering::Relaxed);
+    }
     if errors > 0 {
         counters.requests_with_errors.fetch_add(1, Ordering::Relaxed);
     }
@@ -219,13 +250,12 @@ where
     };
     ran.cost = weight.cost;
     if asker.cost_only {
-        let body = json!({"data": null, "extensions": {"cost": {"estimated": weight.cost, "maximum": limits.cost}}});
+        let body = json!({"data": null, "extensions": extensions::estimated(&weight, limits.cost)});
         return Ok(Answered::Run { body: body.to_string().into(), errors: 0 });
     }
     gateway.rates.take_cost(&asker.principal, weight.cost)?;
 
-    let caller = gateway.estate.caller(asker.principal.clone(), &asker.passed).await;
-    let (meter, reads) = (caller.meter.clone(), caller.reads.clone());
+    let caller = gateway.estate.caller(asker.principal.clone(), &asker.passed, asker.debug).await;
     let loaders = Loaders::new(gateway.estate.clone(), caller, Budget::new(limits.answer_fields));
     let mut query = Query::new(text).variables(variables);
     query.operation_name = operation_name.clone();
@@ -233,8 +263,8 @@ where
     let execution = loaders.drive(gateway.schema.execute(query.data(loaders.clone())));
     let span = tracing::info_span!("request", request_id = %asker.id.0);
     let outcome = tokio::time::timeout(limits.timeout, tracing::Instrument::instrument(execution, span)).await;
-    let by_upstream = meter.by_upstream();
-    (ran.fields, ran.upstream_requests) = (loaders.budget().spent(), by_upstream.values().sum());
+    let caller = loaders.caller();
+    (ran.fields, ran.upstream_requests) = (loaders.budget().spent(), caller.meter.by_upstream().values().sum());
     let Ok(mut answer) = outcome else {
         let message = format!("The answer was not ready after {:?} (limits.timeout).", limits.timeout);
         let rejection = Rejection::graphql(code::UPSTREAM_TIMEOUT, message);
@@ -248,29 +278,25 @@ where
         Err(refused) => return Ok(refused),
     };
     let data = to_raw_value(&data).map_err(|_| unwritable())?;
-    // an upstream that does not exist for the caller may have been asked on its behalf: its name stays here
-    let told = by_upstream.iter().filter(|(name, _)| asker.principal.allows_upstream(name));
-    let requests: Map<String, Value> = told.map(|(name, count)| (name.to_string(), json!(count))).collect();
-    let write = |requests: u32, by_upstream: Map<String, Value>| {
-        let extensions = json!({
-            "cost": {"estimated": weight.cost, "fields": ran.fields, "maximum": limits.cost},
-            "upstream": {"requests": requests, "byUpstream": by_upstream},
-        });
+    let write = |made_by: Option<&Caller>| {
+        let extensions = extensions::spent(&weight, limits.cost, ran.fields, asker, made_by);
         let body = serde_json::to_vec(&Written { errors: &errors, data: &data, extensions: &extensions });
         body.map(Bytes::from).map_err(|_| unwritable())
     };
-    let body = write(ran.upstream_requests, requests)?;
+    let body = write(Some(caller))?;
     if body.len() > limits.answer_bytes {
-        let message =
-            format!("The answer would have more than {} bytes (limits.answer_bytes). Ask for fewer rows, page by page.", limits.answer_bytes);
+        let message = format!(
+            "The answer would have more than {} bytes (limits.answer_bytes). Ask for fewer rows, page by page.",
+            limits.answer_bytes
+        );
         return Err(Rejection::graphql(code::QUERY_TOO_COMPLEX, message));
     }
     if are_kept
         && errors.is_empty()
-        && let Some(sources) = reads.sources()
+        && let Some(sources) = caller.reads.sources()
     {
         // who is given it again causes no upstream requests
-        let body = if ran.upstream_requests == 0 { body.clone() } else { write(0, Map::new())? };
+        let body = if ran.upstream_requests == 0 { body.clone() } else { write(None)? };
         let kept = Kept { body, operation: ran.operation.clone(), cost: ran.cost, fields: ran.fields, sources };
         gateway.answers.keep(asker, &question.bytes, kept);
     }

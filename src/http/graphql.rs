@@ -6,7 +6,7 @@
 
 use super::{
     Gateway, RequestId,
-    auth::{self, Peer},
+    auth::Peer,
     execute::{Answered, Asker, Parameters, Question, Rejection, execute},
     negotiate::{self, MediaType},
     plain, socket,
@@ -28,8 +28,6 @@ use std::time::Duration;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a body that is too large is taken beyond that.
 const THROWN_AWAY: usize = 4 << 20;
-/// Set to anything but `false`, it asks for the cost of a query that is then not run.
-const COST_ONLY: &str = "x-cost-only";
 
 /// `POST /graphql`.
 pub(super) async fn post(
@@ -107,10 +105,8 @@ async fn identify(
     is_get: bool,
 ) -> Result<Asker, Rejection> {
     let principal = gateway.identify(headers, peer, &id).await?;
-    let passed = auth::passed(&gateway.estate, &gateway.doorkeeper, headers);
-    let cost_only = headers.get(COST_ONLY).is_some_and(|value| value != "false");
     let transport = if media_type == MediaType::EventStream { "sse" } else { "http" };
-    Ok(Asker { principal, passed, id, transport, is_get, cost_only })
+    Asker::new(gateway, principal, headers, id, transport, is_get)
 }
 
 async fn read_body(headers: &HeaderMap, body: Incoming, max_bytes: usize) -> Result<Bytes, Rejection> {

@@ -16,10 +16,10 @@ pub(super) async fn live() -> Response {
     (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], r#"{"status":"live"}"#).into_response()
 }
 
-/// Ready once every upstream has been reached or is known to be down. An upstream that is down does not make the
+/// Ready once every upstream has been reached or is known to be down, and every list was read if that is wanted. An upstream that is down does not make the
 /// gateway unready: it would take away the answers that the others give. The body says which is which.
 pub(super) async fn ready(State(gateway): State<Gateway>) -> Response {
-    let mut is_ready = !*gateway.draining.borrow();
+    let mut is_ready = !*gateway.draining.borrow() && gateway.is_warm.load(Ordering::Relaxed);
     let upstreams: Vec<Value> = gateway
         .estate
         .statuses()
@@ -59,6 +59,7 @@ pub(super) async fn metrics(
     for (name, help, value) in [
         ("requests_total", "GraphQL requests.", &counters.requests),
         ("requests_with_errors_total", "GraphQL requests whose answer has errors.", &counters.requests_with_errors),
+        ("answers_given_again_total", "GraphQL requests answered with an answer that was made before.", &counters.answers_given_again),
         ("refused_sign_ins_total", "Requests without a key or token that is known.", &counters.refused_sign_ins),
         ("upstream_requests_total", "Requests sent to upstreams for GraphQL requests.", &counters.upstream_requests),
     ] {

@@ -277,8 +277,10 @@ impl Connection {
 
     async fn start(&mut self, operation: String, parameters: Parameters) -> Result<(), Close> {
         // a key may be gone and a token have expired since the connection was made
-        let principal = match self.identify().await {
-            Ok(principal) => principal,
+        let asker = self.identify().await;
+        let asker = asker.and_then(|principal| Asker::new(&self.gateway, principal, &self.headers, self.id.clone(), "websocket", false));
+        let asker = match asker {
+            Ok(asker) => asker,
             Err(rejection) if rejection.status == StatusCode::UNAUTHORIZED || rejection.status == StatusCode::FORBIDDEN => {
                 return Err(Close(4403, "Forbidden"));
             }
@@ -288,8 +290,6 @@ impl Connection {
                 return Ok(());
             }
         };
-        let passed = auth::passed(&self.gateway.estate, &self.gateway.doorkeeper, &self.headers);
-        let asker = Asker { principal, passed, id: self.id.clone(), transport: "websocket", is_get: false, cost_only: false };
         let (gateway, running, done, id) = (self.gateway.clone(), self.running.clone(), self.finished.0.clone(), operation.clone());
         let task = tokio::spawn(async move {
             let slot = running.acquire_owned().await.ok();

@@ -2,10 +2,12 @@
 //!
 //! The count travels as a task-local: a read that this query starts is counted here, also when others wait for the
 //! same read; a query that merely joins a read in flight is charged nothing. So the sum over queries is what was sent.
+//! Where it is asked for, every request is also told one by one.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 tokio::task_local! {
@@ -18,12 +20,46 @@ pub struct Meter {
     /// Who asks: the transport shares its slots fairly between them.
     payer: Arc<str>,
     requests: Mutex<BTreeMap<Arc<str>, u32>>,
+    /// Every request, where that is wanted.
+    calls: Option<Mutex<Vec<Call>>>,
+    started: Instant,
+}
+
+/// One upstream request, as it went.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The upstream's name.
+    pub upstream: Arc<str>,
+    /// Path and query.
+    pub target: String,
+    /// The answer's status; none where there was no answer.
+    pub status: Option<u16>,
+    /// Bytes of the answer's body, decompressed.
+    pub bytes: usize,
+    /// When it was sent, since the query began.
+    pub sent_after: Duration,
+    /// How long it waited for a slot before that.
+    pub waited: Duration,
+    /// How long the answer took.
+    pub took: Duration,
+    /// Slots that the upstream had for all of us then.
+    pub slots: usize,
 }
 
 impl Meter {
     /// Nothing spent yet.
     pub fn paid_by(payer: Arc<str>) -> Self {
-        Self { payer, requests: Mutex::default() }
+        Self { payer, requests: Mutex::default(), calls: None, started: Instant::now() }
+    }
+
+    /// The same, telling every request.
+    pub fn in_detail(self) -> Self {
+        Self { calls: Some(Mutex::default()), ..self }
+    }
+
+    /// Every request, where they are told.
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.as_ref().map(|calls| calls.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
     }
 
     /// How many requests were sent, by upstream name.
@@ -42,6 +78,15 @@ pub(super) fn charge(upstream: &Arc<str>) {
     let _ = METER.try_with(|meter| {
         let mut requests = meter.requests.lock().unwrap_or_else(PoisonError::into_inner);
         *requests.entry(upstream.clone()).or_default() += 1;
+    });
+}
+
+/// Tells one request, where that is wanted. `call` is given the time since the query began.
+pub(super) fn tell(call: impl FnOnce(Duration) -> Call) {
+    let _ = METER.try_with(|meter| {
+        if let Some(calls) = &meter.calls {
+            calls.lock().unwrap_or_else(PoisonError::into_inner).push(call(meter.started.elapsed()));
+        }
     });
 }
 

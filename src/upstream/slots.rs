@@ -2,12 +2,19 @@
 //!
 //! A slot that becomes free goes to whoever of those who wait holds the fewest, so one caller's export of everything
 //! does not starve another's single question; while nobody else asks, one caller may have them all.
+//!
+//! There are as many as the settings say until the upstream shows that it has enough (it refuses, or hardly answers in
+//! time): then half as many, and with every answer in good time a little more again, one more for each round.
 
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
+
+/// Refusals within this time are one sign.
+const ONE_SIGN: Duration = Duration::from_secs(1);
 
 /// Slots, shared by those who ask.
 #[derive(Debug)]
@@ -15,7 +22,13 @@ pub(super) struct Slots(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    free: usize,
+    /// What the settings say.
+    most: usize,
+    /// What the upstream seems to bear.
+    limit: f64,
+    /// When it was last found to be too much.
+    lowered: Option<Instant>,
+    taken: usize,
     held: HashMap<Arc<str>, usize>,
     waiting: VecDeque<(Arc<str>, oneshot::Sender<Slot>)>,
 }
@@ -29,7 +42,36 @@ pub(super) struct Slot {
 
 impl Slots {
     pub fn new(count: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State { free: count.max(1), held: HashMap::new(), waiting: VecDeque::new() })))
+        let most = count.max(1);
+        let limit = most as f64;
+        Arc::new(Self(Mutex::new(State { most, limit, lowered: None, taken: 0, held: HashMap::new(), waiting: VecDeque::new() })))
+    }
+
+    /// How many there are at present.
+    pub fn count(&self) -> usize {
+        self.state().count()
+    }
+
+    /// The upstream has enough. What was under way together says so together: that counts once.
+    pub fn lower(&self, now: Instant) {
+        let mut state = self.state();
+        if state.lowered.is_none_or(|at| now.saturating_duration_since(at) >= ONE_SIGN) {
+            state.lowered = Some(now);
+            state.limit = (state.limit / 2.0).max(1.0);
+        }
+    }
+
+    /// It answered in good time.
+    pub fn raise(self: &Arc<Self>) {
+        let mut undelivered = Vec::new();
+        {
+            let mut state = self.state();
+            state.limit = (state.limit + 1.0 / state.limit).min(state.most as f64);
+            while let Some(slot) = self.hand_on(&mut state) {
+                undelivered.extend(slot.err());
+            }
+        }
+        drop(undelivered);
     }
 
     /// A slot for somebody, as soon as it is their turn.
@@ -37,8 +79,8 @@ impl Slots {
         loop {
             let turn = {
                 let mut state = self.state();
-                if state.free > 0 {
-                    state.free -= 1;
+                if state.taken < state.count() {
+                    state.taken += 1;
                     return self.slot(&mut state, who);
                 }
                 let (sender, receiver) = oneshot::channel();
@@ -56,8 +98,29 @@ impl Slots {
         Slot { slots: self.clone(), holder }
     }
 
+    /// Gives a free slot to whoever is next: whether they took it. `None` where none is free, or nobody waits.
+    fn hand_on(self: &Arc<Self>, state: &mut State) -> Option<Result<(), Slot>> {
+        if state.taken >= state.count() {
+            return None;
+        }
+        // those who gave up are in nobody's way
+        state.waiting.retain(|(_, turn)| !turn.is_closed());
+        let held = |place: &usize| state.held.get(&state.waiting[*place].0).copied().unwrap_or_default();
+        let next = (0..state.waiting.len()).min_by_key(held)?;
+        let (who, turn) = state.waiting.remove(next)?;
+        state.taken += 1;
+        let slot = self.slot(state, who);
+        Some(turn.send(slot))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn count(&self) -> usize {
+        (self.limit as usize).clamp(1, self.most)
     }
 }
 
@@ -72,14 +135,9 @@ impl Drop for Slot {
                     state.held.remove(&self.holder);
                 }
             }
-            state.free += 1;
-            // those who gave up are in nobody's way
-            state.waiting.retain(|(_, turn)| !turn.is_closed());
-            let next = (0..state.waiting.len()).min_by_key(|place| state.held.get(&state.waiting[*place].0).copied().unwrap_or_default());
-            if let Some((who, turn)) = next.and_then(|place| state.waiting.remove(place)) {
-                state.free -= 1;
-                let slot = self.slots.slot(&mut state, who);
-                undelivered = turn.send(slot).err();
+            state.taken -= 1;
+            if let Some(handed) = self.slots.hand_on(&mut state) {
+                undelivered = handed.err();
             }
         }
         // whoever gave up this very moment: their slot goes on, once the lock is free
@@ -111,7 +169,7 @@ mod tests {
         drop(other);
         let third = third.now_or_never().unwrap();
         drop((second, third));
-        assert_eq!(slots.state().free, 2);
+        assert_eq!(slots.state().taken, 0);
         assert!(slots.state().held.is_empty());
     }
 
@@ -131,6 +189,29 @@ mod tests {
         drop(held);
         // handed over, never taken
         drop(handed);
-        assert_eq!(slots.state().free, 1);
+        assert_eq!(slots.state().taken, 0);
+    }
+
+    #[test]
+    fn an_upstream_that_has_enough_is_asked_less_and_then_slowly_more() {
+        let slots = Slots::new(16);
+        let start = Instant::now();
+        slots.lower(start);
+        slots.lower(start + ONE_SIGN / 2);
+        assert_eq!(slots.count(), 8, "what was under way together counts once");
+        slots.lower(start + ONE_SIGN);
+        assert_eq!(slots.count(), 4);
+        let held: Vec<_> = (0..4).map(|_| ask(&slots, "a").now_or_never().unwrap()).collect();
+        let mut next = ask(&slots, "a");
+        assert!((&mut next).now_or_never().is_none());
+        (0..5).for_each(|_| slots.raise());
+        assert_eq!(slots.count(), 5, "one more after a round of answers");
+        assert!(next.now_or_never().is_some(), "and whoever waited has it");
+        drop(held);
+        (0..1_000).for_each(|_| slots.raise());
+        assert_eq!(slots.count(), 16, "never more than the settings say");
+        (0..20).for_each(|sign| slots.lower(start + ONE_SIGN * (sign + 2)));
+        assert_eq!(slots.count(), 1, "never none");
+        assert_eq!(slots.state().taken, 0);
     }
 }

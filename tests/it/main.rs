@@ -16,6 +16,7 @@ mod kinds;
 mod lists;
 mod own_tls;
 mod readme;
+mod reuse;
 mod schema;
 mod seeds;
 mod signing_in;

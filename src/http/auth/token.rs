@@ -98,6 +98,7 @@ impl Tokens {
             roles: roles.iter().map(|role| role.name.as_str().into()).collect(),
             grants: grants.collect(),
             hidden: hidden(roles.iter().map(|role| role.hide)),
+            debug: roles.iter().any(|role| role.debug),
         }))
     }
 }

@@ -1,0 +1,75 @@
+//! A console's lists as wholes: every row that a caller may see, and what is kept fresh.
+
+use super::Console;
+use crate::{
+    estate::{Caller, Failure, View, resource::Resource, snapshot::Snapshot, upkeep::Lists},
+    upstream::vspc::{
+        agent_job_object::AgentJobObject, backup_server::BackupServer, enterprise_manager::ManagedBackupServer, job::Job,
+        organization::Organization, repository::Repository,
+    },
+};
+use std::sync::Arc;
+
+impl Console {
+    /// What can be kept fresh.
+    pub(in crate::estate) fn lists(&self) -> Lists<'_> {
+        let mut lists: Lists<'_> = vec![
+            self.servers.whole(),
+            self.jobs.whole(),
+            self.agent_jobs.whole(),
+            self.objects.whole(),
+            self.copy_jobs.whole(),
+            self.tape_links.whole(),
+            self.copy_links.whole(),
+            self.tape_repositories.whole(),
+            self.computer_backups.whole(),
+            self.agents.whole(),
+            self.repositories.whole(),
+            self.organizations.whole(),
+            self.mapping.whole(),
+        ];
+        lists.extend(self.job_details.iter().map(Resource::whole));
+        lists
+    }
+
+    /// Every backup server.
+    pub async fn servers(&self, caller: &Caller) -> Result<View<BackupServer>, Failure> {
+        self.view(caller, self.servers.all().await?).await
+    }
+
+    /// Every job.
+    pub async fn jobs(&self, caller: &Caller) -> Result<View<Job>, Failure> {
+        self.view(caller, self.jobs.all().await?).await
+    }
+
+    /// Every machine in agent jobs.
+    pub async fn objects(&self, caller: &Caller) -> Result<View<AgentJobObject>, Failure> {
+        self.view(caller, self.objects.all().await?).await
+    }
+
+    /// Every organization.
+    pub async fn organizations(&self, caller: &Caller) -> Result<View<Organization>, Failure> {
+        self.view(caller, self.organizations.all().await?).await
+    }
+
+    /// Every repository.
+    pub async fn repositories(&self, caller: &Caller) -> Result<View<Repository>, Failure> {
+        self.view(caller, self.repositories.all().await?).await
+    }
+
+    pub(in crate::estate) async fn mapping(&self) -> Result<Arc<Snapshot<ManagedBackupServer>>, Failure> {
+        self.mapping.all().await
+    }
+
+    pub(in crate::estate) async fn server_snapshot(&self) -> Result<Arc<Snapshot<BackupServer>>, Failure> {
+        self.servers.all().await
+    }
+
+    pub(in crate::estate) async fn job_snapshot(&self) -> Result<Arc<Snapshot<Job>>, Failure> {
+        self.jobs.all().await
+    }
+
+    pub(in crate::estate) async fn organization_snapshot(&self) -> Result<Arc<Snapshot<Organization>>, Failure> {
+        self.organizations.all().await
+    }
+}
