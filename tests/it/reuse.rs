@@ -145,7 +145,8 @@ async fn a_warm_gateway_answers_its_first_query_without_asking_anybody() {
     let of_twins = |request: &String| request.ends_with("/jobs/backupTapeJobs/jobObjects?limit=500&offset=0");
     let requests = world.requests();
     assert!(requests.len() <= 2 && requests.iter().all(of_twins), "{requests:?}");
-    let quiet = world.ask("{ companies { nodes { name jobs { totalCount } } } backupServers { nodes { repositories { totalCount } } } }").await;
+    let quiet =
+        world.ask("{ companies { nodes { name jobs { totalCount } } } backupServers { nodes { repositories { totalCount } } } }").await;
     assert_eq!((quiet.get("errors"), &quiet["extensions"]["upstream"]["requests"]), (None, &json!(0)));
 }
 
