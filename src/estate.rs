@@ -10,6 +10,7 @@ pub mod console;
 pub mod correlate;
 pub mod coverage;
 pub mod door;
+pub mod fragments;
 pub mod history;
 pub mod links;
 pub mod principal;

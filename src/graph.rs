@@ -36,6 +36,7 @@ mod page;
 mod query;
 mod replication_job;
 mod repository;
+mod rows;
 pub mod scalars;
 mod sensitive;
 mod simple_backup_copy_job;
@@ -54,6 +55,7 @@ use async_graphql::{Context, EmptyMutation, EmptySubscription, SDLExportOptions,
 use std::sync::Arc;
 
 pub use query::Query;
+pub use rows::{puts_together, write_data};
 pub use validation::{Fitting, Validator};
 
 /// The schema's type.
@@ -94,13 +96,18 @@ fn loaders<'a>(ctx: &Context<'a>) -> &'a Loaders {
     ctx.data_unchecked::<Arc<Loaders>>()
 }
 
-/// Takes what this field's rows will add to the answer out of the request's budget, before they are given out.
-async fn give_out(ctx: &Context<'_>, rows: usize) -> async_graphql::Result<()> {
-    fn fields_of(field: async_graphql::SelectionField<'_>) -> u64 {
-        field.selection_set().map(|inner| 1 + fields_of(inner)).sum()
-    }
-    let fields = fields_of(ctx.field()).saturating_mul(u64::try_from(rows).unwrap_or(u64::MAX));
-    loaders(ctx).budget().spend(fields).await.map_err(|exhausted| error::too_complex(exhausted.0))
+/// How many fields are selected below a field.
+fn fields_below(field: async_graphql::SelectionField<'_>) -> u64 {
+    field.selection_set().map(|inner| 1 + fields_below(inner)).sum()
+}
+
+/// Takes what this field's rows will add to the answer out of the request's budget, before they are given out; tells what
+/// each of them takes.
+async fn give_out(ctx: &Context<'_>, rows: usize) -> async_graphql::Result<u64> {
+    let each = fields_below(ctx.field());
+    let fields = each.saturating_mul(u64::try_from(rows).unwrap_or(u64::MAX));
+    loaders(ctx).budget().spend(fields).await.map_err(|exhausted| error::too_complex(exhausted.0))?;
+    Ok(each)
 }
 
 /// A nullable field from an answer: nothing, a value, or an error that costs this field alone.

@@ -29,46 +29,58 @@ use self::{
 };
 use crate::{
     config::{Config, Limits, Server},
-    estate::{Estate, Principal},
+    estate::{Estate, Principal, fragments::Fragments},
     graph::Schema,
 };
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
-    middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
 use std::{
     net::IpAddr,
+    ops::Deref,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
 use tokio::sync::{Semaphore, watch};
+use tower::ServiceExt;
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, cors::CorsLayer};
 use uuid::Uuid;
 
 /// What every request needs.
 #[derive(Clone)]
-pub struct Gateway {
+pub struct Gateway(Arc<Parts>);
+
+impl Deref for Gateway {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What a gateway is made of.
+pub struct Parts {
     schema: Schema,
-    documents: Arc<Documents>,
-    answers: Arc<Answers>,
+    documents: Documents,
+    answers: Answers,
+    fragments: Option<Arc<Fragments>>,
     estate: Arc<Estate>,
-    server: Arc<Server>,
-    limits: Arc<Limits>,
-    doorkeeper: Arc<Doorkeeper>,
-    rates: Arc<Rates>,
+    server: Server,
+    limits: Limits,
+    doorkeeper: Doorkeeper,
+    rates: Rates,
     /// A permit for each request that may be under way.
-    room: Arc<Semaphore>,
+    room: Semaphore,
     sockets: socket::Sockets,
-    counters: Arc<Counters>,
+    counters: Counters,
     /// Set once every list was read, where that was asked for.
-    is_warm: Arc<AtomicBool>,
+    is_warm: AtomicBool,
     /// Set once a stop was asked for: load balancers should look elsewhere, sockets should close.
     draining: watch::Sender<bool>,
 }
@@ -86,21 +98,22 @@ struct Counters {
 impl Gateway {
     /// A gateway over what is known of the upstreams. Fails where an identity provider can't be used.
     pub fn new(schema: Schema, estate: Arc<Estate>, config: &Config) -> Result<Self, String> {
-        Ok(Self {
+        Ok(Self(Arc::new(Parts {
             schema,
-            documents: Arc::new(Documents::new()?),
-            answers: Arc::new(Answers::new(config.limits.kept_answers_bytes)),
+            documents: Documents::new()?,
+            answers: Answers::new(config.limits.kept_answers_bytes),
+            fragments: (config.limits.kept_rows_bytes > 0).then(|| Arc::new(Fragments::new(config.limits.kept_rows_bytes as u64))),
             estate,
-            server: Arc::new(config.server.clone()),
-            limits: Arc::new(config.limits.clone()),
-            doorkeeper: Arc::new(Doorkeeper::new(config)?),
-            rates: Arc::new(Rates::new(&config.limits)),
-            room: Arc::new(Semaphore::new(config.limits.concurrent_requests)),
+            server: config.server.clone(),
+            limits: config.limits.clone(),
+            doorkeeper: Doorkeeper::new(config)?,
+            rates: Rates::new(&config.limits),
+            room: Semaphore::new(config.limits.concurrent_requests),
             sockets: socket::Sockets::default(),
-            counters: Arc::default(),
-            is_warm: Arc::new(AtomicBool::new(!config.server.warm)),
+            counters: Counters::default(),
+            is_warm: AtomicBool::new(!config.server.warm),
             draining: watch::Sender::new(false),
-        })
+        })))
     }
 
     /// Every list was read: there is nothing more to wait for.
@@ -128,9 +141,30 @@ impl Gateway {
         outcome
     }
 
-    fn router(self) -> Router {
+    fn router(self, is_compressing: bool) -> Router {
+        let mut graphql = Router::new().route("/graphql", get(graphql::get).post(graphql::post).fallback(graphql::wrong_method));
+        if !self.server.origins.is_empty() {
+            graphql = graphql.layer(self.cors());
+        }
+        let router = Router::new()
+            .merge(graphql)
+            .route("/", get(async || Redirect::temporary("graphiql")))
+            .route("/graphiql", get(explorer::page))
+            .route("/graphiql/{*file}", get(explorer::file))
+            .route("/favicon.ico", get(explorer::icon))
+            .route("/health/live", get(health::live))
+            .route("/health/ready", get(health::ready))
+            .route("/metrics", get(health::metrics))
+            .fallback(async || plain(StatusCode::NOT_FOUND, "There is nothing here. GraphQL is at /graphql, GraphiQL at /graphiql.\n"));
+        let catch = CatchPanicLayer::custom(|_| graphql::internal_error());
+        let router = if is_compressing { router.layer((catch, CompressionLayer::new())) } else { router.layer(catch) };
+        router.with_state(self)
+    }
+
+    /// What pages of listed origins may do.
+    fn cors(&self) -> CorsLayer {
         let origins: Vec<HeaderValue> = self.server.origins.iter().filter_map(|origin| origin.parse().ok()).collect();
-        let cors = CorsLayer::new()
+        CorsLayer::new()
             .allow_origin(origins)
             .allow_methods([Method::GET, Method::POST])
             .allow_headers([
@@ -143,25 +177,56 @@ impl Gateway {
                 REQUEST_ID,
             ])
             .expose_headers([REQUEST_ID, header::RETRY_AFTER])
-            .max_age(Duration::from_secs(3_600));
-        let graphql = Router::new()
-            .route("/graphql", get(graphql::get).post(graphql::post).fallback(graphql::wrong_method))
-            .layer(cors)
-            .layer(middleware::from_fn_with_state(self.clone(), refuse_strange_pages));
-        Router::new()
-            .merge(graphql)
-            .route("/", get(async || Redirect::temporary("graphiql")))
-            .route("/graphiql", get(explorer::page))
-            .route("/graphiql/{*file}", get(explorer::file))
-            .route("/favicon.ico", get(explorer::icon))
-            .route("/health/live", get(health::live))
-            .route("/health/ready", get(health::ready))
-            .route("/metrics", get(health::metrics))
-            .fallback(async || plain(StatusCode::NOT_FOUND, "There is nothing here. GraphQL is at /graphql, GraphiQL at /graphiql.\n"))
-            .layer(CompressionLayer::new())
-            .layer(CatchPanicLayer::custom(|_| graphql::internal_error()))
-            .layer(middleware::from_fn_with_state(self.clone(), name_request))
-            .with_state(self)
+            .max_age(Duration::from_secs(3_600))
+    }
+}
+
+/// The way in: every request comes through here.
+#[derive(Clone)]
+struct Entrance {
+    gateway: Gateway,
+    plain: Router,
+    /// For those who say that they take compressed answers.
+    compressing: Router,
+}
+
+impl Entrance {
+    fn new(gateway: Gateway) -> Self {
+        Self { plain: gateway.clone().router(false), compressing: gateway.clone().router(true), gateway }
+    }
+
+    /// Gives the request an id (the caller's, if it is plain) and the answer the headers that browsers should heed; finds
+    /// out whose address it is behind proxies that are trusted.
+    async fn answer(self, mut request: Request) -> Response {
+        let is_plain =
+            |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(is_plain).map(Arc::from);
+        let id: Arc<str> = given.unwrap_or_else(next_id);
+        request.extensions_mut().insert(RequestId(id.clone()));
+        let forwarded = forwarded_for(&request);
+        if let (Some(peer), Some(address)) = (request.extensions_mut().get_mut::<Peer>(), forwarded)
+            && self.gateway.server.trusted_proxies.contains(&peer.address)
+        {
+            peer.address = address;
+        }
+        // which of two hosts is meant is answered differently by whoever stands in front: none is answered
+        let hosts = request.headers().get_all(header::HOST).iter().count();
+        let router = if request.headers().contains_key(header::ACCEPT_ENCODING) { self.compressing } else { self.plain };
+        let mut response = match request.version() {
+            Version::HTTP_11 | Version::HTTP_10 if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) => {
+                plain(StatusCode::BAD_REQUEST, "There must be one Host header.\n")
+            }
+            _ if is_strange(&self.gateway.server.origins, &request) => {
+                plain(StatusCode::FORBIDDEN, "Pages of this origin may not ask here (server.origins).\n")
+            }
+            _ => router.oneshot(request).await.unwrap_or_else(|never| match never {}),
+        };
+        let headers = response.headers_mut();
+        if let Ok(value) = HeaderValue::try_from(&*id) {
+            headers.insert(REQUEST_ID, value);
+        }
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
     }
 }
 
@@ -171,34 +236,13 @@ struct RequestId(Arc<str>);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Gives every request an id (the caller's, if it is plain) and every answer the headers that browsers should heed; and
-/// finds out whose address it is behind proxies that are trusted.
-async fn name_request(State(gateway): State<Gateway>, mut request: Request, next: Next) -> Response {
-    let is_plain =
-        |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-    let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(is_plain).map(Arc::from);
-    let id: Arc<str> = given.unwrap_or_else(|| Uuid::new_v4().to_string().into());
-    request.extensions_mut().insert(RequestId(id.clone()));
-    let forwarded = forwarded_for(&request);
-    if let (Some(peer), Some(address)) = (request.extensions_mut().get_mut::<Peer>(), forwarded)
-        && gateway.server.trusted_proxies.contains(&peer.address)
-    {
-        peer.address = address;
-    }
-    // which of two hosts is meant is answered differently by whoever stands in front: none is answered
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    let mut response = match request.version() {
-        Version::HTTP_11 | Version::HTTP_10 if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) => {
-            plain(StatusCode::BAD_REQUEST, "There must be one Host header.\n")
-        }
-        _ => next.run(request).await,
-    };
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::try_from(&*id) {
-        headers.insert(REQUEST_ID, value);
-    }
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+/// An id that no other request has, of this process or another. It is no secret: who knows one could guess the next.
+fn next_id() -> Arc<str> {
+    static FIRST: LazyLock<u128> = LazyLock::new(|| Uuid::new_v4().as_u128());
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let number = *FIRST ^ u128::from(COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut text = Uuid::encode_buffer();
+    Arc::from(&*Uuid::from_u128(number).hyphenated().encode_lower(&mut text))
 }
 
 /// The last address that a proxy wrote.
@@ -208,15 +252,11 @@ fn forwarded_for(request: &Request) -> Option<IpAddr> {
 }
 
 /// A page of another origin can make a browser send a GET, or open a WebSocket, without being asked first. Browsers say
-/// so: such requests do nothing, unless the page's origin is listed.
-async fn refuse_strange_pages(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
-    if request.method() != Method::OPTIONS && is_strange(&gateway.server.origins, &request) {
-        return plain(StatusCode::FORBIDDEN, "Pages of this origin may not ask here (server.origins).\n");
-    }
-    next.run(request).await
-}
-
+/// so: such requests do nothing, unless the page's origin is listed. What a browser asks beforehand (OPTIONS) does nothing.
 fn is_strange(origins: &[String], request: &Request) -> bool {
+    if request.uri().path() != "/graphql" || request.method() == Method::OPTIONS {
+        return false;
+    }
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let is_listed = |origin: &str| origins.iter().any(|listed| listed == origin);
     let is_ours = |origin: &str| {

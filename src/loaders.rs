@@ -19,7 +19,7 @@ pub mod server;
 pub mod session;
 
 use self::budget::Budget;
-use crate::estate::{Caller, Estate, Failure, UpstreamId};
+use crate::estate::{Caller, Estate, Failure, UpstreamId, fragments::Recollection};
 use async_graphql::{
     dataloader::{DataLoader, HashMapCache, Loader},
     runtime::Timer,
@@ -52,16 +52,17 @@ pub struct Loaders {
     estate: Arc<Estate>,
     caller: Caller,
     budget: Budget,
+    recollection: Option<Recollection>,
     batches: Mutex<Option<UnboundedReceiver<FutureObj<'static, ()>>>>,
 }
 
 impl Loaders {
     /// Loaders for one request of one caller, whose answer may have that many fields.
-    pub fn new(estate: Arc<Estate>, caller: Caller, budget: Budget) -> Arc<Self> {
+    pub fn new(estate: Arc<Estate>, caller: Caller, budget: Budget, recollection: Option<Recollection>) -> Arc<Self> {
         let (sender, receiver) = unbounded_channel();
         let batch = Batch { caller: caller.clone() };
         let inner = DataLoader::with_cache(batch, Queue(sender), AtOnce, HashMapCache::default()).max_batch_size(usize::MAX);
-        Arc::new(Self { inner, estate, caller, budget, batches: Mutex::new(Some(receiver)) })
+        Arc::new(Self { inner, estate, caller, budget, recollection, batches: Mutex::new(Some(receiver)) })
     }
 
     /// What the gateway knows.
@@ -77,6 +78,11 @@ impl Loaders {
     /// What the answer may still hold.
     pub fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// What was rendered before, and may be given out again.
+    pub fn recollection(&self) -> Option<&Recollection> {
+        self.recollection.as_ref()
     }
 
     /// Runs an execution and, whenever it can't go on, the batches that it waits for; and counts what both cost.

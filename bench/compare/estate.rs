@@ -12,7 +12,7 @@ const COPIES: usize = 10;
 
 /// A uid that looks like one and is the same every time.
 pub fn uid(kind: u64, number: usize) -> Uuid {
-    let high = kind.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17) ^ 0x5DEE_CE66_D;
+    let high = kind.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(17) ^ 0x0005_DEEC_E66D;
     let low = (number as u64 + 1).wrapping_mul(0xBF58_476D_1CE4_E5B9).rotate_left(29);
     uuid::Builder::from_random_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes()).into_uuid()
 }

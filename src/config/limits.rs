@@ -36,6 +36,8 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// Answers that are kept to be given again while all that they were made from is current, in bytes; 0 for none.
     pub kept_answers_bytes: usize,
+    /// Rows that are kept as they were written, for other answers that have them too, in bytes; 0 for none.
+    pub kept_rows_bytes: usize,
     /// The whole of one request.
     pub timeout: Duration,
     /// Requests being answered at once; more are turned away.
@@ -76,6 +78,7 @@ impl Default for Limits {
             answer_fields: 250_000,
             answer_bytes: 32 << 20,
             kept_answers_bytes: 32 << 20,
+            kept_rows_bytes: 32 << 20,
             timeout: Duration::from_secs(120),
             concurrent_requests: 10_000,
             connections: 10_000,
@@ -124,6 +127,7 @@ pub(super) fn read(section: Option<Section>, problems: &mut Problems) -> Limits 
         answer_fields: 100..=100_000_000,
         answer_bytes: 1_024..=1 << 30,
         kept_answers_bytes: 0..=1 << 34,
+        kept_rows_bytes: 0..=1 << 34,
         concurrent_requests: 1..=100_000,
         connections: 1..=1_000_000,
         failed_sign_ins_per_minute: 1..=1_000_000,

@@ -5,7 +5,10 @@
 //! principal. Names are looked up in the consoles' own lists, each time these are read anew (`visibility.rs`).
 
 use crate::uid::{CompanyUid, ServerUid};
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// Who asks.
@@ -76,15 +79,29 @@ impl Grant {
     }
 }
 
+/// What decides of everything that somebody is answered: two with the same are given the same rows and fields. Who they
+/// are does not take part.
+#[derive(Clone, Debug)]
+pub struct View(pub Arc<Principal>);
+
+impl PartialEq for View {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || (self.0.hidden == other.0.hidden && self.0.grants == other.0.grants)
+    }
+}
+
+impl Eq for View {}
+
+impl Hash for View {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.0.grants, self.0.hidden).hash(state);
+    }
+}
+
 impl Principal {
     /// One that sees everything.
     pub fn everything(name: &str) -> Self {
         Self { name: name.into(), roles: Vec::new(), grants: vec![Grant::default()], hidden: Hidden::default(), debug: false }
-    }
-
-    /// What decides of everything that it is answered: two of whom this is equal are given the same rows and fields.
-    pub fn view(&self) -> (&[Grant], Hidden) {
-        (&self.grants, self.hidden)
     }
 
     /// Whether anything of this upstream exists for it.

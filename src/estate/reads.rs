@@ -117,6 +117,17 @@ impl Reads {
 }
 
 impl Sources {
+    /// Whoever uses what was made from these has read them.
+    pub fn note(&self) {
+        note(|noted| {
+            noted.lists.extend(self.lists.iter().map(|list| (list.generation(), list.clone())));
+            noted.until = match (noted.until, self.until) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+        });
+    }
+
     /// Whether all of it is still what a reader would be given, and fresh. If so, it counts as used now.
     pub fn hold(&self) -> bool {
         let now = Instant::now();

@@ -104,6 +104,11 @@ pub fn object_page(
 }
 
 impl AgentJobObject {
+    /// The machine's row, and the job's, where it was come to through that.
+    pub fn rows(&self) -> (&RowRef<vspc::agent_job_object::AgentJobObject>, Option<&RowRef<vspc::job::Job>>) {
+        (&self.row, self.job.as_ref())
+    }
+
     /// A machine whose job is not in hand.
     pub fn new(row: RowRef<vspc::agent_job_object::AgentJobObject>) -> Self {
         Self { row, job: None }

@@ -18,6 +18,7 @@ macro_rules! connection {
         pub struct $edge {
             cursor: $crate::graph::page::Cursor,
             node: $node,
+            key: Option<$crate::estate::fragments::RowKey>,
         }
 
         #[async_graphql::Object(use_type_description)]
@@ -42,9 +43,9 @@ macro_rules! connection {
             }
 
             /// The rows of this page.
-            async fn nodes(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<Vec<&$node>> {
-                $crate::graph::give_out(ctx, self.edges.len()).await?;
-                Ok(self.edges.iter().map(|edge| &edge.node).collect())
+            async fn nodes(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<$crate::graph::rows::Rows<'_, $node>> {
+                let share = $crate::graph::give_out(ctx, self.edges.len()).await?;
+                Ok($crate::graph::rows::Rows { rows: self.edges.iter().map(|edge| (edge.key, &edge.node)).collect(), share })
             }
 
             /// Where this page is in the list.
@@ -72,7 +73,7 @@ macro_rules! connection {
 
         impl $connection {
             /// A page of a list, and why the list is not whole, if it isn't: that is also said in `errors`.
-            pub(in crate::graph) fn new<T>(
+            pub(in crate::graph) fn new<T: $crate::graph::rows::Rooted>(
                 ctx: &async_graphql::Context<'_>,
                 page: $crate::graph::page::Page<T>,
                 problems: &[$crate::estate::Failure],
@@ -87,7 +88,11 @@ macro_rules! connection {
                     complete,
                     has_previous: page.has_previous,
                     has_next: page.has_next,
-                    edges: page.rows.into_iter().map(|(cursor, row)| $edge { cursor, node: node(row) }).collect(),
+                    edges: page
+                        .rows
+                        .into_iter()
+                        .map(|(cursor, row)| $edge { cursor, key: row.key::<$node>(), node: node(row) })
+                        .collect(),
                 }
             }
         }

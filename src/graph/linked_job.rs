@@ -48,6 +48,13 @@ pub struct LinkedJob {
     link: PlacedLink,
 }
 
+impl LinkedJob {
+    /// The link's row: which server it is on follows from it.
+    pub fn row(&self) -> &RowRef<vspc::linked_job::LinkedJob> {
+        &self.link.row
+    }
+}
+
 connection! {
     /// Jobs that tape jobs or backup copy jobs read, page by page.
     LinkedJobConnection, LinkedJobEdge, LinkedJob

@@ -149,9 +149,18 @@ pub fn cut<T>(rows: Vec<T>, args: &PageArgs, mark: ListMark, descending: &[bool]
     let after = args.after.as_deref().map(|text| Cursor::decode(text, mark)).transpose()?;
     let total = rows.len();
     let mut placed: Vec<(Place, T)> = rows.into_iter().map(|row| (place(&row), row)).collect();
-    placed.sort_by(|(left, _), (right, _)| left.compare(right, descending));
-    let start = after.map_or(0, |after| placed.partition_point(|(place, _)| place.compare(&after, descending) != Ordering::Greater));
-    let rows: Vec<_> = placed.into_iter().skip(start).take(first).map(|(place, row)| (Cursor { mark, place }, row)).collect();
+    if let Some(after) = after {
+        placed.retain(|(place, _)| place.compare(&after, descending) == Ordering::Greater);
+    }
+    let start = total - placed.len();
+    // a page of a long list: only its rows need an order among themselves
+    let compare = |(left, _): &(Place, T), (right, _): &(Place, T)| left.compare(right, descending);
+    if first < placed.len() {
+        placed.select_nth_unstable_by(first, compare);
+        placed.truncate(first);
+    }
+    placed.sort_by(compare);
+    let rows: Vec<_> = placed.into_iter().map(|(place, row)| (Cursor { mark, place }, row)).collect();
     Ok(Page { has_previous: start > 0 && total > 0, has_next: start + rows.len() < total, rows, total })
 }
 

@@ -5,41 +5,22 @@
 //! nor those that were read with a credential that the caller brought.
 
 use super::execute::Asker;
-use crate::estate::{Principal, Sources};
+use crate::estate::{Sources, principal::View};
 use bytes::Bytes;
 use moka::sync::Cache;
-use std::{
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 /// One answer may take this part of the room for all.
 const LARGEST_PART: usize = 4;
 /// What an entry takes besides its bytes, roughly.
 const ENTRY_BYTES: usize = 1_024;
 
-/// Who asked what. The principal counts by what it may see, not by its name.
-#[derive(Clone)]
+/// Who asked what, by which method.
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Asked {
-    principal: Arc<Principal>,
+    view: View,
     is_get: bool,
     question: Bytes,
-}
-
-impl PartialEq for Asked {
-    fn eq(&self, other: &Self) -> bool {
-        let is_same_view = Arc::ptr_eq(&self.principal, &other.principal) || self.principal.view() == other.principal.view();
-        self.is_get == other.is_get && self.question == other.question && is_same_view
-    }
-}
-
-impl Eq for Asked {}
-
-impl Hash for Asked {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.principal.view().hash(state);
-        (self.is_get, &self.question).hash(state);
-    }
 }
 
 /// An answer as it is given again.
@@ -49,7 +30,7 @@ pub(super) struct Kept {
     pub operation: Box<str>,
     pub cost: u64,
     pub fields: u64,
-    pub sources: Sources,
+    pub sources: Arc<Sources>,
 }
 
 /// Answers by question.
@@ -77,6 +58,9 @@ impl Answers {
 
     /// The answer that would be made if the question were run now.
     pub fn find(&self, asker: &Asker, question: &Bytes) -> Option<Arc<Kept>> {
+        if !self.are_kept_for(asker) {
+            return None;
+        }
         let asked = asked(asker, question);
         let kept = self.kept.as_ref()?.get(&asked)?;
         if kept.sources.hold() {
@@ -97,5 +81,5 @@ impl Answers {
 }
 
 fn asked(asker: &Asker, question: &Bytes) -> Asked {
-    Asked { principal: asker.principal.clone(), is_get: asker.is_get, question: question.clone() }
+    Asked { view: View(asker.principal.clone()), is_get: asker.is_get, question: question.clone() }
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::Limits,
-    graph::{Fitting, Validator},
+    graph::{Fitting, Validator, puts_together},
 };
 use async_graphql::{
     ServerError, Variables,
@@ -29,6 +29,8 @@ const MAX_MESSAGE: usize = 256;
 pub(super) struct Document {
     pub parsed: ExecutableDocument,
     pub fitting: Fitting,
+    /// Whether parts of its answer are put together from several selections.
+    pub puts_together: bool,
 }
 
 /// Why a document is not run.
@@ -96,7 +98,7 @@ impl Documents {
                 // small enough to be looked at more closely?
                 let weighed = weigh(&parsed, &asked, limits)?;
                 let fitting = self.validator.fit(text, limits.tokens, limits.nesting).map_err(Unfit::Invalid)?;
-                let document = Arc::new(Document { parsed, fitting });
+                let document = Arc::new(Document { puts_together: puts_together(&parsed), parsed, fitting });
                 self.known.insert(text.into(), document.clone());
                 (document, weighed)
             }

@@ -11,23 +11,21 @@ use super::{
     extensions, guard,
 };
 use crate::{
-    estate::{Caller, Passed, Principal},
-    graph::{REPORTED, error::code},
+    estate::{Caller, Passed, Principal, principal::View},
+    graph::{REPORTED, error::code, write_data},
     loaders::{Loaders, budget::Budget},
 };
 use async_graphql::{Request as Query, Response as Answer, ServerError};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::{
-    Map, Value, json,
-    value::{RawValue, to_raw_value},
-};
+use serde_json::{Map, Value, json};
 use std::{
     collections::HashSet,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
+use tokio::sync::SemaphorePermit;
 
 /// Longer names and messages are nobody's; they would only be an echo of what was sent.
 const MAX_NAME: usize = 128;
@@ -154,15 +152,6 @@ pub(super) enum Answered {
     Refused(Vec<ServerError>),
 }
 
-/// An answer as it is written: fields in the order that they were asked for.
-#[derive(Serialize)]
-struct Written<'a> {
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [ServerError],
-    data: &'a RawValue,
-    extensions: &'a Value,
-}
-
 /// Runs a request, or says why not.
 pub(super) async fn execute<F>(gateway: &Gateway, asker: &Asker, question: Question<F>) -> Result<Answered, Rejection>
 where
@@ -172,7 +161,16 @@ where
     let counters = &gateway.counters;
     counters.requests.fetch_add(1, Ordering::Relaxed);
     let mut ran = Ran::default();
-    let outcome = run(gateway, asker, question, &mut ran).await;
+    let outcome = match admit(gateway, asker, &question.bytes) {
+        Err(rejection) => Err(rejection),
+        Ok((_, Some(kept))) => {
+            ran = Ran { operation: kept.operation.clone(), cost: kept.cost, fields: kept.fields, upstream_requests: 0, is_kept: true };
+            let within = gateway.rates.take_cost(&asker.principal, kept.cost);
+            within.map(|()| Answered::Run { body: kept.body.clone(), errors: 0 })
+        }
+        // boxed: what is moved about while an answer is found is small then
+        Ok((_room, None)) => Box::pin(run(gateway, asker, question, &mut ran)).await,
+    };
     counters.upstream_requests.fetch_add(ran.upstream_requests.into(), Ordering::Relaxed);
     let (errors, said) = match &outcome {
         Ok(Answered::Refused(errors)) => (errors.len(), "refused by validation"),
@@ -215,22 +213,21 @@ struct Ran {
     is_kept: bool,
 }
 
+/// Whether there is room, and the caller within its rates; and the answer, where it was given before.
+fn admit<'a>(gateway: &'a Gateway, asker: &Asker, question: &Bytes) -> Result<(SemaphorePermit<'a>, Option<Arc<Kept>>), Rejection> {
+    let Ok(room) = gateway.room.try_acquire() else {
+        let message = "The gateway has too much to do. Try again in a moment.";
+        return Err(Rejection::later(StatusCode::SERVICE_UNAVAILABLE, code::OVERLOADED, message, Duration::from_secs(1)));
+    };
+    gateway.rates.take_request(&asker.principal)?;
+    Ok((room, gateway.answers.find(asker, question)))
+}
+
 async fn run<F>(gateway: &Gateway, asker: &Asker, question: Question<F>, ran: &mut Ran) -> Result<Answered, Rejection>
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
     let limits = &gateway.limits;
-    let Ok(_room) = gateway.room.try_acquire() else {
-        let message = "The gateway has too much to do. Try again in a moment.";
-        return Err(Rejection::later(StatusCode::SERVICE_UNAVAILABLE, code::OVERLOADED, message, Duration::from_secs(1)));
-    };
-    gateway.rates.take_request(&asker.principal)?;
-    let are_kept = gateway.answers.are_kept_for(asker);
-    if are_kept && let Some(kept) = gateway.answers.find(asker, &question.bytes) {
-        *ran = Ran { operation: kept.operation.clone(), cost: kept.cost, fields: kept.fields, upstream_requests: 0, is_kept: true };
-        gateway.rates.take_cost(&asker.principal, kept.cost)?;
-        return Ok(Answered::Run { body: kept.body.clone(), errors: 0 });
-    }
     let Parameters { query, operation_name, variables, extensions } = (question.read)(&question.bytes)?;
     ran.operation = operation_name.iter().flat_map(|name| name.chars()).take(MAX_NAME).collect::<String>().into();
     let Some(text) = query else {
@@ -256,7 +253,10 @@ where
     gateway.rates.take_cost(&asker.principal, weight.cost)?;
 
     let caller = gateway.estate.caller(asker.principal.clone(), &asker.passed, asker.debug).await;
-    let loaders = Loaders::new(gateway.estate.clone(), caller, Budget::new(limits.answer_fields));
+    // what was read with a caller's own credentials is not for others; who wants to know what is read wants it read
+    let may_recall = !document.puts_together && asker.passed.is_empty() && !asker.debug;
+    let recollection = gateway.fragments.as_ref().filter(|_| may_recall).map(|fragments| fragments.of(View(asker.principal.clone())));
+    let loaders = Loaders::new(gateway.estate.clone(), caller, Budget::new(limits.answer_fields), recollection);
     let mut query = Query::new(text).variables(variables);
     query.operation_name = operation_name.clone();
     query.set_parsed_query(document.parsed.clone());
@@ -277,30 +277,43 @@ where
         Ok(told) => told,
         Err(refused) => return Ok(refused),
     };
-    let data = to_raw_value(&data).map_err(|_| unwritable())?;
-    let write = |made_by: Option<&Caller>| {
-        let extensions = extensions::spent(&weight, limits.cost, ran.fields, asker, made_by);
-        let body = serde_json::to_vec(&Written { errors: &errors, data: &data, extensions: &extensions });
-        body.map(Bytes::from).map_err(|_| unwritable())
+    let mut body = Vec::with_capacity(1 << 10);
+    body.push(b'{');
+    if !errors.is_empty() {
+        body.extend_from_slice(b"\"errors\":");
+        serde_json::to_writer(&mut body, &errors).map_err(|_| unwritable())?;
+        body.push(b',');
+    }
+    body.extend_from_slice(b"\"data\":");
+    write_data(&data, &mut body);
+    body.extend_from_slice(b",\"extensions\":");
+    let extended = |body: &[u8], made_by: Option<&Caller>| {
+        let extensions = extensions::spent(&weight, limits.cost, ran.fields, asker, made_by).to_string();
+        Bytes::from([body, extensions.as_bytes(), b"}"].concat())
     };
-    let body = write(Some(caller))?;
-    if body.len() > limits.answer_bytes {
+    let answer = extended(&body, Some(caller));
+    if answer.len() > limits.answer_bytes {
         let message = format!(
             "The answer would have more than {} bytes (limits.answer_bytes). Ask for fewer rows, page by page.",
             limits.answer_bytes
         );
         return Err(Rejection::graphql(code::QUERY_TOO_COMPLEX, message));
     }
-    if are_kept
-        && errors.is_empty()
-        && let Some(sources) = caller.reads.sources()
+    if errors.is_empty()
+        && let Some(sources) = caller.reads.sources().map(Arc::new)
     {
+        if let Some(recollection) = loaders.recollection() {
+            recollection.keep(&sources);
+        }
+        if !gateway.answers.are_kept_for(asker) {
+            return Ok(Answered::Run { body: answer, errors: 0 });
+        }
         // who is given it again causes no upstream requests
-        let body = if ran.upstream_requests == 0 { body.clone() } else { write(None)? };
+        let body = if ran.upstream_requests == 0 { answer.clone() } else { extended(&body, None) };
         let kept = Kept { body, operation: ran.operation.clone(), cost: ran.cost, fields: ran.fields, sources };
         gateway.answers.keep(asker, &question.bytes, kept);
     }
-    Ok(Answered::Run { body, errors: errors.len() })
+    Ok(Answered::Run { body: answer, errors: errors.len() })
 }
 
 /// An answer that has no form as JSON: there is none.

@@ -9,7 +9,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
-use std::{fmt::Write, sync::atomic::Ordering};
+use std::{
+    fmt::Write,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// The process answers.
 pub(super) async fn live() -> Response {
@@ -55,11 +58,13 @@ pub(super) async fn metrics(
         Err(rejection) => return graphql::reject(MediaType::Json, &id, &rejection),
     }
     let counters = &gateway.counters;
+    let rows = AtomicU64::new(gateway.fragments.as_ref().map_or(0, |fragments| fragments.given_again()));
     let mut text = String::new();
     for (name, help, value) in [
         ("requests_total", "GraphQL requests.", &counters.requests),
         ("requests_with_errors_total", "GraphQL requests whose answer has errors.", &counters.requests_with_errors),
         ("answers_given_again_total", "GraphQL requests answered with an answer that was made before.", &counters.answers_given_again),
+        ("rows_given_again_total", "Rows that were given out as they were written before.", &rows),
         ("refused_sign_ins_total", "Requests without a key or token that is known.", &counters.refused_sign_ins),
         ("upstream_requests_total", "Requests sent to upstreams for GraphQL requests.", &counters.upstream_requests),
     ] {

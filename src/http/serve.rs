@@ -1,6 +1,7 @@
 //! Connections: taken, made safe with TLS, spoken to in HTTP/1.1 or HTTP/2, and ended in peace.
 
-use super::{Gateway, auth::Peer, patience::Patient, tls};
+use super::{Entrance, Gateway, auth::Peer, patience::Patient, tls};
+use axum::body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -9,13 +10,12 @@ use hyper_util::{
         graceful::{GracefulShutdown, Watcher},
     },
 };
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
 
 /// A client that has not sent its headers by then never will.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,7 +27,7 @@ const MAX_STREAMS: u32 = 200;
 /// What a connection is served with.
 #[derive(Clone)]
 struct Service {
-    router: axum::Router,
+    entrance: Entrance,
     builder: auto::Builder<TokioExecutor>,
     acceptor: Option<TlsAcceptor>,
 }
@@ -47,7 +47,7 @@ pub async fn serve(listener: TcpListener, gateway: Gateway, shutdown: impl Futur
         .max_header_list_size(MAX_HEADERS_BYTES as u32)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
-    let service = Service { router: gateway.router(), builder, acceptor };
+    let service = Service { entrance: Entrance::new(gateway), builder, acceptor };
     let open = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -109,10 +109,11 @@ async fn answer<S>(service: &Service, stream: S, peer: Peer, watcher: Watcher) -
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let router = service.router.clone();
+    let entrance = service.entrance.clone();
     let respond = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
-        router.clone().oneshot(request)
+        let answer = entrance.clone().answer(request.map(Body::new));
+        async move { Ok::<_, Infallible>(answer.await) }
     });
     watcher.watch(service.builder.serve_connection_with_upgrades(TokioIo::new(stream), respond).into_owned()).await
 }

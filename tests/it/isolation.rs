@@ -3,7 +3,7 @@
 //!
 //! `ISOLATION_QUERIES` sets how many questions are asked; CI asks 100,000.
 
-mod questions;
+pub mod questions;
 mod rule;
 
 use self::{

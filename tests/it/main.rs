@@ -17,6 +17,7 @@ mod lists;
 mod own_tls;
 mod readme;
 mod reuse;
+mod rows;
 mod schema;
 mod seeds;
 mod signing_in;

@@ -1,0 +1,164 @@
+//! What rows were rendered as: ready JSON by row, selection and view, good for as long as all that it was made from is
+//! current.
+//!
+//! An answer is mostly rows that were in other answers: the next page, another filter, another screen with the same
+//! table. What is below a row is made from more than the row; so a fragment is kept with everything that its request
+//! read, and ends with the first of it.
+
+use super::{ListedRow, RowRef, principal::View, reads::Sources};
+use bytes::Bytes;
+use moka::sync::Cache;
+use std::{
+    any::TypeId,
+    collections::HashMap,
+    hash::Hash,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// What an entry takes besides its bytes, roughly.
+const ENTRY_BYTES: usize = 256;
+/// Larger fragments are parts of answers that are kept whole.
+const LARGEST: usize = 1 << 20;
+/// Selections and views that are told apart at once; forgotten ones get a new number.
+const NAMES: u64 = 10_000;
+
+/// Which row: a place in one reading of one list, as one type shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RowKey {
+    shown_as: TypeId,
+    generation: u64,
+    place: u32,
+    /// The row that it was come to through, where that matters.
+    through: Option<(u64, u32)>,
+}
+
+impl RowKey {
+    /// The row as `T` shows it. `T` must show nothing that does not follow from the row.
+    pub fn of<T: 'static, R: ListedRow>(row: &RowRef<R>) -> Self {
+        Self { shown_as: TypeId::of::<T>(), generation: row.snapshot().generation(), place: row.place(), through: None }
+    }
+
+    /// The same, come to through another row.
+    pub fn through<R: ListedRow>(self, row: &RowRef<R>) -> Self {
+        Self { through: Some((row.snapshot().generation(), row.place())), ..self }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    row: RowKey,
+    selection: u64,
+    view: u64,
+}
+
+/// A row as JSON.
+#[derive(Clone, Debug)]
+pub struct Fragment {
+    /// The JSON, as the one who made it packs it.
+    pub packed: Bytes,
+    /// What the rows below it took of the request's budget.
+    pub fields: u64,
+}
+
+/// Fragments of every request.
+pub struct Fragments {
+    known: Cache<Key, (Fragment, Arc<Sources>)>,
+    selections: Cache<Arc<str>, u64>,
+    views: Cache<View, u64>,
+    next: AtomicU64,
+    given_again: AtomicU64,
+}
+
+impl Fragments {
+    /// Room for that many bytes.
+    pub fn new(bytes: u64) -> Self {
+        let weigh =
+            |_: &Key, (fragment, _): &(Fragment, Arc<Sources>)| u32::try_from(fragment.packed.len() + ENTRY_BYTES).unwrap_or(u32::MAX);
+        Self {
+            known: Cache::builder().max_capacity(bytes).weigher(weigh).build(),
+            selections: Cache::new(NAMES),
+            views: Cache::new(NAMES),
+            next: AtomicU64::new(0),
+            given_again: AtomicU64::new(0),
+        }
+    }
+
+    /// The fragments of one request of somebody.
+    pub fn of(self: &Arc<Self>, view: View) -> Recollection {
+        let view = self.views.get_with(view, || self.number());
+        Recollection { fragments: self.clone(), view, request: Mutex::default() }
+    }
+
+    /// How often a row was given out again.
+    pub fn given_again(&self) -> u64 {
+        self.given_again.load(Ordering::Relaxed)
+    }
+
+    /// A number that nothing had before.
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Fragments as one request uses and makes them.
+pub struct Recollection {
+    fragments: Arc<Fragments>,
+    view: u64,
+    request: Mutex<Request>,
+}
+
+#[derive(Default)]
+struct Request {
+    /// By the selection's position in the document; none for one that can't be remembered.
+    selections: HashMap<(usize, usize), Option<u64>>,
+    /// Whether what a fragment was made from is current; asked once.
+    held: HashMap<usize, bool>,
+    made: Vec<(Key, Fragment)>,
+}
+
+impl Recollection {
+    /// The number of a selection, which is at that position in the document; `text` says it in full, if it can be said.
+    pub fn selection(&self, position: (usize, usize), text: impl FnOnce() -> Option<String>) -> Option<u64> {
+        let mut request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
+        *request.selections.entry(position).or_insert_with(|| {
+            let text = text()?;
+            Some(self.fragments.selections.get_with(text.into(), || self.fragments.number()))
+        })
+    }
+
+    /// What a row was rendered as, if that is still so.
+    pub fn find(&self, row: RowKey, selection: u64) -> Option<Fragment> {
+        let (fragment, sources) = self.fragments.known.get(&Key { row, selection, view: self.view })?;
+        let mut request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
+        let holds = *request.held.entry(Arc::as_ptr(&sources) as usize).or_insert_with(|| {
+            let holds = sources.hold();
+            if holds {
+                sources.note();
+            }
+            holds
+        });
+        if holds {
+            self.fragments.given_again.fetch_add(1, Ordering::Relaxed);
+        }
+        holds.then_some(fragment)
+    }
+
+    /// A row was rendered.
+    pub fn made(&self, row: RowKey, selection: u64, fragment: Fragment) {
+        if fragment.packed.len() <= LARGEST {
+            let key = Key { row, selection, view: self.view };
+            self.request.lock().unwrap_or_else(PoisonError::into_inner).made.push((key, fragment));
+        }
+    }
+
+    /// The request ended well: what it made is good for as long as these are.
+    pub fn keep(&self, sources: &Arc<Sources>) {
+        let made = std::mem::take(&mut self.request.lock().unwrap_or_else(PoisonError::into_inner).made);
+        for (key, fragment) in made {
+            self.fragments.known.insert(key, (fragment, sources.clone()));
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! The rows of a connection's page, given out as ready JSON where they were rendered before.
+//!
+//! The library resolves a field at a time, each a future and a value; for a table of a thousand rows that is what an
+//! answer costs. A row that was rendered with the same selection, for somebody who sees the same, from readings that are
+//! all current, is the same text again (`estate/fragments.rs`). It is made by the same resolvers as ever; only its form
+//! is another: [`Value::Binary`], which nothing else here makes, holds what it took of the budget and the JSON.
+
+use super::linked_job::LinkedJob;
+use crate::{
+    estate::{
+        ListedRow, RowRef,
+        fragments::{Fragment, RowKey},
+        sessions::MatchedSession,
+    },
+    graph::agent_job_object::AgentJobObject,
+    loaders::Loaders,
+};
+use async_graphql::{
+    ContextSelectionSet, OutputType, Positioned, ServerError, ServerResult, Value, Variables,
+    parser::types::{Field, Selection, SelectionSet},
+    registry::Registry,
+};
+use bytes::Bytes;
+use std::{borrow::Cow, fmt::Write, sync::Arc};
+
+/// Bytes before the JSON: what the row took of the budget, by being in its list and for the rows below it.
+const HEAD: usize = size_of::<u64>();
+
+/// What a node of a connection is made from.
+pub trait Rooted {
+    /// The row that everything it shows as `N` follows from; none where there is more to it than a row.
+    fn key<N: 'static>(&self) -> Option<RowKey>;
+}
+
+impl<R: ListedRow> Rooted for RowRef<R> {
+    fn key<N: 'static>(&self) -> Option<RowKey> {
+        Some(RowKey::of::<N, R>(self))
+    }
+}
+
+impl Rooted for AgentJobObject {
+    fn key<N: 'static>(&self) -> Option<RowKey> {
+        let (row, job) = self.rows();
+        let key = RowKey::of::<N, _>(row);
+        Some(match job {
+            Some(job) => key.through(job),
+            None => key,
+        })
+    }
+}
+
+impl Rooted for LinkedJob {
+    fn key<N: 'static>(&self) -> Option<RowKey> {
+        Some(RowKey::of::<N, _>(self.row()))
+    }
+}
+
+impl Rooted for MatchedSession {
+    /// How it was matched depends on the way to it.
+    fn key<N: 'static>(&self) -> Option<RowKey> {
+        None
+    }
+}
+
+/// The rows of a page.
+pub struct Rows<'a, N> {
+    /// The rows, each with what it follows from.
+    pub rows: Vec<(Option<RowKey>, &'a N)>,
+    /// What each took of the budget by being in this list: as many fields as are selected of it.
+    pub share: u64,
+}
+
+impl<N: OutputType> OutputType for Rows<'_, N> {
+    fn type_name() -> Cow<'static, str> {
+        Vec::<N>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        Vec::<N>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Vec::<N>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        let loaders = ctx.data_unchecked::<Arc<Loaders>>();
+        let recollection = loaders.recollection();
+        let position = (ctx.item.pos.line, ctx.item.pos.column);
+        let selection = recollection.and_then(|recollection| recollection.selection(position, || said(ctx)));
+        let (Some(recollection), Some(selection)) = (recollection, selection) else {
+            let rows: Vec<&N> = self.rows.iter().map(|(_, node)| *node).collect();
+            return rows.resolve(ctx, field).await;
+        };
+        let (mut values, mut again) = (vec![Value::Null; self.rows.len()], 0);
+        let mut rest = Vec::new();
+        for (place, (key, node)) in self.rows.iter().enumerate() {
+            match key.and_then(|key| recollection.find(key, selection)) {
+                Some(fragment) => {
+                    again += fragment.fields;
+                    values[place] = Value::Binary(fragment.packed);
+                }
+                None => rest.push((place, *key, *node)),
+            }
+        }
+        loaders.budget().spend(again).await.map_err(|exhausted| {
+            let error = super::error::too_complex(exhausted.0);
+            ctx.set_error_path(error.into_server_error(field.pos))
+        })?;
+        let resolving = rest.into_iter().map(|(place, key, node)| async move {
+            let ctx = ctx.with_index(place);
+            let value = node.resolve(&ctx, field).await.map_err(|error| ctx.set_error_path(error))?;
+            let (mut bytes, mut fields) = (vec![0; HEAD], 0);
+            write(&value, &mut bytes, &mut fields);
+            bytes[..HEAD].copy_from_slice(&(fields + self.share).to_le_bytes());
+            let packed = Bytes::from(bytes);
+            if let Some(key) = key {
+                recollection.made(key, selection, Fragment { packed: packed.clone(), fields });
+            }
+            Ok::<_, ServerError>((place, Value::Binary(packed)))
+        });
+        for (place, value) in futures_util::future::try_join_all(resolving).await? {
+            values[place] = value;
+        }
+        Ok(Value::List(values))
+    }
+}
+
+/// Writes a value as JSON; `fields` is raised by what the rows in it took of the budget.
+fn write(value: &Value, json: &mut Vec<u8>, fields: &mut u64) {
+    match value {
+        Value::Null => json.extend_from_slice(b"null"),
+        Value::Boolean(true) => json.extend_from_slice(b"true"),
+        Value::Boolean(false) => json.extend_from_slice(b"false"),
+        // neither can fail: they are written to memory
+        Value::Number(number) => drop(serde_json::to_writer(&mut *json, number)),
+        Value::String(text) => drop(serde_json::to_writer(&mut *json, text)),
+        Value::Enum(name) => drop(serde_json::to_writer(&mut *json, name.as_str())),
+        Value::Binary(packed) => {
+            if let Some((head, fragment)) = packed.split_first_chunk::<HEAD>() {
+                *fields += u64::from_le_bytes(*head);
+                json.extend_from_slice(fragment);
+            }
+        }
+        Value::List(values) => {
+            json.push(b'[');
+            for (place, value) in values.iter().enumerate() {
+                if place > 0 {
+                    json.push(b',');
+                }
+                write(value, json, fields);
+            }
+            json.push(b']');
+        }
+        Value::Object(members) => {
+            json.push(b'{');
+            for (place, (name, value)) in members.iter().enumerate() {
+                if place > 0 {
+                    json.push(b',');
+                }
+                // a name of GraphQL has nothing in it that JSON would escape
+                json.push(b'"');
+                json.extend_from_slice(name.as_bytes());
+                json.extend_from_slice(b"\":");
+                write(value, json, fields);
+            }
+            json.push(b'}');
+        }
+    }
+}
+
+/// Writes a whole answer's data as JSON.
+pub fn write_data(data: &Value, json: &mut Vec<u8>) {
+    write(data, json, &mut 0);
+}
+
+/// A selection in full: fragments in their places, variables as their values. None where it has pages that this does not
+/// see to (`edges`), or more variables' text than is worth it.
+fn said(ctx: &ContextSelectionSet<'_>) -> Option<String> {
+    const MOST: usize = 16 << 10;
+    let mut text = String::new();
+    say(ctx, ctx.item, &ctx.query_env.variables, &mut text)?;
+    (text.len() <= MOST).then_some(text)
+}
+
+fn say(ctx: &ContextSelectionSet<'_>, set: &Positioned<SelectionSet>, variables: &Variables, text: &mut String) -> Option<()> {
+    text.push('{');
+    for selection in &set.node.items {
+        match &selection.node {
+            Selection::Field(field) => {
+                let field = &field.node;
+                if field.name.node == "edges" || !field.directives.is_empty() {
+                    return None;
+                }
+                let _ = write!(text, " {}:{}", field.response_key().node, field.name.node);
+                for (name, value) in &field.arguments {
+                    // a variable that is not given is not the same as null
+                    let value = value.node.clone().into_const_with(|name| variables.get(&name).cloned().ok_or(name));
+                    match value {
+                        Ok(value) => write!(text, "({}={value})", name.node).ok()?,
+                        Err(_) => write!(text, "({}?)", name.node).ok()?,
+                    }
+                }
+                if !field.selection_set.node.items.is_empty() {
+                    say(ctx, &field.selection_set, variables, text)?;
+                }
+            }
+            Selection::FragmentSpread(spread) => {
+                let fragment = &ctx.query_env.fragments.get(&spread.node.fragment_name.node)?.node;
+                let _ = write!(text, " ...{}", fragment.type_condition.node.on.node);
+                say(ctx, &fragment.selection_set, variables, text)?;
+            }
+            Selection::InlineFragment(fragment) => {
+                let condition = fragment.node.type_condition.as_ref().map_or("", |condition| condition.node.on.node.as_str());
+                let _ = write!(text, " ...{condition}");
+                say(ctx, &fragment.node.selection_set, variables, text)?;
+            }
+        }
+    }
+    text.push('}');
+    Some(())
+}
+
+/// Whether a document selects some field with members of its own twice in one place. The library puts such together from
+/// both, member by member, which it can't with ready JSON.
+pub fn puts_together(document: &async_graphql::parser::types::ExecutableDocument) -> bool {
+    fn fields<'a>(document: &'a async_graphql::parser::types::ExecutableDocument, set: &'a SelectionSet, found: &mut Vec<&'a Field>) {
+        for selection in &set.items {
+            match &selection.node {
+                Selection::Field(field) => found.push(&field.node),
+                Selection::FragmentSpread(spread) => {
+                    if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
+                        fields(document, &fragment.node.selection_set.node, found);
+                    }
+                }
+                Selection::InlineFragment(fragment) => fields(document, &fragment.node.selection_set.node, found),
+            }
+        }
+    }
+    fn is_twice(document: &async_graphql::parser::types::ExecutableDocument, set: &SelectionSet) -> bool {
+        let mut found = Vec::new();
+        fields(document, set, &mut found);
+        found.retain(|field| !field.selection_set.node.items.is_empty());
+        let keys: std::collections::HashSet<&str> = found.iter().map(|field| field.response_key().node.as_str()).collect();
+        keys.len() < found.len() || found.iter().any(|field| is_twice(document, &field.selection_set.node))
+    }
+    document.operations.iter().any(|(_, operation)| is_twice(document, &operation.node.selection_set.node))
+}
