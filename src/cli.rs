@@ -54,6 +54,8 @@ enum Scale {
     Medium,
     /// 120 servers, 3,000 jobs, 10,000 machines, 90,000 sessions.
     Large,
+    /// 1,200 servers, 30,000 jobs, 100,000 machines, 900,000 sessions.
+    Huge,
 }
 
 impl From<Scale> for crate::simulator::Scale {
@@ -62,6 +64,7 @@ impl From<Scale> for crate::simulator::Scale {
             Scale::Small => Self::Small,
             Scale::Medium => Self::Medium,
             Scale::Large => Self::Large,
+            Scale::Huge => Self::Huge,
         }
     }
 }

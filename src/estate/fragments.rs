@@ -22,8 +22,9 @@ use std::{
 const ENTRY_BYTES: usize = 256;
 /// Larger fragments are parts of answers that are kept whole.
 const LARGEST: usize = 1 << 20;
-/// Selections and views that are told apart at once; forgotten ones get a new number.
-const NAMES: u64 = 10_000;
+/// Selections that are told apart at once, in bytes of their texts, and views; forgotten ones get a new number.
+const SELECTIONS: u64 = 4 << 20;
+const VIEWS: u64 = 1_000;
 
 /// Which row: a place in one reading of one list, as one type shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,8 +80,11 @@ impl Fragments {
             |_: &Key, (fragment, _): &(Fragment, Arc<Sources>)| u32::try_from(fragment.packed.len() + ENTRY_BYTES).unwrap_or(u32::MAX);
         Self {
             known: Cache::builder().max_capacity(bytes).weigher(weigh).build(),
-            selections: Cache::new(NAMES),
-            views: Cache::new(NAMES),
+            selections: Cache::builder()
+                .max_capacity(SELECTIONS)
+                .weigher(|text: &Arc<str>, _| u32::try_from(text.len() + ENTRY_BYTES).unwrap_or(u32::MAX))
+                .build(),
+            views: Cache::new(VIEWS),
             next: AtomicU64::new(0),
             given_again: AtomicU64::new(0),
         }

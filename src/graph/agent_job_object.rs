@@ -12,7 +12,7 @@ use super::{
     id::Key,
     loaders, nullable,
     origin::Origin,
-    page::{self, ListMark, PageArgs, Place, SortValue},
+    page::{self, ListMark, PageArgs, SortValue},
     scalars::{DateTime, UUID, int, summary, text},
     sensitive,
     tape_coverage::TapeCoverage,
@@ -92,13 +92,15 @@ pub fn object_page(
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let mark = ListMark::of(&["agentJobObjects", parent, &format!("{filter:?}")]);
     let objects = objects.into_iter().filter(|object| filter.holds(object)).collect();
-    let page = page::cut(objects, &args, mark, &[false], |object: &AgentJobObject| {
+    let values = |object: &AgentJobObject| {
+        // a cursor holds what it sorts by, and so does the order itself
+        let name = object.row.computer.as_deref().filter(|_| !names_are_hidden).unwrap_or_default();
+        vec![SortValue::name(name)]
+    };
+    let page = page::cut(objects, &args, mark, &[false], values, |object| {
         let row = &object.row;
         let server = row.backup_server_uid.map(|server| server.to_string()).unwrap_or_default();
-        let identity = format!("{}:{server}:{}:{}", row.upstream().0, row.job_uid, row.instance_uid);
-        // a cursor holds what it sorts by, and so does the order itself
-        let name = row.computer.as_deref().filter(|_| !names_are_hidden).unwrap_or_default();
-        Place::new(vec![SortValue::name(name)], identity)
+        format!("{}:{server}:{}:{}", row.upstream().0, row.job_uid, row.instance_uid)
     })?;
     Ok(AgentJobObjectConnection::new(ctx, page, &problems, |object| object))
 }

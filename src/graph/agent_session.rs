@@ -9,7 +9,7 @@ use super::{
     job::Job,
     loaders, nullable,
     origin::Origin,
-    page::{self, ListMark, OrderDirection, PageArgs, Place, SortValue},
+    page::{self, ListMark, OrderDirection, PageArgs, SortValue},
     scalars::{DateTime, UUID, int, summary, text},
     sensitive,
 };
@@ -163,7 +163,7 @@ pub fn ordered_session_page(
     let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
     let rows = rows.into_iter().filter(|session| filter.holds(session)).collect();
     let names_are_hidden = sensitive::hidden(ctx).host_names;
-    let page = page::cut(rows, &args, mark, &descending, |session: &MatchedSession| {
+    let values = |session: &MatchedSession| {
         let row = &session.row;
         let value = |order: &SessionOrder| match order.field {
             SessionOrderField::StartedAt => SortValue::instant(row.created),
@@ -174,8 +174,10 @@ pub fn ordered_session_page(
             SessionOrderField::JobName if names_are_hidden && correlate::is_part(row) => SortValue::name(""),
             SessionOrderField::JobName => SortValue::name(row.job_name.as_deref().unwrap_or_default()),
         };
-        Place::new(order.iter().map(value).collect(), format!("{}:{}", row.upstream().0, row.uid))
-    })?;
+        order.iter().map(value).collect()
+    };
+    let identity = |session: &MatchedSession| format!("{}:{}", session.row.upstream().0, session.row.uid);
+    let page = page::cut(rows, &args, mark, &descending, values, identity)?;
     Ok(AgentSessionConnection::new(ctx, page, &problems, AgentSession))
 }
 

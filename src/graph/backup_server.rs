@@ -11,7 +11,7 @@ use super::{
     linked_job::{LinkedJob, LinkedJobConnection, link_page},
     loaders, nullable,
     origin::Origin,
-    page::{self, ListMark, Page, PageArgs, Place, SortValue},
+    page::{self, ListMark, Page, PageArgs, SortValue},
     repository::Repository,
     rows_of,
     scalars::{UUID, text},
@@ -63,9 +63,8 @@ pub fn server_page(
     args: &PageArgs,
 ) -> Result<BackupServerConnection> {
     let mark = ListMark::of(&["backupServers", parent]);
-    let page = page::cut(rows, args, mark, &[false], |row| {
-        Place::new(vec![SortValue::name(&row.name)], format!("{}:{}", row.upstream().0, row.instance_uid))
-    })?;
+    let identity = |row: &RowRef<vspc::backup_server::BackupServer>| format!("{}:{}", row.upstream().0, row.instance_uid);
+    let page = page::cut(rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
     Ok(BackupServerConnection::new(ctx, page, problems, BackupServer::from))
 }
 
@@ -243,9 +242,8 @@ impl BackupServer {
             None => Ok(Rows::default()),
         });
         let mark = ListMark::of(&["repositories", &format!("{:?}", self.key())]);
-        let page = page::cut(rows, &PageArgs { first, after }, mark, &[false], |row| {
-            Place::new(vec![SortValue::name(&row.name)], row.instance_uid.to_string())
-        })?;
+        let name = |row: &RowRef<vspc::repository::Repository>| vec![SortValue::name(&row.name)];
+        let page = page::cut(rows, &PageArgs { first, after }, mark, &[false], name, |row| row.instance_uid.to_string())?;
         Ok(RepositoryConnection::new(ctx, page, &problems, Repository::from))
     }
 

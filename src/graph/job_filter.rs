@@ -3,7 +3,7 @@
 use super::{
     health::Health,
     job::{JobKind, health_of},
-    page::{self, ListMark, OrderDirection, Page, PageArgs, Place, SortValue},
+    page::{self, ListMark, OrderDirection, Page, PageArgs, SortValue},
     scalars::UUID,
 };
 use crate::{
@@ -88,7 +88,7 @@ pub fn job_page(
     let mark = ListMark::of(&[list, &format!("{filter:?}"), &format!("{order:?}")]);
     let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
     let rows = rows.into_iter().filter(|job| filter.holds(estate, job)).collect();
-    page::cut(rows, args, mark, &descending, |job| {
+    let values = |job: &RowRef<vspc::job::Job>| {
         let value = |order: &JobOrder| match order.field {
             JobOrderField::Name => SortValue::name(&job.name),
             JobOrderField::LastRun => SortValue::instant(job.last_run),
@@ -96,7 +96,7 @@ pub fn job_page(
             JobOrderField::Duration => SortValue::number(job.last_duration),
             JobOrderField::Health => SortValue::Number(health_of(job).rank()),
         };
-        let identity = format!("{}:{}:{}", job.upstream().0, job.backup_server_uid, job.instance_uid);
-        Place::new(order.iter().map(value).collect(), identity)
-    })
+        order.iter().map(value).collect()
+    };
+    page::cut(rows, args, mark, &descending, values, |job| format!("{}:{}:{}", job.upstream().0, job.backup_server_uid, job.instance_uid))
 }

@@ -5,7 +5,7 @@ use super::{
     connection::connection,
     job::Job,
     loaders, nullable,
-    page::{self, ListMark, PageArgs, Place, SortValue},
+    page::{self, ListMark, PageArgs, SortValue},
     report,
     scalars::UUID,
 };
@@ -84,11 +84,13 @@ pub fn page_of_links(
     args: PageArgs,
 ) -> Result<LinkedJobConnection> {
     let mark = ListMark::of(&["linkedJobs", parent]);
-    let page = page::cut(links, &args, mark, &[], |link: &LinkedJob| {
+    let ids = |link: &LinkedJob| {
         let row = &link.link.row;
+        vec![SortValue::Text(row.job_uid.to_string()), SortValue::Text(row.linked_job_uid.to_string())]
+    };
+    let page = page::cut(links, &args, mark, &[], ids, |link| {
         let server = link.link.server.map(|server| server.to_string()).unwrap_or_default();
-        let values = vec![SortValue::Text(row.job_uid.to_string()), SortValue::Text(row.linked_job_uid.to_string())];
-        Place::new(values, format!("{}:{server}", link.upstream.0))
+        format!("{}:{server}", link.upstream.0)
     })?;
     Ok(LinkedJobConnection::new(ctx, page, &problems, |link| link))
 }

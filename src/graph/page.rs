@@ -9,7 +9,7 @@ use async_graphql::{Enum, Result};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
-use std::cmp::Ordering;
+use std::{cell::OnceCell, cmp::Ordering};
 
 /// Which way a list goes.
 #[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,21 +62,33 @@ pub struct Place {
     identity: String,
 }
 
-impl Place {
-    /// A place by these values; `identity` breaks ties and never changes.
-    pub fn new(values: Vec<SortValue>, identity: String) -> Self {
-        Self { values, identity }
-    }
+/// A row with where it stands. What makes it itself is only said where that is asked.
+struct Placed<T> {
+    values: Vec<SortValue>,
+    identity: OnceCell<String>,
+    row: T,
+}
 
-    fn compare(&self, other: &Self, descending: &[bool]) -> Ordering {
-        for (index, (left, right)) in self.values.iter().zip(&other.values).enumerate() {
+impl<T> Placed<T> {
+    fn compare(
+        &self,
+        values: &[SortValue],
+        other: impl FnOnce() -> String,
+        descending: &[bool],
+        identity: &impl Fn(&T) -> String,
+    ) -> Ordering {
+        for (index, (left, right)) in self.values.iter().zip(values).enumerate() {
             let order = left.cmp(right);
             let order = if descending.get(index).copied().unwrap_or(false) { order.reverse() } else { order };
             if order != Ordering::Equal {
                 return order;
             }
         }
-        self.identity.cmp(&other.identity)
+        self.identity(identity).cmp(&other())
+    }
+
+    fn identity(&self, identity: &impl Fn(&T) -> String) -> &String {
+        self.identity.get_or_init(|| identity(&self.row))
     }
 }
 
@@ -143,24 +155,37 @@ pub struct Page<T> {
     pub has_next: bool,
 }
 
-/// Sorts `rows` and cuts the page that `args` asks for. `descending` says for each sort value which way it goes.
-pub fn cut<T>(rows: Vec<T>, args: &PageArgs, mark: ListMark, descending: &[bool], place: impl Fn(&T) -> Place) -> Result<Page<T>> {
+/// Sorts `rows` and cuts the page that `args` asks for. `values` are what a row is sorted by, `descending` says for each
+/// which way it goes; `identity` breaks ties and never changes.
+pub fn cut<T>(
+    rows: Vec<T>,
+    args: &PageArgs,
+    mark: ListMark,
+    descending: &[bool],
+    values: impl Fn(&T) -> Vec<SortValue>,
+    identity: impl Fn(&T) -> String,
+) -> Result<Page<T>> {
     let first = first(args)?;
     let after = args.after.as_deref().map(|text| Cursor::decode(text, mark)).transpose()?;
     let total = rows.len();
-    let mut placed: Vec<(Place, T)> = rows.into_iter().map(|row| (place(&row), row)).collect();
+    let mut placed: Vec<Placed<T>> = rows.into_iter().map(|row| Placed { values: values(&row), identity: OnceCell::new(), row }).collect();
     if let Some(after) = after {
-        placed.retain(|(place, _)| place.compare(&after, descending) == Ordering::Greater);
+        placed.retain(|row| row.compare(&after.values, || after.identity.clone(), descending, &identity) == Ordering::Greater);
     }
     let start = total - placed.len();
+    let compare =
+        |left: &Placed<T>, right: &Placed<T>| left.compare(&right.values, || right.identity(&identity).clone(), descending, &identity);
     // a page of a long list: only its rows need an order among themselves
-    let compare = |(left, _): &(Place, T), (right, _): &(Place, T)| left.compare(right, descending);
     if first < placed.len() {
         placed.select_nth_unstable_by(first, compare);
         placed.truncate(first);
     }
     placed.sort_by(compare);
-    let rows: Vec<_> = placed.into_iter().map(|(place, row)| (Cursor { mark, place }, row)).collect();
+    let page = placed.into_iter().map(|placed| {
+        let identity = placed.identity(&identity).clone();
+        (Cursor { mark, place: Place { values: placed.values, identity } }, placed.row)
+    });
+    let rows: Vec<_> = page.collect();
     Ok(Page { has_previous: start > 0 && total > 0, has_next: start + rows.len() < total, rows, total })
 }
 
@@ -181,11 +206,11 @@ mod tests {
 
     fn pages(rows: &[(Option<i64>, u8)], size: i32, descending: bool) -> Vec<(Option<i64>, u8)> {
         let mark = ListMark::of(&["numbers"]);
-        let place = |row: &(Option<i64>, u8)| Place::new(vec![SortValue::number(row.0)], format!("{:03}", row.1));
+        let values = |row: &(Option<i64>, u8)| vec![SortValue::number(row.0)];
         let mut args = PageArgs { first: Some(size), after: None };
         let mut seen = Vec::new();
         loop {
-            let page = cut(rows.to_vec(), &args, mark, &[descending], place).unwrap();
+            let page = cut(rows.to_vec(), &args, mark, &[descending], values, |row| format!("{:03}", row.1)).unwrap();
             assert_eq!(page.total, rows.len());
             assert_eq!(page.has_previous, !seen.is_empty());
             args.after = page.rows.last().map(|(cursor, _)| cursor.encode());
@@ -218,18 +243,19 @@ mod tests {
     #[test]
     fn a_cursor_holds_its_place_when_rows_come_and_go() {
         let mark = ListMark::of(&["numbers"]);
-        let place = |row: &i64| Place::new(vec![SortValue::Number(*row)], row.to_string());
-        let first = cut(vec![10, 20, 30, 40], &PageArgs { first: Some(2), after: None }, mark, &[false], place).unwrap();
+        let values = |row: &i64| vec![SortValue::Number(*row)];
+        let first = cut(vec![10, 20, 30, 40], &PageArgs { first: Some(2), after: None }, mark, &[false], values, i64::to_string).unwrap();
         let after = first.rows.last().map(|(cursor, _)| cursor.encode());
-        let next = cut(vec![5, 10, 25, 30, 40], &PageArgs { first: Some(9), after }, mark, &[false], place).unwrap();
+        let next = cut(vec![5, 10, 25, 30, 40], &PageArgs { first: Some(9), after }, mark, &[false], values, i64::to_string).unwrap();
         assert_eq!(next.rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>(), [25, 30, 40]);
     }
 
     #[test]
     fn bad_arguments_name_the_bound_and_foreign_cursors_are_refused() {
-        let place = |row: &i64| Place::new(vec![SortValue::Number(*row)], row.to_string());
+        let values = |row: &i64| vec![SortValue::Number(*row)];
         let with = |first, after, list| {
-            cut(vec![1, 2, 3], &PageArgs { first, after }, ListMark::of(&[list]), &[], place).map(|page| page.rows[0].0.encode())
+            cut(vec![1, 2, 3], &PageArgs { first, after }, ListMark::of(&[list]), &[], values, i64::to_string)
+                .map(|page| page.rows[0].0.encode())
         };
         for first in [-1, 501, i32::MAX, i32::MIN] {
             assert!(with(Some(first), None, "a").unwrap_err().message.contains("between 0 and 500"));

@@ -16,7 +16,7 @@ use super::{
     loaders,
     node::Node,
     nullable,
-    page::{self, ListMark, MAX_FIRST, PageArgs, Place, SortValue},
+    page::{self, ListMark, MAX_FIRST, PageArgs, SortValue},
     scalars::UUID,
     upstream::Upstream,
 };
@@ -286,10 +286,17 @@ impl Query {
             }
         }
         let mark = ListMark::of(&["backupAgentJobs", &agent_uid.0.to_string()]);
-        let page = page::cut(rows, &PageArgs { first, after }, mark, &[false], |row| {
-            let id = row.id.map(|id| id.to_string()).unwrap_or_default();
-            Place::new(vec![SortValue::name(&row.name)], format!("{}:{id}:{}", row.upstream().0, row.name))
-        })?;
+        let page = page::cut(
+            rows,
+            &PageArgs { first, after },
+            mark,
+            &[false],
+            |row| vec![SortValue::name(&row.name)],
+            |row| {
+                let id = row.id.map(|id| id.to_string()).unwrap_or_default();
+                format!("{}:{id}:{}", row.upstream().0, row.name)
+            },
+        )?;
         Ok(BackupAgentJobConnection::new(ctx, page, &problems, BackupAgentJob::from))
     }
 
@@ -308,9 +315,9 @@ impl Query {
             is_from(estate, row.upstream(), filter.upstream.as_ref()) && contains(&row.name, filter.name_contains.as_ref())
         };
         let mark = ListMark::of(&["companies", &format!("{filter:?}")]);
-        let page = page::cut(rows.into_iter().filter(wanted).collect(), &PageArgs { first, after }, mark, &[false], |row| {
-            Place::new(vec![SortValue::name(&row.name)], format!("{}:{}", row.upstream().0, row.instance_uid))
-        })?;
+        let rows = rows.into_iter().filter(wanted).collect();
+        let identity = |row: &RowRef<Organization>| format!("{}:{}", row.upstream().0, row.instance_uid);
+        let page = page::cut(rows, &PageArgs { first, after }, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
         Ok(CompanyConnection::new(ctx, page, &problems, Company::from))
     }
 

@@ -1,6 +1,8 @@
 //! Answers that were given before, kept word for word and given again for as long as all that they were made from is
 //! current.
 //!
+//! While an answer is made, whoever asks the same waits for it: a thousand screens that ask at once are answered once.
+//!
 //! An answer belongs to what its caller may see and to the very bytes of the question. Answers with errors are not kept,
 //! nor those that were read with a credential that the caller brought.
 
@@ -8,7 +10,11 @@ use super::execute::Asker;
 use crate::estate::{Sources, principal::View};
 use bytes::Bytes;
 use moka::sync::Cache;
-use std::sync::Arc;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::watch;
 
 /// One answer may take this part of the room for all.
 const LARGEST_PART: usize = 4;
@@ -37,6 +43,28 @@ pub(super) struct Kept {
 pub(super) struct Answers {
     kept: Option<Cache<Asked, Arc<Kept>>>,
     largest: usize,
+    /// Questions that are being answered: whoever asks one of them meanwhile waits for it.
+    running: Mutex<HashMap<Asked, watch::Sender<()>>>,
+}
+
+/// Whose turn it is to answer a question.
+pub(super) enum Turn<'a> {
+    /// The asker's own; until this is dropped others wait.
+    Own(Option<Running<'a>>),
+    /// Another's, who asked before: worth waiting for.
+    Others(watch::Receiver<()>),
+}
+
+/// A question that is being answered.
+pub(super) struct Running<'a> {
+    answers: &'a Answers,
+    asked: Asked,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.answers.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.asked);
+    }
 }
 
 impl Answers {
@@ -48,7 +76,7 @@ impl Answers {
                 u32::try_from(kept.body.len() + asked.question.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
             })
             .build();
-        Self { kept: (bytes > 0).then_some(cache), largest: bytes / LARGEST_PART }
+        Self { kept: (bytes > 0).then_some(cache), largest: bytes / LARGEST_PART, running: Mutex::default() }
     }
 
     /// Whether this asker's answers are kept at all.
@@ -68,6 +96,21 @@ impl Answers {
         }
         self.kept.as_ref()?.invalidate(&asked);
         None
+    }
+
+    /// A question that is not known begins to be answered, unless another asker's is under way.
+    pub fn begin(&self, asker: &Asker, question: &Bytes) -> Turn<'_> {
+        if !self.are_kept_for(asker) {
+            return Turn::Own(None);
+        }
+        match self.running.lock().unwrap_or_else(PoisonError::into_inner).entry(asked(asker, question)) {
+            Entry::Occupied(running) => Turn::Others(running.get().subscribe()),
+            Entry::Vacant(vacant) => {
+                let asked = vacant.key().clone();
+                vacant.insert(watch::Sender::new(()));
+                Turn::Own(Some(Running { answers: self, asked }))
+            }
+        }
     }
 
     /// Keeps an answer.

@@ -5,7 +5,7 @@
 
 use super::{
     Gateway, RequestId,
-    answers::Kept,
+    answers::{Kept, Turn},
     auth,
     documents::{Asked, Prepared, Unfit},
     extensions, guard,
@@ -163,13 +163,9 @@ where
     let mut ran = Ran::default();
     let outcome = match admit(gateway, asker, &question.bytes) {
         Err(rejection) => Err(rejection),
-        Ok((_, Some(kept))) => {
-            ran = Ran { operation: kept.operation.clone(), cost: kept.cost, fields: kept.fields, upstream_requests: 0, is_kept: true };
-            let within = gateway.rates.take_cost(&asker.principal, kept.cost);
-            within.map(|()| Answered::Run { body: kept.body.clone(), errors: 0 })
-        }
+        Ok((_, Some(kept))) => give_again(gateway, asker, &kept, &mut ran),
         // boxed: what is moved about while an answer is found is small then
-        Ok((_room, None)) => Box::pin(run(gateway, asker, question, &mut ran)).await,
+        Ok((_room, None)) => Box::pin(run_once(gateway, asker, question, &mut ran)).await,
     };
     counters.upstream_requests.fetch_add(ran.upstream_requests.into(), Ordering::Relaxed);
     let (errors, said) = match &outcome {
@@ -221,6 +217,32 @@ fn admit<'a>(gateway: &'a Gateway, asker: &Asker, question: &Bytes) -> Result<(S
     };
     gateway.rates.take_request(&asker.principal)?;
     Ok((room, gateway.answers.find(asker, question)))
+}
+
+/// An answer that was given before.
+fn give_again(gateway: &Gateway, asker: &Asker, kept: &Kept, ran: &mut Ran) -> Result<Answered, Rejection> {
+    *ran = Ran { operation: kept.operation.clone(), cost: kept.cost, fields: kept.fields, upstream_requests: 0, is_kept: true };
+    gateway.rates.take_cost(&asker.principal, kept.cost)?;
+    Ok(Answered::Run { body: kept.body.clone(), errors: 0 })
+}
+
+/// Runs a question, or waits for another asker's run of it. Where that leaves no answer to be given again, everybody who
+/// waited runs their own.
+async fn run_once<F>(gateway: &Gateway, asker: &Asker, question: Question<F>, ran: &mut Ran) -> Result<Answered, Rejection>
+where
+    F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
+{
+    match gateway.answers.begin(asker, &question.bytes) {
+        Turn::Own(_running) => run(gateway, asker, question, ran).await,
+        Turn::Others(mut end) => {
+            // nothing is ever sent: the other side is dropped when it is done
+            let _ = tokio::time::timeout(gateway.limits.timeout, end.changed()).await;
+            match gateway.answers.find(asker, &question.bytes) {
+                Some(kept) => give_again(gateway, asker, &kept, ran),
+                None => run(gateway, asker, question, ran).await,
+            }
+        }
+    }
 }
 
 async fn run<F>(gateway: &Gateway, asker: &Asker, question: Question<F>, ran: &mut Ran) -> Result<Answered, Rejection>

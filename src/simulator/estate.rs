@@ -15,6 +15,8 @@ pub enum Scale {
     Medium,
     /// 120 servers, 3,000 jobs, 10,000 machines, 90,000 sessions: a large one.
     Large,
+    /// Ten times that: more than anybody is known to have.
+    Huge,
 }
 
 /// An organization.

@@ -70,6 +70,18 @@ impl Scale {
                 sessions: 90_000,
                 agents: 50,
             },
+            Scale::Huge => Sizes {
+                servers: 1_200,
+                companies: 1_500,
+                agent_jobs: 15_000,
+                machines: 100_000,
+                tape_jobs: 1_500,
+                links: 9_000,
+                copies: 3_000,
+                jobs: 30_000,
+                sessions: 900_000,
+                agents: 500,
+            },
         }
     }
 }

@@ -47,6 +47,27 @@ async fn the_same_question_has_the_same_answer_until_a_list_is_read_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_many_ask_at_once_is_answered_once() {
+    let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
+    // slow enough that they all ask while the first is being answered
+    world.simulator.faults.add([Fault { path: "/api/v3/*".to_owned(), times: None, kind: FaultKind::Delay { milliseconds: 500 } }]);
+    let walk = include_str!("../../examples/queries/tape-walk.graphql");
+    let answers = futures_util::future::join_all((0..2_000).map(|_| world.ask(walk))).await;
+    assert!(answers.windows(2).all(|pair| pair[0]["data"] == pair[1]["data"] && pair[0].get("errors").is_none()));
+    let charged: u64 = answers.iter().map(|answer| answer["extensions"]["upstream"]["requests"].as_u64().unwrap()).sum();
+    assert_eq!(charged, world.requests().len() as u64);
+    let ran = answers.iter().filter(|answer| answer["extensions"]["upstream"]["requests"] != 0).count();
+    assert_eq!((ran, given_again(&world, &[]).await), (1, 1_999));
+
+    // an answer that is not to be given again is everybody's own
+    let fault = FaultKind::Status { status: 503, retry_after: None, retry_after_in_body: None, location: None };
+    world.simulator.faults.add([Fault { path: "*/organizations*".to_owned(), times: None, kind: fault }]);
+    let answers = futures_util::future::join_all((0..100).map(|_| world.ask("{ companies { totalCount } }"))).await;
+    assert!(answers.iter().all(|answer| codes(answer) == ["UPSTREAM_UNAVAILABLE"]));
+    assert_eq!(given_again(&world, &[]).await, 1_999);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_and_without_memory_the_answers_are_the_same_bytes() {
     let with = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
     let limits = Limits { kept_answers_bytes: 0, ..Limits::default() };
