@@ -46,6 +46,7 @@ mod upstream;
 mod validation;
 mod vm_backup_job;
 mod vm_copy_job;
+mod window;
 
 use crate::{
     estate::{Failure, ListedRow, RowRef, console::Rows},

@@ -207,6 +207,12 @@ impl AgentJobObject {
         self.health()
     }
 
+    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3 failed, 4 idle or waiting,
+    /// 5 running.
+    async fn status_code(&self) -> i32 {
+        self.health().code()
+    }
+
     /// When the last backup of this machine started; null when there was none.
     async fn last_run(&self) -> Option<DateTime> {
         self.row.last_run.map(DateTime)

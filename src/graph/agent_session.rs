@@ -240,6 +240,12 @@ impl AgentSession {
         Health::of_session(self.0.row.state.as_deref(), self.0.row.result.as_deref())
     }
 
+    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3 failed, 4 idle or waiting,
+    /// 5 running.
+    async fn status_code(&self) -> i32 {
+        Health::of_session(self.0.row.state.as_deref(), self.0.row.result.as_deref()).code()
+    }
+
     /// How far it is, in percent; null when not known. Some finished sessions say 0.
     async fn progress(&self) -> Option<i32> {
         int(self.0.row.progress)

@@ -98,6 +98,12 @@ impl BackupAgentJob {
         Health::of(self.0.last_session_status.as_deref(), self.0.last_run.is_some())
     }
 
+    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3 failed, 4 idle or waiting,
+    /// 5 running.
+    async fn status_code(&self) -> i32 {
+        Health::of(self.0.last_session_status.as_deref(), self.0.last_run.is_some()).code()
+    }
+
     /// The agent's mode, in the upstream's word: `Server`, `Workstation`, `UnLicensed`; null when not known.
     async fn operation_mode(&self) -> Option<&str> {
         text(&self.0.operation_mode)

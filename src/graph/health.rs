@@ -46,6 +46,18 @@ impl Health {
         }
     }
 
+    /// The number that dashboards use.
+    pub fn code(self) -> i32 {
+        match self {
+            Health::NeverRan | Health::Unknown => 0,
+            Health::Success => 1,
+            Health::Warning => 2,
+            Health::Failed => 3,
+            Health::Idle | Health::Waiting => 4,
+            Health::Running => 5,
+        }
+    }
+
     /// Its place when the worst comes first.
     pub fn rank(self) -> i64 {
         match self {

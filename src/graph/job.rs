@@ -238,6 +238,12 @@ impl<Of: 'static> JobFields<Of> {
         health_of(&self.0.0)
     }
 
+    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3 failed, 4 idle or waiting,
+    /// 5 running.
+    async fn status_code(&self) -> i32 {
+        health_of(&self.0.0).code()
+    }
+
     /// The upstream's own word for the status, for example `WaitingTape`. Empty when it gives none.
     async fn status(&self) -> &str {
         self.0.0.status.as_deref().unwrap_or_default()

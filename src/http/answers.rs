@@ -12,7 +12,7 @@ use bytes::Bytes;
 use moka::sync::Cache;
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::sync::watch;
 
@@ -44,7 +44,7 @@ pub(super) struct Answers {
     kept: Option<Cache<Asked, Arc<Kept>>>,
     largest: usize,
     /// Questions that are being answered: whoever asks one of them meanwhile waits for it.
-    running: Mutex<HashMap<Asked, watch::Sender<()>>>,
+    running: Mutex<HashMap<Asked, watch::Sender<bool>>>,
 }
 
 /// Whose turn it is to answer a question.
@@ -52,7 +52,7 @@ pub(super) enum Turn<'a> {
     /// The asker's own; until this is dropped others wait.
     Own(Option<Running<'a>>),
     /// Another's, who asked before: worth waiting for.
-    Others(watch::Receiver<()>),
+    Others(watch::Receiver<bool>),
 }
 
 /// A question that is being answered.
@@ -61,9 +61,18 @@ pub(super) struct Running<'a> {
     asked: Asked,
 }
 
+impl Running<'_> {
+    /// It was answered, in whatever way: those who wait need not answer it instead.
+    pub fn end(self) {
+        if let Some(running) = self.answers.running().get(&self.asked) {
+            running.send_replace(true);
+        }
+    }
+}
+
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.answers.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.asked);
+        self.answers.running().remove(&self.asked);
     }
 }
 
@@ -103,14 +112,18 @@ impl Answers {
         if !self.are_kept_for(asker) {
             return Turn::Own(None);
         }
-        match self.running.lock().unwrap_or_else(PoisonError::into_inner).entry(asked(asker, question)) {
+        match self.running().entry(asked(asker, question)) {
             Entry::Occupied(running) => Turn::Others(running.get().subscribe()),
             Entry::Vacant(vacant) => {
                 let asked = vacant.key().clone();
-                vacant.insert(watch::Sender::new(()));
+                vacant.insert(watch::Sender::new(false));
                 Turn::Own(Some(Running { answers: self, asked }))
             }
         }
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<Asked, watch::Sender<bool>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps an answer.

@@ -5,7 +5,7 @@
 
 use super::{
     Gateway, RequestId,
-    answers::{Kept, Turn},
+    answers::{Kept, Running, Turn},
     auth,
     documents::{Asked, Prepared, Unfit},
     extensions, guard,
@@ -232,14 +232,22 @@ async fn run_once<F>(gateway: &Gateway, asker: &Asker, question: Question<F>, ra
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
-    match gateway.answers.begin(asker, &question.bytes) {
-        Turn::Own(_running) => run(gateway, asker, question, ran).await,
-        Turn::Others(mut end) => {
-            // nothing is ever sent: the other side is dropped when it is done
-            let _ = tokio::time::timeout(gateway.limits.timeout, end.changed()).await;
-            match gateway.answers.find(asker, &question.bytes) {
-                Some(kept) => give_again(gateway, asker, &kept, ran),
-                None => run(gateway, asker, question, ran).await,
+    loop {
+        match gateway.answers.begin(asker, &question.bytes) {
+            Turn::Own(running) => {
+                let outcome = run(gateway, asker, question, ran).await;
+                running.into_iter().for_each(Running::end);
+                return outcome;
+            }
+            Turn::Others(mut end) => {
+                let ended = tokio::time::timeout(gateway.limits.timeout, end.changed()).await;
+                if let Some(kept) = gateway.answers.find(asker, &question.bytes) {
+                    return give_again(gateway, asker, &kept, ran);
+                }
+                // who ran it may have left in the middle: then it is the turn of one of those who waited
+                if !matches!(ended, Ok(Err(_))) {
+                    return run(gateway, asker, question, ran).await;
+                }
             }
         }
     }

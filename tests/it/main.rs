@@ -9,6 +9,7 @@ mod command_line;
 mod correlation;
 mod door;
 mod examples;
+mod filters;
 mod freshness;
 mod hostile;
 mod isolation;

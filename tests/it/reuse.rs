@@ -68,6 +68,22 @@ async fn what_many_ask_at_once_is_answered_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn when_who_asked_first_leaves_one_of_the_others_goes_on() {
+    let world = World::start(Setup::default()).await;
+    world.simulator.faults.add([Fault { path: "/api/v3/*".to_owned(), times: None, kind: FaultKind::Delay { milliseconds: 500 } }]);
+    let request = world.client.post(format!("{}/graphql", world.origin)).header("content-type", "application/json");
+    let first = request.timeout(Duration::from_millis(250)).body(json!({"query": JOBS}).to_string()).send();
+    let others = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        futures_util::future::join_all((0..50).map(|_| world.ask(JOBS))).await
+    };
+    let (first, others) = tokio::join!(first, others);
+    assert!(first.is_err_and(|error| error.is_timeout()));
+    assert!(others.iter().all(|answer| answer.get("errors").is_none() && answer["data"] == others[0]["data"]));
+    assert_eq!(given_again(&world, &[]).await, 49);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_and_without_memory_the_answers_are_the_same_bytes() {
     let with = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
     let limits = Limits { kept_answers_bytes: 0, ..Limits::default() };
