@@ -48,6 +48,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// How long open requests may go on after a stop was asked for.
     pub drain: Duration,
+    /// How long a connection may be without a request, or without the whole of one's headers.
+    pub idle: Duration,
     /// Certificate and key, for https.
     pub tls: Option<ServerTls>,
     /// Origins of pages that may ask by WebSocket and, with CORS, by fetch; our own pages always may.
@@ -77,6 +79,8 @@ impl Server {
         Self {
             listen,
             drain: Duration::from_secs(20),
+            // longer than proxies keep theirs: who closes first must not be we, or a request may be on its way just then
+            idle: Duration::from_secs(75),
             tls: None,
             origins: Vec::new(),
             trusted_proxies: Vec::new(),
@@ -197,6 +201,9 @@ fn read_server(section: Option<Section>, base: &Path, problems: &mut Problems) -
     }
     if let Some(drain) = section.duration("drain", Duration::ZERO..=Duration::from_secs(600), problems) {
         server.drain = drain;
+    }
+    if let Some(idle) = section.duration("idle", Duration::from_secs(1)..=Duration::from_secs(3_600), problems) {
+        server.idle = idle;
     }
     for (key, setting) in [("warm", &mut server.warm), ("background_refresh", &mut server.background_refresh)] {
         *setting = section.boolean(key, problems).unwrap_or(*setting);

@@ -1,6 +1,7 @@
 //! Our door: routes, limits, who the caller is, what a person sees in a browser, health and metrics.
 
 mod answers;
+mod asking;
 mod auth;
 mod documents;
 mod execute;
@@ -22,9 +23,9 @@ pub use serve::serve;
 
 use self::{
     answers::Answers,
+    asking::Rejection,
     auth::{Doorkeeper, Peer, Shown},
     documents::Documents,
-    execute::Rejection,
     rates::Rates,
 };
 use crate::{

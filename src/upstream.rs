@@ -16,6 +16,7 @@ pub mod vspc;
 
 mod client;
 mod lenient;
+mod load;
 mod oauth;
 mod sign_in;
 mod slots;

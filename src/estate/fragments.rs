@@ -1,11 +1,11 @@
-//! What rows were rendered as: ready JSON by row, selection and view, good for as long as all that it was made from is
+//! What rows were rendered as: ready JSON by row, selection and clearance (what its reader may see), good for as long as all that it was made from is
 //! current.
 //!
 //! An answer is mostly rows that were in other answers: the next page, another filter, another screen with the same
 //! table. What is below a row is made from more than the row; so a fragment is kept with everything that its request
 //! read, and ends with the first of it.
 
-use super::{ListedRow, RowRef, principal::View, reads::Sources};
+use super::{ListedRow, RowRef, principal::Clearance, reads::Sources};
 use bytes::Bytes;
 use moka::sync::Cache;
 use std::{
@@ -22,9 +22,9 @@ use std::{
 const ENTRY_BYTES: usize = 256;
 /// Larger fragments are parts of answers that are kept whole.
 const LARGEST: usize = 1 << 20;
-/// Selections that are told apart at once, in bytes of their texts, and views; forgotten ones get a new number.
+/// Selections that are told apart at once, in bytes of their texts, and clearances; forgotten ones get a new number.
 const SELECTIONS: u64 = 4 << 20;
-const VIEWS: u64 = 1_000;
+const CLEARANCES: u64 = 1_000;
 
 /// Which row: a place in one reading of one list, as one type shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +52,7 @@ impl RowKey {
 struct Key {
     row: RowKey,
     selection: u64,
-    view: u64,
+    clearance: u64,
 }
 
 /// A row as JSON.
@@ -68,7 +68,7 @@ pub struct Fragment {
 pub struct Fragments {
     known: Cache<Key, (Fragment, Arc<Sources>)>,
     selections: Cache<Arc<str>, u64>,
-    views: Cache<View, u64>,
+    clearances: Cache<Clearance, u64>,
     next: AtomicU64,
     given_again: AtomicU64,
 }
@@ -84,16 +84,16 @@ impl Fragments {
                 .max_capacity(SELECTIONS)
                 .weigher(|text: &Arc<str>, _| u32::try_from(text.len() + ENTRY_BYTES).unwrap_or(u32::MAX))
                 .build(),
-            views: Cache::new(VIEWS),
+            clearances: Cache::new(CLEARANCES),
             next: AtomicU64::new(0),
             given_again: AtomicU64::new(0),
         }
     }
 
     /// The fragments of one request of somebody.
-    pub fn of(self: &Arc<Self>, view: View) -> Recollection {
-        let view = self.views.get_with(view, || self.number());
-        Recollection { fragments: self.clone(), view, request: Mutex::default() }
+    pub fn of(self: &Arc<Self>, clearance: Clearance) -> Recollection {
+        let clearance = self.clearances.get_with(clearance, || self.number());
+        Recollection { fragments: self.clone(), clearance, request: Mutex::default() }
     }
 
     /// How often a row was given out again.
@@ -110,7 +110,7 @@ impl Fragments {
 /// Fragments as one request uses and makes them.
 pub struct Recollection {
     fragments: Arc<Fragments>,
-    view: u64,
+    clearance: u64,
     request: Mutex<Request>,
 }
 
@@ -135,7 +135,7 @@ impl Recollection {
 
     /// What a row was rendered as, if that is still so.
     pub fn find(&self, row: RowKey, selection: u64) -> Option<Fragment> {
-        let (fragment, sources) = self.fragments.known.get(&Key { row, selection, view: self.view })?;
+        let (fragment, sources) = self.fragments.known.get(&Key { row, selection, clearance: self.clearance })?;
         let mut request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
         let holds = *request.held.entry(Arc::as_ptr(&sources) as usize).or_insert_with(|| {
             let holds = sources.hold();
@@ -153,7 +153,7 @@ impl Recollection {
     /// A row was rendered.
     pub fn made(&self, row: RowKey, selection: u64, fragment: Fragment) {
         if fragment.packed.len() <= LARGEST {
-            let key = Key { row, selection, view: self.view };
+            let key = Key { row, selection, clearance: self.clearance };
             self.request.lock().unwrap_or_else(PoisonError::into_inner).made.push((key, fragment));
         }
     }

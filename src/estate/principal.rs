@@ -82,17 +82,17 @@ impl Grant {
 /// What decides of everything that somebody is answered: two with the same are given the same rows and fields. Who they
 /// are does not take part.
 #[derive(Clone, Debug)]
-pub struct View(pub Arc<Principal>);
+pub struct Clearance(pub Arc<Principal>);
 
-impl PartialEq for View {
+impl PartialEq for Clearance {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || (self.0.hidden == other.0.hidden && self.0.grants == other.0.grants)
     }
 }
 
-impl Eq for View {}
+impl Eq for Clearance {}
 
-impl Hash for View {
+impl Hash for Clearance {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (&self.0.grants, self.0.hidden).hash(state);
     }

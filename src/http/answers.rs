@@ -6,8 +6,8 @@
 //! An answer belongs to what its caller may see and to the very bytes of the question. Answers with errors are not kept,
 //! nor those that were read with a credential that the caller brought.
 
-use super::execute::Asker;
-use crate::estate::{Sources, principal::View};
+use super::asking::Asker;
+use crate::estate::{Sources, principal::Clearance};
 use bytes::Bytes;
 use moka::sync::Cache;
 use std::{
@@ -24,7 +24,7 @@ const ENTRY_BYTES: usize = 1_024;
 /// Who asked what, by which method.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Asked {
-    view: View,
+    clearance: Clearance,
     is_get: bool,
     question: Bytes,
 }
@@ -137,5 +137,5 @@ impl Answers {
 }
 
 fn asked(asker: &Asker, question: &Bytes) -> Asked {
-    Asked { view: View(asker.principal.clone()), is_get: asker.is_get, question: question.clone() }
+    Asked { clearance: Clearance(asker.principal.clone()), is_get: asker.is_get, question: question.clone() }
 }

@@ -6,7 +6,7 @@
 mod keys;
 mod token;
 
-use super::execute::Rejection;
+use super::asking::Rejection;
 use crate::{
     config::{Caller, Config, Hide, Role, Sees},
     estate::{Estate, Grant, Hidden, Named, Passed, Principal},

@@ -4,7 +4,7 @@
 //! their texts; a document that does not fit the schema is not kept.
 
 use super::{
-    execute::Rejection,
+    asking::Rejection,
     guard::{self, Weight},
 };
 use crate::{

@@ -4,22 +4,21 @@
 //! resolved. One line in the log tells who asked what, what it cost and how it went; never variables, never a token.
 
 use super::{
-    Gateway, RequestId,
+    Gateway,
     answers::{Kept, Running, Turn},
-    auth,
+    asking::{Asker, Parameters, Question, Rejection},
     documents::{Asked, Prepared, Unfit},
-    extensions, guard,
+    extensions,
 };
 use crate::{
-    estate::{Caller, Passed, Principal, principal::View},
+    estate::{Caller, principal::Clearance},
     graph::{REPORTED, error::code, write_data},
     loaders::{Loaders, budget::Budget},
 };
 use async_graphql::{Request as Query, Response as Answer, ServerError};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::{
     collections::HashSet,
     sync::{Arc, atomic::Ordering},
@@ -32,117 +31,6 @@ const MAX_NAME: usize = 128;
 const MAX_MESSAGE: usize = 256;
 /// Who has more mistakes than these in one document mends these first.
 const MAX_VALIDATION_ERRORS: usize = 50;
-
-/// What a caller sends.
-#[derive(Debug, Default, Deserialize, Serialize)]
-pub(super) struct Parameters {
-    #[serde(default)]
-    pub query: Option<String>,
-    #[serde(default, rename = "operationName")]
-    pub operation_name: Option<String>,
-    #[serde(default)]
-    pub variables: Option<Map<String, Value>>,
-    #[serde(default)]
-    pub extensions: Option<Map<String, Value>>,
-}
-
-/// Who asks, and how.
-#[derive(Clone, Debug)]
-pub(super) struct Asker {
-    pub principal: Arc<Principal>,
-    /// What it brought for upstreams that are read with it.
-    pub passed: Passed,
-    pub id: RequestId,
-    /// For the log.
-    pub transport: &'static str,
-    /// Only queries: by GET nothing else may be asked.
-    pub is_get: bool,
-    /// Tell the cost, run nothing.
-    pub cost_only: bool,
-    /// Tell how the answer came about.
-    pub debug: bool,
-}
-
-/// Set to anything but `false`, it asks for the cost of a query that is then not run.
-const COST_ONLY: &str = "x-cost-only";
-/// Set to anything but `false`, it asks how the answer came about.
-const DEBUG: &str = "x-debug";
-
-impl Asker {
-    /// Somebody who is known, with what the request's headers ask for.
-    pub fn new(
-        gateway: &Gateway,
-        principal: Arc<Principal>,
-        headers: &HeaderMap,
-        id: RequestId,
-        transport: &'static str,
-        is_get: bool,
-    ) -> Result<Self, Rejection> {
-        let asks = |name: &str| headers.get(name).is_some_and(|value| value != "false");
-        let (cost_only, debug) = (asks(COST_ONLY), asks(DEBUG));
-        if debug && !principal.debug {
-            return Err(auth::forbidden("Who you are may not see how answers come about (debug = true for the caller or its role)."));
-        }
-        let passed = auth::passed(&gateway.estate, &gateway.doorkeeper, headers);
-        Ok(Self { principal, passed, id, transport, is_get, cost_only, debug })
-    }
-}
-
-/// A request that is not run.
-#[derive(Debug)]
-pub(super) struct Rejection {
-    /// For `application/graphql-response+json`, and for both where the request could not even be read.
-    pub status: StatusCode,
-    /// Whether it could be read, so that `application/json` callers get 200.
-    pub is_graphql: bool,
-    pub code: &'static str,
-    pub message: String,
-    pub retry_after: Option<Duration>,
-}
-
-impl Rejection {
-    pub fn unreadable(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, is_graphql: false, code: code::BAD_USER_INPUT, message: message.into(), retry_after: None }
-    }
-
-    pub fn graphql(code: &'static str, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, is_graphql: true, code, message: message.into(), retry_after: None }
-    }
-
-    /// A question of a kind that this method does not carry.
-    pub fn wrong_method(message: &str) -> Self {
-        Self::unreadable(StatusCode::METHOD_NOT_ALLOWED, message)
-    }
-
-    /// Not now: try again after that wait.
-    pub fn later(status: StatusCode, code: &'static str, message: impl Into<String>, wait: Duration) -> Self {
-        Self { status, is_graphql: false, code, message: message.into(), retry_after: Some(wait) }
-    }
-
-    /// As a member of `errors`.
-    pub fn error(&self, id: &RequestId) -> Value {
-        let message: String = self.message.chars().take(512).collect();
-        let mut extensions = json!({"code": self.code, "retryable": self.retry_after.is_some(), "requestId": &*id.0});
-        if let (Some(wait), Some(extensions)) = (self.retry_after, extensions.as_object_mut()) {
-            extensions.insert("retryAfterSeconds".to_owned(), json!(wait.as_secs_f64().ceil().max(1.0) as u64));
-        }
-        json!({"message": message, "extensions": extensions})
-    }
-}
-
-impl From<guard::Refusal> for Rejection {
-    fn from(refusal: guard::Refusal) -> Self {
-        Rejection::graphql(refusal.code, refusal.message)
-    }
-}
-
-/// What is asked, as it came.
-pub(super) struct Question<F> {
-    /// Its very bytes.
-    pub bytes: Bytes,
-    /// Reads them.
-    pub read: F,
-}
 
 /// The outcome of a request that could be read.
 pub(super) enum Answered {
@@ -285,7 +173,7 @@ where
     let caller = gateway.estate.caller(asker.principal.clone(), &asker.passed, asker.debug).await;
     // what was read with a caller's own credentials is not for others; who wants to know what is read wants it read
     let may_recall = !document.puts_together && asker.passed.is_empty() && !asker.debug;
-    let recollection = gateway.fragments.as_ref().filter(|_| may_recall).map(|fragments| fragments.of(View(asker.principal.clone())));
+    let recollection = gateway.fragments.as_ref().filter(|_| may_recall).map(|fragments| fragments.of(Clearance(asker.principal.clone())));
     let loaders = Loaders::new(gateway.estate.clone(), caller, Budget::new(limits.answer_fields), recollection);
     let mut query = Query::new(text).variables(variables);
     query.operation_name = operation_name.clone();

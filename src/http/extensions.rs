@@ -1,6 +1,6 @@
 //! `extensions` of an answer: what it cost, and, for who may know, how it came about.
 
-use super::{execute::Asker, guard::Weight};
+use super::{asking::Asker, guard::Weight};
 use crate::{
     estate::{
         Caller,

@@ -6,8 +6,9 @@
 
 use super::{
     Gateway, RequestId,
+    asking::{Asker, Parameters, Question, Rejection},
     auth::Peer,
-    execute::{Answered, Asker, Parameters, Question, Rejection, execute},
+    execute::{Answered, execute},
     negotiate::{self, MediaType},
     plain, socket,
 };

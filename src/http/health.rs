@@ -58,17 +58,21 @@ pub(super) async fn metrics(
         Err(rejection) => return graphql::reject(MediaType::Json, &id, &rejection),
     }
     let counters = &gateway.counters;
-    let rows = AtomicU64::new(gateway.fragments.as_ref().map_or(0, |fragments| fragments.given_again()));
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let rows = gateway.fragments.as_ref().map_or(0, |fragments| fragments.given_again());
     let mut text = String::new();
     for (name, help, value) in [
-        ("requests_total", "GraphQL requests.", &counters.requests),
-        ("requests_with_errors_total", "GraphQL requests whose answer has errors.", &counters.requests_with_errors),
-        ("answers_given_again_total", "GraphQL requests answered with an answer that was made before.", &counters.answers_given_again),
-        ("rows_given_again_total", "Rows that were given out as they were written before.", &rows),
-        ("refused_sign_ins_total", "Requests without a key or token that is known.", &counters.refused_sign_ins),
-        ("upstream_requests_total", "Requests sent to upstreams for GraphQL requests.", &counters.upstream_requests),
+        ("requests_total", "GraphQL requests.", count(&counters.requests)),
+        ("requests_with_errors_total", "GraphQL requests whose answer has errors.", count(&counters.requests_with_errors)),
+        (
+            "answers_given_again_total",
+            "GraphQL requests answered with an answer that was made before.",
+            count(&counters.answers_given_again),
+        ),
+        ("rows_given_again_total", "Rows that were given out as they were written before.", rows),
+        ("refused_sign_ins_total", "Requests without a key or token that is known.", count(&counters.refused_sign_ins)),
+        ("upstream_requests_total", "Requests sent to upstreams for GraphQL requests.", count(&counters.upstream_requests)),
     ] {
-        let value = value.load(Ordering::Relaxed);
         let _ = writeln!(text, "# HELP veeam_graph_{name} {help}\n# TYPE veeam_graph_{name} counter\nveeam_graph_{name} {value}");
     }
     text.push_str(

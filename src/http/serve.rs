@@ -17,8 +17,6 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// A client that has not sent its headers by then never will.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// More headers than any client or proxy sends.
 const MAX_HEADERS_BYTES: usize = 32 << 10;
 /// Requests on one HTTP/2 connection at once.
@@ -39,7 +37,7 @@ pub async fn serve(listener: TcpListener, gateway: Gateway, shutdown: impl Futur
     let room = Arc::new(Semaphore::new(gateway.limits.connections));
     let acceptor = gateway.server.tls.as_ref().map(tls::acceptor).transpose()?;
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_buf_size(MAX_HEADERS_BYTES.max(64 << 10));
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(gateway.server.idle).max_buf_size(MAX_HEADERS_BYTES.max(64 << 10));
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -6,8 +6,9 @@
 
 use super::{
     Gateway, RequestId,
+    asking::{Asker, Parameters, Question, Rejection},
     auth::{self, Peer, Shown},
-    execute::{Answered, Asker, Parameters, Question, Rejection, execute},
+    execute::{Answered, execute},
     graphql,
     negotiate::MediaType,
 };

@@ -7,6 +7,7 @@
 
 use super::{
     error::{Error, ErrorKind},
+    load::Load,
     meter::{self, Call},
     settings::Settings,
     slots::Slots,
@@ -32,9 +33,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_RETRIES: usize = 2;
 /// A 429 without a stated wait: the consoles count per second and per minute, so a few seconds is a fair guess.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(5);
-
-/// An upstream that takes this part of a read's whole time for one page has too much to do.
-const SLOW_PART: u32 = 4;
 
 /// A header that proves who asks: `Authorization` or `X-RestSvcSessionId`.
 pub(super) type Proof = (HeaderName, HeaderValue);
@@ -188,10 +186,10 @@ impl Transport {
         let waited = asked.elapsed();
         let request = request.build().map_err(|error| self.broken(error))?;
         let target = request.url()[url::Position::BeforePath..].to_owned();
-        let mut load = Load { slots: &self.slots, started: Instant::now(), slow: self.timeout / SLOW_PART, is_too_much: None };
+        let mut load = Load::begin(&self.slots, self.timeout);
         let outcome = self.receive(request).await;
         load.told(&outcome);
-        let took = load.started.elapsed();
+        let took = load.took();
         meter::tell(|since| Call {
             upstream: self.name.clone(),
             target,
@@ -307,38 +305,6 @@ impl Transport {
             reason = %error.detail,
             "an upstream request failed"
         );
-    }
-}
-
-/// One exchange, as a sign of how much the upstream bears.
-struct Load<'a> {
-    slots: &'a Arc<Slots>,
-    started: Instant,
-    slow: Duration,
-    is_too_much: Option<bool>,
-}
-
-impl Load<'_> {
-    fn is_slow(&self) -> bool {
-        self.started.elapsed() >= self.slow
-    }
-
-    fn told(&mut self, outcome: &Result<Reply, Error>) {
-        let refused = |error: &Error| error.kind == ErrorKind::Timeout || matches!(error.status, Some(429 | 502..=504));
-        let is_too_much = self.is_slow() || outcome.as_ref().is_err_and(refused);
-        if !is_too_much && outcome.is_ok() {
-            self.slots.raise();
-        }
-        self.is_too_much = Some(is_too_much);
-    }
-}
-
-impl Drop for Load<'_> {
-    fn drop(&mut self) {
-        // one that was given up in the middle ran out of time
-        if self.is_too_much.unwrap_or_else(|| self.is_slow()) {
-            self.slots.lower(Instant::now());
-        }
     }
 }
 

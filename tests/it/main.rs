@@ -16,6 +16,7 @@ mod isolation;
 mod kinds;
 mod lists;
 mod own_tls;
+mod rates;
 mod readme;
 mod reuse;
 mod rows;

@@ -5,7 +5,7 @@ use crate::{
     config::{Jwt, Role},
     estate::{Grant, Named, Principal},
     graph::error::code,
-    http::execute::Rejection,
+    http::asking::Rejection,
 };
 use axum::http::StatusCode;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, errors::ErrorKind};
