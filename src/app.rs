@@ -62,6 +62,9 @@ fn lifetimes(cache: config::Cache) -> Lifetimes {
         companies: cache.companies.unwrap_or(usual.companies),
         repositories: cache.repositories.unwrap_or(usual.repositories),
         agent_jobs_v2: cache.agent_jobs.unwrap_or(usual.agent_jobs_v2),
+        alarms: cache.alarms.unwrap_or(usual.alarms),
+        workloads: cache.workloads.unwrap_or(usual.workloads),
+        licenses: cache.licenses.unwrap_or(usual.licenses),
         max_stale: cache.max_stale.unwrap_or(usual.max_stale),
         failure: cache.failure.unwrap_or(usual.failure),
     }

@@ -18,6 +18,7 @@ pub mod reads;
 pub mod rows;
 pub mod sessions;
 pub mod status;
+pub mod successes;
 pub mod upkeep;
 pub mod view;
 
@@ -32,7 +33,7 @@ mod whole;
 
 use crate::{
     time::Clock,
-    uid::{AgentUid, CompanyUid, JobUid, ObjectUid, RepositoryUid, ServerUid, SessionUid},
+    uid::{AgentUid, AlarmUid, CompanyUid, JobUid, ObjectUid, RepositoryUid, ServerUid, SessionUid},
     upstream::{
         self,
         settings::{Credentials, Kind, Settings},
@@ -79,6 +80,8 @@ keys! {
     RepositoryKey { /** The server. */ server: ServerUid, /** The repository on it. */ repository: RepositoryUid }
     /// A session of an Enterprise Manager.
     SessionKey { /** The session. */ session: SessionUid }
+    /// A triggered alarm of a console.
+    AlarmKey { /** The alarm. */ alarm: AlarmUid }
     /// An agent that a backup server manages.
     BackupAgentKey { /** The server. */ server: ServerUid, /** The agent on it. */ agent: AgentUid }
 }
@@ -122,6 +125,12 @@ pub struct Lifetimes {
     pub repositories: Duration,
     /// Jobs of v2 agents.
     pub agent_jobs_v2: Duration,
+    /// Triggered alarms.
+    pub alarms: Duration,
+    /// What is protected.
+    pub workloads: Duration,
+    /// Licence usage.
+    pub licenses: Duration,
     /// How old a list may be when its upstream is down, beyond its lifetime.
     pub max_stale: Duration,
     /// How long a failure is passed on without asking again.
@@ -142,6 +151,9 @@ impl Default for Lifetimes {
             companies: 15 * MINUTE,
             repositories: 15 * MINUTE,
             agent_jobs_v2: MINUTE,
+            alarms: MINUTE,
+            workloads: 5 * MINUTE,
+            licenses: 15 * MINUTE,
             max_stale: 60 * MINUTE,
             failure: Duration::from_secs(3),
         }

@@ -6,7 +6,9 @@
 
 mod agent_job;
 mod agent_job_object;
+mod agent_job_object_filter;
 mod agent_session;
+mod alarm;
 mod backup_agent;
 mod backup_agent_job;
 mod backup_copy_job;
@@ -21,11 +23,15 @@ mod file_share_copy_job;
 mod fleet;
 mod fleet_health;
 mod health;
+mod health_counts;
 pub mod id;
 mod interface;
 mod job;
+mod job_facts;
 mod job_filter;
 mod job_kind;
+mod kind_members;
+mod license_usage;
 mod linked_job;
 mod node;
 mod object_storage_backup_job;
@@ -42,11 +48,13 @@ mod sensitive;
 mod simple_backup_copy_job;
 mod tape_coverage;
 mod tape_job;
+mod trend_point;
 mod upstream;
 mod validation;
 mod vm_backup_job;
 mod vm_copy_job;
 mod window;
+mod workload;
 
 use crate::{
     estate::{Failure, ListedRow, RowRef, console::Rows},

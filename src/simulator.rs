@@ -220,7 +220,8 @@ impl Simulator {
         if ask.method != Method::GET {
             return error_body(405, "Method not allowed.");
         }
-        let expand = ask.parameter("expand") == Some("BackupServerJob");
+        let expansion = if path.ends_with("/repositories") { "BackupRepositoryInfo" } else { "BackupServerJob" };
+        let expand = ask.parameter("expand") == Some(expansion);
         match console::find(&self.estate_of(ask), path, expand) {
             console::Found::Nothing => html(),
             console::Found::Missing => error_body(404, "Resource was not found."),

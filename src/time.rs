@@ -36,6 +36,11 @@ pub fn seconds_between(start: Option<Timestamp>, end: Option<Timestamp>) -> Opti
     (seconds >= 0).then_some(seconds)
 }
 
+/// Whole seconds from an instant until now; 0 where a server's clock is ahead of ours.
+pub fn age(at: Option<Timestamp>, now: Timestamp) -> Option<i64> {
+    Some((now.as_second() - at?.as_second()).max(0))
+}
+
 /// The form that leaves us: RFC 3339 in UTC with as many fraction digits as there are.
 pub fn render(instant: Timestamp) -> String {
     instant.to_string()

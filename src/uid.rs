@@ -87,6 +87,8 @@ registry! {
     ManagedServerUid;
     /// An Enterprise Manager as Service Provider Console numbers it.
     EnterpriseManagerUid;
+    /// A triggered alarm.
+    AlarmUid;
     /// Anything else that is only shown.
     OtherUid;
 }

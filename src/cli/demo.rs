@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use url::Url;
 
 /// The query that the demo asks people to try first; the README's first example.
-pub const TAPE_WALK: &str = include_str!("../../examples/queries/tape-walk.graphql");
+pub const TAPE_WALK: &str = include_str!("../../examples/queries/04-tape-walk.graphql");
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {

@@ -59,6 +59,9 @@ pub struct Cache {
     pub companies: Option<Duration>,
     pub repositories: Option<Duration>,
     pub agent_jobs: Option<Duration>,
+    pub alarms: Option<Duration>,
+    pub workloads: Option<Duration>,
+    pub licenses: Option<Duration>,
     pub max_stale: Option<Duration>,
     pub failure: Option<Duration>,
 }
@@ -298,6 +301,9 @@ fn read_cache(mut section: Section, problems: &mut Problems) -> Cache {
         companies: read("companies"),
         repositories: read("repositories"),
         agent_jobs: read("agent_jobs"),
+        alarms: read("alarms"),
+        workloads: read("workloads"),
+        licenses: read("licenses"),
         max_stale: read("max_stale"),
         failure: read("failure"),
     };

@@ -2,6 +2,7 @@
 
 mod details;
 mod lists;
+pub mod protection;
 mod sources;
 
 use self::sources::JobScope;
@@ -20,6 +21,7 @@ use crate::{
         Vspc,
         agent_job::AgentJob,
         agent_job_object::AgentJobObject,
+        alarm::Alarm,
         backup_agent::BackupAgent,
         backup_copy_job::BackupCopyJob,
         backup_server::BackupServer,
@@ -27,9 +29,11 @@ use crate::{
         enterprise_manager::ManagedBackupServer,
         job::Job,
         job_detail::{DetailKind, JobDetail},
+        license_usage::LicenseUsage,
         linked_job::{LinkFamily, LinkedJob},
         linked_repository::LinkedRepository,
         organization::Organization,
+        protected_workload::{ProtectedWorkload, WorkloadKind},
         repository::Repository,
     },
 };
@@ -84,6 +88,10 @@ pub struct Console {
     pub(super) repositories: Resource<Infallible, Repository, sources::Repositories>,
     organizations: Resource<Infallible, Organization, sources::Organizations>,
     mapping: Resource<Infallible, ManagedBackupServer, sources::Mapping>,
+    alarms: Resource<Infallible, Alarm, sources::Alarms>,
+    licenses: Resource<Infallible, LicenseUsage, sources::Licenses>,
+    /// In the order of `WorkloadKind::ALL`.
+    workloads: Vec<Resource<Infallible, ProtectedWorkload, sources::Workloads>>,
 }
 
 impl Console {
@@ -114,6 +122,12 @@ impl Console {
             repositories: resource!(Repositories, repositories),
             organizations: resource!(Organizations, companies),
             mapping: resource!(Mapping, servers),
+            alarms: resource!(Alarms, alarms),
+            licenses: resource!(Licenses, licenses),
+            workloads: WorkloadKind::ALL
+                .into_iter()
+                .map(|kind| Resource::new("Workloads", sources::Workloads(vspc.clone(), kind), &status, clock, fresh(ages.workloads)))
+                .collect(),
             is_of_callers: opening.is_of_callers(),
             vspc,
             status,

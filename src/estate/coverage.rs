@@ -49,12 +49,19 @@ pub struct Coverage {
     pub tape_jobs: Vec<RowRef<Job>>,
     /// The backup copy jobs on that way.
     pub via: Vec<RowRef<Job>>,
+    /// Why it is not known, where a list could not be read.
+    pub unread: Option<Failure>,
 }
 
 impl Coverage {
     /// An answer without jobs on the way.
     pub fn new(status: TapeStatus, reason: impl Into<String>) -> Self {
-        Self { status, reason: reason.into(), tape_jobs: Vec::new(), via: Vec::new() }
+        Self { status, reason: reason.into(), tape_jobs: Vec::new(), via: Vec::new(), unread: None }
+    }
+
+    /// Not known, as a list that is needed to tell could not be read.
+    pub fn unread(why: Option<Failure>) -> Self {
+        Self { unread: why, ..Self::new(TapeStatus::Unknown, "A list that is needed to tell could not be read in full.") }
     }
 
     /// Takes out the jobs that do not exist for somebody, and their names.
@@ -64,7 +71,7 @@ impl Coverage {
         self.via.retain(|job| sight.sees(&**job));
         if self.tape_jobs.len() + self.via.len() < all {
             self.reason = match self.status {
-                TapeStatus::ByRepository => "A tape job reads the repository that this job writes to.",
+                TapeStatus::ByRepository => "A tape job reads the whole repository.",
                 TapeStatus::ViaCopy => "A tape job reads a backup copy of this job.",
                 _ => "A tape job reads this job.",
             }
@@ -135,12 +142,68 @@ impl Console {
         for job in open {
             let key = (job.backup_server_uid, job.instance_uid);
             let coverage = match &lists {
-                Ok(lists) => lists.answer(job, unread.contains(&job.backup_server_uid)),
-                Err(_) => Coverage::new(TapeStatus::Unknown, "A list that is needed to tell could not be read."),
+                Ok(lists) => lists.answer(job, unread.get(&job.backup_server_uid)),
+                Err(failure) => Coverage::unread(failure.clone()),
             };
             answers.insert(key, Ok(coverage));
         }
         answers
+    }
+}
+
+impl Console {
+    /// Whether tape jobs write these repositories to tape as a whole.
+    pub async fn repository_coverage(
+        &self,
+        caller: &Caller,
+        keys: &[(ServerUid, RepositoryUid)],
+    ) -> Answers<(ServerUid, RepositoryUid), Coverage> {
+        let (jobs, links, sight) = tokio::join!(whole(self.job_snapshot()), whole(self.tape_repositories.all()), self.sight::<Job>(caller));
+        let answer = |server, repository| -> Result<Coverage, Failure> {
+            let jobs = jobs.as_ref().map_err(Clone::clone)?;
+            let links = links.as_ref().map_err(Clone::clone)?;
+            let sight = sight.as_ref().map_err(Clone::clone)?;
+            let mut coverage = repository_coverage(jobs, links, server, repository);
+            coverage.keep_seen(sight);
+            Ok(coverage)
+        };
+        keys.iter().map(|(server, repository)| ((*server, *repository), answer(*server, *repository))).collect()
+    }
+}
+
+fn repository_coverage(jobs: &View<Job>, links: &View<LinkedRepository>, server: ServerUid, repository: RepositoryUid) -> Coverage {
+    let (mut tape_jobs, mut unsure) = (Vec::new(), false);
+    for link in links.pick(links.index().repository.of(&repository)) {
+        match reader_of(jobs, &link) {
+            Ok(reader) if reader.backup_server_uid == server => tape_jobs.push(reader),
+            Ok(_) => {}
+            Err(candidates) => unsure |= candidates.contains(&server),
+        }
+    }
+    match (tape_jobs.first(), jobs.problem().or(links.problem())) {
+        (Some(first), _) => {
+            let reason = format!("The tape job {:?} reads this repository.", first.name);
+            Coverage { tape_jobs, ..Coverage::new(TapeStatus::ByRepository, reason) }
+        }
+        (None, Some(problem)) => Coverage::unread(Some(problem.clone())),
+        (None, None) if unsure => {
+            Coverage::new(TapeStatus::Unknown, "A tape job reads a repository with this id, and on which of several servers is not known.")
+        }
+        (None, None) => {
+            Coverage::new(TapeStatus::Not, "No tape job reads this repository as a whole; tape jobs may read jobs that write to it.")
+        }
+    }
+}
+
+/// The tape job of a link, or the servers that it may be on.
+fn reader_of(jobs: &View<Job>, link: &LinkedRepository) -> Result<RowRef<Job>, HashSet<ServerUid>> {
+    let index = jobs.index();
+    let by_unique = link.unique_job_uid.map_or(&[][..], |unique| index.unique.of(&unique));
+    let places = if by_unique.is_empty() { index.uid.of(&link.job_uid) } else { by_unique };
+    let jobs: Vec<_> = jobs.pick(places).collect();
+    match <[RowRef<Job>; 1]>::try_from(jobs) {
+        Ok([job]) => Ok(job),
+        Err(jobs) => Err(jobs.iter().map(|job| job.backup_server_uid).collect()),
     }
 }
 
@@ -149,15 +212,13 @@ async fn whole<T: Listed>(read: impl Future<Output = Result<Arc<Snapshot<T>>, Fa
 }
 
 /// The links by server, and the servers whose links could not be read in full.
-fn readable(answers: Answers<ServerUid, super::links::Links>) -> (HashMap<ServerUid, Vec<PlacedLink>>, HashSet<ServerUid>) {
-    let mut unread = HashSet::new();
+fn readable(answers: Answers<ServerUid, super::links::Links>) -> (HashMap<ServerUid, Vec<PlacedLink>>, HashMap<ServerUid, Failure>) {
+    let mut unread = HashMap::new();
     let links = answers
         .into_iter()
         .map(|(server, answer)| {
             let links = answer.unwrap_or_else(|failure: Failure| super::links::Links { links: Vec::new(), problem: Some(failure) });
-            if links.problem.is_some() {
-                unread.insert(server);
-            }
+            unread.extend(links.problem.map(|problem| (server, problem)));
             (server, links.links)
         })
         .collect();
@@ -197,7 +258,7 @@ enum Target {
 }
 
 impl Lists {
-    fn answer(&self, job: &RowRef<Job>, links_unread: bool) -> Coverage {
+    fn answer(&self, job: &RowRef<Job>, links_unread: Option<&Failure>) -> Coverage {
         let server = job.backup_server_uid;
         let (by_repository, mut unsure) = self.repository_readers(job);
         if let Some(first) = by_repository.first() {
@@ -218,14 +279,12 @@ impl Lists {
         }
         if let (Some(copy), Some(tape_job)) = (via.first(), tape_jobs.first()) {
             let reason = format!("The tape job {:?} reads the backup copy job {:?}, which reads this job.", tape_job.name, copy.name);
-            return Coverage { status: TapeStatus::ViaCopy, reason, tape_jobs, via };
+            return Coverage { tape_jobs, via, ..Coverage::new(TapeStatus::ViaCopy, reason) };
         }
-        let incomplete = self.jobs.problem().is_some()
-            || self.tape_repositories.problem().is_some()
-            || self.computer_backups.problem().is_some()
-            || self.repositories.problem().is_some();
-        if links_unread || incomplete {
-            Coverage::new(TapeStatus::Unknown, "A list that is needed to tell could not be read in full.")
+        let lists = [self.jobs.problem(), self.tape_repositories.problem(), self.computer_backups.problem(), self.repositories.problem()];
+        let unread = links_unread.or_else(|| lists.into_iter().flatten().next());
+        if unread.is_some() {
+            Coverage::unread(unread.cloned())
         } else if unsure {
             Coverage::new(
                 TapeStatus::Unknown,
@@ -242,7 +301,7 @@ impl Lists {
         let (on_server, maybe): (Vec<_>, Vec<_>) = self
             .tape_repositories
             .rows()
-            .filter_map(|link| match self.server_of(&link) {
+            .filter_map(|link| match reader_of(&self.jobs, &link) {
                 Ok(reader) => (reader.backup_server_uid == server).then_some((link, Some(reader))),
                 Err(candidates) => candidates.contains(&server).then_some((link, None)),
             })
@@ -257,18 +316,6 @@ impl Lists {
                 (readers, maybe.iter().any(|(link, _)| reads(link)))
             }
             Target::Unknown => (Vec::new(), true),
-        }
-    }
-
-    /// The tape job of a link, or the servers that it may be on.
-    fn server_of(&self, link: &LinkedRepository) -> Result<RowRef<Job>, HashSet<ServerUid>> {
-        let index = self.jobs.index();
-        let by_unique = link.unique_job_uid.map_or(&[][..], |unique| index.unique.of(&unique));
-        let places = if by_unique.is_empty() { index.uid.of(&link.job_uid) } else { by_unique };
-        let jobs: Vec<_> = self.jobs.pick(places).collect();
-        match <[RowRef<Job>; 1]>::try_from(jobs) {
-            Ok([job]) => Ok(job),
-            Err(jobs) => Err(jobs.iter().map(|job| job.backup_server_uid).collect()),
         }
     }
 

@@ -2,15 +2,15 @@
 
 use super::snapshot::{Listed, Places};
 use crate::{
-    uid::{AgentUid, CompanyUid, JobUid, ManagedServerUid, ObjectUid, RepositoryUid, ServerUid, SessionUid, UniqueJobUid},
+    uid::{AgentUid, CompanyUid, JobUid, ManagedServerUid, ObjectUid, OtherUid, RepositoryUid, ServerUid, SessionUid, UniqueJobUid},
     upstream::{
         enterprise_manager::{managed_server::ManagedServer, session::Session},
         vac::backup_agent_job::BackupAgentJob,
         vspc::{
-            agent_job::AgentJob, agent_job_object::AgentJobObject, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
+            agent_job::AgentJob, agent_job_object::AgentJobObject, alarm::Alarm, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
             backup_server::BackupServer, computer_backup::ComputerBackup, enterprise_manager::ManagedBackupServer, job::Job,
-            job_detail::JobDetail, linked_job::LinkedJob, linked_repository::LinkedRepository, organization::Organization,
-            repository::Repository,
+            job_detail::JobDetail, license_usage::LicenseUsage, linked_job::LinkedJob, linked_repository::LinkedRepository,
+            organization::Organization, protected_workload::ProtectedWorkload, repository::Repository,
         },
     },
 };
@@ -73,7 +73,13 @@ indexes! {
     }
     ComputerBackup => ComputerBackupIndex {
         job: JobUid = |row| row.job_uid,
+        agent: OtherUid = |row| row.backup_agent_uid,
     }
+    Alarm => AlarmIndex {}
+    LicenseUsage => LicenseUsageIndex {
+        company: CompanyUid = |row| row.organization_uid,
+    }
+    ProtectedWorkload => ProtectedWorkloadIndex {}
     BackupAgent => BackupAgentIndex {
         uid: AgentUid = |row| [row.instance_uid],
     }

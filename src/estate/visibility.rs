@@ -16,12 +16,13 @@ use super::{
 use crate::{
     uid::{CompanyUid, JobUid, ServerUid, UniqueJobUid},
     upstream::vspc::{
-        agent_job::AgentJob, agent_job_object::AgentJobObject, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
-        backup_server::BackupServer, job::Job, job_detail::JobDetail, organization::Organization, repository::Repository,
+        agent_job::AgentJob, agent_job_object::AgentJobObject, alarm::Alarm, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
+        backup_server::BackupServer, computer_backup::ComputerBackup, job::Job, job_detail::JobDetail, license_usage::LicenseUsage,
+        organization::Organization, protected_workload::ProtectedWorkload, repository::Repository,
     },
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     hash::Hash,
     sync::Arc,
 };
@@ -35,6 +36,8 @@ pub(super) enum Needs {
     Servers,
     /// It is whose its job is.
     Jobs,
+    /// It is whose the jobs are that keep backups of it.
+    Chains,
 }
 
 /// A row of a console that is somebody's.
@@ -60,6 +63,7 @@ pub(super) struct Limits {
     grants: Vec<Limit>,
     servers: Option<Arc<Snapshot<BackupServer>>>,
     jobs: Option<Arc<Snapshot<Job>>>,
+    chains: Option<Arc<Snapshot<ComputerBackup>>>,
     /// Why these lists are not whole.
     problem: Option<Failure>,
 }
@@ -195,12 +199,13 @@ impl Console {
         let allowed = || principal.grants.iter().enumerate().filter(|(_, grant)| grant.allows_upstream(self.name()));
         let names_companies = allowed().any(|(_, grant)| grant.companies.iter().flatten().any(|named| matches!(named, Named::Name(_))));
         let limits_servers = allowed().any(|(_, grant)| grant.servers.is_some());
-        let (companies, servers, jobs) = tokio::join!(
+        let (companies, servers, jobs, chains) = tokio::join!(
             when(names_companies, self.organization_snapshot()),
             when(limits_servers || needs == Needs::Servers, self.server_snapshot()),
-            when(needs == Needs::Jobs, self.job_snapshot()),
+            when(matches!(needs, Needs::Jobs | Needs::Chains), self.job_snapshot()),
+            when(needs == Needs::Chains, self.computer_backups.all()),
         );
-        let (companies, servers, jobs) = (companies.transpose()?, servers.transpose()?, jobs.transpose()?);
+        let (companies, servers, jobs, chains) = (companies.transpose()?, servers.transpose()?, jobs.transpose()?, chains.transpose()?);
         // names are only names of one while the list is whole
         let companies_by_name = companies
             .as_ref()
@@ -228,9 +233,10 @@ impl Console {
             companies.as_ref().and_then(|list| list.problem()),
             servers.as_ref().and_then(|list| list.problem()),
             jobs.as_ref().and_then(|list| list.problem()),
+            chains.as_ref().and_then(|list| list.problem()),
         ];
         let problem = problem.into_iter().flatten().next().cloned();
-        Ok(Limits { grants, servers, jobs, problem })
+        Ok(Limits { grants, servers, jobs, chains, problem })
     }
 }
 
@@ -304,6 +310,51 @@ impl Owned for Repository {
     fn is_within(&self, limits: &Limits) -> bool {
         limits.cover_server(Some(self.backup_server_uid))
     }
+}
+
+/// An alarm about a job is whose the job is; any other is its organization's.
+impl Owned for Alarm {
+    const NEEDS: Needs = Needs::Jobs;
+    fn is_within(&self, limits: &Limits) -> bool {
+        let server = self.about("BackupServer").map(|server| ServerUid(server.0));
+        match self.about("BackupServerJob") {
+            Some(job) => limits.cover_job(None, JobUid(job.0), Some(UniqueJobUid(job.0))),
+            None => limits.cover(self.object.as_ref().and_then(|object| object.organization_uid), server),
+        }
+    }
+}
+
+impl Owned for LicenseUsage {
+    const NEEDS: Needs = Needs::Nothing;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover(self.organization_uid, None)
+    }
+}
+
+/// What listed jobs protect is there for those for whom one of them is; anything else is its organization's, on its server.
+impl Owned for ProtectedWorkload {
+    const NEEDS: Needs = Needs::Chains;
+    fn is_within(&self, limits: &Limits) -> bool {
+        let (Some(jobs), Some(chains)) = (&limits.jobs, &limits.chains) else { return false };
+        let mut protecting = jobs_of_workload(self, jobs, chains).peekable();
+        match protecting.peek() {
+            Some(_) => protecting.any(|place| jobs.row(place).is_within(limits)),
+            None => limits.cover(self.organization_uid, self.backup_server_uid),
+        }
+    }
+}
+
+/// The places of the listed jobs that protect a machine: the one that its row names, or those that keep backups of it.
+pub(super) fn jobs_of_workload<'a>(
+    row: &'a ProtectedWorkload,
+    jobs: &'a Snapshot<Job>,
+    chains: &'a Snapshot<ComputerBackup>,
+) -> impl Iterator<Item = u32> + 'a {
+    let named = row.job_uid.into_iter();
+    let kept = row.uid().filter(|_| row.job_uid.is_none()).into_iter().flat_map(|uid| chains.index().agent.of(&uid).iter());
+    let uids: BTreeSet<JobUid> = named.chain(kept.filter_map(|place| chains.row(*place).job_uid)).collect();
+    let server = row.backup_server_uid.into_iter();
+    server.flat_map(move |server| uids.clone().into_iter().filter_map(move |job| jobs.index().key.of(&(server, job)).first().copied()))
 }
 
 impl Owned for BackupAgent {

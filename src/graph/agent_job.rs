@@ -1,7 +1,8 @@
 //! `AgentJob`: backup of machines by agents that a backup server manages.
 
 use super::{
-    agent_job_object::{AgentJobObject, AgentJobObjectConnection, AgentJobObjectFilter, object_page},
+    agent_job_object::{AgentJobObject, AgentJobObjectConnection},
+    agent_job_object_filter::{AgentJobObjectFilter, object_page},
     job::JobFields,
     loaders, nullable,
     page::PageArgs,
@@ -77,6 +78,6 @@ impl AgentJobFields {
     ) -> Result<AgentJobObjectConnection> {
         let (rows, problems) = rows_of(loaders(ctx).ask(ObjectsOf(self.0.clone()), Default::default()).await);
         let objects = rows.into_iter().map(|row| AgentJobObject::of_job(row, self.0.0.clone())).collect();
-        object_page(ctx, objects, problems, &format!("Job {:?}", self.0.key()), filter, PageArgs { first, after })
+        object_page(ctx, objects, problems, &format!("Job {:?}", self.0.key()), filter, PageArgs { first, after }).await
     }
 }

@@ -12,7 +12,7 @@ use super::{
     id::Key,
     loaders, nullable,
     origin::Origin,
-    page::{self, ListMark, PageArgs, SortValue},
+    page::PageArgs,
     scalars::{DateTime, UUID, int, summary, text},
     sensitive,
     tape_coverage::TapeCoverage,
@@ -27,42 +27,11 @@ use crate::{
         server::ServerOf,
         session::SessionsOf,
     },
+    time,
     upstream::vspc,
 };
-use async_graphql::{Context, Description, ID, InputObject, Object, Result};
-
-/// Which machines. Every member that is given must hold.
-#[derive(InputObject, Clone, Debug, Default)]
-pub struct AgentJobObjectFilter {
-    /// Machines that are doing like this.
-    health: Option<Vec<Health>>,
-    /// Machines whose name contains this, without regard to case.
-    computer_contains: Option<String>,
-    /// Machines in jobs of this backup server.
-    backup_server_uid: Option<UUID>,
-    /// Machines in the job with this id, on whichever servers it occurs.
-    job_uid: Option<UUID>,
-    /// Machines in jobs of this company.
-    company_uid: Option<UUID>,
-}
-
-impl AgentJobObjectFilter {
-    /// Whether it can't be decided without the machine's job.
-    pub fn needs_job(&self) -> bool {
-        self.company_uid.is_some()
-    }
-
-    fn holds(&self, object: &AgentJobObject) -> bool {
-        let row = &object.row;
-        let contains = |part: &String| row.computer.as_deref().is_some_and(|name| name.to_lowercase().contains(&part.to_lowercase()));
-        let company = object.job.as_deref().and_then(company_of);
-        self.health.as_ref().is_none_or(|healths| healths.contains(&object.health()))
-            && self.computer_contains.as_ref().is_none_or(contains)
-            && self.backup_server_uid.is_none_or(|server| row.backup_server_uid.is_some_and(|of_row| of_row.0 == server.0))
-            && self.job_uid.is_none_or(|job| row.job_uid.0 == job.0)
-            && self.company_uid.is_none_or(|wanted| company.is_some_and(|company| company.0 == wanted.0))
-    }
-}
+use async_graphql::{Context, Description, ID, Object, Result};
+use jiff::Timestamp;
 
 /// One machine in an agent job, with how its last backup went. Source:
 /// `GET /infrastructure/backupServers/jobs/agentJobs/objects`.
@@ -76,33 +45,6 @@ pub struct AgentJobObject {
 connection! {
     /// Machines in agent jobs, page by page.
     AgentJobObjectConnection, AgentJobObjectEdge, AgentJobObject
-}
-
-/// Filters and cuts machines. They go by name.
-pub fn object_page(
-    ctx: &Context<'_>,
-    objects: Vec<AgentJobObject>,
-    problems: Vec<Failure>,
-    parent: &str,
-    filter: Option<AgentJobObjectFilter>,
-    args: PageArgs,
-) -> Result<AgentJobObjectConnection> {
-    let filter = filter.unwrap_or_default();
-    sensitive::may_ask_for_host_names(ctx, filter.computer_contains.is_some())?;
-    let names_are_hidden = sensitive::hidden(ctx).host_names;
-    let mark = ListMark::of(&["agentJobObjects", parent, &format!("{filter:?}")]);
-    let objects = objects.into_iter().filter(|object| filter.holds(object)).collect();
-    let values = |object: &AgentJobObject| {
-        // a cursor holds what it sorts by, and so does the order itself
-        let name = object.row.computer.as_deref().filter(|_| !names_are_hidden).unwrap_or_default();
-        vec![SortValue::name(name)]
-    };
-    let page = page::cut(objects, &args, mark, &[false], values, |object| {
-        let row = &object.row;
-        let server = row.backup_server_uid.map(|server| server.to_string()).unwrap_or_default();
-        format!("{}:{server}:{}:{}", row.upstream().0, row.job_uid, row.instance_uid)
-    })?;
-    Ok(AgentJobObjectConnection::new(ctx, page, &problems, |object| object))
 }
 
 impl AgentJobObject {
@@ -121,7 +63,13 @@ impl AgentJobObject {
         Self { row, job: Some(job) }
     }
 
-    fn health(&self) -> Health {
+    /// When the last backup ended, or began where none has ended yet.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.row.last_end_time.or(self.row.last_run)
+    }
+
+    /// How the last backup went.
+    pub fn health(&self) -> Health {
         Health::of(self.row.backup_status.as_deref(), self.row.last_run.is_some())
     }
 
@@ -221,6 +169,12 @@ impl AgentJobObject {
     /// When it ended; null while it runs, and when there was none.
     async fn last_end_time(&self) -> Option<DateTime> {
         self.row.last_end_time.map(DateTime)
+    }
+
+    /// How long ago the last backup ended, or began where none has ended yet, in seconds; null when there was none. Counted
+    /// when the answer was made.
+    async fn age_seconds(&self, ctx: &Context<'_>) -> Option<i32> {
+        int(time::age(self.newest(), loaders(ctx).estate().now()))
     }
 
     /// How long it took, in seconds; null when not known.

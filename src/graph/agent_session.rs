@@ -4,6 +4,7 @@ use super::{
     backup_server::BackupServer,
     connection::connection,
     error,
+    fleet::{contains, is_from},
     health::Health,
     id::Key,
     job::Job,
@@ -12,10 +13,11 @@ use super::{
     page::{self, ListMark, OrderDirection, PageArgs, SortValue},
     scalars::{DateTime, UUID, int, summary, text},
     sensitive,
+    window::DurationInput,
 };
 use crate::{
     estate::{
-        Failure, ServerKey, SessionKey, correlate,
+        Estate, Failure, ServerKey, SessionKey, correlate,
         sessions::{MatchedSession, Sessions},
     },
     loaders::{
@@ -26,6 +28,7 @@ use crate::{
     time,
 };
 use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Result};
+use jiff::Timestamp;
 
 /// By what a session was matched to a job of Service Provider Console.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,6 +48,8 @@ pub enum MatchedBy {
 pub struct SessionFilter {
     /// Sessions that started at this instant or later.
     since: Option<DateTime>,
+    /// Sessions that started within this time up to now.
+    within: Option<DurationInput>,
     /// Sessions that started before this instant.
     until: Option<DateTime>,
     /// Sessions that went like this.
@@ -53,17 +58,24 @@ pub struct SessionFilter {
     job_uid: Option<UUID>,
     /// Sessions that ran on this backup server.
     backup_server_uid: Option<UUID>,
+    /// Sessions of jobs whose name contained this when they ran, without regard to case.
+    job_name_contains: Option<String>,
+    /// Sessions from these upstreams, by their names in the configuration.
+    upstream: Option<Vec<String>>,
     /// Only runs of jobs, not their per-machine parts. True when left out.
     top_level_only: Option<bool>,
 }
 
 impl SessionFilter {
-    fn holds(&self, session: &MatchedSession) -> bool {
+    fn holds(&self, estate: &Estate, started_since: Option<Timestamp>, session: &MatchedSession) -> bool {
         let row = &session.row;
         let created = row.created;
         let health = Health::of_session(row.state.as_deref(), row.result.as_deref());
         let job = session.job.map(|job| job.job).or(row.job_uid);
         self.since.is_none_or(|since| created.is_some_and(|created| created >= since.0))
+            && started_since.is_none_or(|since| created.is_some_and(|created| created >= since))
+            && is_from(estate, row.upstream(), self.upstream.as_ref())
+            && contains(row.job_name.as_deref().unwrap_or_default(), self.job_name_contains.as_ref())
             && self.until.is_none_or(|until| created.is_some_and(|created| created < until.0))
             && self.health.as_ref().is_none_or(|healths| healths.contains(&health))
             && self.job_uid.is_none_or(|wanted| job.is_some_and(|job| job.0 == wanted.0))
@@ -161,8 +173,12 @@ pub fn ordered_session_page(
     let order = order.filter(|order| !order.is_empty()).unwrap_or_else(newest_first);
     let mark = ListMark::of(&["sessions", parent, &format!("{filter:?}"), &format!("{order:?}")]);
     let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
-    let rows = rows.into_iter().filter(|session| filter.holds(session)).collect();
+    // a part's name has its machine's in it
+    sensitive::may_ask_for_host_names(ctx, filter.job_name_contains.is_some())?;
     let names_are_hidden = sensitive::hidden(ctx).host_names;
+    let estate = loaders(ctx).estate();
+    let started_since = filter.within.map(|within| within.ago(estate)).transpose()?;
+    let rows = rows.into_iter().filter(|session| filter.holds(estate, started_since, session)).collect();
     let values = |session: &MatchedSession| {
         let row = &session.row;
         let value = |order: &SessionOrder| match order.field {

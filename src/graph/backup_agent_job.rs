@@ -6,11 +6,12 @@ use super::{
     id::Key,
     loaders,
     origin::Origin,
+    page::{self, ListMark, PageArgs, SortValue},
     scalars::{DateTime, Long, UUID, int, long, summary, text},
     sensitive,
 };
 use crate::{
-    estate::RowRef,
+    estate::{Failure, RowRef},
     uid::AgentUid,
     upstream::vac::backup_agent_job::{self, Link, Links},
 };
@@ -24,6 +25,23 @@ pub struct BackupAgentJob(RowRef<backup_agent_job::BackupAgentJob>);
 connection! {
     /// Jobs of standalone agents, page by page.
     BackupAgentJobConnection, BackupAgentJobEdge, BackupAgentJob
+}
+
+/// Cuts an agent's jobs. They go by name.
+pub fn agent_job_page(
+    ctx: &Context<'_>,
+    rows: Vec<RowRef<backup_agent_job::BackupAgentJob>>,
+    problems: &[Failure],
+    agent: &str,
+    args: &PageArgs,
+) -> Result<BackupAgentJobConnection> {
+    let mark = ListMark::of(&["backupAgentJobs", agent]);
+    let identity = |row: &RowRef<backup_agent_job::BackupAgentJob>| {
+        let id = row.id.map(|id| id.to_string()).unwrap_or_default();
+        format!("{}:{id}:{}", row.upstream().0, row.name)
+    };
+    let page = page::cut(rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
+    Ok(BackupAgentJobConnection::new(ctx, page, problems, BackupAgentJob::from))
 }
 
 /// What the v2 API says can be done with a job, and where. This gateway never follows it.

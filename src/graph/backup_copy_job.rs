@@ -15,10 +15,12 @@ use crate::{
         job::{CopyDetailOf, JobRow},
         link::LinksOfJob,
         repository::RepositoryOf,
+        session::SuccessOf,
     },
     upstream::vspc::{self, linked_job::LinkFamily},
 };
 use async_graphql::{Context, MergedObject, Object, Result};
+use jiff::SignedDuration;
 
 /// A backup copy job. Source: the job list, and `GET /infrastructure/backupServers/jobs/backupCopyJobs` for what only
 /// backup copy jobs have.
@@ -33,7 +35,7 @@ impl From<JobRow> for BackupCopyJob {
 
 connection! {
     /// Backup copy jobs, page by page.
-    BackupCopyJobConnection, BackupCopyJobEdge, BackupCopyJob
+    BackupCopyJobConnection, BackupCopyJobEdge, BackupCopyJob, health_counts
 }
 
 /// What only backup copy jobs have.
@@ -115,6 +117,21 @@ impl BackupCopyJobFields {
     /// The wished-for interval in seconds (a month as 30 days, a year as 365); null for an unknown unit.
     async fn rpo_seconds(&self, ctx: &Context<'_>) -> Option<Result<Long>> {
         self.detail(ctx, |row| row.rpo_seconds().map(Long)).await
+    }
+
+    /// Whether the last copy that succeeded (`lastSuccess`) is older than the wished-for interval. Null where the interval is
+    /// not watched or not known, and where it is not known when a copy last succeeded.
+    async fn rpo_breached(&self, ctx: &Context<'_>) -> Option<Result<bool>> {
+        let interval =
+            self.detail(ctx, |row| row.rpo_seconds().filter(|seconds| *seconds > 0 && row.is_rpo_options_enabled == Some(true))).await?;
+        let loaders = loaders(ctx);
+        let now = loaders.estate().now();
+        let since = match interval.map(|seconds| now.checked_sub(SignedDuration::from_secs(seconds)).ok()) {
+            Ok(since) => since?,
+            Err(error) => return Some(Err(error)),
+        };
+        let answer = loaders.ask(SuccessOf(self.0.clone()), Default::default()).await;
+        nullable(answer.map(|success| success.is_known.then(|| success.at.is_none_or(|at| at < since))))
     }
 
     /// The jobs that this one copies. Source:

@@ -6,13 +6,14 @@ use super::{
     company::Company,
     connection::connection,
     id::Key,
-    job::{Job, JobConnection, JobKind},
-    job_filter::{JobFilter, JobOrder, job_page},
+    job::{Job, JobConnection},
+    job_filter::{JobFilter, JobOrder, JobPage, job_page},
+    job_kind::JobKind,
     linked_job::{LinkedJob, LinkedJobConnection, link_page},
     loaders, nullable,
     origin::Origin,
-    page::{self, ListMark, Page, PageArgs, SortValue},
-    repository::Repository,
+    page::{self, ListMark, PageArgs, SortValue},
+    repository::{RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
     rows_of,
     scalars::{UUID, text},
     tape_job::{TapeJob, TapeJobConnection},
@@ -46,12 +47,7 @@ connection! {
 
 connection! {
     /// Agent jobs, page by page.
-    AgentJobConnection, AgentJobEdge, AgentJob
-}
-
-connection! {
-    /// Repositories, page by page.
-    RepositoryConnection, RepositoryEdge, Repository
+    AgentJobConnection, AgentJobEdge, AgentJob, health_counts
 }
 
 /// Cuts servers. They go by name.
@@ -87,13 +83,13 @@ impl BackupServer {
         filter: Option<JobFilter>,
         order: Option<Vec<JobOrder>>,
         args: PageArgs,
-    ) -> Result<(Page<RowRef<vspc::job::Job>>, Vec<Failure>)> {
+    ) -> Result<JobPage> {
         let (mut rows, problems) = rows_of(loaders(ctx).ask(JobsOf(self.key()), Default::default()).await);
         if !kinds.is_empty() {
             rows.retain(|job| kinds.contains(&JobKind::of(job.r#type.as_deref())));
         }
         let list = format!("jobs {:?} {kinds:?}", self.key());
-        Ok((job_page(loaders(ctx).estate(), rows, &list, filter, order, &args)?, problems))
+        job_page(ctx, rows, problems, &list, filter, order, &args).await
     }
 }
 
@@ -184,8 +180,8 @@ impl BackupServer {
         #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<JobConnection> {
-        let (page, problems) = self.job_rows(ctx, &[], filter, order_by, PageArgs { first, after }).await?;
-        Ok(JobConnection::new(ctx, page, &problems, Job::from))
+        let page = self.job_rows(ctx, &[], filter, order_by, PageArgs { first, after }).await?;
+        Ok(JobConnection::of(ctx, page, Job::from))
     }
 
     /// The server's agent jobs and agent policies.
@@ -198,8 +194,8 @@ impl BackupServer {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentJobConnection> {
         let kinds = [JobKind::AgentBackup, JobKind::AgentPolicy];
-        let (page, problems) = self.job_rows(ctx, &kinds, filter, order_by, PageArgs { first, after }).await?;
-        Ok(AgentJobConnection::new(ctx, page, &problems, |row| AgentJob::from(JobRow(row))))
+        let page = self.job_rows(ctx, &kinds, filter, order_by, PageArgs { first, after }).await?;
+        Ok(AgentJobConnection::of(ctx, page, |row| AgentJob::from(JobRow(row))))
     }
 
     /// The server's tape jobs.
@@ -212,8 +208,8 @@ impl BackupServer {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<TapeJobConnection> {
         let kinds = [JobKind::BackupToTape, JobKind::FileToTape];
-        let (page, problems) = self.job_rows(ctx, &kinds, filter, order_by, PageArgs { first, after }).await?;
-        Ok(TapeJobConnection::new(ctx, page, &problems, |row| TapeJob::from(JobRow(row))))
+        let page = self.job_rows(ctx, &kinds, filter, order_by, PageArgs { first, after }).await?;
+        Ok(TapeJobConnection::of(ctx, page, |row| TapeJob::from(JobRow(row))))
     }
 
     /// The server's backup copy jobs.
@@ -225,14 +221,16 @@ impl BackupServer {
         #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupCopyJobConnection> {
-        let (page, problems) = self.job_rows(ctx, &[JobKind::BackupCopy], filter, order_by, PageArgs { first, after }).await?;
-        Ok(BackupCopyJobConnection::new(ctx, page, &problems, |row| BackupCopyJob::from(JobRow(row))))
+        let page = self.job_rows(ctx, &[JobKind::BackupCopy], filter, order_by, PageArgs { first, after }).await?;
+        Ok(BackupCopyJobConnection::of(ctx, page, |row| BackupCopyJob::from(JobRow(row))))
     }
 
-    /// The server's repositories, by name.
+    /// The server's repositories.
     async fn repositories(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "Which repositories. All when left out.")] filter: Option<RepositoryFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<RepositoryOrder>>,
         #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<RepositoryConnection> {
@@ -241,10 +239,8 @@ impl BackupServer {
             Some(console) => console.repositories_of_server(loaders.caller(), self.0.instance_uid).await,
             None => Ok(Rows::default()),
         });
-        let mark = ListMark::of(&["repositories", &format!("{:?}", self.key())]);
-        let name = |row: &RowRef<vspc::repository::Repository>| vec![SortValue::name(&row.name)];
-        let page = page::cut(rows, &PageArgs { first, after }, mark, &[false], name, |row| row.instance_uid.to_string())?;
-        Ok(RepositoryConnection::new(ctx, page, &problems, Repository::from))
+        let args = RepositoryArgs { filter, order_by };
+        repository_page(ctx, rows, problems, &format!("{:?}", self.key()), args, &PageArgs { first, after }).await
     }
 
     /// Where this row came from, and how fresh it is.

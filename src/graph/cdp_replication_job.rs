@@ -1,7 +1,7 @@
 //! `CdpReplicationJob`: a job that replicates virtual machines continuously.
 
 use super::{
-    job_kind::{job_kind, seconds},
+    kind_members::{job_kind, seconds},
     scalars::Long,
 };
 

@@ -1,22 +1,37 @@
 //! `Company`: an organization that backups are made for.
 
 use super::{
+    agent_job_object::AgentJobObjectConnection,
+    agent_job_object_filter::{AgentJobObjectFilter, objects_with_jobs},
+    alarm::{AlarmConnection, AlarmFilter, alarm_page},
     backup_server::{BackupServerConnection, server_page},
     connection::connection,
+    error,
+    fleet::is_of,
     id::Key,
     job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, job_page},
-    loaders,
+    license_usage::LicenseUsage,
+    loaders, nullable,
     origin::Origin,
     page::PageArgs,
+    repository::{RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
     rows_of,
     scalars::{UUID, text},
+    trend_point,
+    window::DurationInput,
+    workload::{ProtectionCounts, WorkloadConnection, WorkloadFilter, workload_page},
 };
 use crate::{
-    estate::{CompanyKey, RowRef, console::Rows},
+    estate::{
+        Caller, CompanyKey, Failure, ListedRow, RowRef, View,
+        console::{Console, Rows, protection::Workload},
+    },
     upstream::vspc::organization::Organization,
 };
 use async_graphql::{Context, Description, ID, InputObject, Object, Result};
+use futures_util::future::BoxFuture;
+use std::collections::HashSet;
 
 /// Which companies. Every member that is given must hold.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -44,6 +59,28 @@ impl From<RowRef<Organization>> for Company {
 }
 
 impl Company {
+    /// The rows of a list of the company's console, and why there may be more.
+    async fn rows<'a, T: ListedRow>(
+        &self,
+        ctx: &Context<'a>,
+        read: impl FnOnce(&'a Console, &'a Caller) -> BoxFuture<'a, Result<View<T>, Failure>>,
+    ) -> (Vec<RowRef<T>>, Vec<Failure>) {
+        let caller = loaders(ctx).caller();
+        let Some(console) = caller.console(self.0.upstream()) else { return Default::default() };
+        match read(console, caller).await {
+            Ok(view) => (view.rows().collect(), view.problem().cloned().into_iter().collect()),
+            Err(failure) => (Vec::new(), vec![failure]),
+        }
+    }
+
+    async fn all_workloads(&self, ctx: &Context<'_>) -> (Vec<Workload>, Vec<Failure>) {
+        let caller = loaders(ctx).caller();
+        let Some(console) = caller.console(self.0.upstream()) else { return Default::default() };
+        let (mut workloads, problems) = console.workloads(caller).await;
+        workloads.retain(|workload| is_of(&workload.company, UUID(self.0.instance_uid.0)));
+        (workloads, problems)
+    }
+
     fn key(&self) -> CompanyKey {
         CompanyKey { upstream: self.0.upstream(), company: self.0.instance_uid }
     }
@@ -151,8 +188,115 @@ impl Company {
             None => Ok(Rows::default()),
         });
         let list = format!("jobs {:?}", self.key());
-        let page = job_page(loaders.estate(), rows, &list, filter, order_by, &PageArgs { first, after })?;
-        Ok(JobConnection::new(ctx, page, &problems, Job::from))
+        let page = job_page(ctx, rows, problems, &list, filter, order_by, &PageArgs { first, after }).await?;
+        Ok(JobConnection::of(ctx, page, Job::from))
+    }
+
+    /// Which part of the runs of the company's jobs succeeded, from 0 to 1, of those that began within this time and ended;
+    /// null when none did. From Enterprise Manager, so not from longer ago than it remembers (usually 30 days).
+    async fn success_rate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "From how long ago up to now.")] window: DurationInput,
+    ) -> Option<Result<f64>> {
+        let loaders = loaders(ctx);
+        let from = match window.ago(loaders.estate()) {
+            Ok(from) => from,
+            Err(error) => return Some(Err(error)),
+        };
+        let jobs = match loaders.caller().console(self.0.upstream())?.jobs_of_company(loaders.caller(), self.0.instance_uid).await {
+            Ok(Rows { rows, problem: None }) => rows,
+            Ok(Rows { problem: Some(failure), .. }) | Err(failure) => return Some(Err(error::upstream(&failure))),
+        };
+        let runs: Result<Vec<_>, _> = loaders.caller().runs_of_jobs(&jobs).await.into_values().map(trend_point::whole).collect();
+        nullable(runs.map(|runs| trend_point::success_rate(&runs, from)))
+    }
+
+    /// The machines in the company's agent jobs, by name.
+    async fn agent_job_objects(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which machines. All when left out.")] filter: Option<AgentJobObjectFilter>,
+        #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AgentJobObjectConnection> {
+        let filter = AgentJobObjectFilter::of_company(self.0.instance_uid, filter);
+        let (rows, problems) = self.rows(ctx, |console, caller| Box::pin(console.objects(caller))).await;
+        objects_with_jobs(ctx, rows, problems, &format!("{:?}", self.key()), Some(filter), PageArgs { first, after }).await
+    }
+
+    /// The repositories on the backup servers that the company owns.
+    async fn repositories(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which repositories. All when left out.")] filter: Option<RepositoryFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<RepositoryOrder>>,
+        #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<RepositoryConnection> {
+        let (mut rows, mut problems) = self.rows(ctx, |console, caller| Box::pin(console.repositories(caller))).await;
+        let (servers, unread) = self.rows(ctx, |console, caller| Box::pin(console.servers(caller))).await;
+        let owned = servers.into_iter().filter(|server| server.organization_uid == Some(self.0.instance_uid));
+        let owned: HashSet<_> = owned.map(|server| server.instance_uid).collect();
+        rows.retain(|repository| owned.contains(&repository.backup_server_uid));
+        problems.extend(unread);
+        let args = RepositoryArgs { filter, order_by };
+        repository_page(ctx, rows, problems, &format!("{:?}", self.key()), args, &PageArgs { first, after }).await
+    }
+
+    /// What was found worth somebody's attention at the company: the worst first, and of these the latest.
+    async fn alarms(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which alarms. All when left out.")] filter: Option<AlarmFilter>,
+        #[graphql(desc = "How many alarms: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AlarmConnection> {
+        let caller = loaders(ctx).caller();
+        let (mut alarms, problems) = match caller.console(self.0.upstream()) {
+            Some(console) => console.alarms(caller).await,
+            None => Default::default(),
+        };
+        alarms.retain(|alarm| is_of(&alarm.company, UUID(self.0.instance_uid.0)));
+        alarm_page(ctx, alarms, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
+    }
+
+    /// The company's protected machines: those without a restore point first, then those with the oldest.
+    async fn workloads(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which machines. All when left out.")] filter: Option<WorkloadFilter>,
+        #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<WorkloadConnection> {
+        let (workloads, problems) = self.all_workloads(ctx).await;
+        workload_page(ctx, workloads, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
+    }
+
+    /// How many of the company's protected machines have a restore point that is new enough. Null, with an error, when a list
+    /// that is needed to count could not be read in full.
+    async fn protection(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How old the newest restore point may be: the recovery point objective. 24 hours when left out.")] rpo: Option<
+            DurationInput,
+        >,
+    ) -> Option<Result<ProtectionCounts>> {
+        let before = match rpo.unwrap_or(DurationInput::DAY).ago(loaders(ctx).estate()) {
+            Ok(before) => before,
+            Err(error) => return Some(Err(error)),
+        };
+        match self.all_workloads(ctx).await {
+            (workloads, problems) if problems.is_empty() => Some(Ok(ProtectionCounts::of(&workloads, before))),
+            (_, problems) => problems.first().map(|problem| Err(error::upstream(problem))),
+        }
+    }
+
+    /// How many licence units the company uses in this calendar month, so far; null when the upstream does not say.
+    async fn license_usage(&self, ctx: &Context<'_>) -> Option<Result<LicenseUsage>> {
+        let loaders = loaders(ctx);
+        let console = loaders.caller().console(self.0.upstream())?;
+        nullable(console.license_of(loaders.caller(), self.0.instance_uid).await.map(|row| row.map(LicenseUsage::from)))
     }
 
     /// The backup servers that the company owns, by name.

@@ -1,8 +1,8 @@
 //! Relay connections, with `nodes`, `totalCount` and `complete`.
 
-/// Defines a connection and its edge over one node type.
+/// Defines a connection and its edge over one node type; `health_counts` behind it where the rows are jobs.
 macro_rules! connection {
-    ($(#[doc = $doc:literal])+ $connection:ident, $edge:ident, $node:ty) => {
+    ($(#[doc = $doc:literal])+ $connection:ident, $edge:ident, $node:ty $(, $health_counts:ident)?) => {
         $(#[doc = $doc])+
         #[derive(async_graphql::Description)]
         pub struct $connection {
@@ -11,6 +11,7 @@ macro_rules! connection {
             complete: bool,
             has_previous: bool,
             has_next: bool,
+            $($health_counts: $crate::graph::job_filter::Tally,)?
         }
 
         /// A row of a list with its cursor.
@@ -69,7 +70,32 @@ macro_rules! connection {
             async fn complete(&self) -> bool {
                 self.complete
             }
+
+            $(
+                /// The whole list, all pages together, counted by health. Null when that is not known because the list
+                /// could not be read in full.
+                async fn $health_counts(
+                    &self,
+                    #[graphql(desc = "Whether to count jobs that back up database logs too: these run all day, by design.", default)]
+                    include_log_backups: bool,
+                ) -> Option<$crate::graph::health_counts::HealthCounts> {
+                    self.complete.then(|| self.$health_counts.counts(include_log_backups))
+                }
+            )?
         }
+
+        $(
+            impl $connection {
+                /// A page of jobs.
+                pub(in crate::graph) fn of(
+                    ctx: &async_graphql::Context<'_>,
+                    jobs: $crate::graph::job_filter::JobPage,
+                    node: impl Fn($crate::graph::job_filter::Row) -> $node,
+                ) -> Self {
+                    Self { $health_counts: jobs.tally, ..Self::new(ctx, jobs.page, &jobs.problems, node) }
+                }
+            }
+        )?
 
         impl $connection {
             /// A page of a list, and why the list is not whole, if it isn't: that is also said in `errors`.
@@ -88,6 +114,7 @@ macro_rules! connection {
                     complete,
                     has_previous: page.has_previous,
                     has_next: page.has_next,
+                    $($health_counts: Default::default(),)?
                     edges: page
                         .rows
                         .into_iter()

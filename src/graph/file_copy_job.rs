@@ -1,7 +1,7 @@
 //! `FileCopyJob`: a job that copies files.
 
 use super::{
-    job_kind::{job_kind, owned, uuid},
+    kind_members::{job_kind, owned, uuid},
     scalars::{Long, UUID, long},
 };
 

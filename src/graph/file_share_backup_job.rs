@@ -1,7 +1,7 @@
 //! `FileShareBackupJob`: a job that backs up file shares.
 
 use super::{
-    job_kind::{job_kind, owned, uuid},
+    kind_members::{job_kind, owned, uuid},
     scalars::{UUID, int},
 };
 

@@ -1,7 +1,7 @@
 //! `FileShareCopyJob`: a job that copies backups of file shares.
 
 use super::{
-    job_kind::{job_kind, owned, uuid},
+    kind_members::{job_kind, owned, uuid},
     scalars::{Long, UUID, int, long},
 };
 

@@ -3,9 +3,11 @@
 use super::{
     error::{self, bad_input},
     loaders,
+    scalars::UUID,
 };
 use crate::{
     estate::{Estate, Failure, ListedRow, RowRef, UpstreamId, View, console::Console},
+    uid::CompanyUid,
     upstream::vspc::{self, backup_server, organization::Organization},
 };
 use async_graphql::{Context, Result};
@@ -47,6 +49,11 @@ pub(super) async fn all_companies(ctx: &Context<'_>) -> (Vec<RowRef<Organization
 pub(super) fn is_from(estate: &Estate, upstream: UpstreamId, names: Option<&Vec<String>>) -> bool {
     let name = || estate.status(upstream).map(|status| status.name.clone());
     names.is_none_or(|names| names.iter().any(|wanted| name().as_deref() == Some(wanted.as_str())))
+}
+
+/// Whether something is that company's. What can't be told is not.
+pub(super) fn is_of(company: &Result<Option<CompanyUid>, Failure>, wanted: UUID) -> bool {
+    company.as_ref().is_ok_and(|company| company.is_some_and(|company| company.0 == wanted.0))
 }
 
 pub(super) fn contains(name: &str, part: Option<&String>) -> bool {

@@ -1,12 +1,16 @@
 //! `FleetHealthRow`: how many jobs and machines are doing how, by company, server or upstream.
 
-use super::{backup_server::BackupServer, company::Company, health::Health, job::health_of, loaders, nullable, report, upstream::Upstream};
+use super::{
+    alarm::is_open, backup_server::BackupServer, company::Company, health::Health, health_counts::HealthCounts, job::health_of,
+    job_kind::JobKind, loaders, nullable, report, upstream::Upstream,
+};
 use crate::{
     estate::{CompanyKey, Failure, ServerKey, UpstreamId, company_of},
     loaders::{company::CompanyOf, server::ServerOf},
     uid::{CompanyUid, ServerUid},
 };
-use async_graphql::{Context, Description, Enum, Object, Result, SimpleObject};
+use async_graphql::{Context, Description, Enum, Object, Result};
+use futures_util::{FutureExt, future::BoxFuture};
 use std::collections::{BTreeMap, HashMap};
 
 /// What fleet health is counted by.
@@ -19,45 +23,6 @@ pub enum FleetGroup {
     BackupServer,
     /// By upstream.
     Upstream,
-}
-
-/// How many are doing how.
-#[derive(SimpleObject, Clone, Copy, Debug, Default)]
-pub struct HealthCounts {
-    /// All of them.
-    total: i32,
-    /// With health `SUCCESS`.
-    success: i32,
-    /// With health `WARNING`.
-    warning: i32,
-    /// With health `FAILED`.
-    failed: i32,
-    /// With health `RUNNING`.
-    running: i32,
-    /// With health `WAITING`.
-    waiting: i32,
-    /// With health `IDLE`.
-    idle: i32,
-    /// With health `NEVER_RAN`.
-    never_ran: i32,
-    /// With health `UNKNOWN`.
-    unknown: i32,
-}
-
-impl HealthCounts {
-    fn add(&mut self, health: Health) {
-        self.total += 1;
-        *match health {
-            Health::Success => &mut self.success,
-            Health::Warning => &mut self.warning,
-            Health::Failed => &mut self.failed,
-            Health::Running => &mut self.running,
-            Health::Waiting => &mut self.waiting,
-            Health::Idle => &mut self.idle,
-            Health::NeverRan => &mut self.never_ran,
-            Health::Unknown => &mut self.unknown,
-        } += 1;
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,13 +39,31 @@ pub struct FleetHealthRow {
     name: Option<String>,
     jobs: HealthCounts,
     agent_objects: HealthCounts,
+    open_alarms: Option<i32>,
     worst: Option<Health>,
+    jobs_are_known: bool,
+    objects_are_known: bool,
     complete: bool,
 }
 
 impl FleetHealthRow {
     fn new(group: Group) -> Self {
-        Self { group, name: None, jobs: HealthCounts::default(), agent_objects: HealthCounts::default(), worst: None, complete: true }
+        Self {
+            group,
+            name: None,
+            jobs: HealthCounts::default(),
+            agent_objects: HealthCounts::default(),
+            open_alarms: None,
+            worst: None,
+            jobs_are_known: true,
+            objects_are_known: true,
+            complete: true,
+        }
+    }
+
+    /// How many jobs and machines need somebody.
+    fn problems(&self) -> i32 {
+        self.jobs.problems() + self.agent_objects.problems()
     }
 
     fn note(&mut self, health: Health) {
@@ -88,89 +71,146 @@ impl FleetHealthRow {
     }
 }
 
-/// Counts every job and machine of every console.
-pub async fn fleet_health(ctx: &Context<'_>, by: FleetGroup) -> Vec<FleetHealthRow> {
-    let caller = loaders(ctx).caller();
-    let mut all: Vec<FleetHealthRow> = Vec::new();
-    for console in caller.consoles() {
-        let (jobs, objects, servers, companies) =
-            tokio::join!(console.jobs(caller), console.objects(caller), console.servers(caller), console.organizations(caller));
-        let mut rows: BTreeMap<Group, FleetHealthRow> = BTreeMap::new();
-        let mut problems: Vec<Failure> = Vec::new();
-        let upstream = console.id();
-        if by == FleetGroup::Upstream {
-            rows.insert(Group::Upstream(upstream), FleetHealthRow::new(Group::Upstream(upstream)));
-        }
-        match servers {
-            Ok(servers) if by == FleetGroup::BackupServer => {
-                for server in servers.rows() {
-                    let group = Group::Server(upstream, server.instance_uid);
-                    rows.entry(group).or_insert_with(|| FleetHealthRow::new(group)).name = Some(server.name.clone());
-                }
-                problems.extend(servers.problem().cloned());
+/// What to count, and what of it to show.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// What to count by.
+    pub by: FleetGroup,
+    /// Whether jobs that back up database logs count.
+    pub log_backups: bool,
+    /// Whether to leave out rows in which all is well.
+    pub problems_only: bool,
+}
+
+/// Counts every job and machine of every console; the worst come first.
+pub fn fleet_health<'a>(ctx: &'a Context<'a>, wanted: Wanted) -> BoxFuture<'a, Vec<FleetHealthRow>> {
+    async move {
+        let by = wanted.by;
+        let caller = loaders(ctx).caller();
+        let mut all: Vec<FleetHealthRow> = Vec::new();
+        for console in caller.consoles() {
+            let (jobs, objects, servers, companies) =
+                tokio::join!(console.jobs(caller), console.objects(caller), console.servers(caller), console.organizations(caller));
+            let mut rows: BTreeMap<Group, FleetHealthRow> = BTreeMap::new();
+            let mut problems: Vec<Failure> = Vec::new();
+            let upstream = console.id();
+            if by == FleetGroup::Upstream {
+                rows.insert(Group::Upstream(upstream), FleetHealthRow::new(Group::Upstream(upstream)));
             }
-            Err(failure) if by == FleetGroup::BackupServer => problems.push(failure),
-            _ => {}
-        }
-        match companies {
-            Ok(companies) if by == FleetGroup::Company => {
-                for company in companies.rows() {
-                    let group = Group::Company(upstream, Some(company.instance_uid));
-                    rows.entry(group).or_insert_with(|| FleetHealthRow::new(group)).name = Some(company.name.clone());
+            match servers {
+                Ok(servers) if by == FleetGroup::BackupServer => {
+                    for server in servers.rows() {
+                        let group = Group::Server(upstream, server.instance_uid);
+                        rows.entry(group).or_insert_with(|| FleetHealthRow::new(group)).name = Some(server.name.clone());
+                    }
+                    problems.extend(servers.problem().cloned());
                 }
-                problems.extend(companies.problem().cloned());
+                Err(failure) if by == FleetGroup::BackupServer => problems.push(failure),
+                _ => {}
             }
-            Err(failure) if by == FleetGroup::Company => problems.push(failure),
-            _ => {}
-        }
-        let mut company_of_job = HashMap::new();
-        match jobs {
-            Ok(jobs) => {
-                for job in jobs.rows() {
-                    company_of_job.insert((job.backup_server_uid, job.instance_uid), company_of(&job));
-                    let group = match by {
-                        FleetGroup::Company => Group::Company(upstream, company_of(&job)),
-                        FleetGroup::BackupServer => Group::Server(upstream, job.backup_server_uid),
-                        FleetGroup::Upstream => Group::Upstream(upstream),
-                    };
-                    let row = rows.entry(group).or_insert_with(|| FleetHealthRow::new(group));
-                    row.jobs.add(health_of(&job));
-                    row.note(health_of(&job));
+            match companies {
+                Ok(companies) if by == FleetGroup::Company => {
+                    for company in companies.rows() {
+                        let group = Group::Company(upstream, Some(company.instance_uid));
+                        rows.entry(group).or_insert_with(|| FleetHealthRow::new(group)).name = Some(company.name.clone());
+                    }
+                    problems.extend(companies.problem().cloned());
                 }
-                problems.extend(jobs.problem().cloned());
+                Err(failure) if by == FleetGroup::Company => problems.push(failure),
+                _ => {}
             }
-            Err(failure) => problems.push(failure),
-        }
-        match objects {
-            Ok(objects) => {
-                for object in objects.rows() {
-                    let company =
-                        object.backup_server_uid.and_then(|server| company_of_job.get(&(server, object.job_uid)).copied().flatten());
-                    let group = match (by, object.backup_server_uid) {
-                        (FleetGroup::Company, _) => Group::Company(upstream, company),
+            let mut company_of_job = HashMap::new();
+            let (mut jobs_are_known, mut objects_are_known) = (problems.is_empty(), problems.is_empty());
+            match jobs {
+                Ok(jobs) => {
+                    for job in jobs.rows() {
+                        company_of_job.insert((job.backup_server_uid, job.instance_uid), company_of(&job));
+                        if !wanted.log_backups && JobKind::of(job.r#type.as_deref()) == JobKind::LogBackup {
+                            continue;
+                        }
+                        let group = match by {
+                            FleetGroup::Company => Group::Company(upstream, company_of(&job)),
+                            FleetGroup::BackupServer => Group::Server(upstream, job.backup_server_uid),
+                            FleetGroup::Upstream => Group::Upstream(upstream),
+                        };
+                        let row = rows.entry(group).or_insert_with(|| FleetHealthRow::new(group));
+                        row.jobs.count(health_of(&job));
+                        row.note(health_of(&job));
+                    }
+                    jobs_are_known &= jobs.problem().is_none();
+                    problems.extend(jobs.problem().cloned());
+                }
+                Err(failure) => {
+                    jobs_are_known = false;
+                    problems.push(failure);
+                }
+            }
+            // whose a machine is, is whose its job is
+            objects_are_known &= jobs_are_known || by != FleetGroup::Company;
+            match objects {
+                Ok(objects) => {
+                    for object in objects.rows() {
+                        let company =
+                            object.backup_server_uid.and_then(|server| company_of_job.get(&(server, object.job_uid)).copied().flatten());
+                        let group = match (by, object.backup_server_uid) {
+                            (FleetGroup::Company, _) => Group::Company(upstream, company),
+                            (FleetGroup::BackupServer, Some(server)) => Group::Server(upstream, server),
+                            (FleetGroup::BackupServer, None) => continue,
+                            (FleetGroup::Upstream, _) => Group::Upstream(upstream),
+                        };
+                        let health = Health::of(object.backup_status.as_deref(), object.last_run.is_some());
+                        let row = rows.entry(group).or_insert_with(|| FleetHealthRow::new(group));
+                        row.agent_objects.count(health);
+                        row.note(health);
+                    }
+                    objects_are_known &= objects.problem().is_none();
+                    problems.extend(objects.problem().cloned());
+                }
+                Err(failure) => {
+                    objects_are_known = false;
+                    problems.push(failure);
+                }
+            }
+            if ctx.look_ahead().field("openAlarms").exists() {
+                let (alarms, unread) = console.alarms(caller).await;
+                let none = unread.is_empty().then_some(0);
+                rows.values_mut().for_each(|row| row.open_alarms = none);
+                for alarm in alarms.iter().filter(|alarm| is_open(&alarm.row)) {
+                    let group = match (by, alarm.server) {
+                        (FleetGroup::Company, _) => match &alarm.company {
+                            Ok(company) => Group::Company(upstream, *company),
+                            Err(_) => continue,
+                        },
                         (FleetGroup::BackupServer, Some(server)) => Group::Server(upstream, server),
                         (FleetGroup::BackupServer, None) => continue,
                         (FleetGroup::Upstream, _) => Group::Upstream(upstream),
                     };
-                    let health = Health::of(object.backup_status.as_deref(), object.last_run.is_some());
                     let row = rows.entry(group).or_insert_with(|| FleetHealthRow::new(group));
-                    row.agent_objects.add(health);
-                    row.note(health);
+                    row.open_alarms = row.open_alarms.or(none).map(|count| count + 1);
                 }
-                problems.extend(objects.problem().cloned());
+                problems.extend(unread);
             }
-            Err(failure) => problems.push(failure),
+            for problem in &problems {
+                report(ctx, problem);
+            }
+            all.extend(rows.into_values().map(|mut row| {
+                row.complete = problems.is_empty();
+                (row.jobs_are_known, row.objects_are_known) = (jobs_are_known, objects_are_known);
+                row
+            }));
         }
-        for problem in &problems {
-            report(ctx, problem);
+        if wanted.problems_only {
+            // what could not be counted may be bad
+            all.retain(|row| !row.complete || row.problems() > 0);
         }
-        all.extend(rows.into_values().map(|mut row| {
-            row.complete = problems.is_empty();
-            row
-        }));
+        all.sort_by_cached_key(|row| {
+            let worst = row.worst.map_or(i64::MAX, Health::rank);
+            let failed = std::cmp::Reverse(row.jobs.failures() + row.agent_objects.failures());
+            (worst, failed, row.name.is_none(), row.name.as_ref().map(|name| name.to_lowercase()), row.group)
+        });
+        all
     }
-    all.sort_by_cached_key(|row| (row.name.is_none(), row.name.as_ref().map(|name| name.to_lowercase()), row.group));
-    all
+    .boxed()
 }
 
 #[Object(use_type_description)]
@@ -203,19 +243,26 @@ impl FleetHealthRow {
         Upstream::at(loaders(ctx).estate(), id)
     }
 
-    /// The jobs, counted by health. Log backup jobs count too.
-    async fn jobs(&self) -> HealthCounts {
-        self.jobs
+    /// The jobs, counted by health; jobs that back up database logs only where `includeLogBackups` says so. Null when the
+    /// jobs could not be read in full.
+    async fn jobs(&self) -> Option<HealthCounts> {
+        self.jobs_are_known.then_some(self.jobs)
     }
 
-    /// The machines in agent jobs, counted by health.
-    async fn agent_objects(&self) -> HealthCounts {
-        self.agent_objects
+    /// The machines in agent jobs, counted by health. Null when they, or whose they are, could not be read in full.
+    async fn agent_objects(&self) -> Option<HealthCounts> {
+        self.objects_are_known.then_some(self.agent_objects)
     }
 
-    /// The worst health of all of them; null when there are none.
+    /// How many alarms are open: not resolved, not acknowledged, and no mere information. By server these are the alarms
+    /// about the server itself and its jobs. Null when the alarms could not be read in full.
+    async fn open_alarms(&self) -> Option<i32> {
+        self.open_alarms
+    }
+
+    /// The worst health of all of them; null when there are none, and when not all of them could be read.
     async fn worst(&self) -> Option<Health> {
-        self.worst
+        self.worst.filter(|_| self.jobs_are_known && self.objects_are_known)
     }
 
     /// Whether every list that the counts are from was read in full. When false, an error says why.

@@ -1,8 +1,12 @@
 //! Global ids: opaque to callers, stable over renames: the upstream's name, the type, the key.
 
 use crate::{
-    estate::{BackupAgentKey, CompanyKey, Estate, JobKey, RepositoryKey, ServerKey, SessionKey, UpstreamId},
+    estate::{
+        AlarmKey, BackupAgentKey, CompanyKey, Estate, JobKey, RepositoryKey, ServerKey, SessionKey, UpstreamId,
+        console::protection::WorkloadKey,
+    },
     uid::{self, AgentUid, JobUid, ObjectUid, ServerUid},
+    upstream::vspc::protected_workload::WorkloadKind,
 };
 use async_graphql::ID;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -43,6 +47,10 @@ pub enum Key {
     Company(CompanyKey),
     /// A repository.
     Repository(RepositoryKey),
+    /// An alarm.
+    Alarm(AlarmKey),
+    /// A protected machine.
+    Workload(WorkloadKey),
     /// An upstream.
     Upstream(UpstreamId),
 }
@@ -64,6 +72,11 @@ impl Key {
             Key::BackupAgentJob { upstream, agent, job: Err(named) } => format!("BackupAgentJob:{}:{agent}::{named}", name(upstream)),
             Key::Company(key) => format!("Company:{}:{}", name(&key.upstream), key.company),
             Key::Repository(key) => format!("Repository:{}:{}:{}", name(&key.upstream), key.server, key.repository),
+            Key::Alarm(key) => format!("Alarm:{}:{}", name(&key.upstream), key.alarm),
+            Key::Workload(key) => {
+                let server = key.server.map(|server| server.to_string()).unwrap_or_default();
+                format!("Workload:{}:{}:{server}:{}", name(&key.upstream), key.kind as u8, key.uid)
+            }
             Key::Upstream(id) => format!("Upstream:{}", name(id)),
         };
         ID(URL_SAFE_NO_PAD.encode(text))
@@ -89,6 +102,12 @@ impl Key {
             ("BackupAgentJob", 3) => Key::BackupAgentJob { upstream, agent: guid(0)?.into(), job: Err((*rest.get(2)?).to_owned()) },
             ("Company", 1) => Key::Company(CompanyKey { upstream, company: guid(0)?.into() }),
             ("Repository", 2) => Key::Repository(RepositoryKey { upstream, server: guid(0)?.into(), repository: guid(1)?.into() }),
+            ("Alarm", 1) => Key::Alarm(AlarmKey { upstream, alarm: guid(0)?.into() }),
+            ("Workload", 3) => {
+                let kind = *WorkloadKind::ALL.get(rest.first()?.parse::<usize>().ok()?)?;
+                let server = if rest.get(1)?.is_empty() { None } else { Some(guid(1)?.into()) };
+                Key::Workload(WorkloadKey { upstream, kind, server, uid: guid(2)?.into() })
+            }
             ("Upstream", 0) => Key::Upstream(upstream),
             _ => return None,
         })

@@ -8,12 +8,14 @@ use super::{
     cdp_replication_job::CdpReplicationJob,
     company::Company,
     connection::connection,
+    error,
     file_copy_job::FileCopyJob,
     file_share_backup_job::FileShareBackupJob,
     file_share_copy_job::FileShareCopyJob,
     health::Health,
     id::Key,
     interface::interface,
+    job_kind::JobKind,
     loaders, nullable,
     object_storage_backup_job::ObjectStorageBackupJob,
     object_storage_copy_job::ObjectStorageCopyJob,
@@ -21,97 +23,30 @@ use super::{
     other_job::OtherJob,
     page::PageArgs,
     replication_job::ReplicationJob,
+    rows::OwnedRows,
     scalars::{DateTime, Long, UUID, int, long, summary, text},
     sensitive,
     simple_backup_copy_job::SimpleBackupCopyJob,
     tape_coverage::TapeCoverage,
     tape_job::TapeJob,
+    trend_point::{self, Bucket, TrendPoint},
     vm_backup_job::VmBackupJob,
     vm_copy_job::VmCopyJob,
+    window::DurationInput,
 };
 use crate::{
     estate::{CompanyKey, RowRef, company_of},
-    loaders::{company::CompanyOf, coverage::CoverageOf, job::JobRow, server::ServerOf, session::RunsOf},
+    loaders::{
+        company::CompanyOf,
+        coverage::CoverageOf,
+        job::JobRow,
+        server::ServerOf,
+        session::{RunsOf, SuccessOf},
+    },
     upstream::vspc,
 };
-use async_graphql::{Context, Enum, ID, Object, Result, TypeName};
+use async_graphql::{Context, ID, Object, Result, TypeName};
 use std::{borrow::Cow, marker::PhantomData};
-
-/// What a job does, from the upstream's type word.
-#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum JobKind {
-    /// Backup of physical machines and cloud instances by agents that a backup server manages (`AgentBackupJob`).
-    AgentBackup,
-    /// A backup policy that agents run by themselves (`AgentPolicy`).
-    AgentPolicy,
-    /// Backup of virtual machines (`BackupVm`).
-    VmBackup,
-    /// Replication of virtual machines by snapshots (`ReplicationVM`).
-    Replication,
-    /// Continuous replication of virtual machines (`CdpReplicationVM`).
-    CdpReplication,
-    /// Backup copy to another repository (`BackupCopy`).
-    BackupCopy,
-    /// Backup copy of the older, periodic kind (`SimpleBackupCopy`).
-    SimpleBackupCopy,
-    /// Copy of virtual machine files (`CopyVm`).
-    VmCopy,
-    /// Copy of files (`CopyFile`).
-    FileCopy,
-    /// Backups written to tape (`BackupToTape`).
-    BackupToTape,
-    /// Files written to tape (`FileToTape`).
-    FileToTape,
-    /// Backup of file shares (`BackupFile`).
-    FileShareBackup,
-    /// Copy of file share backups (`BackupFileCopy`).
-    FileShareCopy,
-    /// Backup of object storage (`ObjectStorageBackup`).
-    ObjectStorageBackup,
-    /// Copy of object storage backups (`ObjectStorageBackupCopy`).
-    ObjectStorageCopy,
-    /// Backup of database logs (`SqlLogBackup`, `OracleLogBackup`, `PostgreSqlLogBackup`): runs for hours, by design.
-    LogBackup,
-    /// Backup of cloud machines by an appliance (`AzureBackupJob`, `AwsBackupJob`, `GoogleBackupJob`).
-    CloudBackup,
-    /// Storage snapshots (`AhvStorageSnapshotJob`).
-    StorageSnapshot,
-    /// Recovery verification (`SureBackup`).
-    SureBackup,
-    /// Upkeep of scale-out repositories (`SobrMaintenance`).
-    Maintenance,
-    /// A word that this gateway does not know. The word itself is in `type`.
-    Other,
-}
-
-impl JobKind {
-    /// From the upstream's word, without regard to case.
-    pub fn of(word: Option<&str>) -> Self {
-        match word.map(str::trim).unwrap_or_default().to_ascii_lowercase().as_str() {
-            "agentbackupjob" => JobKind::AgentBackup,
-            "agentpolicy" => JobKind::AgentPolicy,
-            "backupvm" => JobKind::VmBackup,
-            "replicationvm" => JobKind::Replication,
-            "cdpreplicationvm" => JobKind::CdpReplication,
-            "backupcopy" => JobKind::BackupCopy,
-            "simplebackupcopy" => JobKind::SimpleBackupCopy,
-            "copyvm" => JobKind::VmCopy,
-            "copyfile" => JobKind::FileCopy,
-            "backuptotape" => JobKind::BackupToTape,
-            "filetotape" => JobKind::FileToTape,
-            "backupfile" => JobKind::FileShareBackup,
-            "backupfilecopy" => JobKind::FileShareCopy,
-            "objectstoragebackup" => JobKind::ObjectStorageBackup,
-            "objectstoragebackupcopy" => JobKind::ObjectStorageCopy,
-            "sqllogbackup" | "oraclelogbackup" | "postgresqllogbackup" => JobKind::LogBackup,
-            "azurebackupjob" | "awsbackupjob" | "googlebackupjob" => JobKind::CloudBackup,
-            "ahvstoragesnapshotjob" => JobKind::StorageSnapshot,
-            "surebackup" => JobKind::SureBackup,
-            "sobrmaintenance" => JobKind::Maintenance,
-            _ => JobKind::Other,
-        }
-    }
-}
 
 interface! {
     /// A job of a backup server, whatever its type. Source: `GET /infrastructure/backupServers/jobs` of Service Provider
@@ -135,7 +70,7 @@ interface! {
 
 connection! {
     /// Jobs, page by page.
-    JobConnection, JobEdge, Job
+    JobConnection, JobEdge, Job, health_counts
 }
 
 impl From<RowRef<vspc::job::Job>> for Job {
@@ -371,6 +306,57 @@ impl<Of: 'static> JobFields<Of> {
     async fn last_session(&self, ctx: &Context<'_>) -> Option<Result<AgentSession>> {
         let answer = loaders(ctx).ask(RunsOf(self.0.clone()), Default::default()).await;
         AgentSession::newest(answer)
+    }
+
+    /// When the newest run that succeeded ended: the last one, or else the newest that Enterprise Manager remembers (usually
+    /// for 30 days). A run with warnings did not succeed; a job that is `IDLE` is taken to have. Null when no such run is
+    /// known: see `lastSuccessKnown`.
+    async fn last_success(&self, ctx: &Context<'_>) -> Option<Result<DateTime>> {
+        let answer = loaders(ctx).ask(SuccessOf(self.0.clone()), Default::default()).await;
+        nullable(answer.map(|success| success.at.map(DateTime)))
+    }
+
+    /// Whether `lastSuccess` can be told. If so and it is null, the job never ran, or no run that is remembered succeeded.
+    /// If not, the last run did not succeed and Enterprise Manager knows nothing of the job; so it is with tape jobs.
+    async fn last_success_known(&self, ctx: &Context<'_>) -> Option<Result<bool>> {
+        let answer = loaders(ctx).ask(SuccessOf(self.0.clone()), Default::default()).await;
+        nullable(answer.map(|success| Some(success.is_known)))
+    }
+
+    /// Which part of the job's runs succeeded, from 0 to 1, of those that began within this time and ended; null when none
+    /// did. From Enterprise Manager, so not from longer ago than it remembers (usually 30 days).
+    async fn success_rate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "From how long ago up to now.")] window: DurationInput,
+    ) -> Option<Result<f64>> {
+        let loaders = loaders(ctx);
+        let from = match window.ago(loaders.estate()) {
+            Ok(from) => from,
+            Err(error) => return Some(Err(error)),
+        };
+        let runs = trend_point::whole(loaders.ask(RunsOf(self.0.clone()), Default::default()).await);
+        nullable(runs.map(|runs| trend_point::success_rate([&runs], from)))
+    }
+
+    /// How long the job's runs took, hour by hour, day by day or week by week, oldest first; without those in which none
+    /// began. From Enterprise Manager, so not from longer ago than it remembers (usually 30 days).
+    async fn duration_trend(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "From how long ago up to now.")] window: DurationInput,
+        #[graphql(desc = "How long one point is.")] bucket: Bucket,
+    ) -> Option<Result<OwnedRows<TrendPoint>>> {
+        let loaders = loaders(ctx);
+        let from = match window.ago(loaders.estate()) {
+            Ok(from) => from,
+            Err(error) => return Some(Err(error)),
+        };
+        let runs = match trend_point::whole(loaders.ask(RunsOf(self.0.clone()), Default::default()).await) {
+            Ok(runs) => runs,
+            Err(failure) => return Some(Err(error::upstream(&failure))),
+        };
+        Some(OwnedRows::give_out(ctx, trend_point::trend(&runs, from, bucket)).await)
     }
 
     /// Where this row came from, and how fresh it is.

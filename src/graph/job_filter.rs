@@ -2,17 +2,26 @@
 
 use super::{
     health::Health,
-    job::{JobKind, health_of},
+    health_counts::HealthCounts,
+    job::health_of,
+    job_facts::{Facts, Needs},
+    job_kind::JobKind,
+    loaders,
     page::{self, ListMark, OrderDirection, Page, PageArgs, SortValue},
-    scalars::UUID,
+    scalars::{DateTime, UUID},
+    tape_coverage::TapeStatus,
     window::DurationInput,
 };
 use crate::{
-    estate::{Estate, RowRef, company_of},
+    estate::{Estate, Failure, RowRef, company_of},
     upstream::vspc,
 };
-use async_graphql::{Enum, InputObject, Result};
+use async_graphql::{Context, Enum, InputObject, Result};
+use futures_util::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
+
+/// A row of the jobs' list.
+pub type Row = RowRef<vspc::job::Job>;
 
 /// Which jobs. Every member that is given must hold.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -25,6 +34,8 @@ pub struct JobFilter {
     health: Option<Vec<Health>>,
     /// Jobs of this company: assigned to it, or else on a server that it owns.
     company_uid: Option<UUID>,
+    /// Jobs of the companies with this whole name, without regard to case.
+    company_name: Option<String>,
     /// Jobs on this backup server.
     backup_server_uid: Option<UUID>,
     /// Jobs whose name contains this, without regard to case.
@@ -33,6 +44,13 @@ pub struct JobFilter {
     enabled: Option<bool>,
     /// Jobs whose last session ended within this time up to now. One that never ran, or runs for the first time, did not.
     ended_within: Option<DurationInput>,
+    /// Jobs whose last session ended at this instant or later.
+    ended_since: Option<DateTime>,
+    /// Jobs without a success within this time up to now, by `lastSuccess`: also those that never ran, and those of which
+    /// it is not known (`lastSuccessKnown`), so that none is missed.
+    not_succeeded_for: Option<DurationInput>,
+    /// Jobs that get to tape in one of these ways.
+    tape_status: Option<Vec<TapeStatus>>,
     /// Without jobs that back up database logs: these run all day, by design, and drown the rest. False when left out.
     exclude_log_backups: Option<bool>,
     /// All of these must hold too.
@@ -47,12 +65,21 @@ pub struct JobFilter {
 struct Wanted<'a> {
     filter: &'a JobFilter,
     ended_since: Option<Timestamp>,
+    succeeded_since: Option<Timestamp>,
     and: Vec<Wanted<'a>>,
     or: Option<Vec<Wanted<'a>>>,
     not: Option<Box<Wanted<'a>>>,
 }
 
 impl JobFilter {
+    /// What it takes to decide, beside the jobs' own rows.
+    fn needs(&self) -> Needs {
+        let own =
+            Needs { companies: self.company_name.is_some(), tape: self.tape_status.is_some(), successes: self.not_succeeded_for.is_some() };
+        let inner = self.and.iter().flatten().chain(self.or.iter().flatten()).chain(self.not.as_deref());
+        inner.fold(own, |needs, filter| needs | filter.needs())
+    }
+
     fn wanted(&self, estate: &Estate) -> Result<Wanted<'_>> {
         fn all<'a>(filters: &'a [JobFilter], estate: &Estate) -> Result<Vec<Wanted<'a>>> {
             filters.iter().map(|filter| filter.wanted(estate)).collect()
@@ -60,6 +87,7 @@ impl JobFilter {
         Ok(Wanted {
             filter: self,
             ended_since: self.ended_within.map(|within| within.ago(estate)).transpose()?,
+            succeeded_since: self.not_succeeded_for.map(|within| within.ago(estate)).transpose()?,
             and: self.and.as_deref().map(|filters| all(filters, estate)).transpose()?.unwrap_or_default(),
             or: self.or.as_deref().map(|filters| all(filters, estate)).transpose()?,
             not: self.not.as_ref().map(|filter| filter.wanted(estate).map(Box::new)).transpose()?,
@@ -68,7 +96,7 @@ impl JobFilter {
 }
 
 impl Wanted<'_> {
-    fn holds(&self, estate: &Estate, job: &RowRef<vspc::job::Job>) -> bool {
+    fn holds(&self, estate: &Estate, facts: &Facts, job: &Row) -> bool {
         let is_from = |names: &Vec<String>| {
             let name = estate.status(job.upstream()).map(|status| status.name.clone());
             names.iter().any(|wanted| name.as_deref() == Some(wanted.as_str()))
@@ -78,14 +106,18 @@ impl Wanted<'_> {
             && filter.kind.as_ref().is_none_or(|kinds| kinds.contains(&kind))
             && filter.health.as_ref().is_none_or(|healths| healths.contains(&health_of(job)))
             && filter.company_uid.is_none_or(|company| company_of(job).is_some_and(|of_job| of_job.0 == company.0))
+            && filter.company_name.as_ref().is_none_or(|name| facts.is_of_company(job, name))
             && filter.backup_server_uid.is_none_or(|server| job.backup_server_uid.0 == server.0)
             && filter.name_contains.as_ref().is_none_or(|part| job.name.to_lowercase().contains(&part.to_lowercase()))
             && filter.enabled.is_none_or(|enabled| job.is_enabled == Some(enabled))
             && self.ended_since.is_none_or(|since| job.last_end_time.is_some_and(|ended| ended >= since && ended <= estate.now()))
+            && filter.ended_since.is_none_or(|since| job.last_end_time.is_some_and(|ended| ended >= since.0))
+            && self.succeeded_since.is_none_or(|since| facts.last_success(job).is_none_or(|at| at < since))
+            && filter.tape_status.as_ref().is_none_or(|ways| ways.contains(&facts.tape(job)))
             && (filter.exclude_log_backups != Some(true) || kind != JobKind::LogBackup)
-            && self.and.iter().all(|wanted| wanted.holds(estate, job))
-            && self.or.as_ref().is_none_or(|any| any.iter().any(|wanted| wanted.holds(estate, job)))
-            && self.not.as_ref().is_none_or(|wanted| !wanted.holds(estate, job))
+            && self.and.iter().all(|wanted| wanted.holds(estate, facts, job))
+            && self.or.as_ref().is_none_or(|any| any.iter().any(|wanted| wanted.holds(estate, facts, job)))
+            && self.not.as_ref().is_none_or(|wanted| !wanted.holds(estate, facts, job))
     }
 }
 
@@ -114,32 +146,73 @@ pub struct JobOrder {
     direction: OrderDirection,
 }
 
-/// Filters, orders and cuts jobs. Without an order they go by name.
-pub fn job_page(
-    estate: &Estate,
-    rows: Vec<RowRef<vspc::job::Job>>,
-    list: &str,
+/// Jobs counted by health: all, and those that back up database logs.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    logs: HealthCounts,
+    others: HealthCounts,
+}
+
+impl Tally {
+    fn add(&mut self, job: &vspc::job::Job) {
+        let is_log = JobKind::of(job.r#type.as_deref()) == JobKind::LogBackup;
+        if is_log { &mut self.logs } else { &mut self.others }.count(health_of(job));
+    }
+
+    /// How many are doing how.
+    pub fn counts(&self, include_log_backups: bool) -> HealthCounts {
+        if include_log_backups { self.others + self.logs } else { self.others }
+    }
+}
+
+/// A page of jobs, what could not be read, and counts of the whole list.
+pub struct JobPage {
+    /// The page.
+    pub page: Page<Row>,
+    /// Why rows may be missing.
+    pub problems: Vec<Failure>,
+    /// The whole filtered list, counted.
+    pub tally: Tally,
+}
+
+/// Filters, orders, counts and cuts jobs. Without an order they go by name.
+pub fn job_page<'a>(
+    ctx: &'a Context<'a>,
+    rows: Vec<Row>,
+    mut problems: Vec<Failure>,
+    list: &'a str,
     filter: Option<JobFilter>,
     order: Option<Vec<JobOrder>>,
-    args: &PageArgs,
-) -> Result<Page<RowRef<vspc::job::Job>>> {
-    let filter = filter.unwrap_or_default();
-    let order = order
-        .filter(|order| !order.is_empty())
-        .unwrap_or_else(|| vec![JobOrder { field: JobOrderField::Name, direction: OrderDirection::Asc }]);
-    let mark = ListMark::of(&[list, &format!("{filter:?}"), &format!("{order:?}")]);
-    let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
-    let wanted = filter.wanted(estate)?;
-    let rows = rows.into_iter().filter(|job| wanted.holds(estate, job)).collect();
-    let values = |job: &RowRef<vspc::job::Job>| {
-        let value = |order: &JobOrder| match order.field {
-            JobOrderField::Name => SortValue::name(&job.name),
-            JobOrderField::LastRun => SortValue::instant(job.last_run),
-            JobOrderField::LastEndTime => SortValue::instant(job.last_end_time),
-            JobOrderField::Duration => SortValue::number(job.last_duration),
-            JobOrderField::Health => SortValue::Number(health_of(job).rank()),
+    args: &'a PageArgs,
+) -> BoxFuture<'a, Result<JobPage>> {
+    async move {
+        let estate = loaders(ctx).estate();
+        let filter = filter.unwrap_or_default();
+        let order = order
+            .filter(|order| !order.is_empty())
+            .unwrap_or_else(|| vec![JobOrder { field: JobOrderField::Name, direction: OrderDirection::Asc }]);
+        let mark = ListMark::of(&[list, &format!("{filter:?}"), &format!("{order:?}")]);
+        let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
+        let wanted = filter.wanted(estate)?;
+        let facts = Facts::of(ctx, &rows, filter.needs()).await;
+        let rows: Vec<Row> = rows.into_iter().filter(|job| wanted.holds(estate, &facts, job)).collect();
+        problems.extend(facts.problems);
+        let mut tally = Tally::default();
+        if ctx.look_ahead().field("healthCounts").exists() {
+            rows.iter().for_each(|job| tally.add(job));
+        }
+        let values = |job: &Row| {
+            let value = |order: &JobOrder| match order.field {
+                JobOrderField::Name => SortValue::name(&job.name),
+                JobOrderField::LastRun => SortValue::instant(job.last_run),
+                JobOrderField::LastEndTime => SortValue::instant(job.last_end_time),
+                JobOrderField::Duration => SortValue::number(job.last_duration),
+                JobOrderField::Health => SortValue::Number(health_of(job).rank()),
+            };
+            order.iter().map(value).collect()
         };
-        order.iter().map(value).collect()
-    };
-    page::cut(rows, args, mark, &descending, values, |job| format!("{}:{}:{}", job.upstream().0, job.backup_server_uid, job.instance_uid))
+        let identity = |job: &Row| format!("{}:{}:{}", job.upstream().0, job.backup_server_uid, job.instance_uid);
+        Ok(JobPage { page: page::cut(rows, args, mark, &descending, values, identity)?, problems, tally })
+    }
+    .boxed()
 }

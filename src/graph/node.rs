@@ -1,12 +1,13 @@
 //! `Node`: anything with a global id, found by it.
 
 use super::{
-    agent_job::AgentJob, agent_job_object::AgentJobObject, agent_session::AgentSession, backup_agent::BackupAgent,
+    agent_job::AgentJob, agent_job_object::AgentJobObject, agent_session::AgentSession, alarm::Alarm, backup_agent::BackupAgent,
     backup_agent_job::BackupAgentJob, backup_copy_job::BackupCopyJob, backup_server::BackupServer, cdp_replication_job::CdpReplicationJob,
     company::Company, file_copy_job::FileCopyJob, file_share_backup_job::FileShareBackupJob, file_share_copy_job::FileShareCopyJob,
     id::Key, interface::interface, job::Job, loaders, nullable, object_storage_backup_job::ObjectStorageBackupJob,
     object_storage_copy_job::ObjectStorageCopyJob, other_job::OtherJob, replication_job::ReplicationJob, repository::Repository,
     simple_backup_copy_job::SimpleBackupCopyJob, tape_job::TapeJob, upstream::Upstream, vm_backup_job::VmBackupJob, vm_copy_job::VmCopyJob,
+    workload::Workload,
 };
 use crate::loaders::{
     agent_job::AgentJobOf, backup_agent::BackupAgentOf, company::CompanyOf, job::JobOf, repository::RepositoryOf, server::ServerOf,
@@ -50,6 +51,8 @@ interface! {
     Company(Company),
     Repository(Repository),
     Upstream(Upstream),
+    Alarm(Alarm),
+    Workload(Workload),
 }
 
 impl From<Job> for Node {
@@ -105,6 +108,14 @@ impl Node {
             Key::Company(key) => nullable(loaders.ask(CompanyOf(key), None).await.map(|row| row.map(|row| Company::from(row).into()))),
             Key::Repository(key) => {
                 nullable(loaders.ask(RepositoryOf(key), None).await.map(|row| row.map(|row| Repository::from(row).into())))
+            }
+            Key::Alarm(key) => {
+                let found = loaders.caller().console(key.upstream)?.alarm(loaders.caller(), key.alarm).await;
+                nullable(found.map(|alarm| alarm.map(|alarm| Alarm::from(alarm).into())))
+            }
+            Key::Workload(key) => {
+                let found = loaders.caller().console(key.upstream)?.workload(loaders.caller(), key).await;
+                nullable(found.map(|workload| workload.map(|workload| Workload::from(workload).into())))
             }
             Key::Upstream(id) => {
                 let is_seen = loaders.caller().principal.allows_upstream(&estate.status(id)?.name);

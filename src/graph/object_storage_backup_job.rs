@@ -1,7 +1,7 @@
 //! `ObjectStorageBackupJob`: a job that backs up object storage.
 
 use super::{
-    job_kind::{job_kind, owned, uuid},
+    kind_members::{job_kind, owned, uuid},
     scalars::{UUID, int},
 };
 

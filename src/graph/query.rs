@@ -1,24 +1,30 @@
 //! `Query`: where every walk begins.
 
 use super::{
-    agent_job_object::{AgentJobObject, AgentJobObjectConnection, AgentJobObjectFilter, object_page},
+    agent_job_object::AgentJobObjectConnection,
+    agent_job_object_filter::{AgentJobObjectFilter, objects_with_jobs},
     agent_session::{AgentSession, AgentSessionConnection, SessionFilter, SessionOrder, ordered_session_page, top_level},
-    backup_agent_job::{BackupAgentJob, BackupAgentJobConnection},
+    alarm::{AlarmConnection, AlarmFilter, alarm_page, all_alarms},
+    backup_agent_job::{BackupAgentJob, BackupAgentJobConnection, agent_job_page},
     backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
     backup_server::{BackupServer, BackupServerConnection, BackupServerFilter, server_page},
     company::{Company, CompanyConnection, CompanyFilter},
     error::bad_input,
     fleet::{all_companies, all_jobs, all_servers, contains, everywhere, is_from, the_one},
-    fleet_health::{FleetGroup, FleetHealthRow, fleet_health},
-    job::{Job, JobConnection, JobKind},
+    fleet_health::{FleetGroup, FleetHealthRow, Wanted, fleet_health},
+    job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, job_page},
+    job_kind::JobKind,
+    license_usage::{LicenseUsageConnection, license_page},
     linked_job::{LinkedJob, LinkedJobConnection, LinkedJobFilter, page_of_links},
     loaders,
     node::Node,
     nullable,
     page::{self, ListMark, MAX_FIRST, PageArgs, SortValue},
+    repository::{RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
     scalars::UUID,
     upstream::Upstream,
+    workload::{WorkloadConnection, WorkloadFilter, all_workloads, workload_page},
 };
 use crate::{
     estate::{JobKey, RowRef},
@@ -124,8 +130,8 @@ impl Query {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<JobConnection> {
         let (rows, problems) = all_jobs(ctx).await;
-        let page = job_page(loaders(ctx).estate(), rows, "jobs", filter, order_by, &PageArgs { first, after })?;
-        Ok(JobConnection::new(ctx, page, &problems, Job::from))
+        let page = job_page(ctx, rows, problems, "jobs", filter, order_by, &PageArgs { first, after }).await?;
+        Ok(JobConnection::of(ctx, page, Job::from))
     }
 
     /// One job by its id; null when there is none. Ids repeat over servers whose configuration was cloned: then the
@@ -167,8 +173,8 @@ impl Query {
     ) -> Result<BackupCopyJobConnection> {
         let (mut rows, problems) = all_jobs(ctx).await;
         rows.retain(|job| JobKind::of(job.r#type.as_deref()) == JobKind::BackupCopy);
-        let page = job_page(loaders(ctx).estate(), rows, "backupCopyJobs", filter, None, &PageArgs { first, after })?;
-        Ok(BackupCopyJobConnection::new(ctx, page, &problems, |row| BackupCopyJob::from(JobRow(row))))
+        let page = job_page(ctx, rows, problems, "backupCopyJobs", filter, None, &PageArgs { first, after }).await?;
+        Ok(BackupCopyJobConnection::of(ctx, page, |row| BackupCopyJob::from(JobRow(row))))
     }
 
     /// The machines in the agent jobs of every server, by name.
@@ -180,25 +186,8 @@ impl Query {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentJobObjectConnection> {
         let caller = loaders(ctx).caller();
-        let (rows, mut problems) = everywhere(ctx, |console| Box::pin(console.objects(caller))).await;
-        let objects = if filter.as_ref().is_some_and(AgentJobObjectFilter::needs_job) {
-            let (jobs, more) = all_jobs(ctx).await;
-            problems.extend(more);
-            let by_key: std::collections::HashMap<_, _> =
-                jobs.into_iter().map(|job| ((job.upstream(), Some(job.backup_server_uid), job.instance_uid), job)).collect();
-            let with_job = |row: RowRef<vspc::agent_job_object::AgentJobObject>| match by_key.get(&(
-                row.upstream(),
-                row.backup_server_uid,
-                row.job_uid,
-            )) {
-                Some(job) => AgentJobObject::of_job(row, job.clone()),
-                None => AgentJobObject::new(row),
-            };
-            rows.into_iter().map(with_job).collect()
-        } else {
-            rows.into_iter().map(AgentJobObject::new).collect()
-        };
-        object_page(ctx, objects, problems, "", filter, PageArgs { first, after })
+        let (rows, problems) = everywhere(ctx, |console| Box::pin(console.objects(caller))).await;
+        objects_with_jobs(ctx, rows, problems, "", filter, PageArgs { first, after }).await
     }
 
     /// The jobs that the tape jobs of every server read.
@@ -285,19 +274,7 @@ impl Query {
                 Err(failure) => problems.push(failure),
             }
         }
-        let mark = ListMark::of(&["backupAgentJobs", &agent_uid.0.to_string()]);
-        let page = page::cut(
-            rows,
-            &PageArgs { first, after },
-            mark,
-            &[false],
-            |row| vec![SortValue::name(&row.name)],
-            |row| {
-                let id = row.id.map(|id| id.to_string()).unwrap_or_default();
-                format!("{}:{id}:{}", row.upstream().0, row.name)
-            },
-        )?;
-        Ok(BackupAgentJobConnection::new(ctx, page, &problems, BackupAgentJob::from))
+        agent_job_page(ctx, rows, &problems, &agent_uid.0.to_string(), &PageArgs { first, after })
     }
 
     /// The companies of every console, by name; resellers and the provider itself are among them.
@@ -341,13 +318,68 @@ impl Query {
         the_one(found, problems, uid.is_some(), several).map(|row| row.map(Company::from))
     }
 
-    /// How many jobs and machines are doing how, over the whole fleet.
+    /// The repositories of every server.
+    async fn repositories(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which repositories. All when left out.")] filter: Option<RepositoryFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<RepositoryOrder>>,
+        #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<RepositoryConnection> {
+        let caller = loaders(ctx).caller();
+        let (rows, problems) = everywhere(ctx, |console| Box::pin(console.repositories(caller))).await;
+        repository_page(ctx, rows, problems, "", RepositoryArgs { filter, order_by }, &PageArgs { first, after }).await
+    }
+
+    /// The protected machines of every console: those without a restore point first, then those with the oldest.
+    async fn workloads(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which machines. All when left out.")] filter: Option<WorkloadFilter>,
+        #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<WorkloadConnection> {
+        let (workloads, problems) = all_workloads(ctx).await;
+        workload_page(ctx, workloads, &problems, "", filter, &PageArgs { first, after })
+    }
+
+    /// What the consoles found worth somebody's attention: the worst first, and of these the latest. Resolved alarms can be
+    /// among them.
+    async fn alarms(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which alarms. All when left out.")] filter: Option<AlarmFilter>,
+        #[graphql(desc = "How many alarms: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AlarmConnection> {
+        let (alarms, problems) = all_alarms(ctx).await;
+        alarm_page(ctx, alarms, &problems, "", filter, &PageArgs { first, after })
+    }
+
+    /// How many licence units every organization uses in this calendar month, so far.
+    async fn license_usage(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many organizations: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<LicenseUsageConnection> {
+        let caller = loaders(ctx).caller();
+        let (rows, problems) = everywhere(ctx, |console| Box::pin(console.licenses(caller))).await;
+        license_page(ctx, rows, &problems, "", &PageArgs { first, after })
+    }
+
+    /// How many jobs and machines are doing how, over the whole fleet; the worst first.
     async fn fleet_health(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to count by.", default)] group_by: FleetGroup,
+        #[graphql(desc = "Only rows with something failed, with warnings, or of unknown health, and rows that are not complete.", default)]
+        problems_only: bool,
+        #[graphql(desc = "Whether to count jobs that back up database logs too: these run all day, by design.", default)]
+        include_log_backups: bool,
     ) -> Vec<FleetHealthRow> {
-        fleet_health(ctx, group_by).await
+        fleet_health(ctx, Wanted { by: group_by, log_backups: include_log_backups, problems_only }).await
     }
 
     /// The APIs that the gateway reads from, and how they are doing. Costs no upstream request.

@@ -1,7 +1,7 @@
 //! `ReplicationJob`: a job that replicates virtual machines by snapshots.
 
 use super::{
-    job_kind::{job_kind, uuid},
+    kind_members::{job_kind, uuid},
     scalars::{UUID, int},
 };
 

@@ -9,6 +9,7 @@ use super::linked_job::LinkedJob;
 use crate::{
     estate::{
         ListedRow, RowRef,
+        console::protection::{PlacedAlarm, Workload},
         fragments::{Fragment, RowKey},
         sessions::MatchedSession,
     },
@@ -16,7 +17,7 @@ use crate::{
     loaders::Loaders,
 };
 use async_graphql::{
-    ContextSelectionSet, OutputType, Positioned, ServerError, ServerResult, Value, Variables,
+    Context, ContextSelectionSet, OutputType, Positioned, ServerError, ServerResult, Value, Variables,
     parser::types::{Field, Selection, SelectionSet},
     registry::Registry,
 };
@@ -52,6 +53,20 @@ impl Rooted for AgentJobObject {
 impl Rooted for LinkedJob {
     fn key<N: 'static>(&self) -> Option<RowKey> {
         Some(RowKey::of::<N, _>(self.row()))
+    }
+}
+
+impl Rooted for PlacedAlarm {
+    /// Which job it is about follows from the list of jobs.
+    fn key<N: 'static>(&self) -> Option<RowKey> {
+        Some(RowKey::of::<N, _>(&self.row))
+    }
+}
+
+impl Rooted for Workload {
+    /// Whose it is follows from its job, which is another list's.
+    fn key<N: 'static>(&self) -> Option<RowKey> {
+        Some(RowKey::of::<N, _>(&self.row))
     }
 }
 
@@ -123,6 +138,39 @@ impl<N: OutputType> OutputType for Rows<'_, N> {
             values[place] = value;
         }
         Ok(Value::List(values))
+    }
+}
+
+/// Rows of a list that is no connection.
+pub struct OwnedRows<N> {
+    rows: Vec<N>,
+    share: u64,
+}
+
+impl<N> OwnedRows<N> {
+    /// Takes what the rows will add to the answer out of the request's budget.
+    pub async fn give_out(ctx: &Context<'_>, rows: Vec<N>) -> async_graphql::Result<Self> {
+        let share = super::give_out(ctx, rows.len()).await?;
+        Ok(Self { rows, share })
+    }
+}
+
+impl<N: OutputType> OutputType for OwnedRows<N> {
+    fn type_name() -> Cow<'static, str> {
+        Vec::<N>::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        Vec::<N>::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        Vec::<N>::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        let rows = Rows { rows: self.rows.iter().map(|row| (None, row)).collect(), share: self.share };
+        rows.resolve(ctx, field).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! `SimpleBackupCopyJob`: a backup copy job of the older, periodic kind.
 
 use super::{
-    job_kind::{job_kind, owned, seconds, uuid},
+    kind_members::{job_kind, owned, seconds, uuid},
     scalars::{Long, UUID},
 };
 

@@ -27,6 +27,18 @@ pub enum TapeStatus {
     Unknown,
 }
 
+impl From<Found> for TapeStatus {
+    fn from(found: Found) -> Self {
+        match found {
+            Found::ByJob => TapeStatus::OnTapeByJob,
+            Found::ByRepository => TapeStatus::OnTapeByRepository,
+            Found::ViaCopy => TapeStatus::OnTapeViaCopy,
+            Found::Not => TapeStatus::NotOnTape,
+            Found::Unknown => TapeStatus::Unknown,
+        }
+    }
+}
+
 /// Whether what a job backs up also gets to tape, as the estate is set up. It does not prove that the newest restore
 /// point has been written.
 #[derive(Description)]
@@ -40,7 +52,7 @@ impl TapeCoverage {
             Ok(None) => Self(Arc::new(Coverage::new(Found::Unknown, "Nobody knows of this job's tape jobs."))),
             Err(failure) => {
                 report(ctx, &failure);
-                Self(Arc::new(Coverage::new(Found::Unknown, "A list that is needed to tell could not be read.")))
+                Self(Arc::new(Coverage::unread(Some(failure))))
             }
         }
     }
@@ -55,13 +67,7 @@ fn rows(jobs: &[RowRef<vspc::job::Job>]) -> impl Iterator<Item = JobRow> {
 impl TapeCoverage {
     /// The way to tape, or that there is none.
     async fn status(&self) -> TapeStatus {
-        match self.0.status {
-            Found::ByJob => TapeStatus::OnTapeByJob,
-            Found::ByRepository => TapeStatus::OnTapeByRepository,
-            Found::ViaCopy => TapeStatus::OnTapeViaCopy,
-            Found::Not => TapeStatus::NotOnTape,
-            Found::Unknown => TapeStatus::Unknown,
-        }
+        self.0.status.into()
     }
 
     /// The same as a sentence for people.

@@ -3,10 +3,12 @@
 use super::{
     connection::connection,
     job::JobFields,
-    job_kind::{detail, uuid},
+    kind_members::{detail, uuid},
     linked_job::{LinkedJob, LinkedJobConnection, link_page},
     loaders,
     page::PageArgs,
+    repository::{RepositoryArgs, RepositoryConnection, repository_page},
+    rows_of,
     scalars::UUID,
 };
 use crate::{
@@ -28,7 +30,7 @@ impl From<JobRow> for TapeJob {
 
 connection! {
     /// Tape jobs, page by page.
-    TapeJobConnection, TapeJobEdge, TapeJob
+    TapeJobConnection, TapeJobEdge, TapeJob, health_counts
 }
 
 /// What only tape jobs have.
@@ -50,6 +52,23 @@ impl TapeJobFields {
     /// The id of the media pool for incremental backups; null when not known.
     async fn incremental_media_pool_uid(&self, ctx: &Context<'_>) -> Option<Result<UUID>> {
         detail(ctx, &self.0, |row| uuid(row.incremental_media_pool_uid)).await
+    }
+
+    /// The repositories that this tape job writes to tape as a whole, by name, as far as the console lists them. Source:
+    /// `GET /infrastructure/backupServers/jobs/backupTapeJobs/repositoryObjects`.
+    async fn linked_repositories(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<RepositoryConnection> {
+        let loaders = loaders(ctx);
+        let (rows, problems) = rows_of(match loaders.caller().console(self.0.0.upstream()) {
+            Some(console) => console.repositories_of_tape_job(loaders.caller(), &self.0.0).await,
+            None => Ok(Default::default()),
+        });
+        repository_page(ctx, rows, problems, &format!("TapeJob {:?}", self.0.key()), RepositoryArgs::default(), &PageArgs { first, after })
+            .await
     }
 
     /// The jobs that this tape job reads. Source:

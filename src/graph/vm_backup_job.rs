@@ -1,7 +1,7 @@
 //! `VmBackupJob`: a job that backs up virtual machines.
 
 use super::{
-    job_kind::{job_kind, owned, uuid},
+    kind_members::{job_kind, owned, uuid},
     scalars::{UUID, int},
 };
 

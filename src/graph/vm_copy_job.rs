@@ -1,7 +1,7 @@
 //! `VmCopyJob`: a job that copies the files of virtual machines.
 
 use super::{
-    job_kind::{job_kind, uuid},
+    kind_members::{job_kind, uuid},
     scalars::UUID,
 };
 

@@ -20,6 +20,9 @@ pub struct DurationInput {
 const MOST_DAYS: i64 = 3_650;
 
 impl DurationInput {
+    /// A day.
+    pub const DAY: Self = Self { days: Some(1), hours: None, minutes: None };
+
     /// The instant that long ago.
     pub fn ago(self, estate: &Estate) -> Result<Timestamp> {
         let members = [self.days, self.hours, self.minutes];

@@ -178,7 +178,7 @@ where
     let mut query = Query::new(text).variables(variables);
     query.operation_name = operation_name.clone();
     query.set_parsed_query(document.parsed.clone());
-    let execution = loaders.drive(gateway.schema.execute(query.data(loaders.clone())));
+    let execution = loaders.drive(Box::pin(gateway.schema.execute(query.data(loaders.clone()))));
     let span = tracing::info_span!("request", request_id = %asker.id.0);
     let outcome = tokio::time::timeout(limits.timeout, tracing::Instrument::instrument(execution, span)).await;
     let caller = loaders.caller();

@@ -1,9 +1,10 @@
-//! Sessions: the runs of a job, one machine's parts of them, the parts of a run, and a session by key.
+//! Sessions: the runs of a job, when it last succeeded, one machine's parts of runs, the parts of a run, a session by key.
 
 use super::{Batch, job::JobRow};
 use crate::estate::{
     Failure, MachineKey, SessionKey,
     sessions::{MatchedSession, Sessions},
+    successes::LastSuccess,
 };
 use async_graphql::dataloader::Loader;
 use futures_util::future::join_all;
@@ -12,6 +13,10 @@ use std::{collections::HashMap, convert::Infallible};
 /// Which runs of this job are known?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RunsOf(pub JobRow);
+
+/// When did this job last succeed?
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SuccessOf(pub JobRow);
 
 /// Which sessions of this machine are known?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,6 +37,17 @@ impl Loader<RunsOf> for Batch {
     async fn load(&self, keys: &[RunsOf]) -> Result<HashMap<RunsOf, Self::Value>, Infallible> {
         let jobs: Vec<_> = keys.iter().map(|key| key.0.0.clone()).collect();
         let mut read = self.caller.runs_of_jobs(&jobs).await;
+        Ok(keys.iter().filter_map(|key| Some((key.clone(), read.remove(&key.0.key())?))).collect())
+    }
+}
+
+impl Loader<SuccessOf> for Batch {
+    type Value = Result<LastSuccess, Failure>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[SuccessOf]) -> Result<HashMap<SuccessOf, Self::Value>, Infallible> {
+        let jobs: Vec<_> = keys.iter().map(|key| key.0.0.clone()).collect();
+        let mut read = self.caller.last_successes(&jobs).await;
         Ok(keys.iter().filter_map(|key| Some((key.clone(), read.remove(&key.0.key())?))).collect())
     }
 }

@@ -1,8 +1,9 @@
 //! The estate in the words of Service Provider Console, REST v3.
 
 pub mod kinds;
+mod protection;
 
-use super::estate::{CopyDetail, Estate, Job, Link, Machine, Server};
+use super::estate::{CopyDetail, Estate, Job, Link, Machine, Protected, Server};
 use jiff::{Timestamp, tz::Offset};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -24,7 +25,7 @@ fn time(instant: Option<Timestamp>, hours: i8) -> Value {
     json!(format!("{}.0000000{sign}{hours:02}:00", local.strftime("%Y-%m-%dT%H:%M:%S")))
 }
 
-/// Answers a path below `/api/v3`, with `expand=BackupServerJob` or without.
+/// Answers a path below `/api/v3`, with what it can `expand` or without.
 pub(super) fn find(estate: &Estate, path: &str, expand: bool) -> Found {
     let segments: Vec<&str> = path.split('/').collect();
     match segments.as_slice() {
@@ -43,6 +44,11 @@ pub(super) fn find(estate: &Estate, path: &str, expand: bool) -> Found {
                     .collect(),
             )
         }
+        ["alarms", "active"] => Found::List(estate.alarms.iter().map(|row| protection::alarm(estate, row)).collect()),
+        ["licensing", "usage", "organizations"] => Found::List(protection::licenses(estate)),
+        ["protectedWorkloads", "virtualMachines"] => Found::List(protection::workloads(estate, Protected::Vm)),
+        ["protectedWorkloads", "computersManagedByBackupServer"] => Found::List(protection::workloads(estate, Protected::Computer)),
+        ["protectedWorkloads", "computersManagedByConsole"] => Found::List(protection::workloads(estate, Protected::ConsoleComputer)),
         ["protectedWorkloads", "computersManagedByBackupServer", "backups"] => {
             Found::List(estate.machines.iter().map(|machine| backup(estate, machine)).collect())
         }
@@ -56,7 +62,7 @@ fn servers(estate: &Estate, rest: &[&str], expand: bool) -> Found {
     match rest {
         [] => Found::List(estate.servers.iter().map(server).collect()),
         ["agents"] => Found::List(estate.machines.iter().map(|row| agent(estate, row)).collect()),
-        ["repositories"] => Found::List(estate.repositories.iter().map(|row| repository(estate, row)).collect()),
+        ["repositories"] => Found::List(estate.repositories.iter().map(|row| repository(estate, row, expand)).collect()),
         ["jobs", rest @ ..] => jobs(estate, rest, expand, &everywhere),
         [uid, rest @ ..] => {
             let Ok(uid) = Uuid::try_parse(uid) else { return Found::Nothing };
@@ -67,9 +73,9 @@ fn servers(estate: &Estate, rest: &[&str], expand: bool) -> Found {
                     let is_it = |row: &&Machine| estate.jobs[row.job].server == place && row.agent.to_string() == *agent_uid;
                     estate.machines.iter().find(is_it).map_or(Found::Missing, |row| Found::One(agent(estate, row)))
                 }
-                ["repositories"] => {
-                    Found::List(estate.repositories.iter().filter(|row| row.server == place).map(|row| repository(estate, row)).collect())
-                }
+                ["repositories"] => Found::List(
+                    estate.repositories.iter().filter(|row| row.server == place).map(|row| repository(estate, row, expand)).collect(),
+                ),
                 ["jobs", rest @ ..] => jobs(estate, rest, expand, &|server| server == place),
                 _ => Found::Nothing,
             }
@@ -158,8 +164,9 @@ fn server(row: &Server) -> Value {
     })
 }
 
-fn repository(estate: &Estate, row: &super::estate::Repository) -> Value {
-    json!({"instanceUid": row.uid, "name": row.name, "backupServerUid": estate.servers[row.server].uid, "tags": [], "_embedded": null})
+fn repository(estate: &Estate, row: &super::estate::Repository, expand: bool) -> Value {
+    let room = expand.then(|| protection::room(row));
+    json!({"instanceUid": row.uid, "name": row.name, "backupServerUid": estate.servers[row.server].uid, "tags": [], "_embedded": room})
 }
 
 fn job(estate: &Estate, row: &Job) -> Value {

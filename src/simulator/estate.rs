@@ -129,6 +129,70 @@ pub struct Repository {
     pub uid: Uuid,
     pub server: usize,
     pub name: String,
+    /// In bytes; none where the console does not know.
+    pub capacity: Option<i64>,
+    pub free: Option<i64>,
+}
+
+/// What an alarm is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each holds its place in the estate")]
+pub enum Subject {
+    Job(usize),
+    Server(usize),
+    Company(usize),
+}
+
+/// A triggered alarm.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the vendor's members")]
+pub struct Alarm {
+    pub uid: Uuid,
+    pub about: Subject,
+    pub status: &'static str,
+    pub at: Timestamp,
+    pub message: &'static str,
+    pub repeats: i64,
+}
+
+/// Which list a protected machine is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protected {
+    /// Virtual machines.
+    Vm,
+    /// Computers that a backup server protects.
+    Computer,
+    /// Computers that the console protects.
+    ConsoleComputer,
+}
+
+/// One row of a protected machine: there can be several of one.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the vendor's members")]
+pub struct Workload {
+    pub kind: Protected,
+    pub uid: Uuid,
+    pub server: Option<usize>,
+    /// The company that the row names: the server's owner.
+    pub company: Uuid,
+    pub name: String,
+    /// The job that made the newest restore point, of virtual machines.
+    pub job: Option<usize>,
+    pub latest: Option<Timestamp>,
+    pub restore_points: i64,
+    pub bytes: i64,
+}
+
+/// What an organization uses of one licence.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the vendor's members")]
+pub struct LicenseUse {
+    pub company: usize,
+    pub product: &'static str,
+    pub workload: &'static str,
+    pub unit: &'static str,
+    pub used: f64,
+    pub count: i64,
 }
 
 /// A session as Enterprise Manager remembers it.
@@ -195,4 +259,7 @@ pub struct Estate {
     pub repositories: Vec<Repository>,
     pub sessions: Vec<Session>,
     pub agents: Vec<Agent>,
+    pub alarms: Vec<Alarm>,
+    pub workloads: Vec<Workload>,
+    pub licenses: Vec<LicenseUse>,
 }

@@ -8,6 +8,7 @@
 mod dice;
 mod history;
 mod links;
+mod protection;
 
 use super::estate::{Company, CopyDetail, Estate, Job, Machine, Repository, Scale, Server};
 use dice::Dice;
@@ -126,6 +127,9 @@ pub fn generate(scale: Scale, seed: u64, now: Timestamp) -> Estate {
         repositories: Vec::new(),
         sessions: Vec::new(),
         agents: Vec::new(),
+        alarms: Vec::new(),
+        workloads: Vec::new(),
+        licenses: Vec::new(),
     };
     companies(&mut estate, &mut dice, sizes.companies);
     servers(&mut estate, &mut dice, sizes.servers);
@@ -135,6 +139,7 @@ pub fn generate(scale: Scale, seed: u64, now: Timestamp) -> Estate {
     links::links(&mut estate, &mut dice, sizes.links);
     history::sessions(&mut estate, &mut dice, sizes.sessions);
     history::agents(&mut estate, &mut dice, sizes.agents);
+    protection::protection(&mut estate, &mut dice);
     estate
 }
 
@@ -169,9 +174,21 @@ fn servers(estate: &mut Estate, dice: &mut Dice, count: usize) {
             has_unique_ids: number != 0 && number + 1 != count,
             clone_of: (number + 1 == count).then_some(0),
         });
-        estate.repositories.push(Repository { uid: DEFAULT_REPOSITORY, server: number, name: "Default Backup Repository".to_owned() });
+        estate.repositories.push(Repository {
+            uid: DEFAULT_REPOSITORY,
+            server: number,
+            name: "Default Backup Repository".to_owned(),
+            capacity: None,
+            free: None,
+        });
         let uid = dice.uid();
-        estate.repositories.push(Repository { uid, server: number, name: format!("Scale-out {:03}", number + 1) });
+        estate.repositories.push(Repository {
+            uid,
+            server: number,
+            name: format!("Scale-out {:03}", number + 1),
+            capacity: None,
+            free: None,
+        });
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod agent_job;
 pub mod agent_job_object;
+pub mod alarm;
 pub mod backup_agent;
 pub mod backup_copy_job;
 pub mod backup_server;
@@ -12,9 +13,11 @@ pub mod computer_backup;
 pub mod enterprise_manager;
 pub mod job;
 pub mod job_detail;
+pub mod license_usage;
 pub mod linked_job;
 pub mod linked_repository;
 pub mod organization;
+pub mod protected_workload;
 pub mod repository;
 
 use super::{

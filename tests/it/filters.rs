@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use std::cmp::Ordering;
 use veeam_graph::simulator::Scale;
 
-const FIELDS: &str = "uid name kind health isEnabled lastRun lastEndTime backupServer { uid } company { uid } origin { upstream { name } }";
+const FIELDS: &str = "uid name kind health isEnabled lastRun lastEndTime backupServer { uid } company { uid name } lastSuccess tape { status } origin { upstream { name } }";
 
 /// A filter of random members, some of them filters.
 fn filter(dice: &mut Dice, rows: &[Value], depth: usize) -> Value {
     let mut filter = json!({});
     for _ in 0..dice.roll(3) {
         let row = dice.one_of(rows);
-        match dice.roll(8) {
+        match dice.roll(12) {
             0 => filter["health"] = json!([row["health"], "FAILED"]),
             1 => filter["kind"] = json!([row["kind"], "BACKUP_COPY"]),
             2 => filter["enabled"] = json!(dice.roll(2) == 0),
@@ -26,6 +26,10 @@ fn filter(dice: &mut Dice, rows: &[Value], depth: usize) -> Value {
             6 => {
                 filter["endedWithin"] = dice.one_of(&[json!({"hours": 6}), json!({"days": 1}), json!({"hours": 1, "minutes": 30})]).clone()
             }
+            7 if row["company"].is_object() => filter["companyName"] = json!(row["company"]["name"].as_str().unwrap().to_lowercase()),
+            8 => filter["notSucceededFor"] = dice.one_of(&[json!({"hours": 12}), json!({"days": 2})]).clone(),
+            9 => filter["tapeStatus"] = json!([row["tape"]["status"], "ON_TAPE_VIA_COPY"]),
+            10 if row["lastEndTime"].is_string() => filter["endedSince"] = row["lastEndTime"].clone(),
             _ => filter["excludeLogBackups"] = json!(dice.roll(2) == 0),
         }
     }
@@ -45,17 +49,21 @@ fn filter(dice: &mut Dice, rows: &[Value], depth: usize) -> Value {
 /// The same in plain words.
 fn holds(filter: &Value, row: &Value) -> bool {
     let instant = |value: &Value| value.as_str().map(|text| text.parse::<Timestamp>().unwrap());
+    let length = |wanted: &Value| {
+        let count = |unit: &str| wanted[unit].as_i64().unwrap_or(0);
+        SignedDuration::from_mins(count("days") * 1_440 + count("hours") * 60 + count("minutes"))
+    };
     filter.as_object().unwrap().iter().all(|(name, wanted)| match name.as_str() {
         "health" | "kind" => array(wanted).contains(&row[name]),
         "enabled" => row["isEnabled"] == *wanted,
         "nameContains" => row["name"].as_str().unwrap().to_lowercase().contains(&wanted.as_str().unwrap().to_lowercase()),
         "backupServerUid" => row["backupServer"]["uid"] == *wanted,
         "companyUid" => row["company"]["uid"] == *wanted,
-        "endedWithin" => {
-            let count = |unit: &str| wanted[unit].as_i64().unwrap_or(0);
-            let length = SignedDuration::from_mins(count("days") * 1_440 + count("hours") * 60 + count("minutes"));
-            instant(&row["lastEndTime"]).is_some_and(|ended| now().duration_since(ended) <= length && ended <= now())
-        }
+        "companyName" => row["company"]["name"].as_str().is_some_and(|name| name.to_lowercase() == *wanted),
+        "tapeStatus" => array(wanted).contains(&row["tape"]["status"]),
+        "endedSince" => instant(&row["lastEndTime"]) >= instant(wanted),
+        "notSucceededFor" => instant(&row["lastSuccess"]).is_none_or(|at| now().duration_since(at) > length(wanted)),
+        "endedWithin" => instant(&row["lastEndTime"]).is_some_and(|ended| now().duration_since(ended) <= length(wanted) && ended <= now()),
         "excludeLogBackups" => *wanted != true || row["kind"] != "LOG_BACKUP",
         "and" => array(wanted).iter().all(|filter| holds(filter, row)),
         "or" => array(wanted).iter().any(|filter| holds(filter, row)),

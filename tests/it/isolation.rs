@@ -4,7 +4,7 @@
 //! `ISOLATION_QUERIES` sets how many questions are asked; CI asks 100,000.
 
 pub mod questions;
-mod rule;
+pub mod rule;
 
 use self::{
     questions::{Dice, question},
@@ -124,7 +124,7 @@ async fn isolate(seed: u64, questions: u64, callers: usize) {
             }
         }
     }
-    let answer = world.ask_as(OPERATOR, "{ backupServers { nodes { repositories { nodes { id } } } } agentJobObjects(first: 500) { nodes { agent { id } } } upstreams { id } }").await;
+    let answer = world.ask_as(OPERATOR, "{ alarms(first: 500) { nodes { id } } workloads(first: 500) { nodes { id } } backupServers { nodes { repositories { nodes { id } } } } agentJobObjects(first: 500) { nodes { agent { id } } } upstreams { id } }").await;
     texts(&answer["data"], &mut words);
     ids.extend(words.into_iter().filter(|word| word.len() > 8));
     let mut matched = HashMap::new();

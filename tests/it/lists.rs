@@ -260,7 +260,7 @@ async fn fleet_health_counts_as_brute_force_does() {
     let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
     let estate = world.simulator.estate();
     let data = world
-        .data("{ fleetHealth { key complete jobs { total failed success neverRan } agentObjects { total failed } company { name } } }")
+        .data("{ fleetHealth(includeLogBackups: true) { key complete jobs { total failed success neverRan } agentObjects { total failed } company { name } } }")
         .await;
     let rows = array(&data["fleetHealth"]);
     for company in &estate.companies {
@@ -319,7 +319,7 @@ async fn tape_coverage_equals_brute_force_and_is_unknown_when_a_list_is_missing(
 }
 
 /// What the way to tape must be, from the estate alone.
-fn coverage(estate: &veeam_graph::simulator::Estate, place: usize) -> &'static str {
+pub fn coverage(estate: &veeam_graph::simulator::Estate, place: usize) -> &'static str {
     let job = &estate.jobs[place];
     if job.kind == "BackupToTape" {
         return "ON_TAPE_BY_JOB";

@@ -7,8 +7,10 @@
 mod access;
 mod command_line;
 mod correlation;
+mod costs;
 mod door;
 mod examples;
+mod fifteen;
 mod filters;
 mod freshness;
 mod hostile;
@@ -16,6 +18,7 @@ mod isolation;
 mod kinds;
 mod lists;
 mod own_tls;
+mod paging;
 mod rates;
 mod readme;
 mod reuse;

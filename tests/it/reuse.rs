@@ -55,7 +55,7 @@ async fn what_many_ask_at_once_is_answered_once() {
     let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
     // slow enough that they all ask while the first is being answered
     world.simulator.faults.add([Fault { path: "/api/v3/*".to_owned(), times: None, kind: FaultKind::Delay { milliseconds: 500 } }]);
-    let walk = include_str!("../../examples/queries/tape-walk.graphql");
+    let walk = include_str!("../../examples/queries/04-tape-walk.graphql");
     let answers = futures_util::future::join_all((0..2_000).map(|_| world.ask(walk))).await;
     assert!(answers.windows(2).all(|pair| pair[0]["data"] == pair[1]["data"] && pair[0].get("errors").is_none()));
     let charged: u64 = answers.iter().map(|answer| answer["extensions"]["upstream"]["requests"].as_u64().unwrap()).sum();
@@ -113,8 +113,9 @@ async fn with_and_without_memory_the_answers_are_the_same_bytes() {
         asked += 1;
     }
     assert!(asked >= 5);
-    // one asks how the upstreams are
-    assert_eq!((given_again(&with, &[]).await, given_again(&without, &[]).await), ((asked - 1) * 2, 0));
+    // those that ask how the upstreams are are not kept, and those that ask by the clock are for a moment only
+    let (kept, not_kept) = (given_again(&with, &[]).await, given_again(&without, &[]).await);
+    assert!((10..=(asked - 1) * 2).contains(&kept) && not_kept == 0, "{kept} of {asked}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -186,7 +187,7 @@ async fn lists_in_use_are_read_anew_though_nobody_asks_just_then() {
 async fn a_warm_gateway_answers_its_first_query_without_asking_anybody() {
     let server = Server { warm: true, ..Server::at(([127, 0, 0, 1], 0).into()) };
     let world = World::start(Setup { server, ..Setup::default() }).await;
-    world.data(include_str!("../../examples/queries/tape-walk.graphql")).await;
+    world.data(include_str!("../../examples/queries/04-tape-walk.graphql")).await;
     // only where a job's id occurs on two servers, these are asked whose the tape link is
     let of_twins = |request: &String| request.ends_with("/jobs/backupTapeJobs/jobObjects?limit=500&offset=0");
     let requests = world.requests();

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use veeam_graph::simulator::{Estate, Fault, FaultKind, Scale, estate::Job};
 
-const TAPE_WALK: &str = include_str!("../../examples/queries/tape-walk.graphql");
+const TAPE_WALK: &str = include_str!("../../examples/queries/04-tape-walk.graphql");
 
 /// The answer, worked out from the simulator's data with nothing of the gateway's.
-fn expected(estate: &Estate) -> Value {
+pub fn expected(estate: &Estate) -> Value {
     let mut servers: Vec<usize> = (0..estate.servers.len()).collect();
     servers.sort_by_key(|server| estate.servers[*server].name.clone());
     servers.truncate(10);
@@ -93,7 +93,7 @@ fn last_session(estate: &Estate, place: usize, job: &Job, machine: usize) -> Val
     })
 }
 
-fn health(word: &str, has_run: bool) -> &'static str {
+pub fn health(word: &str, has_run: bool) -> &'static str {
     match word.to_lowercase().as_str() {
         "success" => "SUCCESS",
         "warning" => "WARNING",

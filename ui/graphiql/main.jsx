@@ -4,10 +4,10 @@ import { createGraphiQLFetcher } from "@graphiql/toolkit";
 import { createRoot } from "react-dom/client";
 import "graphiql/style.css";
 
-import walk from "../../examples/queries/tape-walk.graphql";
-import failed from "../../examples/queries/failed-jobs.graphql";
-import tape from "../../examples/queries/not-on-tape.graphql";
-import history from "../../examples/queries/agent-history.graphql";
+import walk from "../../examples/queries/04-tape-walk.graphql";
+import failed from "../../examples/queries/01-failed-last-day.graphql";
+import tape from "../../examples/queries/03-not-on-tape.graphql";
+import history from "../../examples/queries/06-agent-history.graphql";
 
 // The page is at …/graphiql, its files below it, and GraphQL beside it: also behind a proxy's path prefix.
 const here = new URL(".", document.baseURI);

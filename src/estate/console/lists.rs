@@ -5,7 +5,7 @@ use crate::{
     estate::{Caller, Failure, View, resource::Resource, snapshot::Snapshot, upkeep::Lists},
     upstream::vspc::{
         agent_job_object::AgentJobObject, backup_server::BackupServer, enterprise_manager::ManagedBackupServer, job::Job,
-        organization::Organization, repository::Repository,
+        license_usage::LicenseUsage, organization::Organization, repository::Repository,
     },
 };
 use std::sync::Arc;
@@ -27,8 +27,11 @@ impl Console {
             self.repositories.whole(),
             self.organizations.whole(),
             self.mapping.whole(),
+            self.alarms.whole(),
+            self.licenses.whole(),
         ];
         lists.extend(self.job_details.iter().map(Resource::whole));
+        lists.extend(self.workloads.iter().map(Resource::whole));
         lists
     }
 
@@ -55,6 +58,11 @@ impl Console {
     /// Every repository.
     pub async fn repositories(&self, caller: &Caller) -> Result<View<Repository>, Failure> {
         self.view(caller, self.repositories.all().await?).await
+    }
+
+    /// The licence usage of every organization.
+    pub async fn licenses(&self, caller: &Caller) -> Result<View<LicenseUsage>, Failure> {
+        self.view(caller, self.licenses.all().await?).await
     }
 
     pub(in crate::estate) async fn mapping(&self) -> Result<Arc<Snapshot<ManagedBackupServer>>, Failure> {

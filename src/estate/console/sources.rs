@@ -10,6 +10,7 @@ use crate::{
             List, Vspc,
             agent_job::AgentJob,
             agent_job_object::AgentJobObject,
+            alarm::Alarm,
             backup_agent::BackupAgent,
             backup_copy_job::BackupCopyJob,
             backup_server::BackupServer,
@@ -17,9 +18,11 @@ use crate::{
             enterprise_manager::ManagedBackupServer,
             job::Job,
             job_detail::{DetailKind, JobDetail},
+            license_usage::LicenseUsage,
             linked_job::{LinkFamily, LinkedJob},
             linked_repository::LinkedRepository,
             organization::Organization,
+            protected_workload::{ProtectedWorkload, WorkloadKind},
             repository::Repository,
         },
     },
@@ -128,6 +131,14 @@ sources! {
         wide: |vspc| vspc.repositories(),
         narrow: |_vspc, key: Infallible| match *key {}
     }
+    Alarms: Alarm {
+        wide: |vspc| vspc.active_alarms(),
+        narrow: |_vspc, key: Infallible| match *key {}
+    }
+    Licenses: LicenseUsage {
+        wide: |vspc| vspc.license_usage(),
+        narrow: |_vspc, key: Infallible| match *key {}
+    }
     Organizations: Organization {
         wide: |vspc| vspc.organizations(),
         narrow: |_vspc, key: Infallible| match *key {}
@@ -147,6 +158,22 @@ impl Source<ServerUid, JobDetail> for JobDetails {
     }
     fn narrow<'a>(&'a self, server: &'a ServerUid) -> BoxFuture<'a, Result<Listing<JobDetail>, Error>> {
         async move { self.0.job_details_of_server(self.1, *server).read().await }.boxed()
+    }
+}
+
+/// What is protected, of one kind.
+#[derive(Debug)]
+pub(in crate::estate) struct Workloads(pub Arc<Vspc>, pub WorkloadKind);
+
+impl Source<Infallible, ProtectedWorkload> for Workloads {
+    fn open(&self) -> BoxFuture<'_, Result<Opened<ProtectedWorkload>, Error>> {
+        opened(self.0.protected_workloads(self.1))
+    }
+    fn finish(&self, first: Opened<ProtectedWorkload>) -> BoxFuture<'_, Result<Listing<ProtectedWorkload>, Error>> {
+        finished(self.0.protected_workloads(self.1), first)
+    }
+    fn narrow<'a>(&'a self, key: &'a Infallible) -> BoxFuture<'a, Result<Listing<ProtectedWorkload>, Error>> {
+        match *key {}
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Question {
 pub fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[String]) -> Question {
     let just = |query: String| Question { query, check: None };
     let uids = |rows: &Value| -> BTreeSet<Uuid> { array(rows).iter().map(|row| row["uid"].as_str().unwrap().parse().unwrap()).collect() };
-    match dice.roll(19) {
+    match dice.roll(24) {
         0 => Question {
             query: "{ jobs(first: 500) { complete totalCount nodes { uid name uniqueUid backupServer { uid name } company { uid name } failureMessage lastSession { uid jobName backupServerName } } } }".to_owned(),
             check: Some(Box::new(move |data, seen| {
@@ -117,7 +117,7 @@ pub fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[Str
             }
         }
         13 => Question {
-            query: "{ a: fleetHealth(groupBy: COMPANY) { key company { name } jobs { total failed } agentObjects { total } } b: fleetHealth(groupBy: BACKUP_SERVER) { key jobs { total } } c: fleetHealth(groupBy: UPSTREAM) { jobs { total } agentObjects { total } } }".to_owned(),
+            query: "{ a: fleetHealth(groupBy: COMPANY, includeLogBackups: true) { openAlarms key company { name } jobs { total failed } agentObjects { total } } b: fleetHealth(groupBy: BACKUP_SERVER, includeLogBackups: true) { key jobs { total } } c: fleetHealth(groupBy: UPSTREAM, includeLogBackups: true) { jobs { total } agentObjects { total } } }".to_owned(),
             check: Some(Box::new(move |data, seen| {
                 let sum = |rows: &Value, what: &str| array(rows).iter().map(|row| row[what]["total"].as_u64().unwrap()).sum::<u64>() as usize;
                 for rows in [&data["a"], &data["b"], &data["c"]] {
@@ -135,6 +135,27 @@ pub fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[Str
         16 => just("{ jobs(first: 100) { nodes { uid tape { status reason lastTapeRun tapeJobs { uid name backupServer { name } } viaCopyJobs { uid name } } ... on BackupCopyJob { linkedJobs { nodes { linkedJobUid } } } } } }".to_owned()),
         // somebody else's cursor is a place in the list, and no more
         17 => just(format!("{{ jobs(first: {}, after: \"{}\") {{ totalCount nodes {{ uid name }} pageInfo {{ endCursor }} }} }}", 1 + dice.roll(20), dice.one_of(cursors))),
+        18 => Question {
+            query: "{ workloads(first: 500) { totalCount nodes { uid name company { uid name } backupServer { uid name } jobs { uid name } } } }".to_owned(),
+            check: Some(Box::new(move |data, seen| {
+                assert_eq!(data["workloads"]["totalCount"], seen.workloads.len());
+                assert_eq!(uids(&data["workloads"]["nodes"]), seen.workloads.iter().map(|(_, uid)| *uid).collect());
+            })),
+        },
+        19 => Question {
+            query: "{ alarms(first: 500) { totalCount nodes { uid summary objectName objectUid company { name } job { uid name } backupServer { uid name } } } }".to_owned(),
+            check: Some(Box::new(move |data, seen| assert_eq!(uids(&data["alarms"]["nodes"]), seen.alarms))),
+        },
+        20 => Question {
+            query: "{ repositories(first: 500) { totalCount nodes { uid name tape { status reason tapeJobs { uid name } } backupServer { uid } company { uid name } } } licenseUsage(first: 500) { nodes { companyUid usedPoints company { name } } } }".to_owned(),
+            check: Some(Box::new(move |data, seen| {
+                let licensed: BTreeSet<Uuid> =
+                    array(&data["licenseUsage"]["nodes"]).iter().map(|row| row["companyUid"].as_str().unwrap().parse().unwrap()).collect();
+                assert_eq!((data["repositories"]["totalCount"].as_u64().unwrap() as usize, licensed), (seen.repositories, seen.licensed.clone()));
+            })),
+        },
+        21 => just(format!("{{ company(uid: \"{}\") {{ name successRate(window: {{ days: 30 }}) protection {{ workloads }} licenseUsage {{ companyUid }} alarms {{ nodes {{ objectName }} }} repositories {{ nodes {{ name }} }} workloads {{ nodes {{ name }} }} agentJobObjects {{ nodes {{ computer }} }} jobs {{ nodes {{ name lastSuccess durationTrend(window: {{ days: 9 }}, bucket: DAY) {{ at }} }} }} }} }}", dice.one_of(&estate.companies).uid)),
+        22 => just("{ jobs(filter: { tapeStatus: [NOT_ON_TAPE, ON_TAPE_VIA_COPY], notSucceededFor: { days: 1 } }) { healthCounts { total } nodes { uid name ... on TapeJob { linkedRepositories { nodes { name } } } } } agentJobObjects(filter: { tapeStatus: UNKNOWN }) { nodes { computer } } }".to_owned()),
         _ => just("{ upstreams { name kind } backupCopyJobs { totalCount nodes { uid name linkedJobs { nodes { jobUid linkedJobUid } } } } backupServer(name: \"vbr\") { name } }".to_owned()),
     }
 }

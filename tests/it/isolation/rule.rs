@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
-use veeam_graph::simulator::Estate;
+use veeam_graph::simulator::{Estate, estate};
 
 /// What one caller may see, by ids.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,11 @@ pub struct Seen {
     pub machines: BTreeSet<Uuid>,
     pub links: usize,
     pub sessions: BTreeSet<Uuid>,
+    /// Protected machines, each with its server.
+    pub workloads: BTreeSet<(Option<Uuid>, Uuid)>,
+    pub alarms: BTreeSet<Uuid>,
+    pub repositories: usize,
+    pub licensed: BTreeSet<Uuid>,
     /// Every id and every name that may be in an answer.
     pub words: BTreeSet<String>,
 }
@@ -59,6 +64,7 @@ pub fn seen_by(estate: &Estate, scope: &Scope, matched: &HashMap<Uuid, (Option<(
         seen.servers.insert(server.uid);
         seen.words.extend([server.uid.to_string(), server.name.clone()]);
         for repository in estate.repositories.iter().filter(|repository| estate.servers[repository.server].uid == server.uid) {
+            seen.repositories += 1;
             seen.words.extend([repository.uid.to_string(), repository.name.clone()]);
         }
     }
@@ -77,6 +83,39 @@ pub fn seen_by(estate: &Estate, scope: &Scope, matched: &HashMap<Uuid, (Option<(
     for machine in estate.machines.iter().filter(|machine| sees_job(machine.job)) {
         seen.machines.insert(machine.uid);
         seen.words.extend([machine.uid.to_string(), machine.unique_uid.to_string(), machine.agent.to_string(), machine.computer.clone()]);
+    }
+    let sees_all = scope.companies.is_none() && scope.servers.is_none();
+    let sees_company = |company: Uuid| scope.servers.is_none() && scope.companies.as_ref().is_none_or(|those| those.contains(&company));
+    for row in estate.workloads.iter().filter(|_| of_console) {
+        let server = row.server.map(|server| estate.servers[server].uid);
+        // a computer is its jobs', by the chains that name it
+        let of_machine = |machine: &&estate::Machine| machine.agent == row.uid && Some(estate.jobs[machine.job].server) == row.server;
+        let mut jobs: Vec<usize> = estate.machines.iter().filter(of_machine).map(|machine| machine.job).collect();
+        jobs.extend(row.job);
+        let by_owner = || server.map_or_else(|| sees_company(row.company), |server| scope.sees(Some(row.company), server));
+        if if jobs.is_empty() { by_owner() } else { jobs.iter().any(|job| sees_job(*job)) } {
+            seen.workloads.insert((server, row.uid));
+            seen.words.extend([row.uid.to_string(), row.name.clone()]);
+        }
+    }
+    for alarm in estate.alarms.iter().filter(|_| of_console) {
+        let is_seen = match alarm.about {
+            estate::Subject::Job(job) => {
+                let row = &estate.jobs[job];
+                let is_found =
+                    estate.servers[row.server].has_unique_ids || estate.jobs.iter().filter(|other| other.uid == row.uid).count() == 1;
+                sees_all || (is_found && sees_job(job))
+            }
+            estate::Subject::Server(server) => scope.sees(Some(estate.servers[server].company), estate.servers[server].uid),
+            estate::Subject::Company(company) => sees_company(estate.companies[company].uid),
+        };
+        if is_seen {
+            seen.alarms.insert(alarm.uid);
+            seen.words.insert(alarm.uid.to_string());
+        }
+    }
+    for row in estate.licenses.iter().filter(|row| of_console && sees_company(estate.companies[row.company].uid)) {
+        seen.licensed.insert(estate.companies[row.company].uid);
     }
     let sees_end = |server: usize, uid: Uuid| match estate.jobs.iter().position(|job| job.server == server && job.uid == uid) {
         Some(place) => sees_job(place),
@@ -113,6 +152,8 @@ pub fn words_of_all(estate: &Estate) -> BTreeSet<String> {
     words.extend(estate.companies.iter().flat_map(|company| [company.uid.to_string(), company.name.clone()]));
     words.extend(estate.machines.iter().flat_map(|machine| [machine.uid.to_string(), machine.agent.to_string(), machine.computer.clone()]));
     words.extend(estate.sessions.iter().flat_map(|session| [session.uid.to_string(), session.job_name.clone()]));
+    words.extend(estate.workloads.iter().flat_map(|row| [row.uid.to_string(), row.name.clone()]));
+    words.extend(estate.alarms.iter().map(|alarm| alarm.uid.to_string()));
     words.extend(estate.repositories.iter().map(|repository| repository.uid.to_string()));
     words
 }

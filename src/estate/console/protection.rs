@@ -1,0 +1,205 @@
+//! What a console knows to be protected: machines, each once.
+
+use super::{Console, Failure, Rows, one};
+use crate::{
+    estate::{Caller, RowRef, UpstreamId, company_of, visibility::jobs_of_workload},
+    uid::{AlarmUid, CompanyUid, JobUid, OtherUid, ServerUid, UniqueJobUid},
+    upstream::{
+        Error, ErrorKind,
+        vspc::{
+            alarm::Alarm,
+            job::Job,
+            license_usage::LicenseUsage,
+            linked_repository::LinkedRepository,
+            protected_workload::{ProtectedWorkload, WorkloadKind},
+            repository::Repository,
+        },
+    },
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
+use std::collections::{HashMap, HashSet};
+
+/// A machine's id within its console.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WorkloadKey {
+    /// Its console.
+    pub upstream: UpstreamId,
+    /// What it is.
+    pub kind: WorkloadKind,
+    /// The backup server that protects it; none where the console does.
+    pub server: Option<ServerUid>,
+    /// The machine.
+    pub uid: OtherUid,
+}
+
+/// A machine, by the row with its newest restore point.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// Its id.
+    pub key: WorkloadKey,
+    /// The row.
+    pub row: RowRef<ProtectedWorkload>,
+    /// Whose it is: its jobs' company, else the row's; or why that can't be told.
+    pub company: Result<Option<CompanyUid>, Failure>,
+}
+
+/// An alarm with whose it is.
+#[derive(Clone, Debug)]
+pub struct PlacedAlarm {
+    /// The row.
+    pub row: RowRef<Alarm>,
+    /// The job that it is about.
+    pub job: Option<RowRef<Job>>,
+    /// Whose it is: its job's company, else the row's; or why that can't be told.
+    pub company: Result<Option<CompanyUid>, Failure>,
+    /// The backup server that it is about, or on which its job is.
+    pub server: Option<ServerUid>,
+}
+
+impl Console {
+    /// Every triggered alarm, and what could not be read.
+    pub fn alarms<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, (Vec<PlacedAlarm>, Vec<Failure>)> {
+        async move {
+            let alarms = async { self.view(caller, self.alarms.all().await?).await };
+            let (alarms, jobs) = tokio::join!(alarms, self.jobs(caller));
+            let mut problems = Vec::new();
+            let jobs = jobs.map_err(|failure| problems.push(failure)).ok();
+            problems.extend(jobs.iter().filter_map(|jobs| jobs.problem().cloned()));
+            let unread = problems.first().cloned();
+            let alarms = match alarms {
+                Ok(alarms) => alarms,
+                Err(failure) => return (Vec::new(), vec![failure]),
+            };
+            problems.extend(alarms.problem().cloned());
+            let place = |row: RowRef<Alarm>| {
+                // a job is named by the console's own id, or else by one that it may share
+                let job_of = |uid: OtherUid| {
+                    let jobs = jobs.as_ref()?;
+                    let index = jobs.index();
+                    let place = index.unique.only(&UniqueJobUid(uid.0)).or_else(|| index.uid.only(&JobUid(uid.0)))?;
+                    jobs.pick(&[place]).next()
+                };
+                let job = row.about("BackupServerJob").and_then(job_of);
+                let of_row = row.object.as_ref().and_then(|object| object.organization_uid);
+                let server = row.about("BackupServer").map(|server| ServerUid(server.0));
+                let company = match (&job, &unread) {
+                    (Some(job), _) => Ok(company_of(job).or(of_row)),
+                    (None, Some(failure)) if row.about("BackupServerJob").is_some() => Err(failure.clone()),
+                    (None, _) => Ok(of_row),
+                };
+                PlacedAlarm { company, server: server.or(job.as_ref().map(|job| job.backup_server_uid)), job, row }
+            };
+            (alarms.rows().map(place).collect(), problems)
+        }
+        .boxed()
+    }
+
+    /// Every protected machine once, and what could not be read.
+    pub fn workloads<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, (Vec<Workload>, Vec<Failure>)> {
+        async move {
+            let reads = self.workloads.iter().map(async |list| match list.all().await {
+                Ok(snapshot) => self.view(caller, snapshot).await,
+                Err(failure) => Err(failure),
+            });
+            let (views, jobs, chains) = tokio::join!(join_all(reads), self.jobs.all(), self.computer_backups.all());
+            let mut problems = Vec::new();
+            let jobs = jobs.map_err(|failure| problems.push(failure)).ok();
+            let chains = chains.map_err(|failure| problems.push(failure)).ok();
+            let partly = [jobs.as_ref().and_then(|jobs| jobs.problem()), chains.as_ref().and_then(|chains| chains.problem())];
+            problems.extend(partly.into_iter().flatten().cloned());
+            let unread = problems.first().cloned();
+            let mut newest: HashMap<WorkloadKey, Workload> = HashMap::new();
+            for (kind, view) in WorkloadKind::ALL.into_iter().zip(views) {
+                let view = match view {
+                    Ok(view) => view,
+                    Err(failure) => {
+                        problems.push(failure);
+                        continue;
+                    }
+                };
+                problems.extend(view.problem().cloned());
+                for row in view.rows() {
+                    let Some(uid) = row.uid() else { continue };
+                    let key = WorkloadKey { upstream: self.id(), kind, server: row.backup_server_uid, uid };
+                    let known = newest.get(&key).map(|known| known.row.latest_restore_point_date);
+                    if known.is_some_and(|known| known >= row.latest_restore_point_date) {
+                        continue;
+                    }
+                    let protecting = jobs.as_ref().zip(chains.as_ref()).map(|(jobs, chains)| {
+                        jobs_of_workload(&row, jobs, chains).map(|place| company_of(jobs.row(place))).collect::<HashSet<_>>()
+                    });
+                    // jobs of two companies do not tell whose it is
+                    let of_jobs = protecting.filter(|companies| companies.len() == 1).into_iter().flatten().next().flatten();
+                    let company = match &unread {
+                        Some(failure) if kind != WorkloadKind::ComputerOfConsole => Err(failure.clone()),
+                        _ => Ok(of_jobs.or(row.organization_uid)),
+                    };
+                    newest.insert(key, Workload { key, row, company });
+                }
+            }
+            (newest.into_values().collect(), problems)
+        }
+        .boxed()
+    }
+
+    /// One protected machine.
+    pub async fn workload(&self, caller: &Caller, key: WorkloadKey) -> Result<Option<Workload>, Failure> {
+        let (workloads, mut problems) = self.workloads(caller).await;
+        match (workloads.into_iter().find(|workload| workload.key == key), problems.pop()) {
+            (None, Some(problem)) => Err(problem),
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// The licence usage of one organization.
+    pub async fn license_of(&self, caller: &Caller, company: CompanyUid) -> Result<Option<RowRef<LicenseUsage>>, Failure> {
+        let view = self.licenses(caller).await?;
+        one(&view, view.index().company.of(&company))
+    }
+
+    /// One triggered alarm.
+    pub async fn alarm(&self, caller: &Caller, alarm: AlarmUid) -> Result<Option<PlacedAlarm>, Failure> {
+        let (alarms, mut problems) = self.alarms(caller).await;
+        match (alarms.into_iter().find(|placed| placed.row.instance_uid == alarm), problems.pop()) {
+            (None, Some(problem)) => Err(problem),
+            (found, _) => Ok(found),
+        }
+    }
+
+    /// The jobs that protect a machine, as far as they exist for a caller.
+    pub async fn jobs_of_workload(&self, caller: &Caller, row: &ProtectedWorkload) -> Result<Rows<Job>, Failure> {
+        let (jobs, chains) = tokio::join!(self.jobs.all(), self.computer_backups.all());
+        let (jobs, chains) = (jobs?, chains?);
+        let view = self.view(caller, jobs.clone()).await?;
+        let places: Vec<u32> = jobs_of_workload(row, &jobs, &chains).collect();
+        Ok(Rows { rows: view.pick(&places).collect(), problem: view.problem().or(chains.problem()).cloned() })
+    }
+
+    /// The repositories that a tape job writes to tape as a whole, as far as the console lists them.
+    pub fn repositories_of_tape_job<'a>(&'a self, caller: &'a Caller, job: &'a Job) -> BoxFuture<'a, Result<Rows<Repository>, Failure>> {
+        async move {
+            let (links, jobs, view) = tokio::join!(self.tape_repositories.all(), self.job_snapshot(), self.repositories(caller));
+            let (links, jobs, view) = (links?, jobs?, view?);
+            let is_its = |unique, uid| match unique {
+                Some(unique) => job.unique_uid == Some(unique),
+                // an id that another server's tape job has too tells nothing
+                None => uid == job.instance_uid && jobs.index().uid.only(&uid).is_some(),
+            };
+            let read = links.rows().iter().filter(|link| is_its(link.unique_job_uid, link.job_uid));
+            let is_unclear = |link: &&LinkedRepository| link.unique_job_uid.is_none() && link.job_uid == job.instance_uid;
+            let unclear = links.rows().iter().find(is_unclear).filter(|_| jobs.index().uid.only(&job.instance_uid).is_none());
+            let unclear = unclear.map(|_| {
+                let why = "several servers have a tape job with this id, and its links to repositories do not say which they mean";
+                Failure::new(Error::new(self.name(), ErrorKind::Invalid, why))
+            });
+            let rows = read
+                .filter_map(|link| view.pick(view.index().key.of(&(job.backup_server_uid, link.linked_repository_uid))).next())
+                .collect();
+            Ok(Rows { rows, problem: unclear.or(links.problem().or(jobs.problem()).or(view.problem()).cloned()) })
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,194 @@
+//! Which machines: the arguments of every connection of machines in agent jobs.
+
+use super::{
+    agent_job_object::{AgentJobObject, AgentJobObjectConnection},
+    fleet::{all_jobs, contains, is_from},
+    health::Health,
+    job_facts::{Facts, Needs},
+    loaders,
+    page::{self, ListMark, PageArgs, SortValue},
+    scalars::UUID,
+    sensitive,
+    tape_coverage::TapeStatus,
+    window::DurationInput,
+};
+use crate::{
+    estate::{Estate, Failure, JobKey, RowRef, company_of},
+    loaders::job::JobRow,
+    uid::CompanyUid,
+    upstream::vspc,
+};
+use async_graphql::{Context, InputObject, Result};
+use futures_util::{FutureExt, future::BoxFuture};
+use jiff::Timestamp;
+use std::collections::HashMap;
+
+/// Which machines. Every member that is given must hold.
+#[derive(InputObject, Clone, Debug, Default)]
+pub struct AgentJobObjectFilter {
+    /// Machines that are doing like this.
+    health: Option<Vec<Health>>,
+    /// Machines whose name contains this, without regard to case.
+    computer_contains: Option<String>,
+    /// Machines in jobs of this backup server.
+    backup_server_uid: Option<UUID>,
+    /// Machines in the job with this id, on whichever servers it occurs.
+    job_uid: Option<UUID>,
+    /// Machines in jobs of this company.
+    company_uid: Option<UUID>,
+    /// Machines in jobs of the companies with this whole name, without regard to case.
+    company_name: Option<String>,
+    /// Machines from these upstreams, by their names in the configuration.
+    upstream: Option<Vec<String>>,
+    /// Machines whose last backup ended longer ago than this, and those that never had one. For one that is being backed
+    /// up for the first time it is when that began.
+    older_than: Option<DurationInput>,
+    /// Machines whose last backup ended within this time up to now.
+    ended_within: Option<DurationInput>,
+    /// Machines in jobs that get to tape in one of these ways.
+    tape_status: Option<Vec<TapeStatus>>,
+    /// All of these must hold too.
+    and: Option<Vec<AgentJobObjectFilter>>,
+    /// At least one of these must hold too. An empty list holds for no machine.
+    or: Option<Vec<AgentJobObjectFilter>>,
+    /// This must not hold.
+    not: Option<Box<AgentJobObjectFilter>>,
+}
+
+/// A filter with its lengths of time as instants.
+struct Wanted<'a> {
+    filter: &'a AgentJobObjectFilter,
+    older_than: Option<Timestamp>,
+    ended_since: Option<Timestamp>,
+    and: Vec<Wanted<'a>>,
+    or: Option<Vec<Wanted<'a>>>,
+    not: Option<Box<Wanted<'a>>>,
+}
+
+impl AgentJobObjectFilter {
+    /// What a filter asks for, of one company's machines.
+    pub fn of_company(company: CompanyUid, filter: Option<Self>) -> Self {
+        Self { company_uid: Some(UUID(company.0)), and: filter.map(|filter| vec![filter]), ..Self::default() }
+    }
+
+    fn inner(&self) -> impl Iterator<Item = &AgentJobObjectFilter> {
+        self.and.iter().flatten().chain(self.or.iter().flatten()).chain(self.not.as_deref())
+    }
+
+    /// Whether it can't be decided without the machine's job.
+    pub fn needs_job(&self) -> bool {
+        let own = self.company_uid.is_some() || self.company_name.is_some() || self.tape_status.is_some();
+        own || self.inner().any(Self::needs_job)
+    }
+
+    fn needs(&self) -> Needs {
+        let own = Needs { companies: self.company_name.is_some(), tape: self.tape_status.is_some(), successes: false };
+        self.inner().fold(own, |needs, filter| needs | filter.needs())
+    }
+
+    fn asks_for_names(&self) -> bool {
+        self.computer_contains.is_some() || self.inner().any(Self::asks_for_names)
+    }
+
+    fn wanted(&self, estate: &Estate) -> Result<Wanted<'_>> {
+        Ok(Wanted {
+            filter: self,
+            older_than: self.older_than.map(|length| length.ago(estate)).transpose()?,
+            ended_since: self.ended_within.map(|length| length.ago(estate)).transpose()?,
+            and: self.and.iter().flatten().map(|filter| filter.wanted(estate)).collect::<Result<_>>()?,
+            or: self.or.as_deref().map(|any| any.iter().map(|filter| filter.wanted(estate)).collect()).transpose()?,
+            not: self.not.as_ref().map(|filter| filter.wanted(estate).map(Box::new)).transpose()?,
+        })
+    }
+}
+
+impl Wanted<'_> {
+    fn holds(&self, estate: &Estate, facts: &Facts, object: &AgentJobObject) -> bool {
+        let (filter, (row, job)) = (self.filter, object.rows());
+        let company = job.and_then(|job| company_of(job));
+        let tape = || job.map_or(TapeStatus::Unknown, |job| facts.tape(job));
+        filter.health.as_ref().is_none_or(|healths| healths.contains(&object.health()))
+            && contains(row.computer.as_deref().unwrap_or_default(), filter.computer_contains.as_ref())
+            && is_from(estate, row.upstream(), filter.upstream.as_ref())
+            && filter.backup_server_uid.is_none_or(|server| row.backup_server_uid.is_some_and(|of_row| of_row.0 == server.0))
+            && filter.job_uid.is_none_or(|job| row.job_uid.0 == job.0)
+            && filter.company_uid.is_none_or(|wanted| company.is_some_and(|company| company.0 == wanted.0))
+            && filter.company_name.as_ref().is_none_or(|name| job.is_some_and(|job| facts.is_of_company(job, name)))
+            && self.older_than.is_none_or(|since| object.newest().is_none_or(|at| at < since))
+            && self.ended_since.is_none_or(|since| row.last_end_time.is_some_and(|ended| ended >= since && ended <= estate.now()))
+            && filter.tape_status.as_ref().is_none_or(|ways| ways.contains(&tape()))
+            && self.and.iter().all(|wanted| wanted.holds(estate, facts, object))
+            && self.or.as_ref().is_none_or(|any| any.iter().any(|wanted| wanted.holds(estate, facts, object)))
+            && self.not.as_ref().is_none_or(|wanted| !wanted.holds(estate, facts, object))
+    }
+}
+
+/// Filters and cuts machines whose jobs are not in hand; these are read where the filter needs them.
+pub fn objects_with_jobs<'a>(
+    ctx: &'a Context<'a>,
+    rows: Vec<RowRef<vspc::agent_job_object::AgentJobObject>>,
+    mut problems: Vec<Failure>,
+    parent: &'a str,
+    filter: Option<AgentJobObjectFilter>,
+    args: PageArgs,
+) -> BoxFuture<'a, Result<AgentJobObjectConnection>> {
+    async move {
+        let objects = if filter.as_ref().is_some_and(AgentJobObjectFilter::needs_job) {
+            let (jobs, more) = all_jobs(ctx).await;
+            problems.extend(more);
+            let by_key: HashMap<_, _> =
+                jobs.into_iter().map(|job| ((job.upstream(), Some(job.backup_server_uid), job.instance_uid), job)).collect();
+            let with_job = |row: RowRef<vspc::agent_job_object::AgentJobObject>| match by_key.get(&(
+                row.upstream(),
+                row.backup_server_uid,
+                row.job_uid,
+            )) {
+                Some(job) => AgentJobObject::of_job(row, job.clone()),
+                None => AgentJobObject::new(row),
+            };
+            rows.into_iter().map(with_job).collect()
+        } else {
+            rows.into_iter().map(AgentJobObject::new).collect()
+        };
+        object_page(ctx, objects, problems, parent, filter, args).await
+    }
+    .boxed()
+}
+
+/// Filters and cuts machines. They go by name.
+pub fn object_page<'a>(
+    ctx: &'a Context<'a>,
+    objects: Vec<AgentJobObject>,
+    mut problems: Vec<Failure>,
+    parent: &'a str,
+    filter: Option<AgentJobObjectFilter>,
+    args: PageArgs,
+) -> BoxFuture<'a, Result<AgentJobObjectConnection>> {
+    async move {
+        let filter = filter.unwrap_or_default();
+        sensitive::may_ask_for_host_names(ctx, filter.asks_for_names())?;
+        let names_are_hidden = sensitive::hidden(ctx).host_names;
+        let mark = ListMark::of(&["agentJobObjects", parent, &format!("{filter:?}")]);
+        let estate = loaders(ctx).estate();
+        let wanted = filter.wanted(estate)?;
+        let jobs: HashMap<JobKey, _> = match filter.needs_job() {
+            true => objects.iter().filter_map(|object| object.rows().1).map(|job| (JobRow(job.clone()).key(), job.clone())).collect(),
+            false => HashMap::new(),
+        };
+        let facts = Facts::of(ctx, &jobs.into_values().collect::<Vec<_>>(), filter.needs()).await;
+        let objects = objects.into_iter().filter(|object| wanted.holds(estate, &facts, object)).collect();
+        problems.extend(facts.problems);
+        let values = |object: &AgentJobObject| {
+            // a cursor holds what it sorts by, and so does the order itself
+            let name = object.rows().0.computer.as_deref().filter(|_| !names_are_hidden).unwrap_or_default();
+            vec![SortValue::name(name)]
+        };
+        let page = page::cut(objects, &args, mark, &[false], values, |object| {
+            let row = object.rows().0;
+            let server = row.backup_server_uid.map(|server| server.to_string()).unwrap_or_default();
+            format!("{}:{server}:{}:{}", row.upstream().0, row.job_uid, row.instance_uid)
+        })?;
+        Ok(AgentJobObjectConnection::new(ctx, page, &problems, |object| object))
+    }
+    .boxed()
+}
