@@ -14,6 +14,7 @@ pub mod coverage;
 pub mod job;
 pub mod link;
 pub mod object;
+pub mod protection;
 pub mod repository;
 pub mod server;
 pub mod session;

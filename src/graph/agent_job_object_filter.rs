@@ -15,7 +15,6 @@ use super::{
 use crate::{
     estate::{Estate, Failure, JobKey, RowRef, company_of},
     loaders::job::JobRow,
-    uid::CompanyUid,
     upstream::vspc,
 };
 use async_graphql::{Context, InputObject, Result};
@@ -66,11 +65,6 @@ struct Wanted<'a> {
 }
 
 impl AgentJobObjectFilter {
-    /// What a filter asks for, of one company's machines.
-    pub fn of_company(company: CompanyUid, filter: Option<Self>) -> Self {
-        Self { company_uid: Some(UUID(company.0)), and: filter.map(|filter| vec![filter]), ..Self::default() }
-    }
-
     fn inner(&self) -> impl Iterator<Item = &AgentJobObjectFilter> {
         self.and.iter().flatten().chain(self.or.iter().flatten()).chain(self.not.as_deref())
     }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     estate::{AlarmKey, CompanyKey, Estate, Failure, ServerKey, console::protection::PlacedAlarm},
-    loaders::{company::CompanyOf, server::ServerOf},
+    loaders::{company::CompanyOf, protection::AlarmsOf, server::ServerOf},
     upstream::vspc,
 };
 use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Result};
@@ -105,12 +105,17 @@ fn triggered_at(alarm: &vspc::alarm::Alarm) -> Option<Timestamp> {
 /// Every alarm of every console.
 pub fn all_alarms<'a>(ctx: &'a Context<'a>) -> BoxFuture<'a, (Vec<PlacedAlarm>, Vec<Failure>)> {
     async move {
-        let caller = loaders(ctx).caller();
-        let reads = join_all(caller.consoles().iter().map(|console| console.alarms(caller))).await;
+        let loaders = loaders(ctx);
+        let asked = loaders.caller().consoles().iter().map(|console| loaders.ask(AlarmsOf(console.id()), Default::default()));
         let (mut all, mut problems) = (Vec::new(), Vec::new());
-        for (alarms, unread) in reads {
-            all.extend(alarms);
-            problems.extend(unread);
+        for answer in join_all(asked).await {
+            match answer {
+                Ok(found) => {
+                    all.extend_from_slice(&found.rows);
+                    problems.extend_from_slice(&found.problems);
+                }
+                Err(failure) => problems.push(failure),
+            }
         }
         (all, problems)
     }

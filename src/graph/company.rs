@@ -1,16 +1,16 @@
 //! `Company`: an organization that backups are made for.
 
 use super::{
-    agent_job_object::AgentJobObjectConnection,
-    agent_job_object_filter::{AgentJobObjectFilter, objects_with_jobs},
+    agent_job_object::{AgentJobObject, AgentJobObjectConnection},
+    agent_job_object_filter::{AgentJobObjectFilter, object_page},
     alarm::{AlarmConnection, AlarmFilter, alarm_page},
     backup_server::{BackupServerConnection, server_page},
     connection::connection,
     error,
-    fleet::is_of,
     id::Key,
     job::{Job, JobConnection},
-    job_filter::{JobFilter, JobOrder, job_page},
+    job_filter::{JobFilter, JobOrder, Row, job_page},
+    job_kind::JobKind,
     license_usage::LicenseUsage,
     loaders, nullable,
     origin::Origin,
@@ -24,14 +24,19 @@ use super::{
 };
 use crate::{
     estate::{
-        Caller, CompanyKey, Failure, ListedRow, RowRef, View,
-        console::{Console, Rows, protection::Workload},
+        CompanyKey, Failure, RowRef,
+        console::{Rows, protection::Workload},
+    },
+    loaders::{
+        job::JobRow,
+        object::ObjectsOf,
+        protection::{AlarmsOf, WorkloadsOf},
+        session::RunsOf,
     },
     upstream::vspc::organization::Organization,
 };
 use async_graphql::{Context, Description, ID, InputObject, Object, Result};
-use futures_util::future::BoxFuture;
-use std::collections::HashSet;
+use futures_util::future::join_all;
 
 /// Which companies. Every member that is given must hold.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -59,26 +64,19 @@ impl From<RowRef<Organization>> for Company {
 }
 
 impl Company {
-    /// The rows of a list of the company's console, and why there may be more.
-    async fn rows<'a, T: ListedRow>(
-        &self,
-        ctx: &Context<'a>,
-        read: impl FnOnce(&'a Console, &'a Caller) -> BoxFuture<'a, Result<View<T>, Failure>>,
-    ) -> (Vec<RowRef<T>>, Vec<Failure>) {
-        let caller = loaders(ctx).caller();
-        let Some(console) = caller.console(self.0.upstream()) else { return Default::default() };
-        match read(console, caller).await {
-            Ok(view) => (view.rows().collect(), view.problem().cloned().into_iter().collect()),
-            Err(failure) => (Vec::new(), vec![failure]),
-        }
+    async fn all_jobs(&self, ctx: &Context<'_>) -> (Vec<Row>, Vec<Failure>) {
+        let loaders = loaders(ctx);
+        rows_of(match loaders.caller().console(self.0.upstream()) {
+            Some(console) => console.jobs_of_company(loaders.caller(), self.0.instance_uid).await,
+            None => Ok(Rows::default()),
+        })
     }
 
     async fn all_workloads(&self, ctx: &Context<'_>) -> (Vec<Workload>, Vec<Failure>) {
-        let caller = loaders(ctx).caller();
-        let Some(console) = caller.console(self.0.upstream()) else { return Default::default() };
-        let (mut workloads, problems) = console.workloads(caller).await;
-        workloads.retain(|workload| is_of(&workload.company, UUID(self.0.instance_uid.0)));
-        (workloads, problems)
+        match loaders(ctx).ask(WorkloadsOf(self.0.upstream()), Default::default()).await {
+            Ok(placed) => (placed.of_company(self.0.instance_uid), placed.problems.clone()),
+            Err(failure) => (Vec::new(), vec![failure]),
+        }
     }
 
     fn key(&self) -> CompanyKey {
@@ -182,11 +180,7 @@ impl Company {
         #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<JobConnection> {
-        let loaders = loaders(ctx);
-        let (rows, problems) = rows_of(match loaders.caller().console(self.0.upstream()) {
-            Some(console) => console.jobs_of_company(loaders.caller(), self.0.instance_uid).await,
-            None => Ok(Rows::default()),
-        });
+        let (rows, problems) = self.all_jobs(ctx).await;
         let list = format!("jobs {:?}", self.key());
         let page = job_page(ctx, rows, problems, &list, filter, order_by, &PageArgs { first, after }).await?;
         Ok(JobConnection::of(ctx, page, Job::from))
@@ -204,11 +198,12 @@ impl Company {
             Ok(from) => from,
             Err(error) => return Some(Err(error)),
         };
-        let jobs = match loaders.caller().console(self.0.upstream())?.jobs_of_company(loaders.caller(), self.0.instance_uid).await {
-            Ok(Rows { rows, problem: None }) => rows,
-            Ok(Rows { problem: Some(failure), .. }) | Err(failure) => return Some(Err(error::upstream(&failure))),
-        };
-        let runs: Result<Vec<_>, _> = loaders.caller().runs_of_jobs(&jobs).await.into_values().map(trend_point::whole).collect();
+        let (jobs, problems) = self.all_jobs(ctx).await;
+        if let Some(problem) = problems.first() {
+            return Some(Err(error::upstream(problem)));
+        }
+        let asked = jobs.into_iter().map(|job| loaders.ask(RunsOf(JobRow(job)), Default::default()));
+        let runs: Result<Vec<_>, _> = join_all(asked).await.into_iter().map(trend_point::whole).collect();
         nullable(runs.map(|runs| trend_point::success_rate(&runs, from)))
     }
 
@@ -220,9 +215,21 @@ impl Company {
         #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentJobObjectConnection> {
-        let filter = AgentJobObjectFilter::of_company(self.0.instance_uid, filter);
-        let (rows, problems) = self.rows(ctx, |console, caller| Box::pin(console.objects(caller))).await;
-        objects_with_jobs(ctx, rows, problems, &format!("{:?}", self.key()), Some(filter), PageArgs { first, after }).await
+        let (jobs, mut problems) = self.all_jobs(ctx).await;
+        let is_agent = |job: &Row| matches!(JobKind::of(job.r#type.as_deref()), JobKind::AgentBackup | JobKind::AgentPolicy);
+        let asked = jobs.into_iter().filter(is_agent).map(async |job| {
+            let answer = loaders(ctx).ask(ObjectsOf(JobRow(job.clone())), Default::default()).await;
+            (job, answer)
+        });
+        let mut objects = Vec::new();
+        for (job, answer) in join_all(asked).await {
+            let (rows, unread) = rows_of(answer);
+            objects.extend(rows.into_iter().map(|row| AgentJobObject::of_job(row, job.clone())));
+            problems.extend(unread);
+        }
+        // one list that can't be read is one problem, however many jobs it is asked about
+        problems.truncate(1);
+        object_page(ctx, objects, problems, &format!("{:?}", self.key()), filter, PageArgs { first, after }).await
     }
 
     /// The repositories on the backup servers that the company owns.
@@ -234,12 +241,11 @@ impl Company {
         #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<RepositoryConnection> {
-        let (mut rows, mut problems) = self.rows(ctx, |console, caller| Box::pin(console.repositories(caller))).await;
-        let (servers, unread) = self.rows(ctx, |console, caller| Box::pin(console.servers(caller))).await;
-        let owned = servers.into_iter().filter(|server| server.organization_uid == Some(self.0.instance_uid));
-        let owned: HashSet<_> = owned.map(|server| server.instance_uid).collect();
-        rows.retain(|repository| owned.contains(&repository.backup_server_uid));
-        problems.extend(unread);
+        let loaders = loaders(ctx);
+        let (rows, problems) = rows_of(match loaders.caller().console(self.0.upstream()) {
+            Some(console) => console.repositories_of_company(loaders.caller(), self.0.instance_uid).await,
+            None => Ok(Rows::default()),
+        });
         let args = RepositoryArgs { filter, order_by };
         repository_page(ctx, rows, problems, &format!("{:?}", self.key()), args, &PageArgs { first, after }).await
     }
@@ -252,12 +258,10 @@ impl Company {
         #[graphql(desc = "How many alarms: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AlarmConnection> {
-        let caller = loaders(ctx).caller();
-        let (mut alarms, problems) = match caller.console(self.0.upstream()) {
-            Some(console) => console.alarms(caller).await,
-            None => Default::default(),
+        let (alarms, problems) = match loaders(ctx).ask(AlarmsOf(self.0.upstream()), Default::default()).await {
+            Ok(placed) => (placed.of_company(self.0.instance_uid), placed.problems.clone()),
+            Err(failure) => (Vec::new(), vec![failure]),
         };
-        alarms.retain(|alarm| is_of(&alarm.company, UUID(self.0.instance_uid.0)));
         alarm_page(ctx, alarms, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
     }
 

@@ -11,7 +11,7 @@ macro_rules! connection {
             complete: bool,
             has_previous: bool,
             has_next: bool,
-            $($health_counts: $crate::graph::job_filter::Tally,)?
+            $($health_counts: Option<$crate::graph::job_filter::Tally>,)?
         }
 
         /// A row of a list with its cursor.
@@ -79,7 +79,7 @@ macro_rules! connection {
                     #[graphql(desc = "Whether to count jobs that back up database logs too: these run all day, by design.", default)]
                     include_log_backups: bool,
                 ) -> Option<$crate::graph::health_counts::HealthCounts> {
-                    self.complete.then(|| self.$health_counts.counts(include_log_backups))
+                    self.$health_counts.filter(|_| self.complete).map(|tally| tally.counts(include_log_backups))
                 }
             )?
         }

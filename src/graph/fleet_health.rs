@@ -5,8 +5,8 @@ use super::{
     job_kind::JobKind, loaders, nullable, report, upstream::Upstream,
 };
 use crate::{
-    estate::{CompanyKey, Failure, ServerKey, UpstreamId, company_of},
-    loaders::{company::CompanyOf, server::ServerOf},
+    estate::{CompanyKey, Failure, ListedRow, RowRef, ServerKey, UpstreamId, View, company_of, console::Console},
+    loaders::{company::CompanyOf, protection::AlarmsOf, server::ServerOf},
     uid::{CompanyUid, ServerUid},
 };
 use async_graphql::{Context, Description, Enum, Object, Result};
@@ -85,119 +85,16 @@ pub struct Wanted {
 /// Counts every job and machine of every console; the worst come first.
 pub fn fleet_health<'a>(ctx: &'a Context<'a>, wanted: Wanted) -> BoxFuture<'a, Vec<FleetHealthRow>> {
     async move {
-        let by = wanted.by;
-        let caller = loaders(ctx).caller();
-        let mut all: Vec<FleetHealthRow> = Vec::new();
-        for console in caller.consoles() {
-            let (jobs, objects, servers, companies) =
-                tokio::join!(console.jobs(caller), console.objects(caller), console.servers(caller), console.organizations(caller));
-            let mut rows: BTreeMap<Group, FleetHealthRow> = BTreeMap::new();
-            let mut problems: Vec<Failure> = Vec::new();
-            let upstream = console.id();
-            if by == FleetGroup::Upstream {
-                rows.insert(Group::Upstream(upstream), FleetHealthRow::new(Group::Upstream(upstream)));
-            }
-            match servers {
-                Ok(servers) if by == FleetGroup::BackupServer => {
-                    for server in servers.rows() {
-                        let group = Group::Server(upstream, server.instance_uid);
-                        rows.entry(group).or_insert_with(|| FleetHealthRow::new(group)).name = Some(server.name.clone());
-                    }
-                    problems.extend(servers.problem().cloned());
-                }
-                Err(failure) if by == FleetGroup::BackupServer => problems.push(failure),
-                _ => {}
-            }
-            match companies {
-                Ok(companies) if by == FleetGroup::Company => {
-                    for company in companies.rows() {
-                        let group = Group::Company(upstream, Some(company.instance_uid));
-                        rows.entry(group).or_insert_with(|| FleetHealthRow::new(group)).name = Some(company.name.clone());
-                    }
-                    problems.extend(companies.problem().cloned());
-                }
-                Err(failure) if by == FleetGroup::Company => problems.push(failure),
-                _ => {}
-            }
-            let mut company_of_job = HashMap::new();
-            let (mut jobs_are_known, mut objects_are_known) = (problems.is_empty(), problems.is_empty());
-            match jobs {
-                Ok(jobs) => {
-                    for job in jobs.rows() {
-                        company_of_job.insert((job.backup_server_uid, job.instance_uid), company_of(&job));
-                        if !wanted.log_backups && JobKind::of(job.r#type.as_deref()) == JobKind::LogBackup {
-                            continue;
-                        }
-                        let group = match by {
-                            FleetGroup::Company => Group::Company(upstream, company_of(&job)),
-                            FleetGroup::BackupServer => Group::Server(upstream, job.backup_server_uid),
-                            FleetGroup::Upstream => Group::Upstream(upstream),
-                        };
-                        let row = rows.entry(group).or_insert_with(|| FleetHealthRow::new(group));
-                        row.jobs.count(health_of(&job));
-                        row.note(health_of(&job));
-                    }
-                    jobs_are_known &= jobs.problem().is_none();
-                    problems.extend(jobs.problem().cloned());
-                }
-                Err(failure) => {
-                    jobs_are_known = false;
-                    problems.push(failure);
-                }
-            }
-            // whose a machine is, is whose its job is
-            objects_are_known &= jobs_are_known || by != FleetGroup::Company;
-            match objects {
-                Ok(objects) => {
-                    for object in objects.rows() {
-                        let company =
-                            object.backup_server_uid.and_then(|server| company_of_job.get(&(server, object.job_uid)).copied().flatten());
-                        let group = match (by, object.backup_server_uid) {
-                            (FleetGroup::Company, _) => Group::Company(upstream, company),
-                            (FleetGroup::BackupServer, Some(server)) => Group::Server(upstream, server),
-                            (FleetGroup::BackupServer, None) => continue,
-                            (FleetGroup::Upstream, _) => Group::Upstream(upstream),
-                        };
-                        let health = Health::of(object.backup_status.as_deref(), object.last_run.is_some());
-                        let row = rows.entry(group).or_insert_with(|| FleetHealthRow::new(group));
-                        row.agent_objects.count(health);
-                        row.note(health);
-                    }
-                    objects_are_known &= objects.problem().is_none();
-                    problems.extend(objects.problem().cloned());
-                }
-                Err(failure) => {
-                    objects_are_known = false;
-                    problems.push(failure);
-                }
-            }
+        let mut all = Vec::new();
+        for console in loaders(ctx).caller().consoles() {
+            let mut count = Count { wanted, upstream: console.id(), rows: BTreeMap::new(), problems: Vec::new() };
+            count.begin(ctx, console).await;
+            count.jobs_and_machines(ctx, console).await;
             if ctx.look_ahead().field("openAlarms").exists() {
-                let (alarms, unread) = console.alarms(caller).await;
-                let none = unread.is_empty().then_some(0);
-                rows.values_mut().for_each(|row| row.open_alarms = none);
-                for alarm in alarms.iter().filter(|alarm| is_open(&alarm.row)) {
-                    let group = match (by, alarm.server) {
-                        (FleetGroup::Company, _) => match &alarm.company {
-                            Ok(company) => Group::Company(upstream, *company),
-                            Err(_) => continue,
-                        },
-                        (FleetGroup::BackupServer, Some(server)) => Group::Server(upstream, server),
-                        (FleetGroup::BackupServer, None) => continue,
-                        (FleetGroup::Upstream, _) => Group::Upstream(upstream),
-                    };
-                    let row = rows.entry(group).or_insert_with(|| FleetHealthRow::new(group));
-                    row.open_alarms = row.open_alarms.or(none).map(|count| count + 1);
-                }
-                problems.extend(unread);
+                count.alarms(ctx).await;
             }
-            for problem in &problems {
-                report(ctx, problem);
-            }
-            all.extend(rows.into_values().map(|mut row| {
-                row.complete = problems.is_empty();
-                (row.jobs_are_known, row.objects_are_known) = (jobs_are_known, objects_are_known);
-                row
-            }));
+            count.problems.iter().for_each(|problem| report(ctx, problem));
+            all.extend(count.rows.into_values().map(|row| FleetHealthRow { complete: count.problems.is_empty(), ..row }));
         }
         if wanted.problems_only {
             // what could not be counted may be bad
@@ -211,6 +108,115 @@ pub fn fleet_health<'a>(ctx: &'a Context<'a>, wanted: Wanted) -> BoxFuture<'a, V
         all
     }
     .boxed()
+}
+
+/// One console, as it is counted.
+struct Count {
+    wanted: Wanted,
+    upstream: UpstreamId,
+    rows: BTreeMap<Group, FleetHealthRow>,
+    problems: Vec<Failure>,
+}
+
+impl Count {
+    /// The rows of an answer; what could not be read is noted.
+    fn read<T: ListedRow>(&mut self, answer: Result<View<T>, Failure>) -> Vec<RowRef<T>> {
+        match answer {
+            Ok(view) => {
+                self.problems.extend(view.problem().cloned());
+                view.rows().collect()
+            }
+            Err(failure) => {
+                self.problems.push(failure);
+                Vec::new()
+            }
+        }
+    }
+
+    fn row(&mut self, group: Group) -> &mut FleetHealthRow {
+        self.rows.entry(group).or_insert_with(|| FleetHealthRow::new(group))
+    }
+
+    /// A row for each company, server or upstream, also for those with nothing.
+    async fn begin(&mut self, ctx: &Context<'_>, console: &Console) {
+        let (caller, upstream) = (loaders(ctx).caller(), self.upstream);
+        match self.wanted.by {
+            FleetGroup::Company => {
+                for company in self.read(console.organizations(caller).await) {
+                    self.row(Group::Company(upstream, Some(company.instance_uid))).name = Some(company.name.clone());
+                }
+            }
+            FleetGroup::BackupServer => {
+                for server in self.read(console.servers(caller).await) {
+                    self.row(Group::Server(upstream, server.instance_uid)).name = Some(server.name.clone());
+                }
+            }
+            FleetGroup::Upstream => drop(self.row(Group::Upstream(upstream))),
+        }
+    }
+
+    async fn jobs_and_machines(&mut self, ctx: &Context<'_>, console: &Console) {
+        let (caller, upstream, by) = (loaders(ctx).caller(), self.upstream, self.wanted.by);
+        let (jobs, objects) = tokio::join!(console.jobs(caller), console.objects(caller));
+        let jobs = self.read(jobs);
+        let jobs_are_known = self.problems.is_empty();
+        let mut company_of_job = HashMap::new();
+        for job in jobs {
+            company_of_job.insert((job.backup_server_uid, job.instance_uid), company_of(&job));
+            if !self.wanted.log_backups && JobKind::of(job.r#type.as_deref()) == JobKind::LogBackup {
+                continue;
+            }
+            let row = self.row(match by {
+                FleetGroup::Company => Group::Company(upstream, company_of(&job)),
+                FleetGroup::BackupServer => Group::Server(upstream, job.backup_server_uid),
+                FleetGroup::Upstream => Group::Upstream(upstream),
+            });
+            row.jobs.count(health_of(&job));
+            row.note(health_of(&job));
+        }
+        let before = self.problems.len();
+        for object in self.read(objects) {
+            let of_job = |server| company_of_job.get(&(server, object.job_uid)).copied().flatten();
+            let row = self.row(match (by, object.backup_server_uid) {
+                (FleetGroup::Company, server) => Group::Company(upstream, server.and_then(of_job)),
+                (FleetGroup::BackupServer, Some(server)) => Group::Server(upstream, server),
+                (FleetGroup::BackupServer, None) => continue,
+                (FleetGroup::Upstream, _) => Group::Upstream(upstream),
+            });
+            let health = Health::of(object.backup_status.as_deref(), object.last_run.is_some());
+            row.agent_objects.count(health);
+            row.note(health);
+        }
+        // whose a machine is, is whose its job is
+        let objects_are_known = self.problems.len() == before && (jobs_are_known || by != FleetGroup::Company);
+        for row in self.rows.values_mut() {
+            (row.jobs_are_known, row.objects_are_known) = (jobs_are_known, objects_are_known);
+        }
+    }
+
+    async fn alarms(&mut self, ctx: &Context<'_>) {
+        let upstream = self.upstream;
+        let alarms = match loaders(ctx).ask(AlarmsOf(upstream), Default::default()).await {
+            Ok(alarms) => alarms,
+            Err(failure) => return self.problems.push(failure),
+        };
+        let is_known = alarms.problems.is_empty();
+        self.problems.extend_from_slice(&alarms.problems);
+        if !is_known {
+            return;
+        }
+        self.rows.values_mut().for_each(|row| row.open_alarms = Some(0));
+        for alarm in alarms.rows.iter().filter(|alarm| is_open(&alarm.row)) {
+            let group = match (self.wanted.by, alarm.server, &alarm.company) {
+                (FleetGroup::Company, _, Ok(company)) => Group::Company(upstream, *company),
+                (FleetGroup::BackupServer, Some(server), _) => Group::Server(upstream, server),
+                (FleetGroup::Upstream, _, _) => Group::Upstream(upstream),
+                _ => continue,
+            };
+            let row = self.row(group);
+            row.open_alarms = Some(row.open_alarms.unwrap_or(0) + 1);
+        }
+    }
 }
 
 #[Object(use_type_description)]

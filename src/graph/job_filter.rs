@@ -96,7 +96,8 @@ impl JobFilter {
 }
 
 impl Wanted<'_> {
-    fn holds(&self, estate: &Estate, facts: &Facts, job: &Row) -> bool {
+    /// Whether the members that a job's own row decides hold. What this leaves out needs no facts.
+    fn may_hold(&self, estate: &Estate, job: &Row) -> bool {
         let is_from = |names: &Vec<String>| {
             let name = estate.status(job.upstream()).map(|status| status.name.clone());
             names.iter().any(|wanted| name.as_deref() == Some(wanted.as_str()))
@@ -106,15 +107,20 @@ impl Wanted<'_> {
             && filter.kind.as_ref().is_none_or(|kinds| kinds.contains(&kind))
             && filter.health.as_ref().is_none_or(|healths| healths.contains(&health_of(job)))
             && filter.company_uid.is_none_or(|company| company_of(job).is_some_and(|of_job| of_job.0 == company.0))
-            && filter.company_name.as_ref().is_none_or(|name| facts.is_of_company(job, name))
             && filter.backup_server_uid.is_none_or(|server| job.backup_server_uid.0 == server.0)
             && filter.name_contains.as_ref().is_none_or(|part| job.name.to_lowercase().contains(&part.to_lowercase()))
             && filter.enabled.is_none_or(|enabled| job.is_enabled == Some(enabled))
             && self.ended_since.is_none_or(|since| job.last_end_time.is_some_and(|ended| ended >= since && ended <= estate.now()))
             && filter.ended_since.is_none_or(|since| job.last_end_time.is_some_and(|ended| ended >= since.0))
+            && (filter.exclude_log_backups != Some(true) || kind != JobKind::LogBackup)
+    }
+
+    fn holds(&self, estate: &Estate, facts: &Facts, job: &Row) -> bool {
+        let filter = self.filter;
+        self.may_hold(estate, job)
+            && filter.company_name.as_ref().is_none_or(|name| facts.is_of_company(job, name))
             && self.succeeded_since.is_none_or(|since| facts.last_success(job).is_none_or(|at| at < since))
             && filter.tape_status.as_ref().is_none_or(|ways| ways.contains(&facts.tape(job)))
-            && (filter.exclude_log_backups != Some(true) || kind != JobKind::LogBackup)
             && self.and.iter().all(|wanted| wanted.holds(estate, facts, job))
             && self.or.as_ref().is_none_or(|any| any.iter().any(|wanted| wanted.holds(estate, facts, job)))
             && self.not.as_ref().is_none_or(|wanted| !wanted.holds(estate, facts, job))
@@ -154,9 +160,13 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, job: &vspc::job::Job) {
-        let is_log = JobKind::of(job.r#type.as_deref()) == JobKind::LogBackup;
-        if is_log { &mut self.logs } else { &mut self.others }.count(health_of(job));
+    fn of(jobs: &[Row]) -> Self {
+        let mut tally = Self::default();
+        for job in jobs {
+            let is_log = JobKind::of(job.r#type.as_deref()) == JobKind::LogBackup;
+            if is_log { &mut tally.logs } else { &mut tally.others }.count(health_of(job));
+        }
+        tally
     }
 
     /// How many are doing how.
@@ -171,14 +181,14 @@ pub struct JobPage {
     pub page: Page<Row>,
     /// Why rows may be missing.
     pub problems: Vec<Failure>,
-    /// The whole filtered list, counted.
-    pub tally: Tally,
+    /// The whole filtered list, counted where somebody asks for it.
+    pub tally: Option<Tally>,
 }
 
 /// Filters, orders, counts and cuts jobs. Without an order they go by name.
 pub fn job_page<'a>(
     ctx: &'a Context<'a>,
-    rows: Vec<Row>,
+    mut rows: Vec<Row>,
     mut problems: Vec<Failure>,
     list: &'a str,
     filter: Option<JobFilter>,
@@ -194,13 +204,11 @@ pub fn job_page<'a>(
         let mark = ListMark::of(&[list, &format!("{filter:?}"), &format!("{order:?}")]);
         let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
         let wanted = filter.wanted(estate)?;
+        rows.retain(|job| wanted.may_hold(estate, job));
         let facts = Facts::of(ctx, &rows, filter.needs()).await;
-        let rows: Vec<Row> = rows.into_iter().filter(|job| wanted.holds(estate, &facts, job)).collect();
+        rows.retain(|job| wanted.holds(estate, &facts, job));
         problems.extend(facts.problems);
-        let mut tally = Tally::default();
-        if ctx.look_ahead().field("healthCounts").exists() {
-            rows.iter().for_each(|job| tally.add(job));
-        }
+        let tally = ctx.look_ahead().field("healthCounts").exists().then(|| Tally::of(&rows));
         let values = |job: &Row| {
             let value = |order: &JobOrder| match order.field {
                 JobOrderField::Name => SortValue::name(&job.name),

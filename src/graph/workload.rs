@@ -24,7 +24,7 @@ use crate::{
             protection::{self, WorkloadKey},
         },
     },
-    loaders::{company::CompanyOf, server::ServerOf},
+    loaders::{company::CompanyOf, protection::WorkloadsOf, server::ServerOf},
     time,
     upstream::vspc::protected_workload,
 };
@@ -108,12 +108,17 @@ impl From<protection::Workload> for Workload {
 /// Every protected machine of every console.
 pub fn all_workloads<'a>(ctx: &'a Context<'a>) -> BoxFuture<'a, (Vec<protection::Workload>, Vec<Failure>)> {
     async move {
-        let caller = loaders(ctx).caller();
-        let reads = join_all(caller.consoles().iter().map(|console| console.workloads(caller))).await;
+        let loaders = loaders(ctx);
+        let asked = loaders.caller().consoles().iter().map(|console| loaders.ask(WorkloadsOf(console.id()), Default::default()));
         let (mut all, mut problems) = (Vec::new(), Vec::new());
-        for (workloads, unread) in reads {
-            all.extend(workloads);
-            problems.extend(unread);
+        for answer in join_all(asked).await {
+            match answer {
+                Ok(found) => {
+                    all.extend_from_slice(&found.rows);
+                    problems.extend_from_slice(&found.problems);
+                }
+                Err(failure) => problems.push(failure),
+            }
         }
         (all, problems)
     }

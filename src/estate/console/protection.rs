@@ -1,6 +1,6 @@
 //! What a console knows to be protected: machines, each once.
 
-use super::{Console, Failure, Rows, one};
+use super::{Console, Failure, Rows, many, one};
 use crate::{
     estate::{Caller, RowRef, UpstreamId, company_of, visibility::jobs_of_workload},
     uid::{AlarmUid, CompanyUid, JobUid, OtherUid, ServerUid, UniqueJobUid},
@@ -8,6 +8,7 @@ use crate::{
         Error, ErrorKind,
         vspc::{
             alarm::Alarm,
+            backup_server::BackupServer,
             job::Job,
             license_usage::LicenseUsage,
             linked_repository::LinkedRepository,
@@ -59,9 +60,41 @@ pub struct PlacedAlarm {
     pub server: Option<ServerUid>,
 }
 
+/// Rows of one console with whose they are, and what could not be read.
+pub struct Placed<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Why there may be more, or others.
+    pub problems: Vec<Failure>,
+    by_company: HashMap<CompanyUid, Vec<usize>>,
+}
+
+impl<T> Default for Placed<T> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), problems: Vec::new(), by_company: HashMap::new() }
+    }
+}
+
+impl<T: Clone> Placed<T> {
+    fn new(rows: Vec<T>, problems: Vec<Failure>, company: impl Fn(&T) -> &Result<Option<CompanyUid>, Failure>) -> Self {
+        let mut by_company: HashMap<CompanyUid, Vec<usize>> = HashMap::new();
+        for (place, row) in rows.iter().enumerate() {
+            if let Ok(Some(company)) = company(row) {
+                by_company.entry(*company).or_default().push(place);
+            }
+        }
+        Self { rows, problems, by_company }
+    }
+
+    /// One company's rows.
+    pub fn of_company(&self, company: CompanyUid) -> Vec<T> {
+        self.by_company.get(&company).into_iter().flatten().map(|place| self.rows[*place].clone()).collect()
+    }
+}
+
 impl Console {
     /// Every triggered alarm, and what could not be read.
-    pub fn alarms<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, (Vec<PlacedAlarm>, Vec<Failure>)> {
+    pub fn alarms<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Placed<PlacedAlarm>> {
         async move {
             let alarms = async { self.view(caller, self.alarms.all().await?).await };
             let (alarms, jobs) = tokio::join!(alarms, self.jobs(caller));
@@ -71,7 +104,7 @@ impl Console {
             let unread = problems.first().cloned();
             let alarms = match alarms {
                 Ok(alarms) => alarms,
-                Err(failure) => return (Vec::new(), vec![failure]),
+                Err(failure) => return Placed { problems: vec![failure], ..Placed::default() },
             };
             problems.extend(alarms.problem().cloned());
             let place = |row: RowRef<Alarm>| {
@@ -92,13 +125,13 @@ impl Console {
                 };
                 PlacedAlarm { company, server: server.or(job.as_ref().map(|job| job.backup_server_uid)), job, row }
             };
-            (alarms.rows().map(place).collect(), problems)
+            Placed::new(alarms.rows().map(place).collect(), problems, |alarm| &alarm.company)
         }
         .boxed()
     }
 
     /// Every protected machine once, and what could not be read.
-    pub fn workloads<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, (Vec<Workload>, Vec<Failure>)> {
+    pub fn workloads<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Placed<Workload>> {
         async move {
             let reads = self.workloads.iter().map(async |list| match list.all().await {
                 Ok(snapshot) => self.view(caller, snapshot).await,
@@ -140,15 +173,15 @@ impl Console {
                     newest.insert(key, Workload { key, row, company });
                 }
             }
-            (newest.into_values().collect(), problems)
+            Placed::new(newest.into_values().collect(), problems, |workload| &workload.company)
         }
         .boxed()
     }
 
     /// One protected machine.
     pub async fn workload(&self, caller: &Caller, key: WorkloadKey) -> Result<Option<Workload>, Failure> {
-        let (workloads, mut problems) = self.workloads(caller).await;
-        match (workloads.into_iter().find(|workload| workload.key == key), problems.pop()) {
+        let Placed { rows, mut problems, .. } = self.workloads(caller).await;
+        match (rows.into_iter().find(|workload| workload.key == key), problems.pop()) {
             (None, Some(problem)) => Err(problem),
             (found, _) => Ok(found),
         }
@@ -160,10 +193,18 @@ impl Console {
         one(&view, view.index().company.of(&company))
     }
 
+    /// The repositories on the servers that one company owns.
+    pub async fn repositories_of_company(&self, caller: &Caller, company: CompanyUid) -> Result<Rows<Repository>, Failure> {
+        let (servers, repositories) = tokio::join!(self.servers_of_company(caller, company), self.repositories(caller));
+        let (servers, view) = (servers?, repositories?);
+        let of_server = |server: &RowRef<BackupServer>| many(&view, view.index().server.of(&server.instance_uid)).rows;
+        Ok(Rows { rows: servers.rows.iter().flat_map(of_server).collect(), problem: servers.problem.or(view.problem().cloned()) })
+    }
+
     /// One triggered alarm.
     pub async fn alarm(&self, caller: &Caller, alarm: AlarmUid) -> Result<Option<PlacedAlarm>, Failure> {
-        let (alarms, mut problems) = self.alarms(caller).await;
-        match (alarms.into_iter().find(|placed| placed.row.instance_uid == alarm), problems.pop()) {
+        let Placed { rows, mut problems, .. } = self.alarms(caller).await;
+        match (rows.into_iter().find(|placed| placed.row.instance_uid == alarm), problems.pop()) {
             (None, Some(problem)) => Err(problem),
             (found, _) => Ok(found),
         }
