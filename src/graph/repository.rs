@@ -4,6 +4,7 @@ use super::{
     backup_server::BackupServer,
     company::Company,
     connection::connection,
+    error::bad_input,
     fleet::{contains, is_from},
     id::Key,
     loaders, nullable,
@@ -159,6 +160,9 @@ pub fn repository_page<'a>(
 ) -> BoxFuture<'a, Result<RepositoryConnection>> {
     async move {
         let (filter, estate) = (args.filter.unwrap_or_default(), loaders(ctx).estate());
+        if let Some(percent) = filter.free_percent_below.filter(|percent| !(0.0..=100.0).contains(percent)) {
+            return Err(bad_input(format!("`freePercentBelow` must be between 0 and 100; it is {percent}.")));
+        }
         let order = args
             .order_by
             .filter(|order| !order.is_empty())

@@ -151,6 +151,16 @@ async fn a_length_of_time_that_is_none_is_refused_with_what_would_be_right() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_percentage_beyond_all_is_refused_with_its_bounds() {
+    let world = World::small().await;
+    for percent in ["-3", "100.5"] {
+        let answer = world.ask(&format!("{{ repositories(filter: {{ freePercentBelow: {percent} }}) {{ totalCount }} }}")).await;
+        assert_eq!(codes(&answer), ["BAD_USER_INPUT"], "{answer}");
+        assert!(answer["errors"][0]["message"].as_str().unwrap().contains("between 0 and 100"), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_status_code_is_the_health_as_a_number() {
     let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
     let data = world.data("{ jobs(first: 500) { nodes { health statusCode } } agentJobObjects(first: 500) { nodes { health statusCode } } agentSessions(first: 500) { nodes { health statusCode } } }").await;
