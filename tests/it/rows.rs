@@ -154,3 +154,36 @@ async fn rows_that_were_written_before_are_what_they_would_be_again() {
     let again = metrics.lines().find_map(|line| line.strip_prefix("veeam_graph_rows_given_again_total ")).unwrap();
     assert!(again.parse::<u64>().unwrap() > 1_000, "{again}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_of_the_rows_below_a_row_is_part_of_what_is_remembered() {
+    let limits = Limits { kept_answers_bytes: 0, ..Limits::default() };
+    let with = World::start(Setup { limits, ..Setup::default() }).await;
+    let limits = Limits { kept_answers_bytes: 0, kept_rows_bytes: 0, ..Limits::default() };
+    let without = World::start(Setup { limits, ..Setup::default() }).await;
+    let mut answers = std::collections::HashSet::new();
+    // the same words but for an argument, given as such or by a variable, in a place or in a fragment
+    for below in [
+        "first: 1",
+        "first: 3",
+        "first: $n",
+        "filter: { health: [FAILED] }",
+        "filter: { nameContains: $word }",
+        "orderBy: { field: DURATION }",
+    ] {
+        for (n, word) in [(1, "a"), (2, "copy")] {
+            for text in [
+                "query($n: Int, $word: String) { n: companies(first: $n, filter: { nameContains: $word }) { totalCount } backupServers { nodes { jobs(BELOW) { totalCount nodes { name } } } } }",
+                "query($n: Int, $word: String) { n: companies(first: $n, filter: { nameContains: $word }) { totalCount } backupServers { nodes { ...S } } } fragment S on BackupServer { jobs(BELOW) { totalCount nodes { name } } }",
+            ] {
+                let query = json!({"query": text.replace("BELOW", below), "variables": {"n": n, "word": word}});
+                let expected = ask(&without, &query).await;
+                for _ in 0..2 {
+                    assert_eq!(ask(&with, &query).await, expected, "{query}");
+                }
+                answers.insert(expected["data"]["backupServers"].to_string());
+            }
+        }
+    }
+    assert!(answers.len() >= 6, "{}", answers.len());
+}
