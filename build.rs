@@ -14,7 +14,9 @@ fn main() {
     let built = Path::new(&root).join("ui/graphiql/dist");
     let is_graphiql = built.join("index.html").is_file();
     let from = if is_graphiql { built.clone() } else { Path::new(&root).join("ui/explorer") };
-    println!("cargo:rerun-if-changed={}", built.display());
+    // what is watched must be there: for a path that is not, cargo builds everything anew each time
+    let watched = if built.exists() { built.clone() } else { Path::new(&root).join("ui/graphiql") };
+    println!("cargo:rerun-if-changed={}", watched.display());
     println!("cargo:rerun-if-changed={}", from.display());
     println!("cargo:rerun-if-changed=build.rs");
 
