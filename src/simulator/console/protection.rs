@@ -7,10 +7,12 @@ use uuid::Uuid;
 
 /// What a list of protected machines has.
 pub(super) fn workloads(estate: &Estate, kind: Protected) -> Vec<Value> {
-    estate.workloads.iter().filter(|row| row.kind == kind).map(|row| workload(estate, row)).collect()
+    // rows of one machine stand beside each other, each for a protection group of its own
+    let rows = estate.workloads.iter().filter(|row| row.kind == kind);
+    rows.enumerate().map(|(place, row)| workload(estate, row, Uuid::from_u128(0x9600 + (place % 2) as u128))).collect()
 }
 
-fn workload(estate: &Estate, row: &Workload) -> Value {
+fn workload(estate: &Estate, row: &Workload, group: Uuid) -> Value {
     let server = row.server.map(|server| estate.servers[server].uid);
     // one of the ways to say never
     let latest = if row.latest.is_some() { time(row.latest, 2) } else { json!("0001-01-01T00:00:00") };
@@ -24,7 +26,7 @@ fn workload(estate: &Estate, row: &Workload) -> Value {
         }),
         Protected::Computer => json!({
             "instanceUid": row.uid, "sourceInstanceUid": Uuid::from_u128(row.uid.as_u128() ^ 7), "backupServerUid": server,
-            "protectionGroups": [], "organizationUid": row.company, "name": row.name, "ipAddresses": ["192.0.2.10"],
+            "protectionGroups": [group], "organizationUid": row.company, "name": row.name, "ipAddresses": ["192.0.2.10"],
             "guestOs": "Microsoft Windows Server 2022", "platformType": "Windows", "operationMode": "Server",
             "latestRestorePointDate": latest, "malwareState": "Clean",
         }),

@@ -35,9 +35,12 @@ fn virtual_machines(estate: &mut Estate, dice: &mut Dice) {
                 bytes: latest.map_or(0, |_| (1 + dice.below(900) as i64) << 30),
             };
             if dice.chance(20) {
-                let others: Vec<usize> = jobs.iter().copied().filter(|other| estate.jobs[*other].server == job.server).collect();
+                let is_other = |other: &usize| other != place && estate.jobs[*other].server == job.server;
+                let others: Vec<usize> = jobs.iter().copied().filter(is_other).collect();
                 let older = machine.latest.map(|latest| ago(latest, 86_400));
-                estate.workloads.push(Workload { job: Some(dice.pick(&others)), latest: older, ..machine.clone() });
+                if !others.is_empty() {
+                    estate.workloads.push(Workload { job: Some(dice.pick(&others)), latest: older, ..machine.clone() });
+                }
             }
             estate.workloads.push(machine);
         }

@@ -14,6 +14,9 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct ComputerBackup {
+    /// The chain.
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub instance_uid: Option<OtherUid>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub backup_agent_uid: Option<OtherUid>,
     #[serde(default, deserialize_with = "uid::optional")]
@@ -23,9 +26,9 @@ pub struct ComputerBackup {
 }
 
 impl Row for ComputerBackup {
-    type Identity = (Option<OtherUid>, Option<JobUid>, Option<RepositoryUid>);
+    type Identity = (Option<OtherUid>, Option<OtherUid>, Option<JobUid>, Option<RepositoryUid>);
     fn identity(&self) -> Self::Identity {
-        (self.backup_agent_uid, self.job_uid, self.repository_uid)
+        (self.instance_uid, self.backup_agent_uid, self.job_uid, self.repository_uid)
     }
 }
 

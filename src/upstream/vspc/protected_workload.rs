@@ -42,6 +42,9 @@ pub struct ProtectedWorkload {
     pub organization_uid: Option<CompanyUid>,
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
+    /// What tells rows of one computer apart.
+    #[serde(default)]
+    pub protection_groups: Option<Vec<String>>,
     pub guest_os: Option<String>,
     pub operation_mode: Option<String>,
     pub malware_state: Option<String>,
@@ -69,9 +72,9 @@ impl ProtectedWorkload {
 }
 
 impl Row for ProtectedWorkload {
-    type Identity = (Option<ServerUid>, Option<OtherUid>, Option<JobUid>, Option<Timestamp>);
+    type Identity = (Option<ServerUid>, Option<OtherUid>, Option<JobUid>, Option<Timestamp>, Option<Vec<String>>);
     fn identity(&self) -> Self::Identity {
-        (self.backup_server_uid, self.uid(), self.job_uid, self.latest_restore_point_date)
+        (self.backup_server_uid, self.uid(), self.job_uid, self.latest_restore_point_date, self.protection_groups.clone())
     }
 }
 
