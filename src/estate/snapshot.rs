@@ -184,3 +184,18 @@ impl<T: Listed> Snapshot<T> {
         &self.stamp
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_is_current_until_it_is_replaced_or_too_old() {
+        let stamp = Stamp::new(Duration::from_secs(60));
+        let now = Instant::now();
+        assert!(stamp.is_current(now));
+        assert!(!stamp.is_current(now + Duration::from_secs(61)));
+        stamp.replace();
+        assert!(!stamp.is_current(now) && stamp.is_fresh(now));
+    }
+}
