@@ -15,6 +15,7 @@ mod backup_copy_job;
 mod backup_server;
 mod cdp_replication_job;
 mod company;
+mod composed;
 mod connection;
 pub mod error;
 mod file_copy_job;

@@ -2,6 +2,7 @@
 
 use super::{
     agent_job_object::{AgentJobObject, AgentJobObjectConnection},
+    composed::{Composed, Prepared, composed},
     fleet::{all_jobs, contains, is_from},
     health::Health,
     job_facts::{Facts, Needs},
@@ -54,49 +55,36 @@ pub struct AgentJobObjectFilter {
     not: Option<Box<AgentJobObjectFilter>>,
 }
 
-/// A filter with its lengths of time as instants.
-struct Wanted<'a> {
-    filter: &'a AgentJobObjectFilter,
-    older_than: Option<Timestamp>,
-    ended_since: Option<Timestamp>,
-    and: Vec<Wanted<'a>>,
-    or: Option<Vec<Wanted<'a>>>,
-    not: Option<Box<Wanted<'a>>>,
-}
+composed!(AgentJobObjectFilter);
 
 impl AgentJobObjectFilter {
-    fn inner(&self) -> impl Iterator<Item = &AgentJobObjectFilter> {
-        self.and.iter().flatten().chain(self.or.iter().flatten()).chain(self.not.as_deref())
-    }
-
     /// Whether it can't be decided without the machine's job.
     pub fn needs_job(&self) -> bool {
-        let own = self.company_uid.is_some() || self.company_name.is_some() || self.tape_status.is_some();
-        own || self.inner().any(Self::needs_job)
+        self.asks(|filter| filter.company_uid.is_some() || filter.company_name.is_some() || filter.tape_status.is_some())
     }
 
     fn needs(&self) -> Needs {
         let own = Needs { companies: self.company_name.is_some(), tape: self.tape_status.is_some(), successes: false };
         self.inner().fold(own, |needs, filter| needs | filter.needs())
     }
-
-    fn asks_for_names(&self) -> bool {
-        self.computer_contains.is_some() || self.inner().any(Self::asks_for_names)
-    }
-
-    fn wanted(&self, estate: &Estate) -> Result<Wanted<'_>> {
-        Ok(Wanted {
-            filter: self,
-            older_than: self.older_than.map(|length| length.ago(estate)).transpose()?,
-            ended_since: self.ended_within.map(|length| length.ago(estate)).transpose()?,
-            and: self.and.iter().flatten().map(|filter| filter.wanted(estate)).collect::<Result<_>>()?,
-            or: self.or.as_deref().map(|any| any.iter().map(|filter| filter.wanted(estate)).collect()).transpose()?,
-            not: self.not.as_ref().map(|filter| filter.wanted(estate).map(Box::new)).transpose()?,
-        })
-    }
 }
 
-impl Wanted<'_> {
+/// A filter's own members, with lengths of time as instants.
+struct Own<'a> {
+    filter: &'a AgentJobObjectFilter,
+    older_than: Option<Timestamp>,
+    ended_since: Option<Timestamp>,
+}
+
+impl<'a> Own<'a> {
+    fn of(filter: &'a AgentJobObjectFilter, estate: &Estate) -> Result<Self> {
+        Ok(Self {
+            filter,
+            older_than: filter.older_than.map(|length| length.ago(estate)).transpose()?,
+            ended_since: filter.ended_within.map(|length| length.ago(estate)).transpose()?,
+        })
+    }
+
     fn holds(&self, estate: &Estate, facts: &Facts, object: &AgentJobObject) -> bool {
         let (filter, (row, job)) = (self.filter, object.rows());
         let company = job.and_then(|job| company_of(job));
@@ -111,9 +99,6 @@ impl Wanted<'_> {
             && self.older_than.is_none_or(|since| object.newest().is_none_or(|at| at < since))
             && self.ended_since.is_none_or(|since| row.last_end_time.is_some_and(|ended| ended >= since && ended <= estate.now()))
             && filter.tape_status.as_ref().is_none_or(|ways| ways.contains(&tape()))
-            && self.and.iter().all(|wanted| wanted.holds(estate, facts, object))
-            && self.or.as_ref().is_none_or(|any| any.iter().any(|wanted| wanted.holds(estate, facts, object)))
-            && self.not.as_ref().is_none_or(|wanted| !wanted.holds(estate, facts, object))
     }
 }
 
@@ -160,17 +145,17 @@ pub fn object_page<'a>(
 ) -> BoxFuture<'a, Result<AgentJobObjectConnection>> {
     async move {
         let filter = filter.unwrap_or_default();
-        sensitive::may_ask_for_host_names(ctx, filter.asks_for_names())?;
+        sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.computer_contains.is_some()))?;
         let names_are_hidden = sensitive::hidden(ctx).host_names;
         let mark = ListMark::of(&["agentJobObjects", parent, &format!("{filter:?}")]);
         let estate = loaders(ctx).estate();
-        let wanted = filter.wanted(estate)?;
+        let wanted = Prepared::of(&filter, &|filter| Own::of(filter, estate))?;
         let jobs: HashMap<JobKey, _> = match filter.needs_job() {
             true => objects.iter().filter_map(|object| object.rows().1).map(|job| (JobRow(job.clone()).key(), job.clone())).collect(),
             false => HashMap::new(),
         };
         let facts = Facts::of(ctx, &jobs.into_values().collect::<Vec<_>>(), filter.needs()).await;
-        let objects = objects.into_iter().filter(|object| wanted.holds(estate, &facts, object)).collect();
+        let objects = objects.into_iter().filter(|object| wanted.holds(&|own| own.holds(estate, &facts, object))).collect();
         problems.extend(facts.problems);
         let values = |object: &AgentJobObject| {
             // a cursor holds what it sorts by, and so does the order itself

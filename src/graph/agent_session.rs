@@ -2,6 +2,7 @@
 
 use super::{
     backup_server::BackupServer,
+    composed::{Composed, Prepared, composed},
     connection::connection,
     error,
     fleet::{contains, is_from},
@@ -62,11 +63,23 @@ pub struct SessionFilter {
     job_name_contains: Option<String>,
     /// Sessions from these upstreams, by their names in the configuration.
     upstream: Option<Vec<String>>,
-    /// Only runs of jobs, not their per-machine parts. True when left out.
+    /// Only runs of jobs, not their per-machine parts. True when left out of the filter of `agentSessions`.
     top_level_only: Option<bool>,
+    /// All of these must hold too.
+    and: Option<Vec<SessionFilter>>,
+    /// At least one of these must hold too. An empty list holds for no session.
+    or: Option<Vec<SessionFilter>>,
+    /// This must not hold.
+    not: Option<Box<SessionFilter>>,
 }
 
+composed!(SessionFilter);
+
 impl SessionFilter {
+    fn started_since(&self, estate: &Estate) -> Result<Option<Timestamp>> {
+        self.within.map(|within| within.ago(estate)).transpose()
+    }
+
     fn holds(&self, estate: &Estate, started_since: Option<Timestamp>, session: &MatchedSession) -> bool {
         let row = &session.row;
         let created = row.created;
@@ -80,6 +93,7 @@ impl SessionFilter {
             && self.health.as_ref().is_none_or(|healths| healths.contains(&health))
             && self.job_uid.is_none_or(|wanted| job.is_some_and(|job| job.0 == wanted.0))
             && self.backup_server_uid.is_none_or(|wanted| session.server.is_some_and(|(_, server)| server.0 == wanted.0))
+            && (self.top_level_only != Some(true) || !correlate::is_part(row))
     }
 }
 
@@ -174,11 +188,13 @@ pub fn ordered_session_page(
     let mark = ListMark::of(&["sessions", parent, &format!("{filter:?}"), &format!("{order:?}")]);
     let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
     // a part's name has its machine's in it
-    sensitive::may_ask_for_host_names(ctx, filter.job_name_contains.is_some())?;
+    sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.job_name_contains.is_some()))?;
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let estate = loaders(ctx).estate();
-    let started_since = filter.within.map(|within| within.ago(estate)).transpose()?;
-    let rows = rows.into_iter().filter(|session| filter.holds(estate, started_since, session)).collect();
+    let with_instants = |filter| Ok((filter, SessionFilter::started_since(filter, estate)?));
+    let wanted = Prepared::of(&filter, &with_instants)?;
+    let holds = |session: &MatchedSession| wanted.holds(&|(filter, since)| filter.holds(estate, *since, session));
+    let rows = rows.into_iter().filter(holds).collect();
     let values = |session: &MatchedSession| {
         let row = &session.row;
         let value = |order: &SessionOrder| match order.field {

@@ -3,9 +3,10 @@
 use super::{
     backup_server::BackupServer,
     company::Company,
+    composed::{Prepared, composed},
     connection::connection,
     error,
-    fleet::{is_from, is_of},
+    fleet::{all_placed, is_from, is_of},
     id::Key,
     job::Job,
     loaders, nullable,
@@ -21,10 +22,7 @@ use crate::{
     upstream::vspc,
 };
 use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Result};
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, join_all},
-};
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 /// How bad an alarm is now.
@@ -82,9 +80,21 @@ pub struct AlarmFilter {
     within: Option<DurationInput>,
     /// Alarms that were last triggered at this instant or later.
     since: Option<DateTime>,
+    /// All of these must hold too.
+    and: Option<Vec<AlarmFilter>>,
+    /// At least one of these must hold too. An empty list holds for no alarm.
+    or: Option<Vec<AlarmFilter>>,
+    /// This must not hold.
+    not: Option<Box<AlarmFilter>>,
 }
 
+composed!(AlarmFilter);
+
 impl AlarmFilter {
+    fn triggered_since(&self, estate: &Estate) -> Result<Option<Timestamp>> {
+        self.within.map(|within| within.ago(estate)).transpose()
+    }
+
     fn holds(&self, estate: &Estate, triggered_since: Option<Timestamp>, alarm: &PlacedAlarm) -> bool {
         let row = &alarm.row;
         let (at, object) = (triggered_at(row), row.object.as_ref());
@@ -104,22 +114,7 @@ fn triggered_at(alarm: &vspc::alarm::Alarm) -> Option<Timestamp> {
 
 /// Every alarm of every console.
 pub fn all_alarms<'a>(ctx: &'a Context<'a>) -> BoxFuture<'a, (Vec<PlacedAlarm>, Vec<Failure>)> {
-    async move {
-        let loaders = loaders(ctx);
-        let asked = loaders.caller().consoles().iter().map(|console| loaders.ask(AlarmsOf(console.id()), Default::default()));
-        let (mut all, mut problems) = (Vec::new(), Vec::new());
-        for answer in join_all(asked).await {
-            match answer {
-                Ok(found) => {
-                    all.extend_from_slice(&found.rows);
-                    problems.extend_from_slice(&found.problems);
-                }
-                Err(failure) => problems.push(failure),
-            }
-        }
-        (all, problems)
-    }
-    .boxed()
+    all_placed(ctx, AlarmsOf)
 }
 
 /// Filters and cuts alarms: the worst first, and of these the latest.
@@ -132,9 +127,11 @@ pub fn alarm_page(
     args: &PageArgs,
 ) -> Result<AlarmConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
-    let since = filter.within.map(|within| within.ago(estate)).transpose()?;
+    let with_instants = |filter| Ok((filter, AlarmFilter::triggered_since(filter, estate)?));
+    let wanted = Prepared::of(&filter, &with_instants)?;
     let mark = ListMark::of(&["alarms", parent, &format!("{filter:?}")]);
-    let alarms = alarms.into_iter().filter(|alarm| filter.holds(estate, since, alarm)).collect();
+    let holds = |alarm: &PlacedAlarm| wanted.holds(&|(filter, since)| filter.holds(estate, *since, alarm));
+    let alarms = alarms.into_iter().filter(holds).collect();
     let values = |alarm: &PlacedAlarm| vec![SortValue::Number(severity(&alarm.row) as i64), SortValue::instant(triggered_at(&alarm.row))];
     let identity = |alarm: &PlacedAlarm| format!("{}:{}", alarm.row.upstream().0, alarm.row.instance_uid);
     let page = page::cut(alarms, args, mark, &[false, true], values, identity)?;

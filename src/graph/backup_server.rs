@@ -4,7 +4,9 @@ use super::{
     agent_job::AgentJob,
     backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
     company::Company,
+    composed::{Prepared, composed},
     connection::connection,
+    fleet::{contains, is_from},
     id::Key,
     job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, JobPage, job_page},
@@ -19,7 +21,7 @@ use super::{
     tape_job::{TapeJob, TapeJobConnection},
 };
 use crate::{
-    estate::{CompanyKey, Failure, RowRef, ServerKey, console::Rows},
+    estate::{CompanyKey, Estate, Failure, RowRef, ServerKey, console::Rows},
     loaders::{company::CompanyOf, job::JobRow, link::LinksOf, server::JobsOf},
     upstream::vspc::{self, linked_job::LinkFamily},
 };
@@ -29,11 +31,27 @@ use async_graphql::{Context, Description, ID, InputObject, Object, Result};
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct BackupServerFilter {
     /// Servers from these upstreams, by their names in the configuration.
-    pub(super) upstream: Option<Vec<String>>,
+    upstream: Option<Vec<String>>,
     /// Servers whose name contains this, without regard to case.
-    pub(super) name_contains: Option<String>,
+    name_contains: Option<String>,
     /// Servers that this company owns.
-    pub(super) company_uid: Option<UUID>,
+    company_uid: Option<UUID>,
+    /// All of these must hold too.
+    and: Option<Vec<BackupServerFilter>>,
+    /// At least one of these must hold too. An empty list holds for no server.
+    or: Option<Vec<BackupServerFilter>>,
+    /// This must not hold.
+    not: Option<Box<BackupServerFilter>>,
+}
+
+composed!(BackupServerFilter);
+
+impl BackupServerFilter {
+    fn holds(&self, estate: &Estate, row: &RowRef<vspc::backup_server::BackupServer>) -> bool {
+        is_from(estate, row.upstream(), self.upstream.as_ref())
+            && contains(&row.name, self.name_contains.as_ref())
+            && self.company_uid.is_none_or(|company| row.organization_uid.is_some_and(|owner| owner.0 == company.0))
+    }
 }
 
 /// A Veeam Backup & Replication server. Source: `GET /infrastructure/backupServers` of Service Provider Console.
@@ -50,15 +68,19 @@ connection! {
     AgentJobConnection, AgentJobEdge, AgentJob, health_counts
 }
 
-/// Cuts servers. They go by name.
+/// Filters and cuts servers. They go by name.
 pub fn server_page(
     ctx: &Context<'_>,
-    rows: Vec<RowRef<vspc::backup_server::BackupServer>>,
+    mut rows: Vec<RowRef<vspc::backup_server::BackupServer>>,
     problems: &[Failure],
     parent: &str,
+    filter: Option<BackupServerFilter>,
     args: &PageArgs,
 ) -> Result<BackupServerConnection> {
-    let mark = ListMark::of(&["backupServers", parent]);
+    let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
+    let mark = ListMark::of(&["backupServers", parent, &format!("{filter:?}")]);
+    let wanted = Prepared::of(&filter, &Ok)?;
+    rows.retain(|row| wanted.holds(&|filter| filter.holds(estate, row)));
     let identity = |row: &RowRef<vspc::backup_server::BackupServer>| format!("{}:{}", row.upstream().0, row.instance_uid);
     let page = page::cut(rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
     Ok(BackupServerConnection::new(ctx, page, problems, BackupServer::from))

@@ -4,9 +4,11 @@ use super::{
     agent_job_object::{AgentJobObject, AgentJobObjectConnection},
     agent_job_object_filter::{AgentJobObjectFilter, object_page},
     alarm::{AlarmConnection, AlarmFilter, alarm_page},
-    backup_server::{BackupServerConnection, server_page},
+    backup_server::{BackupServerConnection, BackupServerFilter, server_page},
+    composed::{Prepared, composed},
     connection::connection,
     error,
+    fleet::{contains, is_from},
     id::Key,
     job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, Row, job_page},
@@ -14,7 +16,7 @@ use super::{
     license_usage::LicenseUsage,
     loaders, nullable,
     origin::Origin,
-    page::PageArgs,
+    page::{self, ListMark, PageArgs, SortValue},
     repository::{RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
     rows_of,
     scalars::{UUID, text},
@@ -24,7 +26,7 @@ use super::{
 };
 use crate::{
     estate::{
-        CompanyKey, Failure, RowRef,
+        CompanyKey, Estate, Failure, RowRef,
         console::{Rows, protection::Workload},
     },
     loaders::{
@@ -42,9 +44,45 @@ use futures_util::future::join_all;
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct CompanyFilter {
     /// Companies from these upstreams, by their names in the configuration.
-    pub(super) upstream: Option<Vec<String>>,
+    upstream: Option<Vec<String>>,
     /// Companies whose name contains this, without regard to case.
-    pub(super) name_contains: Option<String>,
+    name_contains: Option<String>,
+    /// Organizations of these types, in the upstream's words, without regard to case: `Company`, `Reseller`, `Provider`.
+    r#type: Option<Vec<String>>,
+    /// All of these must hold too.
+    and: Option<Vec<CompanyFilter>>,
+    /// At least one of these must hold too. An empty list holds for no company.
+    or: Option<Vec<CompanyFilter>>,
+    /// This must not hold.
+    not: Option<Box<CompanyFilter>>,
+}
+
+composed!(CompanyFilter);
+
+impl CompanyFilter {
+    fn holds(&self, estate: &Estate, row: &RowRef<Organization>) -> bool {
+        let kind = row.r#type.as_deref().unwrap_or_default();
+        is_from(estate, row.upstream(), self.upstream.as_ref())
+            && contains(&row.name, self.name_contains.as_ref())
+            && self.r#type.as_ref().is_none_or(|kinds| kinds.iter().any(|wanted| wanted.eq_ignore_ascii_case(kind)))
+    }
+}
+
+/// Filters and cuts companies. They go by name.
+pub fn company_page(
+    ctx: &Context<'_>,
+    mut rows: Vec<RowRef<Organization>>,
+    problems: &[Failure],
+    filter: Option<CompanyFilter>,
+    args: &PageArgs,
+) -> Result<CompanyConnection> {
+    let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
+    let mark = ListMark::of(&["companies", &format!("{filter:?}")]);
+    let wanted = Prepared::of(&filter, &Ok)?;
+    rows.retain(|row| wanted.holds(&|filter| filter.holds(estate, row)));
+    let identity = |row: &RowRef<Organization>| format!("{}:{}", row.upstream().0, row.instance_uid);
+    let page = page::cut(rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
+    Ok(CompanyConnection::new(ctx, page, problems, Company::from))
 }
 
 /// An organization: a company that backups are made for, a reseller, or the provider itself. Source:
@@ -307,6 +345,7 @@ impl Company {
     async fn backup_servers(
         &self,
         ctx: &Context<'_>,
+        #[graphql(desc = "Which servers. All when left out.")] filter: Option<BackupServerFilter>,
         #[graphql(desc = "How many servers: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
@@ -315,7 +354,7 @@ impl Company {
             Some(console) => console.servers_of_company(loaders.caller(), self.0.instance_uid).await,
             None => Ok(Rows::default()),
         });
-        server_page(ctx, rows, &problems, &format!("{:?}", self.key()), &PageArgs { first, after })
+        server_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
     }
 
     /// Where this row came from, and how fresh it is.

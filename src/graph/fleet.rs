@@ -6,12 +6,20 @@ use super::{
     scalars::UUID,
 };
 use crate::{
-    estate::{Estate, Failure, ListedRow, RowRef, UpstreamId, View, console::Console},
+    estate::{
+        Estate, Failure, ListedRow, RowRef, UpstreamId, View,
+        console::{Console, protection::Placed},
+    },
+    loaders::Batch,
     uid::CompanyUid,
     upstream::vspc::{self, backup_server, organization::Organization},
 };
-use async_graphql::{Context, Result};
-use futures_util::future::{BoxFuture, join_all};
+use async_graphql::{Context, Result, dataloader::Loader};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
+use std::{convert::Infallible, hash::Hash, sync::Arc};
 
 /// One list of every console put together, and what could not be read.
 pub(super) async fn everywhere<'a, T: ListedRow>(
@@ -29,6 +37,31 @@ pub(super) async fn everywhere<'a, T: ListedRow>(
         }
     }
     (rows, problems)
+}
+
+/// What every console put together of its lists, and what could not be read.
+pub(super) fn all_placed<'a, K, T>(ctx: &'a Context<'a>, of: fn(UpstreamId) -> K) -> BoxFuture<'a, (Vec<T>, Vec<Failure>)>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    T: Clone + Send + Sync + 'static,
+    Batch: Loader<K, Value = Result<Arc<Placed<T>>, Failure>, Error = Infallible>,
+{
+    async move {
+        let loaders = loaders(ctx);
+        let asked = loaders.caller().consoles().iter().map(|console| loaders.ask(of(console.id()), Default::default()));
+        let (mut all, mut problems) = (Vec::new(), Vec::new());
+        for answer in join_all(asked).await {
+            match answer {
+                Ok(found) => {
+                    all.extend_from_slice(&found.rows);
+                    problems.extend_from_slice(&found.problems);
+                }
+                Err(failure) => problems.push(failure),
+            }
+        }
+        (all, problems)
+    }
+    .boxed()
 }
 
 pub(super) async fn all_jobs(ctx: &Context<'_>) -> (Vec<RowRef<vspc::job::Job>>, Vec<Failure>) {

@@ -1,6 +1,8 @@
 //! Which jobs, and in which order: the arguments of every connection of jobs.
 
 use super::{
+    composed::{Composed, Prepared, composed},
+    fleet::{contains, is_from},
     health::Health,
     health_counts::HealthCounts,
     job::health_of,
@@ -61,54 +63,42 @@ pub struct JobFilter {
     not: Option<Box<JobFilter>>,
 }
 
-/// A filter with its lengths of time as instants.
-struct Wanted<'a> {
-    filter: &'a JobFilter,
-    ended_since: Option<Timestamp>,
-    succeeded_since: Option<Timestamp>,
-    and: Vec<Wanted<'a>>,
-    or: Option<Vec<Wanted<'a>>>,
-    not: Option<Box<Wanted<'a>>>,
-}
+composed!(JobFilter);
 
 impl JobFilter {
     /// What it takes to decide, beside the jobs' own rows.
     fn needs(&self) -> Needs {
         let own =
             Needs { companies: self.company_name.is_some(), tape: self.tape_status.is_some(), successes: self.not_succeeded_for.is_some() };
-        let inner = self.and.iter().flatten().chain(self.or.iter().flatten()).chain(self.not.as_deref());
-        inner.fold(own, |needs, filter| needs | filter.needs())
-    }
-
-    fn wanted(&self, estate: &Estate) -> Result<Wanted<'_>> {
-        fn all<'a>(filters: &'a [JobFilter], estate: &Estate) -> Result<Vec<Wanted<'a>>> {
-            filters.iter().map(|filter| filter.wanted(estate)).collect()
-        }
-        Ok(Wanted {
-            filter: self,
-            ended_since: self.ended_within.map(|within| within.ago(estate)).transpose()?,
-            succeeded_since: self.not_succeeded_for.map(|within| within.ago(estate)).transpose()?,
-            and: self.and.as_deref().map(|filters| all(filters, estate)).transpose()?.unwrap_or_default(),
-            or: self.or.as_deref().map(|filters| all(filters, estate)).transpose()?,
-            not: self.not.as_ref().map(|filter| filter.wanted(estate).map(Box::new)).transpose()?,
-        })
+        self.inner().fold(own, |needs, filter| needs | filter.needs())
     }
 }
 
-impl Wanted<'_> {
+/// A filter's own members, with lengths of time as instants.
+struct Own<'a> {
+    filter: &'a JobFilter,
+    ended_since: Option<Timestamp>,
+    succeeded_since: Option<Timestamp>,
+}
+
+impl<'a> Own<'a> {
+    fn of(filter: &'a JobFilter, estate: &Estate) -> Result<Self> {
+        Ok(Self {
+            filter,
+            ended_since: filter.ended_within.map(|within| within.ago(estate)).transpose()?,
+            succeeded_since: filter.not_succeeded_for.map(|within| within.ago(estate)).transpose()?,
+        })
+    }
+
     /// Whether the members that a job's own row decides hold. What this leaves out needs no facts.
     fn may_hold(&self, estate: &Estate, job: &Row) -> bool {
-        let is_from = |names: &Vec<String>| {
-            let name = estate.status(job.upstream()).map(|status| status.name.clone());
-            names.iter().any(|wanted| name.as_deref() == Some(wanted.as_str()))
-        };
         let (filter, kind) = (self.filter, JobKind::of(job.r#type.as_deref()));
-        filter.upstream.as_ref().is_none_or(is_from)
+        is_from(estate, job.upstream(), filter.upstream.as_ref())
             && filter.kind.as_ref().is_none_or(|kinds| kinds.contains(&kind))
             && filter.health.as_ref().is_none_or(|healths| healths.contains(&health_of(job)))
             && filter.company_uid.is_none_or(|company| company_of(job).is_some_and(|of_job| of_job.0 == company.0))
             && filter.backup_server_uid.is_none_or(|server| job.backup_server_uid.0 == server.0)
-            && filter.name_contains.as_ref().is_none_or(|part| job.name.to_lowercase().contains(&part.to_lowercase()))
+            && contains(&job.name, filter.name_contains.as_ref())
             && filter.enabled.is_none_or(|enabled| job.is_enabled == Some(enabled))
             && self.ended_since.is_none_or(|since| job.last_end_time.is_some_and(|ended| ended >= since && ended <= estate.now()))
             && filter.ended_since.is_none_or(|since| job.last_end_time.is_some_and(|ended| ended >= since.0))
@@ -121,9 +111,6 @@ impl Wanted<'_> {
             && filter.company_name.as_ref().is_none_or(|name| facts.is_of_company(job, name))
             && self.succeeded_since.is_none_or(|since| facts.last_success(job).is_none_or(|at| at < since))
             && filter.tape_status.as_ref().is_none_or(|ways| ways.contains(&facts.tape(job)))
-            && self.and.iter().all(|wanted| wanted.holds(estate, facts, job))
-            && self.or.as_ref().is_none_or(|any| any.iter().any(|wanted| wanted.holds(estate, facts, job)))
-            && self.not.as_ref().is_none_or(|wanted| !wanted.holds(estate, facts, job))
     }
 }
 
@@ -203,10 +190,10 @@ pub fn job_page<'a>(
             .unwrap_or_else(|| vec![JobOrder { field: JobOrderField::Name, direction: OrderDirection::Asc }]);
         let mark = ListMark::of(&[list, &format!("{filter:?}"), &format!("{order:?}")]);
         let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
-        let wanted = filter.wanted(estate)?;
-        rows.retain(|job| wanted.may_hold(estate, job));
+        let wanted = Prepared::of(&filter, &|filter| Own::of(filter, estate))?;
+        rows.retain(|job| wanted.own().may_hold(estate, job));
         let facts = Facts::of(ctx, &rows, filter.needs()).await;
-        rows.retain(|job| wanted.holds(estate, &facts, job));
+        rows.retain(|job| wanted.holds(&|own| own.holds(estate, &facts, job)));
         problems.extend(facts.problems);
         let tally = ctx.look_ahead().field("healthCounts").exists().then(|| Tally::of(&rows));
         let values = |job: &Row| {

@@ -2,6 +2,7 @@
 
 use super::{
     backup_server::BackupServer,
+    composed::composed,
     connection::connection,
     job::Job,
     loaders, nullable,
@@ -29,10 +30,18 @@ pub struct LinkedJobFilter {
     job_uid: Option<UUID>,
     /// Links to the job with this id.
     linked_job_uid: Option<UUID>,
+    /// All of these must hold too.
+    and: Option<Vec<LinkedJobFilter>>,
+    /// At least one of these must hold too. An empty list holds for no link.
+    or: Option<Vec<LinkedJobFilter>>,
+    /// This must not hold.
+    not: Option<Box<LinkedJobFilter>>,
 }
 
+composed!(LinkedJobFilter);
+
 impl LinkedJobFilter {
-    /// Whether a link is wanted.
+    /// Whether its own members hold for a link.
     pub fn holds(&self, link: &PlacedLink) -> bool {
         self.backup_server_uid.is_none_or(|server| link.server.is_some_and(|of_link| of_link.0 == server.0))
             && self.job_uid.is_none_or(|job| link.row.job_uid.0 == job.0)

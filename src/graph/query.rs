@@ -8,9 +8,10 @@ use super::{
     backup_agent_job::{BackupAgentJob, BackupAgentJobConnection, agent_job_page},
     backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
     backup_server::{BackupServer, BackupServerConnection, BackupServerFilter, server_page},
-    company::{Company, CompanyConnection, CompanyFilter},
+    company::{Company, CompanyConnection, CompanyFilter, company_page},
+    composed::Prepared,
     error::bad_input,
-    fleet::{all_companies, all_jobs, all_servers, contains, everywhere, is_from, the_one},
+    fleet::{all_companies, all_jobs, all_servers, everywhere, the_one},
     fleet_health::{FleetGroup, FleetHealthRow, Wanted, fleet_health},
     job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, job_page},
@@ -20,14 +21,14 @@ use super::{
     loaders,
     node::Node,
     nullable,
-    page::{self, ListMark, MAX_FIRST, PageArgs, SortValue},
+    page::{MAX_FIRST, PageArgs},
     repository::{RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
     scalars::UUID,
     upstream::Upstream,
     workload::{WorkloadConnection, WorkloadFilter, all_workloads, workload_page},
 };
 use crate::{
-    estate::{JobKey, RowRef},
+    estate::{JobKey, RowRef, links::PlacedLink},
     loaders::{
         agent_job::AgentJobOf,
         job::{JobOf, JobRow},
@@ -72,15 +73,7 @@ impl Query {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
         let (rows, problems) = all_servers(ctx).await;
-        let filter = filter.unwrap_or_default();
-        let estate = loaders(ctx).estate();
-        let wanted = |row: &RowRef<backup_server::BackupServer>| {
-            is_from(estate, row.upstream(), filter.upstream.as_ref())
-                && contains(&row.name, filter.name_contains.as_ref())
-                && filter.company_uid.is_none_or(|company| row.organization_uid.is_some_and(|owner| owner.0 == company.0))
-        };
-        let rows = rows.into_iter().filter(wanted).collect();
-        server_page(ctx, rows, &problems, &format!("{filter:?}"), &PageArgs { first, after })
+        server_page(ctx, rows, &problems, "", filter, &PageArgs { first, after })
     }
 
     /// One backup server by its id or its name; null when there is none. A name that several servers have is an error
@@ -199,7 +192,7 @@ impl Query {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<LinkedJobConnection> {
         let filter = filter.unwrap_or_default();
-        let loaders = loaders(ctx);
+        let (loaders, wanted) = (loaders(ctx), Prepared::of(&filter, &Ok)?);
         let reads = loaders
             .caller()
             .consoles()
@@ -210,7 +203,8 @@ impl Query {
             match answer {
                 Ok(found) => {
                     problems.extend(found.problem);
-                    links.extend(found.links.into_iter().filter(|link| filter.holds(link)).map(|link| LinkedJob::new(upstream, link)));
+                    let holds = |link: &PlacedLink| wanted.holds(&|filter| filter.holds(link));
+                    links.extend(found.links.into_iter().filter(holds).map(|link| LinkedJob::new(upstream, link)));
                 }
                 Err(failure) => problems.push(failure),
             }
@@ -286,16 +280,7 @@ impl Query {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<CompanyConnection> {
         let (rows, problems) = all_companies(ctx).await;
-        let filter = filter.unwrap_or_default();
-        let estate = loaders(ctx).estate();
-        let wanted = |row: &RowRef<Organization>| {
-            is_from(estate, row.upstream(), filter.upstream.as_ref()) && contains(&row.name, filter.name_contains.as_ref())
-        };
-        let mark = ListMark::of(&["companies", &format!("{filter:?}")]);
-        let rows = rows.into_iter().filter(wanted).collect();
-        let identity = |row: &RowRef<Organization>| format!("{}:{}", row.upstream().0, row.instance_uid);
-        let page = page::cut(rows, &PageArgs { first, after }, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
-        Ok(CompanyConnection::new(ctx, page, &problems, Company::from))
+        company_page(ctx, rows, &problems, filter, &PageArgs { first, after })
     }
 
     /// One company by its id or its name; null when there is none. A name that several have is an error that lists them.

@@ -3,6 +3,7 @@
 use super::{
     backup_server::BackupServer,
     company::Company,
+    composed::{Composed, Prepared, composed},
     connection::connection,
     error::bad_input,
     fleet::{contains, is_from},
@@ -45,6 +46,23 @@ pub struct RepositoryFilter {
     free_percent_below: Option<f64>,
     /// Repositories that tape jobs write to tape as a whole (`ON_TAPE_BY_REPOSITORY`), or do not (`NOT_ON_TAPE`).
     tape_status: Option<Vec<TapeStatus>>,
+    /// All of these must hold too.
+    and: Option<Vec<RepositoryFilter>>,
+    /// At least one of these must hold too. An empty list holds for no repository.
+    or: Option<Vec<RepositoryFilter>>,
+    /// This must not hold.
+    not: Option<Box<RepositoryFilter>>,
+}
+
+composed!(RepositoryFilter);
+
+impl RepositoryFilter {
+    fn within_bounds(&self) -> Result<()> {
+        match self.free_percent_below.filter(|percent| !(0.0..=100.0).contains(percent)) {
+            Some(percent) => Err(bad_input(format!("`freePercentBelow` must be between 0 and 100; it is {percent}."))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// What repositories can be ordered by.
@@ -109,7 +127,7 @@ struct Facts {
 impl Facts {
     async fn of(ctx: &Context<'_>, rows: &[Row], filter: &RepositoryFilter) -> Self {
         let mut facts = Self::default();
-        if filter.company_uid.is_some() {
+        if filter.asks(|filter| filter.company_uid.is_some()) {
             let (servers, problems) = super::fleet::all_servers(ctx).await;
             let owner = |row: RowRef<vspc::backup_server::BackupServer>| {
                 (ServerKey { upstream: row.upstream(), server: row.instance_uid }, row.organization_uid)
@@ -117,7 +135,7 @@ impl Facts {
             facts.owners = servers.into_iter().map(owner).collect();
             facts.problems.extend(problems);
         }
-        if filter.tape_status.is_some() {
+        if filter.asks(|filter| filter.tape_status.is_some()) {
             let asked = rows.iter().map(async |row| (key(row), loaders(ctx).ask(RepositoryCoverageOf(key(row)), None).await));
             let mut unread = None;
             for (key, answer) in join_all(asked).await {
@@ -160,9 +178,8 @@ pub fn repository_page<'a>(
 ) -> BoxFuture<'a, Result<RepositoryConnection>> {
     async move {
         let (filter, estate) = (args.filter.unwrap_or_default(), loaders(ctx).estate());
-        if let Some(percent) = filter.free_percent_below.filter(|percent| !(0.0..=100.0).contains(percent)) {
-            return Err(bad_input(format!("`freePercentBelow` must be between 0 and 100; it is {percent}.")));
-        }
+        let within_bounds = |filter| RepositoryFilter::within_bounds(filter).map(|()| filter);
+        let wanted = Prepared::of(&filter, &within_bounds)?;
         let order = args
             .order_by
             .filter(|order| !order.is_empty())
@@ -170,7 +187,7 @@ pub fn repository_page<'a>(
         let mark = ListMark::of(&["repositories", parent, &format!("{filter:?}"), &format!("{order:?}")]);
         let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
         let facts = Facts::of(ctx, &rows, &filter).await;
-        let rows = rows.into_iter().filter(|row| facts.hold(estate, &filter, row)).collect();
+        let rows = rows.into_iter().filter(|row| wanted.holds(&|filter| facts.hold(estate, filter, row))).collect();
         problems.extend(facts.problems);
         let values = |row: &Row| {
             let info = row.info.as_ref();

@@ -3,9 +3,10 @@
 use super::{
     backup_server::BackupServer,
     company::Company,
+    composed::{Composed, Prepared, composed},
     connection::connection,
     error,
-    fleet::{contains, is_from, is_of},
+    fleet::{all_placed, contains, is_from, is_of},
     id::Key,
     job::Job,
     loaders, nullable,
@@ -29,10 +30,7 @@ use crate::{
     upstream::vspc::protected_workload,
 };
 use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Result, SimpleObject};
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, join_all},
-};
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 
 /// What is protected, and by whom.
@@ -73,9 +71,21 @@ pub struct WorkloadFilter {
     rpo_breached: Option<DurationInput>,
     /// Machines that have no restore point at all, or that have one.
     no_restore_point: Option<bool>,
+    /// All of these must hold too.
+    and: Option<Vec<WorkloadFilter>>,
+    /// At least one of these must hold too. An empty list holds for no machine.
+    or: Option<Vec<WorkloadFilter>>,
+    /// This must not hold.
+    not: Option<Box<WorkloadFilter>>,
 }
 
+composed!(WorkloadFilter);
+
 impl WorkloadFilter {
+    fn breached_before(&self, estate: &Estate) -> Result<Option<Timestamp>> {
+        self.rpo_breached.map(|length| length.ago(estate)).transpose()
+    }
+
     fn holds(&self, estate: &Estate, breached_before: Option<Timestamp>, workload: &protection::Workload) -> bool {
         let (key, row) = (workload.key, &workload.row);
         let latest = row.latest_restore_point_date;
@@ -107,22 +117,7 @@ impl From<protection::Workload> for Workload {
 
 /// Every protected machine of every console.
 pub fn all_workloads<'a>(ctx: &'a Context<'a>) -> BoxFuture<'a, (Vec<protection::Workload>, Vec<Failure>)> {
-    async move {
-        let loaders = loaders(ctx);
-        let asked = loaders.caller().consoles().iter().map(|console| loaders.ask(WorkloadsOf(console.id()), Default::default()));
-        let (mut all, mut problems) = (Vec::new(), Vec::new());
-        for answer in join_all(asked).await {
-            match answer {
-                Ok(found) => {
-                    all.extend_from_slice(&found.rows);
-                    problems.extend_from_slice(&found.problems);
-                }
-                Err(failure) => problems.push(failure),
-            }
-        }
-        (all, problems)
-    }
-    .boxed()
+    all_placed(ctx, WorkloadsOf)
 }
 
 /// Filters and cuts machines: those without a restore point first, then those with the oldest.
@@ -135,10 +130,12 @@ pub fn workload_page(
     args: &PageArgs,
 ) -> Result<WorkloadConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
-    sensitive::may_ask_for_host_names(ctx, filter.name_contains.is_some())?;
-    let before = filter.rpo_breached.map(|length| length.ago(estate)).transpose()?;
+    sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
+    let with_instants = |filter| Ok((filter, WorkloadFilter::breached_before(filter, estate)?));
+    let wanted = Prepared::of(&filter, &with_instants)?;
     let mark = ListMark::of(&["workloads", parent, &format!("{filter:?}")]);
-    let rows = workloads.into_iter().filter(|workload| filter.holds(estate, before, workload)).collect();
+    let holds = |workload: &protection::Workload| wanted.holds(&|(filter, before)| filter.holds(estate, *before, workload));
+    let rows = workloads.into_iter().filter(holds).collect();
     let values = |workload: &protection::Workload| vec![SortValue::instant(workload.row.latest_restore_point_date)];
     let identity = |workload: &protection::Workload| {
         let WorkloadKey { upstream, kind, server, uid } = workload.key;

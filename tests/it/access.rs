@@ -114,9 +114,16 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
     for row in array(&answer["data"]["agentJobObjects"]["nodes"]) {
         assert!(row["computer"].is_null() && row["failureMessage"].is_null() && row["health"].is_string(), "{row}");
     }
-    // a question whose answer would tell
-    let asked = world.ask_as("shy", "{ agentJobObjects(filter: { computerContains: \"sql\" }) { totalCount } }").await;
-    assert_eq!(codes(&asked), ["FORBIDDEN"]);
+    // questions whose answers would tell
+    for question in [
+        "{ agentJobObjects(filter: { computerContains: \"sql\" }) { totalCount } }",
+        "{ agentJobObjects(filter: { or: [{ not: { computerContains: \"sql\" } }] }) { totalCount } }",
+        "{ agentSessions(filter: { and: [{ jobNameContains: \"sql\" }] }) { totalCount } }",
+        "{ workloads(filter: { not: { nameContains: \"sql\" } }) { totalCount } }",
+    ] {
+        let asked = world.ask_as("shy", question).await;
+        assert_eq!(codes(&asked), ["FORBIDDEN"], "{question}");
+    }
 }
 
 /// An identity provider: its keys, and how often they were asked for.

@@ -19,7 +19,7 @@ struct List {
 
 const LISTS: [List; 8] = [
     List { name: "backupServers", filter: "BackupServerFilter", fields: "uid name company { uid }" },
-    List { name: "companies", filter: "CompanyFilter", fields: "uid name" },
+    List { name: "companies", filter: "CompanyFilter", fields: "uid name type" },
     List {
         name: "agentJobObjects",
         filter: "AgentJobObjectFilter",
@@ -47,7 +47,11 @@ fn members(list: &str, row: &Value, dice: &mut Dice) -> Vec<(&'static str, Value
     let company = row["company"]["uid"].clone();
     let mut members = match list {
         "backupServers" => vec![("nameContains", part(&row["name"], dice)), ("companyUid", company)],
-        "companies" => vec![("nameContains", part(&row["name"], dice)), ("upstream", json!(["msp"])), ("upstream", json!(["em"]))],
+        "companies" => vec![
+            ("nameContains", part(&row["name"], dice)),
+            ("type", json!([row["type"].as_str().unwrap_or("x").to_uppercase()])),
+            ("upstream", json!(["em"])),
+        ],
         "agentJobObjects" => vec![
             ("health", json!([row["health"], "WARNING"])),
             ("computerContains", part(&row["computer"], dice)),
@@ -58,9 +62,6 @@ fn members(list: &str, row: &Value, dice: &mut Dice) -> Vec<(&'static str, Value
             ("olderThan", length.clone()),
             ("endedWithin", length),
             ("tapeStatus", json!([row["tape"]["status"], "UNKNOWN"])),
-            ("not", json!({"health": [row["health"]]})),
-            ("or", json!([{"health": [row["health"]]}, {"jobUid": row["jobUid"]}])),
-            ("and", json!([{"health": [row["health"]]}, {"tapeStatus": [row["tape"]["status"]]}])),
         ],
         "tapeLinkedJobs" => vec![
             ("jobUid", row["jobUid"].clone()),
@@ -103,6 +104,29 @@ fn members(list: &str, row: &Value, dice: &mut Dice) -> Vec<(&'static str, Value
     members
 }
 
+/// A filter that takes some rows and not others, by itself or put together from others.
+fn filter(list: &str, rows: &[Value], dice: &mut Dice, depth: usize) -> Value {
+    let mut filter = json!({});
+    for _ in 0..dice.roll(3) {
+        let row = dice.one_of(rows).clone();
+        let members = members(list, &row, dice);
+        let (name, value) = dice.one_of(&members);
+        filter[*name] = value.clone();
+    }
+    if depth > 0 {
+        let some = |most: usize, dice: &mut Dice| -> Value {
+            (0..dice.roll(most)).map(|_| self::filter(list, rows, dice, depth - 1)).collect::<Vec<_>>().into()
+        };
+        match dice.roll(5) {
+            0 => filter["and"] = some(3, dice),
+            1 => filter["or"] = some(4, dice),
+            2 => filter["not"] = self::filter(list, rows, dice, depth - 1),
+            _ => {}
+        }
+    }
+    filter
+}
+
 /// Whether a row is what a filter asks for, in plain words.
 fn holds(filter: &Value, row: &Value) -> bool {
     let instant = |value: &Value| value.as_str().map(|text| text.parse::<Timestamp>().unwrap());
@@ -117,6 +141,7 @@ fn holds(filter: &Value, row: &Value) -> bool {
         "health" | "kind" | "severity" => array(wanted).contains(&row[name]),
         "tapeStatus" => array(wanted).contains(&row["tape"]["status"]),
         "upstream" => *wanted == json!(["msp"]),
+        "type" => array(wanted).iter().any(|kind| lower(kind) == lower(&row["type"])),
         "nameContains" => lower(&row["name"]).contains(&lower(wanted)),
         "computerContains" => lower(&row["computer"]).contains(&lower(wanted)),
         "jobNameContains" => lower(&row["jobName"]).contains(&lower(wanted)),
@@ -185,13 +210,7 @@ async fn any_connection_by_any_filter_and_page_size_is_what_all_rows_say() {
         assert!(all.len() > 3, "{}", list.name);
         let mut some = 0;
         for _ in 0..25 {
-            let mut filter = json!({});
-            for _ in 0..dice.roll(3) {
-                let row = dice.one_of(&all).clone();
-                let members = members(list.name, &row, &mut dice);
-                let (name, value) = dice.one_of(&members);
-                filter[*name] = value.clone();
-            }
+            let filter = filter(list.name, &all, &mut dice, 2);
             let rows = pages(&world, list, &filter, 1 + dice.roll(all.len().min(30))).await;
             let expected: Vec<&Value> = all.iter().filter(|row| holds(&filter, row)).collect();
             assert_eq!(rows.iter().collect::<Vec<_>>(), expected, "{} {filter}", list.name);
