@@ -33,7 +33,10 @@ mod whole;
 
 use crate::{
     time::Clock,
-    uid::{AgentUid, AlarmUid, CompanyUid, JobUid, ObjectUid, RepositoryUid, ServerUid, SessionUid},
+    uid::{
+        AgentUid, AlarmUid, CompanyUid, ConsoleJobUid, EnterpriseManagerUid, JobUid, LocationUid, ObjectUid, RepositoryUid, ServerUid,
+        SessionUid,
+    },
     upstream::{
         self,
         settings::{Credentials, Kind, Settings},
@@ -82,6 +85,14 @@ keys! {
     SessionKey { /** The session. */ session: SessionUid }
     /// A triggered alarm of a console.
     AlarmKey { /** The alarm. */ alarm: AlarmUid }
+    /// An Enterprise Manager as a console knows it.
+    EnterpriseManagerKey { /** The Enterprise Manager. */ manager: EnterpriseManagerUid }
+    /// A place of an organization.
+    LocationKey { /** The place. */ location: LocationUid }
+    /// An agent that no backup server manages.
+    ConsoleAgentKey { /** The agent. */ agent: AgentUid }
+    /// A job of such an agent.
+    ConsoleJobKey { /** The agent. */ agent: AgentUid, /** The job on it. */ job: ConsoleJobUid }
     /// An agent that a backup server manages.
     BackupAgentKey { /** The server. */ server: ServerUid, /** The agent on it. */ agent: AgentUid }
 }

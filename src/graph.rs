@@ -17,6 +17,9 @@ mod cdp_replication_job;
 mod company;
 mod composed;
 mod connection;
+mod console_agent;
+mod console_agent_job;
+mod enterprise_manager;
 pub mod error;
 mod file_copy_job;
 mod file_share_backup_job;
@@ -34,6 +37,7 @@ mod job_kind;
 mod kind_members;
 mod license_usage;
 mod linked_job;
+mod location;
 mod node;
 mod object_storage_backup_job;
 mod object_storage_copy_job;
@@ -58,7 +62,10 @@ mod window;
 mod workload;
 
 use crate::{
-    estate::{Failure, ListedRow, RowRef, console::Rows},
+    estate::{
+        Caller, Failure, ListedRow, RowRef, UpstreamId,
+        console::{Console, Rows},
+    },
     loaders::Loaders,
 };
 use async_graphql::{Context, EmptyMutation, EmptySubscription, SDLExportOptions, SchemaBuilder, ValidationMode};
@@ -75,7 +82,7 @@ pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>
 const MAX_DEPTH: usize = 256;
 
 fn builder() -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
-    async_graphql::Schema::build(Query, EmptyMutation, EmptySubscription)
+    async_graphql::Schema::build(Query::default(), EmptyMutation, EmptySubscription)
         .limit_recursive_depth(MAX_DEPTH)
         // `Validator` has seen every document before
         .validation_mode(ValidationMode::Fast)
@@ -130,6 +137,19 @@ fn rows_of<T: ListedRow>(answer: Result<Rows<T>, Failure>) -> (Vec<RowRef<T>>, V
     match answer {
         Ok(rows) => (rows.rows, rows.problem.into_iter().collect()),
         Err(failure) => (Vec::new(), vec![failure]),
+    }
+}
+
+/// What one console answers with rows; nothing where the caller has no such console.
+async fn rows_of_console<'a, T: ListedRow, F: Future<Output = Result<Rows<T>, Failure>>>(
+    ctx: &Context<'a>,
+    upstream: UpstreamId,
+    ask: impl FnOnce(&'a Console, &'a Caller) -> F,
+) -> (Vec<RowRef<T>>, Vec<Failure>) {
+    let caller = loaders(ctx).caller();
+    match caller.console(upstream) {
+        Some(console) => rows_of(ask(console, caller).await),
+        None => (Vec::new(), Vec::new()),
     }
 }
 

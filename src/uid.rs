@@ -89,6 +89,10 @@ registry! {
     EnterpriseManagerUid;
     /// A triggered alarm.
     AlarmUid;
+    /// A place of an organization.
+    LocationUid;
+    /// A job of an agent that no backup server manages, as Service Provider Console numbers it.
+    ConsoleJobUid;
     /// Anything else that is only shown.
     OtherUid;
 }

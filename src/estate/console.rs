@@ -1,6 +1,8 @@
 //! One Service Provider Console: its lists, and the questions that they answer.
 
+mod agents;
 mod details;
+mod infrastructure;
 mod lists;
 pub mod protection;
 mod sources;
@@ -26,12 +28,15 @@ use crate::{
         backup_copy_job::BackupCopyJob,
         backup_server::BackupServer,
         computer_backup::ComputerBackup,
-        enterprise_manager::ManagedBackupServer,
+        console_agent::ConsoleAgent,
+        console_agent_job::ConsoleAgentJob,
+        enterprise_manager::EnterpriseManager,
         job::Job,
         job_detail::{DetailKind, JobDetail},
         license_usage::LicenseUsage,
         linked_job::{LinkFamily, LinkedJob},
         linked_repository::LinkedRepository,
+        location::Location,
         organization::Organization,
         protected_workload::{ProtectedWorkload, WorkloadKind},
         repository::Repository,
@@ -87,7 +92,10 @@ pub struct Console {
     agents: Resource<(ServerUid, AgentUid), BackupAgent, sources::Agents>,
     pub(super) repositories: Resource<Infallible, Repository, sources::Repositories>,
     organizations: Resource<Infallible, Organization, sources::Organizations>,
-    mapping: Resource<Infallible, ManagedBackupServer, sources::Mapping>,
+    managers: Resource<Infallible, EnterpriseManager, sources::Managers>,
+    locations: Resource<Infallible, Location, sources::Locations>,
+    console_agents: Resource<Infallible, ConsoleAgent, sources::ConsoleAgents>,
+    console_agent_jobs: Resource<Infallible, ConsoleAgentJob, sources::ConsoleAgentJobs>,
     alarms: Resource<Infallible, Alarm, sources::Alarms>,
     licenses: Resource<Infallible, LicenseUsage, sources::Licenses>,
     /// In the order of `WorkloadKind::ALL`.
@@ -121,7 +129,10 @@ impl Console {
             agents: resource!(Agents, servers),
             repositories: resource!(Repositories, repositories),
             organizations: resource!(Organizations, companies),
-            mapping: resource!(Mapping, servers),
+            managers: resource!(Managers, servers),
+            locations: resource!(Locations, companies),
+            console_agents: resource!(ConsoleAgents, servers),
+            console_agent_jobs: resource!(ConsoleAgentJobs, jobs),
             alarms: resource!(Alarms, alarms),
             licenses: resource!(Licenses, licenses),
             workloads: WorkloadKind::ALL

@@ -10,7 +10,7 @@ use crate::{
     uid::{JobUid, ManagedServerUid, ServerUid},
     upstream::{
         enterprise_manager::{managed_server::ManagedServer, session::Session},
-        vspc::{backup_server::BackupServer, enterprise_manager::ManagedBackupServer, job::Job},
+        vspc::{backup_server::BackupServer, enterprise_manager::EnterpriseManager, job::Job},
     },
 };
 use std::{
@@ -38,7 +38,7 @@ pub(super) struct ConsoleSide {
     /// Missing when they could not be read: the map then has to do.
     pub servers: Option<Arc<Snapshot<BackupServer>>>,
     /// Missing when it could not be read: host names then have to do.
-    pub mapping: Option<Arc<Snapshot<ManagedBackupServer>>>,
+    pub mapping: Option<Arc<Snapshot<EnterpriseManager>>>,
 }
 
 /// What every console knows, and why that may not be all.
@@ -222,7 +222,8 @@ impl Hosts {
     fn of(consoles: &[ConsoleSide]) -> Self {
         let mut hosts = Self { full: HashMap::new(), short: HashMap::new() };
         for console in consoles {
-            let mapped = console.mapping.iter().flat_map(|mapping| mapping.rows());
+            let managers = console.mapping.iter().flat_map(|managers| managers.rows());
+            let mapped = managers.flat_map(|manager| manager.servers.iter().flatten());
             for row in mapped {
                 if let Some(address) = &row.address {
                     hosts.add(address, (console.id, row.instance_uid));

@@ -2,18 +2,23 @@
 
 use super::snapshot::{Listed, Places};
 use crate::{
-    uid::{AgentUid, CompanyUid, JobUid, ManagedServerUid, ObjectUid, OtherUid, RepositoryUid, ServerUid, SessionUid, UniqueJobUid},
+    uid::{
+        AgentUid, CompanyUid, EnterpriseManagerUid, JobUid, LocationUid, ManagedServerUid, ObjectUid, OtherUid, RepositoryUid, ServerUid,
+        SessionUid, UniqueJobUid,
+    },
     upstream::{
         enterprise_manager::{managed_server::ManagedServer, session::Session},
         vac::backup_agent_job::BackupAgentJob,
         vspc::{
             agent_job::AgentJob, agent_job_object::AgentJobObject, alarm::Alarm, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
-            backup_server::BackupServer, computer_backup::ComputerBackup, enterprise_manager::ManagedBackupServer, job::Job,
-            job_detail::JobDetail, license_usage::LicenseUsage, linked_job::LinkedJob, linked_repository::LinkedRepository,
-            organization::Organization, protected_workload::ProtectedWorkload, repository::Repository,
+            backup_server::BackupServer, computer_backup::ComputerBackup, console_agent::ConsoleAgent, console_agent_job::ConsoleAgentJob,
+            enterprise_manager::EnterpriseManager, job::Job, job_detail::JobDetail, license_usage::LicenseUsage, linked_job::LinkedJob,
+            linked_repository::LinkedRepository, location::Location, organization::Organization, protected_workload::ProtectedWorkload,
+            repository::Repository,
         },
     },
 };
+use std::collections::BTreeSet;
 
 /// Whose row a job is: the company it is assigned to before the one that owns the server.
 pub fn company_of(job: &Job) -> Option<CompanyUid> {
@@ -90,7 +95,22 @@ indexes! {
     Organization => OrganizationIndex {
         uid: CompanyUid = |row| [row.instance_uid],
     }
-    ManagedBackupServer => ManagedBackupServerIndex {}
+    EnterpriseManager => EnterpriseManagerIndex {
+        uid: EnterpriseManagerUid = |row| [row.instance_uid],
+        server: ServerUid = |row| row.servers.iter().flatten().map(|server| server.instance_uid).collect::<BTreeSet<_>>(),
+    }
+    Location => LocationIndex {
+        uid: LocationUid = |row| [row.instance_uid],
+        company: CompanyUid = |row| row.organization_uid,
+    }
+    ConsoleAgent => ConsoleAgentIndex {
+        uid: AgentUid = |row| [row.instance_uid],
+        company: CompanyUid = |row| row.organization_uid,
+    }
+    ConsoleAgentJob => ConsoleAgentJobIndex {
+        agent: AgentUid = |row| [row.backup_agent_uid],
+        company: CompanyUid = |row| row.organization_uid,
+    }
     ManagedServer => ManagedServerIndex {
         uid: ManagedServerUid = |row| [row.uid],
     }

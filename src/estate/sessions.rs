@@ -270,7 +270,7 @@ impl Caller {
     /// What the consoles know. One that can't be read is left out and named: sessions are there without it.
     async fn fleet(&self) -> Fleet {
         let reads = self.every_console().iter().map(|console| async {
-            let (jobs, servers, mapping) = tokio::join!(console.job_snapshot(), console.server_snapshot(), console.mapping());
+            let (jobs, servers, mapping) = tokio::join!(console.job_snapshot(), console.server_snapshot(), console.manager_snapshot());
             (console.id(), jobs, servers, mapping.ok())
         });
         let mut fleet = Fleet { consoles: Vec::new(), problem: None };

@@ -4,25 +4,25 @@
 //! it is assigned to (`mappedOrganizationUid`), else the one that owns its server (`organizationUid`). A server and its
 //! repositories and agents are the owner's. What belongs to a job (its machines, links, sessions) is whose the job is; if
 //! its job is not known, it is nobody's. A list that is needed to decide and can't be read is a failure, not a guess.
+//! `owners.rs` says of each type of row whose it is.
+
+mod owners;
+
+pub(super) use owners::jobs_of_workload;
 
 use super::{
     Caller, Failure, Principal, View,
     console::Console,
-    indexes::company_of,
     links::{Links, PlacedLink},
     principal::Named,
     snapshot::{Listed, Snapshot},
 };
 use crate::{
     uid::{CompanyUid, JobUid, ServerUid, UniqueJobUid},
-    upstream::vspc::{
-        agent_job::AgentJob, agent_job_object::AgentJobObject, alarm::Alarm, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
-        backup_server::BackupServer, computer_backup::ComputerBackup, job::Job, job_detail::JobDetail, license_usage::LicenseUsage,
-        organization::Organization, protected_workload::ProtectedWorkload, repository::Repository,
-    },
+    upstream::vspc::{backup_server::BackupServer, computer_backup::ComputerBackup, job::Job},
 };
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     hash::Hash,
     sync::Arc,
 };
@@ -282,112 +282,4 @@ fn resolve<'a, U: Copy + Eq + Hash>(
         Named::Uid(uid) => Some(*uid),
         Named::Name(name) => by_name?.get(&**name).copied().flatten(),
     })
-}
-
-impl Owned for Job {
-    const NEEDS: Needs = Needs::Nothing;
-    fn is_within(&self, limits: &Limits) -> bool {
-        limits.cover(company_of(self), Some(self.backup_server_uid))
-    }
-}
-
-impl Owned for BackupServer {
-    const NEEDS: Needs = Needs::Nothing;
-    fn is_within(&self, limits: &Limits) -> bool {
-        limits.cover(self.organization_uid, Some(self.instance_uid))
-    }
-}
-
-impl Owned for Organization {
-    const NEEDS: Needs = Needs::Nothing;
-    fn is_within(&self, limits: &Limits) -> bool {
-        limits.grants.iter().any(|grant| grant.covers_company(self.instance_uid))
-    }
-}
-
-impl Owned for Repository {
-    const NEEDS: Needs = Needs::Servers;
-    fn is_within(&self, limits: &Limits) -> bool {
-        limits.cover_server(Some(self.backup_server_uid))
-    }
-}
-
-/// An alarm about a job is whose the job is; any other is its organization's.
-impl Owned for Alarm {
-    const NEEDS: Needs = Needs::Jobs;
-    fn is_within(&self, limits: &Limits) -> bool {
-        let server = self.about("BackupServer").map(|server| ServerUid(server.0));
-        match self.about("BackupServerJob") {
-            Some(job) => limits.cover_job(None, JobUid(job.0), Some(UniqueJobUid(job.0))),
-            None => limits.cover(self.object.as_ref().and_then(|object| object.organization_uid), server),
-        }
-    }
-}
-
-impl Owned for LicenseUsage {
-    const NEEDS: Needs = Needs::Nothing;
-    fn is_within(&self, limits: &Limits) -> bool {
-        limits.cover(self.organization_uid, None)
-    }
-}
-
-/// What listed jobs protect is there for those for whom one of them is; anything else is its organization's, on its server.
-impl Owned for ProtectedWorkload {
-    const NEEDS: Needs = Needs::Chains;
-    fn is_within(&self, limits: &Limits) -> bool {
-        let (Some(jobs), Some(chains)) = (&limits.jobs, &limits.chains) else { return false };
-        let mut protecting = jobs_of_workload(self, jobs, chains).peekable();
-        match protecting.peek() {
-            Some(_) => protecting.any(|place| jobs.row(place).is_within(limits)),
-            None => limits.cover(self.organization_uid, self.backup_server_uid),
-        }
-    }
-}
-
-/// The places of the listed jobs that protect a machine: the one that its row names, or those that keep backups of it.
-pub(super) fn jobs_of_workload<'a>(
-    row: &'a ProtectedWorkload,
-    jobs: &'a Snapshot<Job>,
-    chains: &'a Snapshot<ComputerBackup>,
-) -> impl Iterator<Item = u32> + 'a {
-    let named = row.job_uid.into_iter();
-    let kept = row.uid().filter(|_| row.job_uid.is_none()).into_iter().flat_map(|uid| chains.index().agent.of(&uid).iter());
-    let uids: BTreeSet<JobUid> = named.chain(kept.filter_map(|place| chains.row(*place).job_uid)).collect();
-    let server = row.backup_server_uid.into_iter();
-    server.flat_map(move |server| uids.clone().into_iter().filter_map(move |job| jobs.index().key.of(&(server, job)).first().copied()))
-}
-
-impl Owned for BackupAgent {
-    const NEEDS: Needs = Needs::Servers;
-    fn is_within(&self, limits: &Limits) -> bool {
-        limits.cover_server(self.backup_server_uid)
-    }
-}
-
-impl Owned for AgentJob {
-    const NEEDS: Needs = Needs::Jobs;
-    fn is_within(&self, limits: &Limits) -> bool {
-        limits.cover_job(self.server(), self.instance_uid, self.unique_uid)
-    }
-}
-
-impl Owned for BackupCopyJob {
-    const NEEDS: Needs = Needs::Jobs;
-    fn is_within(&self, limits: &Limits) -> bool {
-        limits.cover_job(self.server(), self.instance_uid, self.unique_uid)
-    }
-}
-
-impl Owned for JobDetail {
-    const NEEDS: Needs = Needs::Jobs;
-    fn is_within(&self, limits: &Limits) -> bool {
-        limits.cover_job(self.server(), self.instance_uid, self.unique_uid)
-    }
-}
-
-impl Owned for AgentJobObject {
-    const NEEDS: Needs = Needs::Jobs;
-    fn is_within(&self, limits: &Limits) -> bool {
-        limits.cover_job(self.backup_server_uid, self.job_uid, self.unique_job_uid)
-    }
 }

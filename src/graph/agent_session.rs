@@ -76,8 +76,9 @@ pub struct SessionFilter {
 composed!(SessionFilter);
 
 impl SessionFilter {
-    fn started_since(&self, estate: &Estate) -> Result<Option<Timestamp>> {
-        self.within.map(|within| within.ago(estate)).transpose()
+    /// With its length of time as an instant.
+    fn with_instant(&self, estate: &Estate) -> Result<(&Self, Option<Timestamp>)> {
+        Ok((self, self.within.map(|within| within.ago(estate)).transpose()?))
     }
 
     fn holds(&self, estate: &Estate, started_since: Option<Timestamp>, session: &MatchedSession) -> bool {
@@ -191,8 +192,7 @@ pub fn ordered_session_page(
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.job_name_contains.is_some()))?;
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let estate = loaders(ctx).estate();
-    let with_instants = |filter| Ok((filter, SessionFilter::started_since(filter, estate)?));
-    let wanted = Prepared::of(&filter, &with_instants)?;
+    let wanted = Prepared::of(&filter, &|filter| SessionFilter::with_instant(filter, estate))?;
     let holds = |session: &MatchedSession| wanted.holds(&|(filter, since)| filter.holds(estate, *since, session));
     let rows = rows.into_iter().filter(holds).collect();
     let values = |session: &MatchedSession| {

@@ -91,8 +91,9 @@ pub struct AlarmFilter {
 composed!(AlarmFilter);
 
 impl AlarmFilter {
-    fn triggered_since(&self, estate: &Estate) -> Result<Option<Timestamp>> {
-        self.within.map(|within| within.ago(estate)).transpose()
+    /// With its length of time as an instant.
+    fn with_instant(&self, estate: &Estate) -> Result<(&Self, Option<Timestamp>)> {
+        Ok((self, self.within.map(|within| within.ago(estate)).transpose()?))
     }
 
     fn holds(&self, estate: &Estate, triggered_since: Option<Timestamp>, alarm: &PlacedAlarm) -> bool {
@@ -127,8 +128,7 @@ pub fn alarm_page(
     args: &PageArgs,
 ) -> Result<AlarmConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
-    let with_instants = |filter| Ok((filter, AlarmFilter::triggered_since(filter, estate)?));
-    let wanted = Prepared::of(&filter, &with_instants)?;
+    let wanted = Prepared::of(&filter, &|filter| AlarmFilter::with_instant(filter, estate))?;
     let mark = ListMark::of(&["alarms", parent, &format!("{filter:?}")]);
     let holds = |alarm: &PlacedAlarm| wanted.holds(&|(filter, since)| filter.holds(estate, *since, alarm));
     let alarms = alarms.into_iter().filter(holds).collect();

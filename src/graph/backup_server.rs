@@ -6,22 +6,25 @@ use super::{
     company::Company,
     composed::{Prepared, composed},
     connection::connection,
+    enterprise_manager::{EnterpriseManagerConnection, manager_page},
     fleet::{contains, is_from},
     id::Key,
     job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, JobPage, job_page},
     job_kind::JobKind,
     linked_job::{LinkedJob, LinkedJobConnection, link_page},
-    loaders, nullable,
+    loaders,
+    location::Location,
+    nullable,
     origin::Origin,
     page::{self, ListMark, PageArgs, SortValue},
     repository::{RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
-    rows_of,
+    rows_of, rows_of_console,
     scalars::{UUID, text},
     tape_job::{TapeJob, TapeJobConnection},
 };
 use crate::{
-    estate::{CompanyKey, Estate, Failure, RowRef, ServerKey, console::Rows},
+    estate::{CompanyKey, Estate, Failure, RowRef, ServerKey},
     loaders::{company::CompanyOf, job::JobRow, link::LinksOf, server::JobsOf},
     upstream::vspc::{self, linked_job::LinkFamily},
 };
@@ -168,6 +171,25 @@ impl BackupServer {
         self.0.location_uid.map(|uid| UUID(uid.0))
     }
 
+    /// The server's location in the console; null when the console does not list it.
+    async fn location(&self, ctx: &Context<'_>) -> Option<Result<Location>> {
+        let loaders = loaders(ctx);
+        let console = loaders.caller().console(self.0.upstream())?;
+        nullable(console.location(loaders.caller(), self.0.location_uid?).await.map(|row| row.map(Location::from)))
+    }
+
+    /// The Enterprise Managers that collect from the server, by name, as the console maps them.
+    async fn enterprise_managers(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many Enterprise Managers: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<EnterpriseManagerConnection> {
+        let (rows, problems) =
+            rows_of_console(ctx, self.0.upstream(), |console, caller| console.managers_of_server(caller, self.0.instance_uid)).await;
+        manager_page(ctx, rows, &problems, &format!("{:?}", self.key()), &PageArgs { first, after })
+    }
+
     /// Whether the server is part of a high-availability cluster; null before version 3.6.1 of the console's API.
     async fn is_in_high_availability_cluster(&self) -> Option<bool> {
         self.0.in_high_availability_cluster
@@ -256,11 +278,8 @@ impl BackupServer {
         #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<RepositoryConnection> {
-        let loaders = loaders(ctx);
-        let (rows, problems) = rows_of(match loaders.caller().console(self.0.upstream()) {
-            Some(console) => console.repositories_of_server(loaders.caller(), self.0.instance_uid).await,
-            None => Ok(Rows::default()),
-        });
+        let (rows, problems) =
+            rows_of_console(ctx, self.0.upstream(), |console, caller| console.repositories_of_server(caller, self.0.instance_uid)).await;
         let args = RepositoryArgs { filter, order_by };
         repository_page(ctx, rows, problems, &format!("{:?}", self.key()), args, &PageArgs { first, after }).await
     }

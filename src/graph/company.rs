@@ -7,6 +7,8 @@ use super::{
     backup_server::{BackupServerConnection, BackupServerFilter, server_page},
     composed::{Prepared, composed},
     connection::connection,
+    console_agent::{ConsoleAgentConnection, ConsoleAgentFilter, agent_page},
+    console_agent_job::{self, ConsoleAgentJobConnection, ConsoleAgentJobFilter},
     error,
     fleet::{contains, is_from},
     id::Key,
@@ -14,21 +16,20 @@ use super::{
     job_filter::{JobFilter, JobOrder, Row, job_page},
     job_kind::JobKind,
     license_usage::LicenseUsage,
-    loaders, nullable,
+    loaders,
+    location::{LocationConnection, location_page},
+    nullable,
     origin::Origin,
     page::{self, ListMark, PageArgs, SortValue},
     repository::{RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
-    rows_of,
+    rows_of, rows_of_console,
     scalars::{UUID, text},
     trend_point,
     window::DurationInput,
     workload::{ProtectionCounts, WorkloadConnection, WorkloadFilter, workload_page},
 };
 use crate::{
-    estate::{
-        CompanyKey, Estate, Failure, RowRef,
-        console::{Rows, protection::Workload},
-    },
+    estate::{CompanyKey, Estate, Failure, RowRef, console::protection::Workload},
     loaders::{
         job::JobRow,
         object::ObjectsOf,
@@ -103,11 +104,7 @@ impl From<RowRef<Organization>> for Company {
 
 impl Company {
     async fn all_jobs(&self, ctx: &Context<'_>) -> (Vec<Row>, Vec<Failure>) {
-        let loaders = loaders(ctx);
-        rows_of(match loaders.caller().console(self.0.upstream()) {
-            Some(console) => console.jobs_of_company(loaders.caller(), self.0.instance_uid).await,
-            None => Ok(Rows::default()),
-        })
+        rows_of_console(ctx, self.0.upstream(), |console, caller| console.jobs_of_company(caller, self.0.instance_uid)).await
     }
 
     async fn all_workloads(&self, ctx: &Context<'_>) -> (Vec<Workload>, Vec<Failure>) {
@@ -279,11 +276,8 @@ impl Company {
         #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<RepositoryConnection> {
-        let loaders = loaders(ctx);
-        let (rows, problems) = rows_of(match loaders.caller().console(self.0.upstream()) {
-            Some(console) => console.repositories_of_company(loaders.caller(), self.0.instance_uid).await,
-            None => Ok(Rows::default()),
-        });
+        let (rows, problems) =
+            rows_of_console(ctx, self.0.upstream(), |console, caller| console.repositories_of_company(caller, self.0.instance_uid)).await;
         let args = RepositoryArgs { filter, order_by };
         repository_page(ctx, rows, problems, &format!("{:?}", self.key()), args, &PageArgs { first, after }).await
     }
@@ -334,6 +328,45 @@ impl Company {
         }
     }
 
+    /// The company's locations, by name.
+    async fn locations(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many locations: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<LocationConnection> {
+        let (rows, problems) =
+            rows_of_console(ctx, self.0.upstream(), |console, caller| console.locations_of_company(caller, self.0.instance_uid)).await;
+        location_page(ctx, rows, &problems, &format!("{:?}", self.key()), &PageArgs { first, after })
+    }
+
+    /// The company's agents that no backup server manages, by name.
+    async fn console_agents(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which agents. All when left out.")] filter: Option<ConsoleAgentFilter>,
+        #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<ConsoleAgentConnection> {
+        let (rows, problems) =
+            rows_of_console(ctx, self.0.upstream(), |console, caller| console.console_agents_of_company(caller, self.0.instance_uid)).await;
+        agent_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
+    }
+
+    /// The jobs of these agents, by name.
+    async fn console_agent_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<ConsoleAgentJobFilter>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<ConsoleAgentJobConnection> {
+        let (rows, problems) =
+            rows_of_console(ctx, self.0.upstream(), |console, caller| console.console_agent_jobs_of_company(caller, self.0.instance_uid))
+                .await;
+        console_agent_job::job_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
+    }
+
     /// How many licence units the company uses in this calendar month, so far; null when the upstream does not say.
     async fn license_usage(&self, ctx: &Context<'_>) -> Option<Result<LicenseUsage>> {
         let loaders = loaders(ctx);
@@ -349,11 +382,8 @@ impl Company {
         #[graphql(desc = "How many servers: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
-        let loaders = loaders(ctx);
-        let (rows, problems) = rows_of(match loaders.caller().console(self.0.upstream()) {
-            Some(console) => console.servers_of_company(loaders.caller(), self.0.instance_uid).await,
-            None => Ok(Rows::default()),
-        });
+        let (rows, problems) =
+            rows_of_console(ctx, self.0.upstream(), |console, caller| console.servers_of_company(caller, self.0.instance_uid)).await;
         server_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
     }
 

@@ -2,13 +2,13 @@
 
 use super::{
     error::{self, bad_input},
-    loaders,
+    loaders, rows_of,
     scalars::UUID,
 };
 use crate::{
     estate::{
         Estate, Failure, ListedRow, RowRef, UpstreamId, View,
-        console::{Console, protection::Placed},
+        console::{Console, Rows, protection::Placed},
     },
     loaders::Batch,
     uid::CompanyUid,
@@ -21,22 +21,27 @@ use futures_util::{
 };
 use std::{convert::Infallible, hash::Hash, sync::Arc};
 
+/// Rows of every console put together, and what could not be read.
+pub(super) async fn everywhere_rows<'a, T: ListedRow>(
+    ctx: &Context<'a>,
+    read: impl Fn(&'a Console) -> BoxFuture<'a, Result<Rows<T>, Failure>>,
+) -> (Vec<RowRef<T>>, Vec<Failure>) {
+    let (mut rows, mut problems) = (Vec::new(), Vec::new());
+    for answer in join_all(loaders(ctx).caller().consoles().iter().map(|console| read(console))).await {
+        let (found, unread) = rows_of(answer);
+        rows.extend(found);
+        problems.extend(unread);
+    }
+    (rows, problems)
+}
+
 /// One list of every console put together, and what could not be read.
 pub(super) async fn everywhere<'a, T: ListedRow>(
     ctx: &Context<'a>,
     read: impl Fn(&'a Console) -> BoxFuture<'a, Result<View<T>, Failure>>,
 ) -> (Vec<RowRef<T>>, Vec<Failure>) {
-    let (mut rows, mut problems) = (Vec::new(), Vec::new());
-    for view in join_all(loaders(ctx).caller().consoles().iter().map(|console| read(console))).await {
-        match view {
-            Ok(view) => {
-                rows.extend(view.rows());
-                problems.extend(view.problem().cloned());
-            }
-            Err(failure) => problems.push(failure),
-        }
-    }
-    (rows, problems)
+    let whole = |view: View<T>| Rows { rows: view.rows().collect(), problem: view.problem().cloned() };
+    everywhere_rows(ctx, move |console| read(console).map(move |answer| answer.map(whole)).boxed()).await
 }
 
 /// What every console put together of its lists, and what could not be read.

@@ -1,8 +1,8 @@
 //! `FleetHealthRow`: how many jobs and machines are doing how, by company, server or upstream.
 
 use super::{
-    alarm::is_open, backup_server::BackupServer, company::Company, health::Health, health_counts::HealthCounts, job::health_of,
-    job_kind::JobKind, loaders, nullable, report, upstream::Upstream,
+    alarm::is_open, backup_server::BackupServer, company::Company, console_agent_job, health::Health, health_counts::HealthCounts,
+    job::health_of, job_kind::JobKind, loaders, nullable, report, rows_of, upstream::Upstream,
 };
 use crate::{
     estate::{CompanyKey, Failure, ListedRow, RowRef, ServerKey, UpstreamId, View, company_of, console::Console},
@@ -39,6 +39,7 @@ pub struct FleetHealthRow {
     name: Option<String>,
     jobs: HealthCounts,
     agent_objects: HealthCounts,
+    console_agent_jobs: Option<HealthCounts>,
     open_alarms: Option<i32>,
     worst: Option<Health>,
     jobs_are_known: bool,
@@ -53,6 +54,7 @@ impl FleetHealthRow {
             name: None,
             jobs: HealthCounts::default(),
             agent_objects: HealthCounts::default(),
+            console_agent_jobs: None,
             open_alarms: None,
             worst: None,
             jobs_are_known: true,
@@ -92,6 +94,9 @@ pub fn fleet_health<'a>(ctx: &'a Context<'a>, wanted: Wanted) -> BoxFuture<'a, V
             count.jobs_and_machines(ctx, console).await;
             if ctx.look_ahead().field("openAlarms").exists() {
                 count.alarms(ctx).await;
+            }
+            if ctx.look_ahead().field("consoleAgentJobs").exists() {
+                count.console_agent_jobs(ctx, console).await;
             }
             count.problems.iter().for_each(|problem| report(ctx, problem));
             all.extend(count.rows.into_values().map(|row| FleetHealthRow { complete: count.problems.is_empty(), ..row }));
@@ -194,6 +199,23 @@ impl Count {
         }
     }
 
+    /// These belong to no server, and are counted by company or upstream.
+    async fn console_agent_jobs(&mut self, ctx: &Context<'_>, console: &Console) {
+        let (upstream, by) = (self.upstream, self.wanted.by);
+        if by == FleetGroup::BackupServer {
+            return;
+        }
+        let (jobs, problems) = rows_of(console.console_agent_jobs(loaders(ctx).caller()).await);
+        if !problems.is_empty() {
+            return self.problems.extend(problems);
+        }
+        self.rows.values_mut().for_each(|row| row.console_agent_jobs = Some(HealthCounts::default()));
+        for job in jobs {
+            let group = if by == FleetGroup::Company { Group::Company(upstream, job.organization_uid) } else { Group::Upstream(upstream) };
+            self.row(group).console_agent_jobs.get_or_insert_default().count(console_agent_job::health_of(&job));
+        }
+    }
+
     async fn alarms(&mut self, ctx: &Context<'_>) {
         let upstream = self.upstream;
         let alarms = match loaders(ctx).ask(AlarmsOf(upstream), Default::default()).await {
@@ -258,6 +280,12 @@ impl FleetHealthRow {
     /// The machines in agent jobs, counted by health. Null when they, or whose they are, could not be read in full.
     async fn agent_objects(&self) -> Option<HealthCounts> {
         self.objects_are_known.then_some(self.agent_objects)
+    }
+
+    /// The jobs of agents that no backup server manages, counted by health. They are none of the `jobs` above, and neither
+    /// `worst` nor `problemsOnly` looks at them. Null by server, and when these jobs could not be read in full.
+    async fn console_agent_jobs(&self) -> Option<HealthCounts> {
+        self.console_agent_jobs
     }
 
     /// How many alarms are open: not resolved, not acknowledged, and no mere information. By server these are the alarms

@@ -2,8 +2,8 @@
 
 use crate::{
     estate::{
-        AlarmKey, BackupAgentKey, CompanyKey, Estate, JobKey, RepositoryKey, ServerKey, SessionKey, UpstreamId,
-        console::protection::WorkloadKey,
+        AlarmKey, BackupAgentKey, CompanyKey, ConsoleAgentKey, ConsoleJobKey, EnterpriseManagerKey, Estate, JobKey, LocationKey,
+        RepositoryKey, ServerKey, SessionKey, UpstreamId, console::protection::WorkloadKey,
     },
     uid::{self, AgentUid, JobUid, ObjectUid, ServerUid},
     upstream::vspc::protected_workload::WorkloadKind,
@@ -47,6 +47,14 @@ pub enum Key {
     Company(CompanyKey),
     /// A repository.
     Repository(RepositoryKey),
+    /// An Enterprise Manager.
+    EnterpriseManager(EnterpriseManagerKey),
+    /// A place of an organization.
+    Location(LocationKey),
+    /// An agent that no backup server manages.
+    ConsoleAgent(ConsoleAgentKey),
+    /// A job of such an agent.
+    ConsoleAgentJob(ConsoleJobKey),
     /// An alarm.
     Alarm(AlarmKey),
     /// A protected machine.
@@ -72,6 +80,10 @@ impl Key {
             Key::BackupAgentJob { upstream, agent, job: Err(named) } => format!("BackupAgentJob:{}:{agent}::{named}", name(upstream)),
             Key::Company(key) => format!("Company:{}:{}", name(&key.upstream), key.company),
             Key::Repository(key) => format!("Repository:{}:{}:{}", name(&key.upstream), key.server, key.repository),
+            Key::EnterpriseManager(key) => format!("EnterpriseManager:{}:{}", name(&key.upstream), key.manager),
+            Key::Location(key) => format!("Location:{}:{}", name(&key.upstream), key.location),
+            Key::ConsoleAgent(key) => format!("ConsoleAgent:{}:{}", name(&key.upstream), key.agent),
+            Key::ConsoleAgentJob(key) => format!("ConsoleAgentJob:{}:{}:{}", name(&key.upstream), key.agent, key.job),
             Key::Alarm(key) => format!("Alarm:{}:{}", name(&key.upstream), key.alarm),
             Key::Workload(key) => {
                 let server = key.server.map(|server| server.to_string()).unwrap_or_default();
@@ -102,6 +114,10 @@ impl Key {
             ("BackupAgentJob", 3) => Key::BackupAgentJob { upstream, agent: guid(0)?.into(), job: Err((*rest.get(2)?).to_owned()) },
             ("Company", 1) => Key::Company(CompanyKey { upstream, company: guid(0)?.into() }),
             ("Repository", 2) => Key::Repository(RepositoryKey { upstream, server: guid(0)?.into(), repository: guid(1)?.into() }),
+            ("EnterpriseManager", 1) => Key::EnterpriseManager(EnterpriseManagerKey { upstream, manager: guid(0)?.into() }),
+            ("Location", 1) => Key::Location(LocationKey { upstream, location: guid(0)?.into() }),
+            ("ConsoleAgent", 1) => Key::ConsoleAgent(ConsoleAgentKey { upstream, agent: guid(0)?.into() }),
+            ("ConsoleAgentJob", 2) => Key::ConsoleAgentJob(ConsoleJobKey { upstream, agent: guid(0)?.into(), job: guid(1)?.into() }),
             ("Alarm", 1) => Key::Alarm(AlarmKey { upstream, alarm: guid(0)?.into() }),
             ("Workload", 3) => {
                 let kind = *WorkloadKind::ALL.get(rest.first()?.parse::<usize>().ok()?)?;

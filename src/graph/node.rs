@@ -3,8 +3,9 @@
 use super::{
     agent_job::AgentJob, agent_job_object::AgentJobObject, agent_session::AgentSession, alarm::Alarm, backup_agent::BackupAgent,
     backup_agent_job::BackupAgentJob, backup_copy_job::BackupCopyJob, backup_server::BackupServer, cdp_replication_job::CdpReplicationJob,
-    company::Company, file_copy_job::FileCopyJob, file_share_backup_job::FileShareBackupJob, file_share_copy_job::FileShareCopyJob,
-    id::Key, interface::interface, job::Job, loaders, nullable, object_storage_backup_job::ObjectStorageBackupJob,
+    company::Company, console_agent::ConsoleAgent, console_agent_job::ConsoleAgentJob, enterprise_manager::EnterpriseManager,
+    file_copy_job::FileCopyJob, file_share_backup_job::FileShareBackupJob, file_share_copy_job::FileShareCopyJob, id::Key,
+    interface::interface, job::Job, loaders, location::Location, nullable, object_storage_backup_job::ObjectStorageBackupJob,
     object_storage_copy_job::ObjectStorageCopyJob, other_job::OtherJob, replication_job::ReplicationJob, repository::Repository,
     simple_backup_copy_job::SimpleBackupCopyJob, tape_job::TapeJob, upstream::Upstream, vm_backup_job::VmBackupJob, vm_copy_job::VmCopyJob,
     workload::Workload,
@@ -52,6 +53,10 @@ interface! {
     Repository(Repository),
     Upstream(Upstream),
     Alarm(Alarm),
+    ConsoleAgent(ConsoleAgent),
+    ConsoleAgentJob(ConsoleAgentJob),
+    EnterpriseManager(EnterpriseManager),
+    Location(Location),
     Workload(Workload),
 }
 
@@ -108,6 +113,22 @@ impl Node {
             Key::Company(key) => nullable(loaders.ask(CompanyOf(key), None).await.map(|row| row.map(|row| Company::from(row).into()))),
             Key::Repository(key) => {
                 nullable(loaders.ask(RepositoryOf(key), None).await.map(|row| row.map(|row| Repository::from(row).into())))
+            }
+            Key::EnterpriseManager(key) => {
+                let found = loaders.caller().console(key.upstream)?.enterprise_manager(loaders.caller(), key.manager).await;
+                nullable(found.map(|row| row.map(|row| EnterpriseManager::from(row).into())))
+            }
+            Key::Location(key) => {
+                let found = loaders.caller().console(key.upstream)?.location(loaders.caller(), key.location).await;
+                nullable(found.map(|row| row.map(|row| Location::from(row).into())))
+            }
+            Key::ConsoleAgent(key) => {
+                let found = loaders.caller().console(key.upstream)?.console_agent(loaders.caller(), key.agent).await;
+                nullable(found.map(|row| row.map(|row| ConsoleAgent::from(row).into())))
+            }
+            Key::ConsoleAgentJob(key) => {
+                let found = loaders.caller().console(key.upstream)?.console_agent_job(loaders.caller(), key.agent, key.job).await;
+                nullable(found.map(|row| row.map(|row| ConsoleAgentJob::from(row).into())))
             }
             Key::Alarm(key) => {
                 let found = loaders.caller().console(key.upstream)?.alarm(loaders.caller(), key.alarm).await;

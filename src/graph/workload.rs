@@ -5,6 +5,7 @@ use super::{
     company::Company,
     composed::{Composed, Prepared, composed},
     connection::connection,
+    console_agent::ConsoleAgent,
     error,
     fleet::{all_placed, contains, is_from, is_of},
     id::Key,
@@ -27,6 +28,7 @@ use crate::{
     },
     loaders::{company::CompanyOf, protection::WorkloadsOf, server::ServerOf},
     time,
+    uid::AgentUid,
     upstream::vspc::protected_workload,
 };
 use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Result, SimpleObject};
@@ -82,8 +84,9 @@ pub struct WorkloadFilter {
 composed!(WorkloadFilter);
 
 impl WorkloadFilter {
-    fn breached_before(&self, estate: &Estate) -> Result<Option<Timestamp>> {
-        self.rpo_breached.map(|length| length.ago(estate)).transpose()
+    /// With its length of time as an instant.
+    fn with_instant(&self, estate: &Estate) -> Result<(&Self, Option<Timestamp>)> {
+        Ok((self, self.rpo_breached.map(|length| length.ago(estate)).transpose()?))
     }
 
     fn holds(&self, estate: &Estate, breached_before: Option<Timestamp>, workload: &protection::Workload) -> bool {
@@ -131,8 +134,7 @@ pub fn workload_page(
 ) -> Result<WorkloadConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
-    let with_instants = |filter| Ok((filter, WorkloadFilter::breached_before(filter, estate)?));
-    let wanted = Prepared::of(&filter, &with_instants)?;
+    let wanted = Prepared::of(&filter, &|filter| WorkloadFilter::with_instant(filter, estate))?;
     let mark = ListMark::of(&["workloads", parent, &format!("{filter:?}")]);
     let holds = |workload: &protection::Workload| wanted.holds(&|(filter, before)| filter.holds(estate, *before, workload));
     let rows = workloads.into_iter().filter(holds).collect();
@@ -274,7 +276,7 @@ impl Workload {
     }
 
     /// The listed jobs that protect it, by id: of a virtual machine the one that made its newest restore point, of a computer
-    /// all that keep backups of it. Null where the console protects it, whose jobs this graph does not have.
+    /// all that keep backups of it. Null where the console protects it: its jobs are its `agent`'s.
     async fn jobs(&self, ctx: &Context<'_>) -> Option<Result<OwnedRows<Job>>> {
         let WorkloadKey { upstream, server, .. } = self.0.key;
         let (loaders, _) = (loaders(ctx), server?);
@@ -282,6 +284,14 @@ impl Workload {
             Ok(Rows { rows, problem: None }) => Some(OwnedRows::give_out(ctx, rows.into_iter().map(Job::from).collect()).await),
             Ok(Rows { problem: Some(failure), .. }) | Err(failure) => Some(Err(error::upstream(&failure))),
         }
+    }
+
+    /// The agent on the machine, where the console protects it; null otherwise, and when the console does not list the agent.
+    async fn agent(&self, ctx: &Context<'_>) -> Option<Result<ConsoleAgent>> {
+        let WorkloadKey { upstream, kind, uid, .. } = self.0.key;
+        let (loaders, agent) = (loaders(ctx), (kind == protected_workload::WorkloadKind::ComputerOfConsole).then_some(AgentUid(uid.0))?);
+        let found = loaders.caller().console(upstream)?.console_agent(loaders.caller(), agent).await;
+        nullable(found.map(|row| row.map(ConsoleAgent::from)))
     }
 
     /// Where this row came from, and how fresh it is.

@@ -1,5 +1,6 @@
 //! The estate in the words of Service Provider Console, REST v3.
 
+mod agents;
 pub mod kinds;
 mod protection;
 
@@ -30,6 +31,9 @@ pub(super) fn find(estate: &Estate, path: &str, expand: bool) -> Found {
     let segments: Vec<&str> = path.split('/').collect();
     match segments.as_slice() {
         ["about"] => Found::One(json!({"serverVersion": "9.1.0.30713", "installationId": estate.manager})),
+        ["organizations", "locations"] => Found::List(estate.locations.iter().map(agents::location).collect()),
+        ["infrastructure", "backupAgents"] => Found::List(estate.console_agents.iter().map(|row| agents::agent(estate, row)).collect()),
+        ["infrastructure", "backupAgents", "jobs"] => Found::List(estate.console_jobs.iter().map(agents::job).collect()),
         ["organizations"] => Found::List(estate.companies.iter().map(organization).collect()),
         ["infrastructure", "enterpriseManagers"] => Found::List(vec![
             json!({"instanceUid": estate.manager, "name": "em01.backup.example", "version": "13.0.1.2067", "status": "Healthy"}),
@@ -60,7 +64,7 @@ pub(super) fn find(estate: &Estate, path: &str, expand: bool) -> Found {
 fn servers(estate: &Estate, rest: &[&str], expand: bool) -> Found {
     let everywhere = |_: usize| true;
     match rest {
-        [] => Found::List(estate.servers.iter().map(server).collect()),
+        [] => Found::List(estate.servers.iter().map(|row| server(estate, row)).collect()),
         ["agents"] => Found::List(estate.machines.iter().map(|row| agent(estate, row)).collect()),
         ["repositories"] => Found::List(estate.repositories.iter().map(|row| repository(estate, row, expand)).collect()),
         ["jobs", rest @ ..] => jobs(estate, rest, expand, &everywhere),
@@ -68,7 +72,7 @@ fn servers(estate: &Estate, rest: &[&str], expand: bool) -> Found {
             let Ok(uid) = Uuid::try_parse(uid) else { return Found::Nothing };
             let Some(place) = estate.servers.iter().position(|server| server.uid == uid) else { return Found::Missing };
             match rest {
-                [] => Found::One(server(&estate.servers[place])),
+                [] => Found::One(server(estate, &estate.servers[place])),
                 ["agents", agent_uid] => {
                     let is_it = |row: &&Machine| estate.jobs[row.job].server == place && row.agent.to_string() == *agent_uid;
                     estate.machines.iter().find(is_it).map_or(Found::Missing, |row| Found::One(agent(estate, row)))
@@ -155,9 +159,15 @@ fn organization(company: &super::estate::Company) -> Value {
     })
 }
 
-fn server(row: &Server) -> Value {
+/// Some servers are in no place.
+fn location_of(estate: &Estate, row: &Server) -> Uuid {
+    let location = estate.locations.iter().rfind(|location| location.company == row.company);
+    location.filter(|_| row.is_mapped).map_or(Uuid::nil(), |location| location.uid)
+}
+
+fn server(estate: &Estate, row: &Server) -> Value {
     json!({
-        "instanceUid": row.uid, "name": row.name, "organizationUid": row.company, "locationUid": Uuid::nil(),
+        "instanceUid": row.uid, "name": row.name, "organizationUid": row.company, "locationUid": location_of(estate, row),
         "managementAgentUid": row.managed_uid, "version": row.version, "displayVersion": row.version,
         "installationUid": row.uid.simple().to_string(), "backupServerRoleType": "Client", "status": row.status,
         "inHighAvailabilityCluster": false, "label": null,

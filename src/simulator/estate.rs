@@ -240,6 +240,45 @@ pub struct Agent {
     pub jobs: Vec<AgentJob>,
 }
 
+/// A place of an organization.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the vendor's members")]
+pub struct Location {
+    pub uid: Uuid,
+    pub company: Uuid,
+    pub name: String,
+    pub kind: &'static str,
+    pub quota_gb: i64,
+}
+
+/// An agent as the console lists it: those that backup servers manage too.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the vendor's members")]
+pub struct ConsoleAgent {
+    pub uid: Uuid,
+    pub company: Uuid,
+    pub name: String,
+    /// Who manages it.
+    pub mode: &'static str,
+}
+
+/// A job of such an agent.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the vendor's members")]
+pub struct ConsoleJob {
+    pub uid: Uuid,
+    /// Its id on the agent, which is its id in the v2 API.
+    pub original: Uuid,
+    pub agent: Uuid,
+    pub company: Uuid,
+    pub name: String,
+    pub status: &'static str,
+    pub last_run: Option<Timestamp>,
+    pub is_enabled: bool,
+    pub bytes: i64,
+    pub free: i64,
+}
+
 /// Everything.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "a list is named for its rows")]
@@ -262,4 +301,7 @@ pub struct Estate {
     pub alarms: Vec<Alarm>,
     pub workloads: Vec<Workload>,
     pub licenses: Vec<LicenseUse>,
+    pub locations: Vec<Location>,
+    pub console_agents: Vec<ConsoleAgent>,
+    pub console_jobs: Vec<ConsoleJob>,
 }

@@ -5,6 +5,7 @@
 //! jobs that run all day, words in two casings and words nobody knows, sessions that run, sessions whose parent is out of
 //! the window, jobs renamed since they ran.
 
+mod agents;
 mod dice;
 mod history;
 mod links;
@@ -130,6 +131,9 @@ pub fn generate(scale: Scale, seed: u64, now: Timestamp) -> Estate {
         alarms: Vec::new(),
         workloads: Vec::new(),
         licenses: Vec::new(),
+        locations: Vec::new(),
+        console_agents: Vec::new(),
+        console_jobs: Vec::new(),
     };
     companies(&mut estate, &mut dice, sizes.companies);
     servers(&mut estate, &mut dice, sizes.servers);
@@ -140,6 +144,8 @@ pub fn generate(scale: Scale, seed: u64, now: Timestamp) -> Estate {
     history::sessions(&mut estate, &mut dice, sizes.sessions);
     history::agents(&mut estate, &mut dice, sizes.agents);
     protection::protection(&mut estate, &mut dice);
+    agents::locations(&mut estate);
+    agents::agents(&mut estate);
     estate
 }
 

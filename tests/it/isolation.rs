@@ -124,7 +124,7 @@ async fn isolate(seed: u64, questions: u64, callers: usize) {
             }
         }
     }
-    let answer = world.ask_as(OPERATOR, "{ alarms(first: 500) { nodes { id } } workloads(first: 500) { nodes { id } } backupServers { nodes { repositories { nodes { id } } } } agentJobObjects(first: 500) { nodes { agent { id } } } upstreams { id } }").await;
+    let answer = world.ask_as(OPERATOR, "{ alarms(first: 500) { nodes { id } } workloads(first: 500) { nodes { id } } locations(first: 500) { nodes { id } } enterpriseManagers { nodes { id } } consoleAgents(first: 500) { nodes { id } } consoleAgentJobs(first: 500) { nodes { id } } backupServers { nodes { repositories { nodes { id } } } } agentJobObjects(first: 500) { nodes { agent { id } } } upstreams { id } }").await;
     texts(&answer["data"], &mut words);
     ids.extend(words.into_iter().filter(|word| word.len() > 8));
     let mut matched = HashMap::new();

@@ -14,6 +14,7 @@ mod fifteen;
 mod filters;
 mod freshness;
 mod hostile;
+mod infrastructure;
 mod isolation;
 mod kinds;
 mod lists;

@@ -17,7 +17,7 @@ struct List {
     fields: &'static str,
 }
 
-const LISTS: [List; 8] = [
+const LISTS: [List; 10] = [
     List { name: "backupServers", filter: "BackupServerFilter", fields: "uid name company { uid }" },
     List { name: "companies", filter: "CompanyFilter", fields: "uid name type" },
     List {
@@ -33,6 +33,12 @@ const LISTS: [List; 8] = [
         fields: "id uid name capacityBytes freeBytes backupServer { uid } company { uid } tape { status }",
     },
     List { name: "workloads", filter: "WorkloadFilter", fields: "id name kind latestRestorePoint company { uid } backupServer { uid }" },
+    List { name: "consoleAgents", filter: "ConsoleAgentFilter", fields: "uid name status company { uid }" },
+    List {
+        name: "consoleAgentJobs",
+        filter: "ConsoleAgentJobFilter",
+        fields: "id uid agentUid name health isEnabled lastRun lastEndTime company { uid }",
+    },
     List { name: "alarms", filter: "AlarmFilter", fields: "uid severity objectType lastActivation company { uid }" },
 ];
 
@@ -91,6 +97,23 @@ fn members(list: &str, row: &Value, dice: &mut Dice) -> Vec<(&'static str, Value
             ("rpoBreached", length),
             ("noRestorePoint", json!(dice.roll(2) == 0)),
         ],
+        "consoleAgents" => {
+            vec![
+                ("nameContains", part(&row["name"], dice)),
+                ("companyUid", company),
+                ("status", json!(["ACTIVE"])),
+                ("status", json!(["NotRunning"])),
+            ]
+        }
+        "consoleAgentJobs" => vec![
+            ("nameContains", part(&row["name"], dice)),
+            ("companyUid", company),
+            ("agentUid", row["agentUid"].clone()),
+            ("health", json!([row["health"]])),
+            ("enabled", json!(dice.roll(2) == 0)),
+            ("olderThan", length.clone()),
+            ("endedWithin", length),
+        ],
         "alarms" => vec![
             ("severity", json!([row["severity"], "ERROR"])),
             ("companyUid", company),
@@ -148,7 +171,9 @@ fn holds(filter: &Value, row: &Value) -> bool {
         "companyUid" => row["company"]["uid"] == *wanted,
         "companyName" => lower(&row["company"]["name"]) == lower(wanted),
         "backupServerUid" => row["backupServerUid"] == *wanted || row["backupServer"]["uid"] == *wanted,
-        "jobUid" | "linkedJobUid" => row[name] == *wanted,
+        "status" => array(wanted).iter().any(|word| lower(word) == lower(&row["status"])),
+        "enabled" => row["isEnabled"] == *wanted,
+        "jobUid" | "linkedJobUid" | "agentUid" => row[name] == *wanted,
         "objectType" => array(wanted).iter().any(|kind| lower(kind) == lower(&row["objectType"])),
         "olderThan" => ended().or(instant(&row["lastRun"])).is_none_or(|at| at < ago(wanted)),
         "endedWithin" => ended().is_some_and(|at| at >= ago(wanted) && at <= now()),

@@ -4,8 +4,8 @@ use super::Console;
 use crate::{
     estate::{Caller, Failure, View, resource::Resource, snapshot::Snapshot, upkeep::Lists},
     upstream::vspc::{
-        agent_job_object::AgentJobObject, backup_server::BackupServer, enterprise_manager::ManagedBackupServer, job::Job,
-        license_usage::LicenseUsage, organization::Organization, repository::Repository,
+        agent_job_object::AgentJobObject, backup_server::BackupServer, job::Job, license_usage::LicenseUsage, organization::Organization,
+        repository::Repository,
     },
 };
 use std::sync::Arc;
@@ -26,7 +26,10 @@ impl Console {
             self.agents.whole(),
             self.repositories.whole(),
             self.organizations.whole(),
-            self.mapping.whole(),
+            self.managers.whole(),
+            self.locations.whole(),
+            self.console_agents.whole(),
+            self.console_agent_jobs.whole(),
             self.alarms.whole(),
             self.licenses.whole(),
         ];
@@ -63,10 +66,6 @@ impl Console {
     /// The licence usage of every organization.
     pub async fn licenses(&self, caller: &Caller) -> Result<View<LicenseUsage>, Failure> {
         self.view(caller, self.licenses.all().await?).await
-    }
-
-    pub(in crate::estate) async fn mapping(&self) -> Result<Arc<Snapshot<ManagedBackupServer>>, Failure> {
-        self.mapping.all().await
     }
 
     pub(in crate::estate) async fn server_snapshot(&self) -> Result<Arc<Snapshot<BackupServer>>, Failure> {

@@ -15,12 +15,15 @@ use crate::{
             backup_copy_job::BackupCopyJob,
             backup_server::BackupServer,
             computer_backup::ComputerBackup,
-            enterprise_manager::ManagedBackupServer,
+            console_agent::ConsoleAgent,
+            console_agent_job::ConsoleAgentJob,
+            enterprise_manager::EnterpriseManager,
             job::Job,
             job_detail::{DetailKind, JobDetail},
             license_usage::LicenseUsage,
             linked_job::{LinkFamily, LinkedJob},
             linked_repository::LinkedRepository,
+            location::Location,
             organization::Organization,
             protected_workload::{ProtectedWorkload, WorkloadKind},
             repository::Repository,
@@ -139,6 +142,18 @@ sources! {
         wide: |vspc| vspc.license_usage(),
         narrow: |_vspc, key: Infallible| match *key {}
     }
+    Locations: Location {
+        wide: |vspc| vspc.locations(),
+        narrow: |_vspc, key: Infallible| match *key {}
+    }
+    ConsoleAgents: ConsoleAgent {
+        wide: |vspc| vspc.console_agents(),
+        narrow: |_vspc, key: Infallible| match *key {}
+    }
+    ConsoleAgentJobs: ConsoleAgentJob {
+        wide: |vspc| vspc.console_agent_jobs(),
+        narrow: |_vspc, key: Infallible| match *key {}
+    }
     Organizations: Organization {
         wide: |vspc| vspc.organizations(),
         narrow: |_vspc, key: Infallible| match *key {}
@@ -177,18 +192,18 @@ impl Source<Infallible, ProtectedWorkload> for Workloads {
     }
 }
 
-/// The map between the vendors' server ids: a few lists read as one, so the reading happens in `finish`.
+/// Enterprise Managers with their servers: a few lists read as one, so all the reading happens in `open`.
 #[derive(Debug)]
-pub(in crate::estate) struct Mapping(pub Arc<Vspc>);
+pub(in crate::estate) struct Managers(pub Arc<Vspc>);
 
-impl Source<Infallible, ManagedBackupServer> for Mapping {
-    fn open(&self) -> BoxFuture<'_, Result<Opened<ManagedBackupServer>, Error>> {
-        async { Ok(Opened::already_read(self.0.managed_backup_servers().await?)) }.boxed()
+impl Source<Infallible, EnterpriseManager> for Managers {
+    fn open(&self) -> BoxFuture<'_, Result<Opened<EnterpriseManager>, Error>> {
+        async { Ok(Opened::already_read(self.0.enterprise_managers().await?)) }.boxed()
     }
-    fn finish(&self, opened: Opened<ManagedBackupServer>) -> BoxFuture<'_, Result<Listing<ManagedBackupServer>, Error>> {
+    fn finish(&self, opened: Opened<EnterpriseManager>) -> BoxFuture<'_, Result<Listing<EnterpriseManager>, Error>> {
         async { Ok(opened.into_listing()) }.boxed()
     }
-    fn narrow<'a>(&'a self, key: &'a Infallible) -> BoxFuture<'a, Result<Listing<ManagedBackupServer>, Error>> {
+    fn narrow<'a>(&'a self, key: &'a Infallible) -> BoxFuture<'a, Result<Listing<EnterpriseManager>, Error>> {
         match *key {}
     }
 }

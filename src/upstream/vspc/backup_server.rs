@@ -2,7 +2,7 @@
 
 use super::{List, Vspc};
 use crate::{
-    uid::{self, CompanyUid, OtherUid, ServerUid},
+    uid::{self, CompanyUid, LocationUid, OtherUid, ServerUid},
     upstream::{error::Error, lenient, pager::Row},
 };
 use serde::Deserialize;
@@ -18,7 +18,7 @@ pub struct BackupServer {
     #[serde(default, deserialize_with = "uid::optional")]
     pub organization_uid: Option<CompanyUid>,
     #[serde(default, deserialize_with = "uid::optional")]
-    pub location_uid: Option<OtherUid>,
+    pub location_uid: Option<LocationUid>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub management_agent_uid: Option<OtherUid>,
     pub version: Option<String>,

@@ -3,9 +3,10 @@
 
 use super::{List, Vspc};
 use crate::{
-    uid::{EnterpriseManagerUid, ServerUid},
+    uid::{self, EnterpriseManagerUid, OtherUid, ServerUid},
     upstream::{
         error::Error,
+        lenient,
         pager::{Listing, Row},
     },
 };
@@ -14,9 +15,20 @@ use serde::Deserialize;
 /// `EnterpriseManager`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct EnterpriseManager {
-    /// Service Provider Console's id of it.
     pub instance_uid: EnterpriseManagerUid,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub name: String,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub management_agent_uid: Option<OtherUid>,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub installation_uid: Option<OtherUid>,
+    pub version: Option<String>,
+    pub status: Option<String>,
+    /// The servers that it lists: from a list of its own, not on the wire. None where that could not be read.
+    #[serde(skip)]
+    pub servers: Option<Vec<ManagedBackupServer>>,
 }
 
 /// `EnterpriseManagerBackupServer`: a server as one Enterprise Manager lists it.
@@ -27,9 +39,6 @@ pub struct ManagedBackupServer {
     pub instance_uid: ServerUid,
     /// The DNS name or address under which Enterprise Manager knows it.
     pub address: Option<String>,
-    /// Which Enterprise Manager lists it: from the path, not on the wire.
-    #[serde(skip)]
-    pub listed_by: Option<EnterpriseManagerUid>,
 }
 
 impl Row for EnterpriseManager {
@@ -47,27 +56,24 @@ impl Row for ManagedBackupServer {
 }
 
 impl Vspc {
-    /// Every Enterprise Manager that reports to the console.
-    pub fn enterprise_managers(&self) -> List<'_, EnterpriseManager> {
+    fn enterprise_manager_list(&self) -> List<'_, EnterpriseManager> {
         self.list("/infrastructure/enterpriseManagers", &[])
     }
 
-    /// The servers that all Enterprise Managers list: one read for the managers, one more for each.
-    pub async fn managed_backup_servers(&self) -> Result<Listing<ManagedBackupServer>, Error> {
-        let managers = self.enterprise_managers().read().await?;
-        let mut all = Listing { rows: Vec::new(), problem: managers.problem, pages: managers.pages };
-        for manager in managers.rows {
+    /// Every Enterprise Manager that reports to the console, with the servers that it lists: one read for the managers, one
+    /// more for each.
+    pub async fn enterprise_managers(&self) -> Result<Listing<EnterpriseManager>, Error> {
+        let mut all = self.enterprise_manager_list().read().await?;
+        for manager in &mut all.rows {
             let path = format!("/infrastructure/enterpriseManagers/{}/backupServers", manager.instance_uid);
             match self.list::<ManagedBackupServer>(path, &[]).read().await {
                 Ok(listing) => {
                     all.pages += listing.pages;
-                    all.problem = all.problem.or(listing.problem);
-                    all.rows.extend(listing.rows.into_iter().map(|mut row| {
-                        row.listed_by = Some(manager.instance_uid);
-                        row
-                    }));
+                    // part of them still tells by what names these are known
+                    all.problem = all.problem.take().or(listing.problem);
+                    manager.servers = Some(listing.rows);
                 }
-                Err(error) => all.problem = all.problem.or(Some(error)),
+                Err(error) => all.problem = all.problem.take().or(Some(error)),
             }
         }
         Ok(all)

@@ -30,7 +30,7 @@ pub struct Question {
 pub fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[String]) -> Question {
     let just = |query: String| Question { query, check: None };
     let uids = |rows: &Value| -> BTreeSet<Uuid> { array(rows).iter().map(|row| row["uid"].as_str().unwrap().parse().unwrap()).collect() };
-    match dice.roll(24) {
+    match dice.roll(26) {
         0 => Question {
             query: "{ jobs(first: 500) { complete totalCount nodes { uid name uniqueUid backupServer { uid name } company { uid name } failureMessage lastSession { uid jobName backupServerName } } } }".to_owned(),
             check: Some(Box::new(move |data, seen| {
@@ -64,7 +64,7 @@ pub fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[Str
         }
         // an id of two servers: whoever sees both is asked back, and told of no third
         3 => just(format!("{{ job(uid: \"{}\") {{ uid name }} }}", dice.one_of(&estate.jobs).uid)),
-        4 | 5 => just(format!("{{ node(id: \"{}\") {{ __typename id ... on Job {{ name }} ... on BackupServer {{ name }} ... on Company {{ name }} ... on AgentJobObject {{ computer }} ... on AgentSession {{ jobName }} ... on Repository {{ uid name }} ... on BackupAgent {{ name }} ... on Upstream {{ name }} }} }}", dice.one_of(ids))),
+        4 | 5 => just(format!("{{ node(id: \"{}\") {{ __typename id ... on Job {{ name }} ... on BackupServer {{ name }} ... on Company {{ name }} ... on AgentJobObject {{ computer }} ... on AgentSession {{ jobName }} ... on Repository {{ uid name }} ... on BackupAgent {{ name }} ... on Upstream {{ name }} ... on Location {{ uid }} ... on ConsoleAgent {{ name }} ... on ConsoleAgentJob {{ uid name }} ... on EnterpriseManager {{ uid }} }} }}", dice.one_of(ids))),
         6 => just(format!("{{ nodes(ids: [\"{}\", \"{}\", \"{}\"]) {{ id ... on Job {{ name company {{ name }} }} }} }}", dice.one_of(ids), dice.one_of(ids), dice.one_of(ids))),
         7 => {
             let server = dice.one_of(&estate.servers).clone();
@@ -154,8 +154,22 @@ pub fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[Str
                 assert_eq!((data["repositories"]["totalCount"].as_u64().unwrap() as usize, licensed), (seen.repositories, seen.licensed.clone()));
             })),
         },
-        21 => just(format!("{{ company(uid: \"{}\") {{ name successRate(window: {{ days: 30 }}) protection {{ workloads }} licenseUsage {{ companyUid }} alarms {{ nodes {{ objectName }} }} repositories {{ nodes {{ name }} }} workloads {{ nodes {{ name }} }} agentJobObjects {{ nodes {{ computer }} }} jobs {{ nodes {{ name lastSuccess durationTrend(window: {{ days: 9 }}, bucket: DAY) {{ at }} }} }} }} }}", dice.one_of(&estate.companies).uid)),
+        21 => just(format!("{{ company(uid: \"{}\") {{ name successRate(window: {{ days: 30 }}) protection {{ workloads }} licenseUsage {{ companyUid }} alarms {{ nodes {{ objectName }} }} repositories {{ nodes {{ name }} }} workloads {{ nodes {{ name }} }} locations {{ nodes {{ uid }} }} consoleAgents {{ nodes {{ name }} }} consoleAgentJobs {{ nodes {{ uid name }} }} agentJobObjects {{ nodes {{ computer }} }} jobs {{ nodes {{ name lastSuccess durationTrend(window: {{ days: 9 }}, bucket: DAY) {{ at }} }} }} }} }}", dice.one_of(&estate.companies).uid)),
         22 => just("{ jobs(filter: { tapeStatus: [NOT_ON_TAPE, ON_TAPE_VIA_COPY], notSucceededFor: { days: 1 } }) { healthCounts { total } nodes { uid name ... on TapeJob { linkedRepositories { nodes { name } } } } } agentJobObjects(filter: { tapeStatus: UNKNOWN }) { nodes { computer } } }".to_owned()),
+        23 => Question {
+            query: "{ locations(first: 500) { totalCount nodes { uid name company { uid name } } } enterpriseManagers { totalCount nodes { uid name backupServers { nodes { uid name } } } } backupServers { nodes { locationUid location { uid name } enterpriseManagers { nodes { uid } } } } }".to_owned(),
+            check: Some(Box::new(move |data, seen| {
+                assert_eq!(uids(&data["locations"]["nodes"]), seen.locations);
+                assert_eq!(data["enterpriseManagers"]["totalCount"], seen.managers);
+            })),
+        },
+        24 => Question {
+            query: "{ consoleAgents(first: 500) { nodes { uid name company { uid name } jobs { nodes { uid name } } } } consoleAgentJobs(first: 500) { nodes { uid originalUid name agent { uid name } company { name } } } workloads(filter: { kind: CONSOLE_COMPUTER }) { nodes { agent { uid name } } } }".to_owned(),
+            check: Some(Box::new(move |data, seen| {
+                assert_eq!(uids(&data["consoleAgents"]["nodes"]), seen.agents);
+                assert_eq!(uids(&data["consoleAgentJobs"]["nodes"]), seen.agent_jobs);
+            })),
+        },
         _ => just("{ upstreams { name kind } backupCopyJobs { totalCount nodes { uid name linkedJobs { nodes { jobUid linkedJobUid } } } } backupServer(name: \"vbr\") { name } }".to_owned()),
     }
 }

@@ -38,6 +38,11 @@ pub struct Seen {
     pub alarms: BTreeSet<Uuid>,
     pub repositories: usize,
     pub licensed: BTreeSet<Uuid>,
+    pub locations: BTreeSet<Uuid>,
+    /// Agents that no backup server manages.
+    pub agents: BTreeSet<Uuid>,
+    pub agent_jobs: BTreeSet<Uuid>,
+    pub managers: usize,
     /// Every id and every name that may be in an answer.
     pub words: BTreeSet<String>,
 }
@@ -117,6 +122,22 @@ pub fn seen_by(estate: &Estate, scope: &Scope, matched: &HashMap<Uuid, (Option<(
     for row in estate.licenses.iter().filter(|row| of_console && sees_company(estate.companies[row.company].uid)) {
         seen.licensed.insert(estate.companies[row.company].uid);
     }
+    for row in estate.locations.iter().filter(|row| seen.companies.contains(&row.company)) {
+        seen.locations.insert(row.uid);
+        seen.words.insert(row.uid.to_string());
+    }
+    let of_nobody = |agent: &&estate::ConsoleAgent| agent.mode != "ManagedByVBR" && of_console && sees_company(agent.company);
+    for row in estate.console_agents.iter().filter(of_nobody) {
+        seen.agents.insert(row.uid);
+        seen.words.extend([row.uid.to_string(), row.name.clone()]);
+    }
+    for row in estate.console_jobs.iter().filter(|row| seen.agents.contains(&row.agent)) {
+        seen.agent_jobs.insert(row.uid);
+        seen.words.extend([row.uid.to_string(), row.original.to_string()]);
+    }
+    let all_of_manager = || estate.servers.iter().filter(|server| server.is_mapped).all(|server| seen.servers.contains(&server.uid));
+    seen.managers = usize::from(of_console && (sees_all || all_of_manager()));
+    seen.words.extend((seen.managers > 0).then(|| estate.manager.to_string()));
     let sees_end = |server: usize, uid: Uuid| match estate.jobs.iter().position(|job| job.server == server && job.uid == uid) {
         Some(place) => sees_job(place),
         None => of_console && scope.sees(None, estate.servers[server].uid),
@@ -154,6 +175,10 @@ pub fn words_of_all(estate: &Estate) -> BTreeSet<String> {
     words.extend(estate.sessions.iter().flat_map(|session| [session.uid.to_string(), session.job_name.clone()]));
     words.extend(estate.workloads.iter().flat_map(|row| [row.uid.to_string(), row.name.clone()]));
     words.extend(estate.alarms.iter().map(|alarm| alarm.uid.to_string()));
+    words.extend(estate.locations.iter().map(|location| location.uid.to_string()));
+    words.extend(estate.console_agents.iter().flat_map(|agent| [agent.uid.to_string(), agent.name.clone()]));
+    words.extend(estate.console_jobs.iter().map(|job| job.uid.to_string()));
+    words.insert(estate.manager.to_string());
     words.extend(estate.repositories.iter().map(|repository| repository.uid.to_string()));
     words
 }

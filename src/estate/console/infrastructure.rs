@@ -1,0 +1,63 @@
+//! Enterprise Managers, and the places of organizations.
+
+use super::{Console, Failure, Rows, many, one};
+use crate::{
+    estate::{Caller, RowRef, View, snapshot::Snapshot},
+    uid::{CompanyUid, EnterpriseManagerUid, LocationUid, ServerUid},
+    upstream::vspc::{backup_server::BackupServer, enterprise_manager::EnterpriseManager, location::Location},
+};
+use std::{collections::BTreeSet, sync::Arc};
+
+impl Console {
+    /// Every Enterprise Manager.
+    pub async fn enterprise_managers(&self, caller: &Caller) -> Result<View<EnterpriseManager>, Failure> {
+        self.view(caller, self.managers.all().await?).await
+    }
+
+    /// One Enterprise Manager.
+    pub async fn enterprise_manager(
+        &self,
+        caller: &Caller,
+        manager: EnterpriseManagerUid,
+    ) -> Result<Option<RowRef<EnterpriseManager>>, Failure> {
+        let view = self.enterprise_managers(caller).await?;
+        one(&view, view.index().uid.of(&manager))
+    }
+
+    /// The Enterprise Managers that list a server.
+    pub async fn managers_of_server(&self, caller: &Caller, server: ServerUid) -> Result<Rows<EnterpriseManager>, Failure> {
+        let view = self.enterprise_managers(caller).await?;
+        Ok(many(&view, view.index().server.of(&server)))
+    }
+
+    /// The servers that an Enterprise Manager lists, as far as the console lists them too.
+    pub async fn servers_of_manager(&self, caller: &Caller, manager: &RowRef<EnterpriseManager>) -> Result<Rows<BackupServer>, Failure> {
+        let (managers, view) = tokio::join!(self.managers.all(), self.servers(caller));
+        let (managers, view) = (managers?, view?);
+        let uids: BTreeSet<ServerUid> = manager.servers.iter().flatten().map(|server| server.instance_uid).collect();
+        let rows = uids.iter().flat_map(|uid| many(&view, view.index().uid.of(uid)).rows).collect();
+        // a list of servers that could not be read is a problem of all the managers' together
+        Ok(Rows { rows, problem: view.problem().or(managers.problem()).cloned() })
+    }
+
+    /// Every location.
+    pub async fn locations(&self, caller: &Caller) -> Result<View<Location>, Failure> {
+        self.view(caller, self.locations.all().await?).await
+    }
+
+    /// One location.
+    pub async fn location(&self, caller: &Caller, location: LocationUid) -> Result<Option<RowRef<Location>>, Failure> {
+        let view = self.locations(caller).await?;
+        one(&view, view.index().uid.of(&location))
+    }
+
+    /// The locations of one organization.
+    pub async fn locations_of_company(&self, caller: &Caller, company: CompanyUid) -> Result<Rows<Location>, Failure> {
+        let view = self.locations(caller).await?;
+        Ok(many(&view, view.index().company.of(&company)))
+    }
+
+    pub(in crate::estate) async fn manager_snapshot(&self) -> Result<Arc<Snapshot<EnterpriseManager>>, Failure> {
+        self.managers.all().await
+    }
+}

@@ -1,0 +1,152 @@
+//! Whose each type of row is.
+
+use super::{Limits, Needs, Owned};
+use crate::{
+    estate::{indexes::company_of, snapshot::Snapshot},
+    uid::{JobUid, ServerUid, UniqueJobUid},
+    upstream::vspc::{
+        agent_job::AgentJob, agent_job_object::AgentJobObject, alarm::Alarm, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
+        backup_server::BackupServer, computer_backup::ComputerBackup, console_agent::ConsoleAgent, console_agent_job::ConsoleAgentJob,
+        enterprise_manager::EnterpriseManager, job::Job, job_detail::JobDetail, license_usage::LicenseUsage, location::Location,
+        organization::Organization, protected_workload::ProtectedWorkload, repository::Repository,
+    },
+};
+use std::collections::BTreeSet;
+
+impl Owned for Job {
+    const NEEDS: Needs = Needs::Nothing;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover(company_of(self), Some(self.backup_server_uid))
+    }
+}
+
+impl Owned for BackupServer {
+    const NEEDS: Needs = Needs::Nothing;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover(self.organization_uid, Some(self.instance_uid))
+    }
+}
+
+impl Owned for Organization {
+    const NEEDS: Needs = Needs::Nothing;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.grants.iter().any(|grant| grant.covers_company(self.instance_uid))
+    }
+}
+
+impl Owned for Repository {
+    const NEEDS: Needs = Needs::Servers;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover_server(Some(self.backup_server_uid))
+    }
+}
+
+/// An alarm about a job is whose the job is; any other is its organization's.
+impl Owned for Alarm {
+    const NEEDS: Needs = Needs::Jobs;
+    fn is_within(&self, limits: &Limits) -> bool {
+        let server = self.about("BackupServer").map(|server| ServerUid(server.0));
+        match self.about("BackupServerJob") {
+            Some(job) => limits.cover_job(None, JobUid(job.0), Some(UniqueJobUid(job.0))),
+            None => limits.cover(self.object.as_ref().and_then(|object| object.organization_uid), server),
+        }
+    }
+}
+
+impl Owned for LicenseUsage {
+    const NEEDS: Needs = Needs::Nothing;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover(self.organization_uid, None)
+    }
+}
+
+/// What listed jobs protect is there for those for whom one of them is; anything else is its organization's, on its server.
+impl Owned for ProtectedWorkload {
+    const NEEDS: Needs = Needs::Chains;
+    fn is_within(&self, limits: &Limits) -> bool {
+        let (Some(jobs), Some(chains)) = (&limits.jobs, &limits.chains) else { return false };
+        let mut protecting = jobs_of_workload(self, jobs, chains).peekable();
+        match protecting.peek() {
+            Some(_) => protecting.any(|place| jobs.row(place).is_within(limits)),
+            None => limits.cover(self.organization_uid, self.backup_server_uid),
+        }
+    }
+}
+
+/// The places of the listed jobs that protect a machine: the one that its row names, or those that keep backups of it.
+pub(in crate::estate) fn jobs_of_workload<'a>(
+    row: &'a ProtectedWorkload,
+    jobs: &'a Snapshot<Job>,
+    chains: &'a Snapshot<ComputerBackup>,
+) -> impl Iterator<Item = u32> + 'a {
+    let named = row.job_uid.into_iter();
+    let kept = row.uid().filter(|_| row.job_uid.is_none()).into_iter().flat_map(|uid| chains.index().agent.of(&uid).iter());
+    let uids: BTreeSet<JobUid> = named.chain(kept.filter_map(|place| chains.row(*place).job_uid)).collect();
+    let server = row.backup_server_uid.into_iter();
+    server.flat_map(move |server| uids.clone().into_iter().filter_map(move |job| jobs.index().key.of(&(server, job)).first().copied()))
+}
+
+impl Owned for BackupAgent {
+    const NEEDS: Needs = Needs::Servers;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover_server(self.backup_server_uid)
+    }
+}
+
+impl Owned for AgentJob {
+    const NEEDS: Needs = Needs::Jobs;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover_job(self.server(), self.instance_uid, self.unique_uid)
+    }
+}
+
+impl Owned for BackupCopyJob {
+    const NEEDS: Needs = Needs::Jobs;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover_job(self.server(), self.instance_uid, self.unique_uid)
+    }
+}
+
+impl Owned for JobDetail {
+    const NEEDS: Needs = Needs::Jobs;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover_job(self.server(), self.instance_uid, self.unique_uid)
+    }
+}
+
+impl Owned for AgentJobObject {
+    const NEEDS: Needs = Needs::Jobs;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover_job(self.backup_server_uid, self.job_uid, self.unique_job_uid)
+    }
+}
+
+/// An Enterprise Manager knows of everybody whose servers it lists: it is there for those who may see all of these.
+impl Owned for EnterpriseManager {
+    const NEEDS: Needs = Needs::Servers;
+    fn is_within(&self, limits: &Limits) -> bool {
+        let Some(servers) = self.servers.as_ref().filter(|servers| !servers.is_empty()) else { return false };
+        servers.iter().all(|server| limits.cover_server(Some(server.instance_uid)))
+    }
+}
+
+impl Owned for Location {
+    const NEEDS: Needs = Needs::Nothing;
+    fn is_within(&self, limits: &Limits) -> bool {
+        self.organization_uid.is_some_and(|company| limits.grants.iter().any(|grant| grant.covers_company(company)))
+    }
+}
+
+impl Owned for ConsoleAgent {
+    const NEEDS: Needs = Needs::Nothing;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover(self.organization_uid, None)
+    }
+}
+
+impl Owned for ConsoleAgentJob {
+    const NEEDS: Needs = Needs::Nothing;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover(self.organization_uid, None)
+    }
+}

@@ -1,0 +1,208 @@
+//! Jobs, machines, links and sessions, as the walks begin.
+
+use crate::graph::{
+    agent_job_object::AgentJobObjectConnection,
+    agent_job_object_filter::{AgentJobObjectFilter, objects_with_jobs},
+    agent_session::{AgentSession, AgentSessionConnection, SessionFilter, SessionOrder, ordered_session_page, top_level},
+    backup_agent_job::{BackupAgentJob, BackupAgentJobConnection, agent_job_page},
+    backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
+    composed::Prepared,
+    console_agent_job::{self, ConsoleAgentJobConnection, ConsoleAgentJobFilter},
+    fleet::{all_jobs, everywhere, everywhere_rows, the_one},
+    job::{Job, JobConnection},
+    job_filter::{JobFilter, JobOrder, job_page},
+    job_kind::JobKind,
+    linked_job::{LinkedJob, LinkedJobConnection, LinkedJobFilter, page_of_links},
+    loaders, nullable,
+    page::PageArgs,
+    scalars::UUID,
+};
+use crate::{
+    estate::{JobKey, RowRef, links::PlacedLink},
+    loaders::{
+        agent_job::AgentJobOf,
+        job::{JobOf, JobRow},
+    },
+    uid::{AgentUid, JobUid, ServerUid, SessionUid},
+    upstream::vspc::{self, linked_job::LinkFamily},
+};
+use async_graphql::{Context, Object, Result};
+use futures_util::future::join_all;
+
+/// What is backed up, and how that went.
+#[derive(Default)]
+pub struct Backups;
+
+#[Object]
+impl Backups {
+    /// The jobs of every server, of every type.
+    async fn jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<JobConnection> {
+        let (rows, problems) = all_jobs(ctx).await;
+        let page = job_page(ctx, rows, problems, "jobs", filter, order_by, &PageArgs { first, after }).await?;
+        Ok(JobConnection::of(ctx, page, Job::from))
+    }
+
+    /// One job by its id; null when there is none. Ids repeat over servers whose configuration was cloned: then the
+    /// server must be given too, and leaving it out is an error that lists the servers.
+    async fn job(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The job's id in Veeam Backup & Replication.")] uid: UUID,
+        #[graphql(desc = "The id of the job's server, where the job's id alone is not enough.")] backup_server_uid: Option<UUID>,
+    ) -> Option<Result<Job>> {
+        let loaders = loaders(ctx);
+        let (mut found, mut problems) = (Vec::new(), Vec::new());
+        if let Some(server) = backup_server_uid {
+            for console in loaders.caller().consoles() {
+                let key = JobKey { upstream: console.id(), server: ServerUid(server.0), job: JobUid(uid.0) };
+                match loaders.ask(JobOf(key), None).await {
+                    Ok(row) => found.extend(row),
+                    Err(failure) => problems.push(failure),
+                }
+            }
+        } else {
+            (found, problems) = all_jobs(ctx).await;
+            found.retain(|row| row.instance_uid.0 == uid.0);
+        }
+        let several = |rows: &[RowRef<vspc::job::Job>]| {
+            let servers: Vec<String> = rows.iter().map(|row| row.backup_server_uid.to_string()).collect();
+            format!("Several servers have a job with that id. Give `backupServerUid`, one of: {}.", servers.join(", "))
+        };
+        the_one(found, problems, backup_server_uid.is_some(), several).map(|row| row.map(Job::from))
+    }
+
+    /// The backup copy jobs of every server.
+    async fn backup_copy_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<BackupCopyJobConnection> {
+        let (mut rows, problems) = all_jobs(ctx).await;
+        rows.retain(|job| JobKind::of(job.r#type.as_deref()) == JobKind::BackupCopy);
+        let page = job_page(ctx, rows, problems, "backupCopyJobs", filter, None, &PageArgs { first, after }).await?;
+        Ok(BackupCopyJobConnection::of(ctx, page, |row| BackupCopyJob::from(JobRow(row))))
+    }
+
+    /// The machines in the agent jobs of every server, by name.
+    async fn agent_job_objects(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which machines. All when left out.")] filter: Option<AgentJobObjectFilter>,
+        #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AgentJobObjectConnection> {
+        let caller = loaders(ctx).caller();
+        let (rows, problems) = everywhere(ctx, |console| Box::pin(console.objects(caller))).await;
+        objects_with_jobs(ctx, rows, problems, "", filter, PageArgs { first, after }).await
+    }
+
+    /// The jobs that the tape jobs of every server read.
+    async fn tape_linked_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which links. All when left out.")] filter: Option<LinkedJobFilter>,
+        #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<LinkedJobConnection> {
+        let filter = filter.unwrap_or_default();
+        let (loaders, wanted) = (loaders(ctx), Prepared::of(&filter, &Ok)?);
+        let reads = loaders
+            .caller()
+            .consoles()
+            .iter()
+            .map(async |console| (console.id(), console.all_links(loaders.caller(), LinkFamily::Tape).await));
+        let (mut links, mut problems) = (Vec::new(), Vec::new());
+        for (upstream, answer) in join_all(reads).await {
+            match answer {
+                Ok(found) => {
+                    problems.extend(found.problem);
+                    let holds = |link: &PlacedLink| wanted.holds(&|filter| filter.holds(link));
+                    links.extend(found.links.into_iter().filter(holds).map(|link| LinkedJob::new(upstream, link)));
+                }
+                Err(failure) => problems.push(failure),
+            }
+        }
+        page_of_links(ctx, links, problems, &format!("{filter:?}"), PageArgs { first, after })
+    }
+
+    /// The agent sessions that every Enterprise Manager remembers, usually of 30 days; newest first, and without the
+    /// per-machine parts of runs, unless asked otherwise.
+    async fn agent_sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which sessions. All runs of the window when left out.")] filter: Option<SessionFilter>,
+        #[graphql(desc = "In which order. Newest first when left out.")] order_by: Option<Vec<SessionOrder>>,
+        #[graphql(desc = "How many sessions: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AgentSessionConnection> {
+        let mut sessions = loaders(ctx).caller().all_sessions().await;
+        top_level(filter.as_ref(), &mut sessions);
+        ordered_session_page(ctx, Ok(sessions), "", filter, order_by, PageArgs { first, after })
+    }
+
+    /// One session by its id, also one outside the window; null when no Enterprise Manager has it.
+    async fn agent_session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The session's id in Enterprise Manager.")] uid: UUID,
+    ) -> Option<Result<AgentSession>> {
+        let found = loaders(ctx).caller().session(SessionUid(uid.0), None).await;
+        nullable(found.map(|session| session.map(AgentSession::from)))
+    }
+
+    /// One job of a standalone agent, from the v2 API; null when there is none.
+    async fn backup_agent_job(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The agent's id.")] agent_uid: UUID,
+        #[graphql(desc = "The job's id on that agent.")] uid: UUID,
+    ) -> Option<Result<BackupAgentJob>> {
+        let key = AgentJobOf { agent: AgentUid(agent_uid.0), job: JobUid(uid.0) };
+        nullable(loaders(ctx).ask(key, None).await.map(|row| row.map(BackupAgentJob::from)))
+    }
+
+    /// The jobs of a standalone agent, from the v2 API, by name.
+    async fn backup_agent_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The agent's id.")] agent_uid: UUID,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<BackupAgentJobConnection> {
+        let loaders = loaders(ctx);
+        let reads = loaders.caller().agents().iter().map(|agents| agents.jobs_of_agent(loaders.caller(), AgentUid(agent_uid.0)));
+        let (mut rows, mut problems) = (Vec::new(), Vec::new());
+        for answer in join_all(reads).await {
+            match answer {
+                Ok(found) => {
+                    rows.extend(found.rows);
+                    problems.extend(found.problem);
+                }
+                Err(failure) => problems.push(failure),
+            }
+        }
+        agent_job_page(ctx, rows, &problems, &agent_uid.0.to_string(), &PageArgs { first, after })
+    }
+
+    /// The jobs of the backup agents that no backup server manages, by name.
+    async fn console_agent_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<ConsoleAgentJobFilter>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<ConsoleAgentJobConnection> {
+        let caller = loaders(ctx).caller();
+        let (rows, problems) = everywhere_rows(ctx, |console| Box::pin(console.console_agent_jobs(caller))).await;
+        console_agent_job::job_page(ctx, rows, &problems, "", filter, &PageArgs { first, after })
+    }
+}

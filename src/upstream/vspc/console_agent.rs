@@ -1,0 +1,63 @@
+//! `GET /infrastructure/backupAgents`: every backup agent that the console knows, whoever manages it.
+
+use super::{List, Vspc};
+use crate::{
+    time,
+    uid::{self, AgentUid, CompanyUid, OtherUid},
+    upstream::{lenient, pager::Row},
+};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+/// `BackupAgent`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+pub struct ConsoleAgent {
+    pub instance_uid: AgentUid,
+    #[serde(default, deserialize_with = "lenient::text")]
+    pub name: String,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub organization_uid: Option<CompanyUid>,
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub management_agent_uid: Option<OtherUid>,
+    pub management_agent_status: Option<String>,
+    pub agent_platform: Option<String>,
+    pub status: Option<String>,
+    pub operation_mode: Option<String>,
+    pub gui_mode: Option<String>,
+    pub platform: Option<String>,
+    pub version: Option<String>,
+    pub version_status: Option<String>,
+    #[serde(default, deserialize_with = "time::optional")]
+    pub activation_time: Option<Timestamp>,
+    pub management_mode: Option<String>,
+    pub installation_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::integer")]
+    pub total_jobs_count: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::integer")]
+    pub running_jobs_count: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::integer")]
+    pub success_jobs_count: Option<i64>,
+}
+
+impl ConsoleAgent {
+    /// Whether a backup server manages it: then its jobs and machines are that server's, and told there.
+    pub fn is_of_server(&self) -> bool {
+        self.management_mode.as_deref().is_some_and(|mode| mode.trim().eq_ignore_ascii_case("ManagedByVBR"))
+    }
+}
+
+impl Row for ConsoleAgent {
+    type Identity = AgentUid;
+    fn identity(&self) -> AgentUid {
+        self.instance_uid
+    }
+}
+
+impl Vspc {
+    /// Every agent.
+    pub fn console_agents(&self) -> List<'_, ConsoleAgent> {
+        self.list("/infrastructure/backupAgents", &[])
+    }
+}
