@@ -34,6 +34,7 @@ mod job;
 mod job_facts;
 mod job_filter;
 mod job_kind;
+mod job_object;
 mod kind_members;
 mod license_usage;
 mod linked_job;

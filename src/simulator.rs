@@ -15,7 +15,7 @@ mod query;
 mod sessions;
 mod vac;
 
-pub use console::kinds::members as job_members;
+pub use console::kinds::{members as job_members, objects as job_objects};
 pub use enterprise_manager::Casing;
 pub use estate::{Estate, Scale};
 pub use faults::{Fault, FaultKind, Faults};

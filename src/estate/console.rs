@@ -4,6 +4,7 @@ mod agents;
 mod details;
 mod infrastructure;
 mod lists;
+mod objects;
 pub mod protection;
 mod sources;
 
@@ -33,6 +34,7 @@ use crate::{
         enterprise_manager::EnterpriseManager,
         job::Job,
         job_detail::{DetailKind, JobDetail},
+        job_object::JobObject,
         license_usage::LicenseUsage,
         linked_job::{LinkFamily, LinkedJob},
         linked_repository::LinkedRepository,
@@ -85,6 +87,8 @@ pub struct Console {
     copy_jobs: Resource<JobScope, BackupCopyJob, sources::CopyJobs>,
     /// In the order of `DetailKind::ALL`.
     job_details: Vec<Resource<ServerUid, JobDetail, sources::JobDetails>>,
+    /// In the order of `DetailKind::WITH_OBJECTS`.
+    job_objects: Vec<Resource<ServerUid, JobObject, sources::JobObjects>>,
     tape_links: LinkLists<sources::TapeLinks>,
     copy_links: LinkLists<sources::CopyLinks>,
     pub(super) tape_repositories: Resource<Infallible, LinkedRepository, sources::TapeRepositories>,
@@ -121,6 +125,10 @@ impl Console {
             job_details: DetailKind::ALL
                 .into_iter()
                 .map(|kind| Resource::new("JobDetails", sources::JobDetails(vspc.clone(), kind), &status, clock, fresh(ages.copy_jobs)))
+                .collect(),
+            job_objects: DetailKind::WITH_OBJECTS
+                .into_iter()
+                .map(|kind| Resource::new("JobObjects", sources::JobObjects(vspc.clone(), kind), &status, clock, fresh(ages.agent_objects)))
                 .collect(),
             tape_links: LinkLists::new(resource!(TapeLinks, links)),
             copy_links: LinkLists::new(resource!(CopyLinks, links)),

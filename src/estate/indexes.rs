@@ -12,9 +12,9 @@ use crate::{
         vspc::{
             agent_job::AgentJob, agent_job_object::AgentJobObject, alarm::Alarm, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
             backup_server::BackupServer, computer_backup::ComputerBackup, console_agent::ConsoleAgent, console_agent_job::ConsoleAgentJob,
-            enterprise_manager::EnterpriseManager, job::Job, job_detail::JobDetail, license_usage::LicenseUsage, linked_job::LinkedJob,
-            linked_repository::LinkedRepository, location::Location, organization::Organization, protected_workload::ProtectedWorkload,
-            repository::Repository,
+            enterprise_manager::EnterpriseManager, job::Job, job_detail::JobDetail, job_object::JobObject, license_usage::LicenseUsage,
+            linked_job::LinkedJob, linked_repository::LinkedRepository, location::Location, organization::Organization,
+            protected_workload::ProtectedWorkload, repository::Repository,
         },
     },
 };
@@ -69,6 +69,9 @@ indexes! {
     AgentJobObject => ObjectIndex {
         job: JobUid = |row| [row.job_uid],
         uid: ObjectUid = |row| [row.instance_uid],
+    }
+    JobObject => JobObjectIndex {
+        job: JobUid = |row| [row.job_uid],
     }
     LinkedJob => LinkIndex {
         job: JobUid = |row| [row.job_uid],

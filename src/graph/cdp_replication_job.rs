@@ -15,5 +15,6 @@ job_kind! {
         short_term_retention_seconds: Long = |row| seconds(row.short_term_retention, row.short_term_retention_unit.as_deref());
         /// How often a long-term restore point is made, in seconds; null when not known.
         long_term_retention_seconds: Long = |row| seconds(row.long_term_retention, row.long_term_retention_unit.as_deref());
+        objects: "The virtual machines that it replicates, by name, with how that went.";
     }
 }

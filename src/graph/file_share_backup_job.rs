@@ -23,5 +23,6 @@ job_kind! {
         archive_retention: i32 = |row| int(row.archive_retention);
         /// The unit of `archiveRetention`, in the upstream's word; null when not known.
         archive_retention_unit: String = |row| owned(&row.archive_retention_unit);
+        objects: "The file shares that it backs up, by name, with how their last backups went.";
     }
 }

@@ -19,5 +19,6 @@ job_kind! {
         retention_unit: String = |row| owned(&row.retention_unit);
         /// How much it copies, in bytes; null when not known.
         source_bytes: Long = |row| long(row.source_size);
+        objects: "The file shares whose backups it copies, by path, with how that went.";
     }
 }

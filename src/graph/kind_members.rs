@@ -6,6 +6,7 @@ macro_rules! job_kind {
         $(#[doc = $doc:literal])+
         $job:ident, $fields:ident {
             $($(#[doc = $member_doc:literal])+ $member:ident: $type:ty = |$row:ident| $value:expr;)+
+            $(objects: $objects:literal;)?
         }
     ) => {
         $(#[doc = $doc])+
@@ -29,6 +30,19 @@ macro_rules! job_kind {
                     $crate::graph::kind_members::detail(ctx, &self.0, |$row| $value).await
                 }
             )+
+            $(
+                #[doc = $objects]
+                async fn objects(
+                    &self,
+                    ctx: &async_graphql::Context<'_>,
+                    #[graphql(desc = "Which of them. All when left out.")] filter: Option<$crate::graph::job_object::JobObjectFilter>,
+                    #[graphql(desc = "How many of them: 0 to 500, 50 when left out.")] first: Option<i32>,
+                    #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+                ) -> async_graphql::Result<$crate::graph::job_object::JobObjectConnection> {
+                    let args = $crate::graph::page::PageArgs { first, after };
+                    $crate::graph::job_object::object_page(ctx, &self.0, filter, args).await
+                }
+            )?
         }
     };
 }

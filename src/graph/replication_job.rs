@@ -23,5 +23,6 @@ job_kind! {
         source_wan_accelerator_uid: UUID = |row| uuid(row.source_wan_accelerator_uid);
         /// The id of the WAN accelerator at the target; null for none.
         target_wan_accelerator_uid: UUID = |row| uuid(row.target_wan_accelerator_uid);
+        objects: "The virtual machines that it replicates, by name, with how their last replications went.";
     }
 }

@@ -13,7 +13,7 @@ use crate::{
         fragments::{Fragment, RowKey},
         sessions::MatchedSession,
     },
-    graph::agent_job_object::AgentJobObject,
+    graph::{agent_job_object::AgentJobObject, job_object::JobObject},
     loaders::Loaders,
 };
 use async_graphql::{
@@ -47,6 +47,13 @@ impl Rooted for AgentJobObject {
             Some(job) => key.through(job),
             None => key,
         })
+    }
+}
+
+impl Rooted for JobObject {
+    fn key<N: 'static>(&self) -> Option<RowKey> {
+        let (row, job) = self.rows();
+        Some(RowKey::of::<N, _>(row).through(job))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     connection::connection,
     job::JobFields,
+    job_object::{JobObjectConnection, JobObjectFilter, object_page},
     kind_members::{detail, uuid},
     linked_job::{LinkedJob, LinkedJobConnection, link_page},
     loaders,
@@ -69,6 +70,17 @@ impl TapeJobFields {
         });
         repository_page(ctx, rows, problems, &format!("TapeJob {:?}", self.0.key()), RepositoryArgs::default(), &PageArgs { first, after })
             .await
+    }
+
+    /// The hosts whose files a job of kind `FILE_TO_TAPE` writes to tape, by name; empty for one that writes backups.
+    async fn objects(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which of them. All when left out.")] filter: Option<JobObjectFilter>,
+        #[graphql(desc = "How many of them: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<JobObjectConnection> {
+        object_page(ctx, &self.0, filter, PageArgs { first, after }).await
     }
 
     /// The jobs that this tape job reads. Source:

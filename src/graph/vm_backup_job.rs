@@ -16,5 +16,6 @@ job_kind! {
         /// The id of the repository that backups are written to. The default repository has the same id on every
         /// server.
         target_repository_uid: UUID = |row| uuid(row.target_repository_uid);
+        objects: "The virtual machines that it backs up, by name, with how their last backups went.";
     }
 }

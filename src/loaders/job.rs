@@ -4,10 +4,10 @@ use super::{Batch, by_upstream};
 use crate::{
     estate::{
         Caller, Failure, JobKey, RowRef,
-        console::{Answers, Console},
+        console::{Answers, Console, Rows},
     },
     uid::{JobUid, ServerUid},
-    upstream::vspc::{agent_job::AgentJob, backup_copy_job::BackupCopyJob, job::Job, job_detail::JobDetail},
+    upstream::vspc::{agent_job::AgentJob, backup_copy_job::BackupCopyJob, job::Job, job_detail::JobDetail, job_object::JobObject},
 };
 use async_graphql::dataloader::Loader;
 use futures_util::{FutureExt, future::BoxFuture};
@@ -57,6 +57,21 @@ pub struct CopyDetailOf(pub JobRow);
 /// What has this job beside what every job has, as one of its kind?
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KindDetailOf(pub JobRow);
+
+/// What does this job protect, if it is no agent job?
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct JobObjectsOf(pub JobRow);
+
+impl Loader<JobObjectsOf> for Batch {
+    type Value = Result<Rows<JobObject>, Failure>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[JobObjectsOf]) -> Result<HashMap<JobObjectsOf, Self::Value>, Infallible> {
+        let jobs = keys.iter().map(|key| &key.0);
+        let answers = self.about_jobs(jobs, |console, caller, jobs| console.job_objects(caller, jobs).boxed()).await;
+        Ok(answers.into_iter().map(|(job, answer)| (JobObjectsOf(job), answer)).collect())
+    }
+}
 
 impl Loader<KindDetailOf> for Batch {
     type Value = Result<Option<RowRef<JobDetail>>, Failure>;

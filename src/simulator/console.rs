@@ -132,6 +132,10 @@ fn jobs(estate: &Estate, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) -
                 .map(|(job, repository)| linked_repository(estate, *job, *repository))
                 .collect(),
         ),
+        [list, "objects"] if kinds::word_of(list).is_some() => {
+            let is_of_kind = |job: &&Job| kinds::word_of(list).is_some_and(|word| job.kind.eq_ignore_ascii_case(word));
+            Found::List(here().filter(is_of_kind).flat_map(|row| objects(estate, row)).collect())
+        }
         [list] if kinds::word_of(list).is_some() => {
             let is_of_kind = |job: &&Job| kinds::word_of(list).is_some_and(|word| job.kind.eq_ignore_ascii_case(word));
             Found::List(here().filter(is_of_kind).map(|row| kind_detail(estate, row, expand)).collect())
@@ -263,6 +267,15 @@ fn copy(estate: &Estate, row: &CopyDetail, expand: bool) -> Value {
     });
     unique(&estate.servers[row.server], row.unique_uid, &mut value, "uniqueUid");
     value
+}
+
+fn objects(estate: &Estate, row: &Job) -> Vec<Value> {
+    let with_job = |mut value: Value| {
+        value["jobUid"] = json!(row.uid);
+        unique(&estate.servers[row.server], row.unique_uid, &mut value, "uniqueJobUid");
+        value
+    };
+    kinds::objects(row, estate.now).into_iter().map(with_job).collect()
 }
 
 fn kind_detail(estate: &Estate, row: &Job, expand: bool) -> Value {

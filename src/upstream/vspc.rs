@@ -15,6 +15,7 @@ pub mod console_agent_job;
 pub mod enterprise_manager;
 pub mod job;
 pub mod job_detail;
+pub mod job_object;
 pub mod license_usage;
 pub mod linked_job;
 pub mod linked_repository;

@@ -148,6 +148,117 @@ async fn every_kind_of_job_shows_its_own_members() {
     assert_eq!(world.requests(), Vec::<String>::new(), "warm");
 }
 
+/// As `every_kind`, and the two servers whose jobs have the same ids have the same kinds.
+fn every_kind_on_clones(estate: &mut Estate) {
+    every_kind(estate);
+    let clone = estate.servers.len() - 1;
+    for job in estate.jobs.iter_mut().filter(|job| [0, clone].contains(&job.server) && !job.kind.starts_with("Agent")) {
+        job.kind = if job.uid.as_u128() % 2 == 0 { "BackupVm" } else { "BackupFile" };
+    }
+}
+
+/// An object as the graph should show it, from the vendor's.
+fn expected_object(object: &Value) -> Value {
+    let session = &object["lastSession"];
+    let none_if_empty = |value: &Value| if value == "" { Value::Null } else { value.clone() };
+    let word = if session["backupStatus"].is_string() { &session["backupStatus"] } else { &object["status"] };
+    let health = match word.as_str().map(str::to_lowercase).as_deref() {
+        None => "NEVER_RAN",
+        Some("success") => "SUCCESS",
+        Some("warning") => "WARNING",
+        Some("failed") => "FAILED",
+        Some("running" | "inprogress") => "RUNNING",
+        Some("pending") => "WAITING",
+        Some(_) => "UNKNOWN",
+    };
+    let uid = ["instanceUid", "fileShareUid", "objectStorageUid"].into_iter().map(|name| &object[name]).find(|uid| uid.is_string());
+    let failed = matches!(health, "WARNING" | "FAILED");
+    let summary = match array_or_none(&session["messages"]) {
+        Some(messages) if failed => json!(messages[0].as_str().unwrap().trim()),
+        _ => none_if_empty(&object["failureMessage"]),
+    };
+    let source = object["sources"][0].clone();
+    let sources = if source.is_object() { json!([source]) } else { json!([]) };
+    let files = if session["sourceFilesCount"].is_null() {
+        Value::Null
+    } else {
+        json!({"source": session["sourceFilesCount"], "changed": session["changedFilesCount"], "skipped": session["skippedFilesCount"], "backedUp": session["backedUpFilesCount"]})
+    };
+    let bytes = |value: &Value| value.as_i64().map(|count| count * 1_024);
+    let cdp = if object["sla"].is_null() {
+        Value::Null
+    } else {
+        json!({"slaPercent": object["sla"], "bottleneck": object["bottleneck"], "maxDelaySeconds": object["maxDelaySec"], "failedSessionsCount": object["failedSessionsCount"], "transferredBytes": bytes(&object["totalTransferredDataKb"])})
+    };
+    json!({
+        "uid": uid, "name": object["name"], "platform": object["platform"], "hierarchyRef": object["hierarchyRef"], "hostName": object["hostName"],
+        "path": object["path"], "sources": sources, "isExcluded": object["isExcluded"], "health": health,
+        "backupStatus": word.as_str().unwrap_or_default(), "lastDurationSeconds": session["duration"],
+        "sourceBytes": session["sourceSize"], "backupBytes": session["totalBackedSize"], "transferredBytes": session["transferredSize"],
+        "files": files, "cdp": cdp, "failureSummary": summary,
+    })
+}
+
+fn array_or_none(value: &Value) -> Option<&Vec<Value>> {
+    value.as_array().filter(|items| !items.is_empty())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_job_shows_what_it_protects_each_on_its_own_server() {
+    let world =
+        World::start(Setup { change: every_kind_on_clones, scale: veeam_graph::simulator::Scale::Medium, ..Setup::default() }).await;
+    let estate = world.simulator.estate();
+    let with_objects = [
+        "VmBackupJob",
+        "ReplicationJob",
+        "CdpReplicationJob",
+        "FileShareBackupJob",
+        "FileShareCopyJob",
+        "ObjectStorageBackupJob",
+        "ObjectStorageCopyJob",
+        "TapeJob",
+    ];
+    let members = "uid name platform hierarchyRef hostName path sources { path type inclusionMasks exclusionMasks } isExcluded health backupStatus lastDurationSeconds sourceBytes backupBytes transferredBytes files { source changed skipped backedUp } cdp { slaPercent bottleneck maxDelaySeconds failedSessionsCount transferredBytes } failureSummary";
+    let fragments: String = with_objects
+        .iter()
+        .map(|name| format!("... on {name} {{ objects(first: 10) {{ complete totalCount nodes {{ {members} }} }} }} "))
+        .collect();
+    let query = format!("{{ jobs(first: 300) {{ nodes {{ __typename uid kind backupServer {{ uid }} {fragments} }} }} }}");
+    let data = world.data(&query).await;
+    let mut seen = std::collections::BTreeMap::new();
+    for row in array(&data["jobs"]["nodes"]).iter().filter(|row| row["objects"].is_object()) {
+        let is_it = |job: &&veeam_graph::simulator::estate::Job| {
+            row["uid"] == job.uid.to_string() && row["backupServer"]["uid"] == estate.servers[job.server].uid.to_string()
+        };
+        let job = estate.jobs.iter().find(is_it).unwrap();
+        let mut expected: Vec<Value> = veeam_graph::simulator::job_objects(job, estate.now).iter().map(expected_object).collect();
+        let name = |object: &Value| ["name", "hostName", "path"].into_iter().find_map(|name| object[name].as_str()).unwrap().to_lowercase();
+        expected.sort_by_key(name);
+        assert_eq!(row["objects"], json!({"complete": true, "totalCount": expected.len(), "nodes": expected}), "{row}");
+        let is_clone = estate.jobs.iter().filter(|other| other.uid == job.uid).count() > 1;
+        *seen.entry((job.kind, is_clone)).or_insert(0) += expected.len();
+    }
+    assert!(seen.iter().filter(|((_, is_clone), count)| *is_clone && **count > 0).count() > 0, "{seen:?}");
+    assert!(seen.iter().filter(|((_, is_clone), count)| !is_clone && **count > 0).count() >= 8, "{seen:?}");
+    // the jobs with their servers; a page for each kind; the own lists of the two servers that share ids, where their kinds ask
+    let requests = world.requests();
+    let of_fleet = requests.iter().filter(|request| request.contains("backupServers/jobs/") && request.contains("/objects")).count();
+    assert_eq!((of_fleet, requests.iter().filter(|request| request.contains("/jobs/agentJobs")).count()), (8, 0), "{requests:?}");
+    assert!(requests.iter().filter(|request| request.contains("/objects")).count() <= 8 + 2 * 8, "{requests:?}");
+    world.data(&query).await;
+    assert_eq!(world.requests(), Vec::<String>::new(), "warm");
+
+    let filtered = world
+        .data("{ jobs(filter: { kind: VM_BACKUP }, first: 500) { nodes { ... on VmBackupJob { objects(first: 5, filter: { or: [{ health: FAILED }, { isExcluded: true }] }) { totalCount } } } } }")
+        .await;
+    let wanted = |object: &Value| expected_object(object)["health"] == "FAILED" || object["isExcluded"] == true;
+    let vm_jobs = estate.jobs.iter().filter(|job| job.kind == "BackupVm");
+    let expected: usize =
+        vm_jobs.map(|job| veeam_graph::simulator::job_objects(job, estate.now).iter().filter(|object| wanted(object)).count()).sum();
+    let counted: u64 = array(&filtered["jobs"]["nodes"]).iter().map(|row| row["objects"]["totalCount"].as_u64().unwrap()).sum();
+    assert!(expected > 0 && counted as usize == expected, "{counted} of {expected}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kind_whose_list_fails_costs_its_members_and_nothing_else() {
     let world = World::start(Setup { change: every_kind, ..Setup::default() }).await;

@@ -34,6 +34,7 @@ impl Console {
             self.licenses.whole(),
         ];
         lists.extend(self.job_details.iter().map(Resource::whole));
+        lists.extend(self.job_objects.iter().map(Resource::whole));
         lists.extend(self.workloads.iter().map(Resource::whole));
         lists
     }

@@ -20,6 +20,7 @@ use crate::{
             enterprise_manager::EnterpriseManager,
             job::Job,
             job_detail::{DetailKind, JobDetail},
+            job_object::JobObject,
             license_usage::LicenseUsage,
             linked_job::{LinkFamily, LinkedJob},
             linked_repository::LinkedRepository,
@@ -173,6 +174,22 @@ impl Source<ServerUid, JobDetail> for JobDetails {
     }
     fn narrow<'a>(&'a self, server: &'a ServerUid) -> BoxFuture<'a, Result<Listing<JobDetail>, Error>> {
         async move { self.0.job_details_of_server(self.1, *server).read().await }.boxed()
+    }
+}
+
+/// What jobs of one kind protect.
+#[derive(Debug)]
+pub(in crate::estate) struct JobObjects(pub Arc<Vspc>, pub DetailKind);
+
+impl Source<ServerUid, JobObject> for JobObjects {
+    fn open(&self) -> BoxFuture<'_, Result<Opened<JobObject>, Error>> {
+        opened(self.0.job_objects(self.1))
+    }
+    fn finish(&self, first: Opened<JobObject>) -> BoxFuture<'_, Result<Listing<JobObject>, Error>> {
+        finished(self.0.job_objects(self.1), first)
+    }
+    fn narrow<'a>(&'a self, server: &'a ServerUid) -> BoxFuture<'a, Result<Listing<JobObject>, Error>> {
+        self.0.job_objects_of_server(self.1, *server).boxed()
     }
 }
 

@@ -7,8 +7,8 @@ use crate::{
     upstream::vspc::{
         agent_job::AgentJob, agent_job_object::AgentJobObject, alarm::Alarm, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
         backup_server::BackupServer, computer_backup::ComputerBackup, console_agent::ConsoleAgent, console_agent_job::ConsoleAgentJob,
-        enterprise_manager::EnterpriseManager, job::Job, job_detail::JobDetail, license_usage::LicenseUsage, location::Location,
-        organization::Organization, protected_workload::ProtectedWorkload, repository::Repository,
+        enterprise_manager::EnterpriseManager, job::Job, job_detail::JobDetail, job_object::JobObject, license_usage::LicenseUsage,
+        location::Location, organization::Organization, protected_workload::ProtectedWorkload, repository::Repository,
     },
 };
 use std::collections::BTreeSet;
@@ -111,6 +111,13 @@ impl Owned for JobDetail {
     const NEEDS: Needs = Needs::Jobs;
     fn is_within(&self, limits: &Limits) -> bool {
         limits.cover_job(self.server(), self.instance_uid, self.unique_uid)
+    }
+}
+
+impl Owned for JobObject {
+    const NEEDS: Needs = Needs::Jobs;
+    fn is_within(&self, limits: &Limits) -> bool {
+        limits.cover_job(self.asked_of, self.job_uid, self.unique_job_uid)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What each kind of job has in its own list, invented from the job's id.
 
 use crate::simulator::estate::Job;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -21,6 +22,65 @@ pub(super) fn word_of(list: &str) -> Option<&'static str> {
         "fileTapeJobs" => "FileToTape",
         _ => return None,
     })
+}
+
+/// What a job protects, in the words of its kind; nothing for kinds without such a list.
+pub fn objects(job: &Job, now: Timestamp) -> Vec<Value> {
+    let count = match job.kind {
+        "BackupVm"
+        | "ReplicationVM"
+        | "CdpReplicationVM"
+        | "BackupFile"
+        | "BackupFileCopy"
+        | "ObjectStorageBackup"
+        | "ObjectStorageBackupCopy"
+        | "FileToTape" => (job.uid.as_u128() % 5).min(3),
+        _ => 0,
+    };
+    (0..count).map(|number| object(job, number, now)).collect()
+}
+
+fn object(job: &Job, number: u128, now: Timestamp) -> Value {
+    let uid = Uuid::from_u128(job.uid.as_u128() ^ (0x0b1 + number));
+    let amount = (uid.as_u128() % 9_000) as i64;
+    let status = ["Success", "success", "Warning", "Failed", "Running", "SomethingNew"][(uid.as_u128() >> 8) as usize % 6];
+    let messages = if matches!(status, "Warning" | "Failed") { vec!["Processing failed.\r\n", "Look at the log."] } else { vec![] };
+    let ago = |seconds| super::time(now.checked_sub(SignedDuration::from_secs(seconds)).ok(), 2);
+    let ended = if status == "Running" { Value::Null } else { ago(amount) };
+    let sources = json!([{"path": format!("/data/{number}"), "type": "Directory", "inclusionMasks": ["*.db"], "exclusionMasks": []}]);
+    let files = json!({
+        "backupStatus": status, "sourceFilesCount": amount * 7, "changedFilesCount": amount, "skippedFilesCount": 1,
+        "backedUpFilesCount": amount, "transferredSize": amount << 20, "sourceSize": amount << 25, "duration": amount, "messages": messages,
+    });
+    let task = ["InProgress", "Pending", "Failed"][number as usize % 3];
+    match job.kind {
+        "BackupVm" | "ReplicationVM" => json!({
+            "instanceUid": uid, "name": format!("vm-{amount:04}-{number} of {}", job.server), "platform": "vSphere", "hierarchyRef": format!("vm-{amount}"),
+            "isExcluded": number == 2,
+            // one that was never backed up
+            "lastSession": (amount % 7 != 0).then(|| json!({
+                "backupStatus": status, "totalBackedSize": amount << 30, "sourceSize": amount << 31, "startTime": ago(amount + 300),
+                "endTime": ended, "duration": 300, "messages": messages,
+            })),
+        }),
+        "CdpReplicationVM" => json!({
+            "instanceUid": uid, "name": format!("cdp-{amount:04}-{number}"), "status": task,
+            "failureMessage": if number == 2 { "The target is full." } else { "" }, "lastSessionEndTime": "2026-11-20", "sla": 97,
+            "bottleneck": "Network", "maxDelaySec": amount, "avgDurationSec": 4, "maxDurationSec": 11, "intervalSec": 15,
+            "successfulSessionsCount": amount, "failedSessionsCount": number, "warningsCount": 0, "totalTransferredDataKb": amount,
+        }),
+        "BackupFile" => json!({"fileShareUid": uid, "name": format!("\\\\nas{number}\\share"), "sources": sources, "lastSession": files}),
+        "BackupFileCopy" => {
+            json!({"fileShareUid": uid, "path": format!("\\\\nas{number}\\share"), "sources": sources, "lastSession": files})
+        }
+        "ObjectStorageBackup" => {
+            json!({"objectStorageUid": uid, "name": format!("bucket-{number}"), "sources": sources, "lastSession": files})
+        }
+        "ObjectStorageBackupCopy" => {
+            json!({"objectStorageUid": uid, "path": format!("bucket-{number}"), "sources": sources, "lastSession": files})
+        }
+        _ => json!({"hostName": format!("files{number}.corp.example"), "sources": sources, "lastSession": files}),
+    }
 }
 
 /// The members that a job of its kind has beside its ids and its parent.

@@ -65,7 +65,7 @@ impl DetailKind {
         })
     }
 
-    fn list(self) -> &'static str {
+    pub(super) fn list(self) -> &'static str {
         match self {
             Self::BackupVm => "backupVmJobs",
             Self::ReplicationVm => "replicationVmJobs",

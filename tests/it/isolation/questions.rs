@@ -30,7 +30,7 @@ pub struct Question {
 pub fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[String]) -> Question {
     let just = |query: String| Question { query, check: None };
     let uids = |rows: &Value| -> BTreeSet<Uuid> { array(rows).iter().map(|row| row["uid"].as_str().unwrap().parse().unwrap()).collect() };
-    match dice.roll(26) {
+    match dice.roll(27) {
         0 => Question {
             query: "{ jobs(first: 500) { complete totalCount nodes { uid name uniqueUid backupServer { uid name } company { uid name } failureMessage lastSession { uid jobName backupServerName } } } }".to_owned(),
             check: Some(Box::new(move |data, seen| {
@@ -170,6 +170,7 @@ pub fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[Str
                 assert_eq!(uids(&data["consoleAgentJobs"]["nodes"]), seen.agent_jobs);
             })),
         },
+        25 => just("{ jobs(first: 100) { nodes { uid ... on VmBackupJob { objects { nodes { name job { name } } } } ... on CdpReplicationJob { objects { nodes { name } } } ... on FileShareBackupJob { objects { nodes { name job { uid } } } } } } }".to_owned()),
         _ => just("{ upstreams { name kind } backupCopyJobs { totalCount nodes { uid name linkedJobs { nodes { jobUid linkedJobUid } } } } backupServer(name: \"vbr\") { name } }".to_owned()),
     }
 }

@@ -64,6 +64,7 @@ pub fn seen_by(estate: &Estate, scope: &Scope, matched: &HashMap<Uuid, (Option<(
         // a row's own members: its id, name, server's id and company's id
         let mapped = company_of(estate, place).to_string();
         seen.words.extend([job.uid.to_string(), job.unique_uid.to_string(), job.name.clone(), server.uid.to_string(), mapped]);
+        seen.words.extend(names_of_objects(estate, job));
     }
     for server in estate.servers.iter().filter(|server| of_console && scope.sees(Some(server.company), server.uid)) {
         seen.servers.insert(server.uid);
@@ -165,6 +166,12 @@ pub fn seen_by(estate: &Estate, scope: &Scope, matched: &HashMap<Uuid, (Option<(
     seen
 }
 
+/// The names of what a job protects.
+fn names_of_objects(estate: &Estate, job: &estate::Job) -> impl Iterator<Item = String> {
+    let objects = veeam_graph::simulator::job_objects(job, estate.now).into_iter();
+    objects.filter_map(|object| object["name"].as_str().map(str::to_owned))
+}
+
 /// Every id and every name that is anybody's.
 pub fn words_of_all(estate: &Estate) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
@@ -179,6 +186,7 @@ pub fn words_of_all(estate: &Estate) -> BTreeSet<String> {
     words.extend(estate.console_agents.iter().flat_map(|agent| [agent.uid.to_string(), agent.name.clone()]));
     words.extend(estate.console_jobs.iter().map(|job| job.uid.to_string()));
     words.insert(estate.manager.to_string());
+    words.extend(estate.jobs.iter().flat_map(|job| names_of_objects(estate, job)));
     words.extend(estate.repositories.iter().map(|repository| repository.uid.to_string()));
     words
 }
