@@ -20,6 +20,7 @@ mod connection;
 mod console_agent;
 mod console_agent_job;
 mod enterprise_manager;
+mod entities;
 pub mod error;
 mod file_copy_job;
 mod file_share_backup_job;
@@ -69,21 +70,21 @@ use crate::{
     },
     loaders::Loaders,
 };
-use async_graphql::{Context, EmptyMutation, EmptySubscription, SDLExportOptions, SchemaBuilder, ValidationMode};
+use async_graphql::{Context, EmptyMutation, EmptySubscription, ObjectType, SDLExportOptions, SchemaBuilder, ValidationMode};
 use std::sync::Arc;
 
-pub use query::Query;
+pub use query::{FederatedQuery, Query};
 pub use rows::{puts_together, write_data};
 pub use validation::{Fitting, Validator};
 
 /// The schema's type.
-pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+pub type Schema = async_graphql::Schema<FederatedQuery, EmptyMutation, EmptySubscription>;
 
 /// Selections within each other: our guard before execution allows fewer.
 const MAX_DEPTH: usize = 256;
 
-fn builder() -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
-    async_graphql::Schema::build(Query::default(), EmptyMutation, EmptySubscription)
+fn builder<Q: ObjectType + Default + 'static>() -> SchemaBuilder<Q, EmptyMutation, EmptySubscription> {
+    async_graphql::Schema::build(Q::default(), EmptyMutation, EmptySubscription)
         .limit_recursive_depth(MAX_DEPTH)
         // `Validator` has seen every document before
         .validation_mode(ValidationMode::Fast)
@@ -91,7 +92,7 @@ fn builder() -> SchemaBuilder<Query, EmptyMutation, EmptySubscription> {
 
 /// The schema that is served: it can be federated.
 pub fn schema() -> Schema {
-    builder().enable_federation().finish()
+    builder::<FederatedQuery>().enable_federation().finish()
 }
 
 /// The schema as text: `schema.graphql`, or with federation's directives for a composer. Needs no data and no server.
@@ -103,8 +104,10 @@ pub fn sdl(federation: bool) -> String {
         .use_space_ident()
         .indent_width(2)
         .include_specified_by();
-    let (schema, options) = if federation { (schema(), options.federation()) } else { (builder().finish(), options) };
-    let text = schema.sdl_with_options(options);
+    let text = match federation {
+        true => schema().sdl_with_options(options.federation()),
+        false => builder::<Query>().finish().sdl_with_options(options),
+    };
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     format!("{}\n", lines.join("\n").trim())
 }

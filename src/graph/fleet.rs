@@ -1,6 +1,8 @@
 //! Lists of every console put together, and lookups in them.
 
 use super::{
+    backup_server::BackupServer,
+    company::Company,
     error::{self, bad_input},
     loaders, rows_of,
     scalars::UUID,
@@ -11,7 +13,7 @@ use crate::{
         console::{Console, Rows, protection::Placed},
     },
     loaders::Batch,
-    uid::CompanyUid,
+    uid::{CompanyUid, ServerUid},
     upstream::vspc::{self, backup_server, organization::Organization},
 };
 use async_graphql::{Context, Result, dataloader::Loader};
@@ -96,6 +98,52 @@ pub(super) fn is_of(company: &Result<Option<CompanyUid>, Failure>, wanted: UUID)
 
 pub(super) fn contains(name: &str, part: Option<&String>) -> bool {
     part.is_none_or(|part| name.to_lowercase().contains(&part.to_lowercase()))
+}
+
+/// One backup server by its id or its name.
+pub(super) async fn server_by(ctx: &Context<'_>, uid: Option<UUID>, name: Option<String>) -> Option<Result<BackupServer>> {
+    let loaders = loaders(ctx);
+    let (found, problems) = match (uid, name) {
+        (Some(uid), None) => {
+            let server = ServerUid(uid.0);
+            let asked = [server];
+            let reads = loaders.caller().consoles().iter().map(|console| console.servers_by_uid(loaders.caller(), &asked));
+            let (mut found, mut problems) = (Vec::new(), Vec::new());
+            for answer in join_all(reads).await.into_iter().filter_map(|mut answers| answers.remove(&server)) {
+                match answer {
+                    Ok(row) => found.extend(row),
+                    Err(failure) => problems.push(failure),
+                }
+            }
+            (found, problems)
+        }
+        (None, Some(name)) => {
+            let (mut rows, problems) = all_servers(ctx).await;
+            rows.retain(|row| row.name.to_lowercase() == name.to_lowercase());
+            (rows, problems)
+        }
+        _ => return Some(Err(bad_input("Give either `uid` or `name`."))),
+    };
+    let several = |rows: &[RowRef<backup_server::BackupServer>]| {
+        let uids: Vec<String> = rows.iter().map(|row| row.instance_uid.to_string()).collect();
+        format!("Several backup servers have that name. Ask by `uid`: {}.", uids.join(", "))
+    };
+    the_one(found, problems, uid.is_some(), several).map(|row| row.map(BackupServer::from))
+}
+
+/// One company by its id or its name.
+pub(super) async fn company_by(ctx: &Context<'_>, uid: Option<UUID>, name: Option<String>) -> Option<Result<Company>> {
+    let (mut found, problems) = all_companies(ctx).await;
+    match (uid, name) {
+        (Some(uid), None) => found.retain(|row| row.instance_uid.0 == uid.0),
+        (None, Some(name)) => found.retain(|row| row.name.to_lowercase() == name.to_lowercase()),
+        _ => return Some(Err(bad_input("Give either `uid` or `name`."))),
+    }
+    let several = |rows: &[RowRef<Organization>]| {
+        let uids: Vec<String> = rows.iter().map(|row| row.instance_uid.to_string()).collect();
+        format!("Several companies have that name. Ask by `uid`: {}.", uids.join(", "))
+    };
+    the_one(found, problems, uid.is_some(), several).map(|row| row.map(Company::from))
 }
 
 /// The one row that was asked for: not found in half a list is a failure, and so is found there by what may be there

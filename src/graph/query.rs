@@ -2,6 +2,7 @@
 
 use super::{
     alarm::{AlarmConnection, AlarmFilter, alarm_page, all_alarms},
+    entities::Entities,
     error::bad_input,
     fleet::everywhere,
     fleet_health::{FleetGroup, FleetHealthRow, Wanted, fleet_health},
@@ -21,6 +22,11 @@ mod infrastructure;
 /// Where every walk begins.
 #[derive(MergedObject, Default)]
 pub struct Query(Fleet, backups::Backups, infrastructure::Infrastructure);
+
+/// The same for services that federate it: things are found by their keys too.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Query")]
+pub struct FederatedQuery(Fleet, backups::Backups, infrastructure::Infrastructure, Entities);
 
 /// What is about everything.
 #[derive(Default)]

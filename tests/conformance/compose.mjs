@@ -1,4 +1,4 @@
-// Composes the federated schema with another Relay subgraph, as a router would.
+// Composes the federated schema with another Relay subgraph, which also extends types of ours by their keys, as a router would.
 import { composeServices } from "@apollo/composition";
 import { parse } from "graphql";
 import { readFileSync } from "node:fs";
@@ -8,6 +8,10 @@ const theirs = `
   extend schema @link(url: "https://specs.apollo.dev/federation/v2.5", import: ["@key", "@shareable", "@inaccessible"])
   interface Node { id: ID! }
   type Ticket implements Node @key(fields: "id") { id: ID! title: String }
+  type Company @key(fields: "id") { id: ID! tickets: [Ticket!]! }
+  type BackupServer @key(fields: "uid") { uid: UUID! tickets: [Ticket!]! }
+  type AgentJob @key(fields: "id") { id: ID! tickets: [Ticket!]! }
+  scalar UUID
   type Query { node(id: ID!): Node @shareable @inaccessible  tickets: [Ticket!]! }
 `;
 const result = composeServices([

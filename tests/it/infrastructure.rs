@@ -145,3 +145,46 @@ async fn agents_cost_their_two_lists_and_tell_when_one_is_missing() {
     assert_eq!(part["data"]["consoleAgentJobs"], json!({"complete": false, "totalCount": null, "nodes": []}));
     assert_eq!(part["errors"][0]["extensions"]["code"], "UPSTREAM_INVALID");
 }
+
+#[tokio::test]
+async fn jobs_and_repositories_are_found_by_name_or_asked_back_about() {
+    let world = World::small().await;
+    let estate = world.simulator.estate();
+    let named = |name: &str| estate.jobs.iter().filter(|job| job.name == name).count();
+    let only = estate.jobs.iter().find(|job| named(&job.name) == 1).unwrap();
+    let ask = async |question: String| world.ask(&format!("{{ found: {question} {{ uid name backupServer {{ uid }} }} }}")).await;
+    let found = ask(format!("job(name: \"{}\")", only.name.to_uppercase())).await;
+    let server = estate.servers[only.server].uid;
+    assert_eq!(found["data"]["found"], json!({"uid": only.uid, "name": only.name, "backupServer": {"uid": server}}));
+    assert_eq!(ask("job(name: \"nobody\")".to_owned()).await["data"]["found"], Value::Null);
+
+    // a restored server has jobs of the same names and ids
+    let (clone, original) = estate
+        .jobs
+        .iter()
+        .find_map(|job| Some((job, estate.jobs.iter().find(|other| other.uid == job.uid && other.server != job.server)?)))
+        .unwrap();
+    let told = ask(format!("job(name: \"{}\")", clone.name)).await;
+    assert_eq!(told["errors"][0]["extensions"]["code"], "BAD_USER_INPUT");
+    let message = told["errors"][0]["message"].as_str().unwrap();
+    for job in [clone, original] {
+        assert!(message.contains(&estate.servers[job.server].uid.to_string()), "{message}");
+    }
+    let found = ask(format!("job(name: \"{}\", backupServerUid: \"{}\")", clone.name, estate.servers[clone.server].uid)).await;
+    assert_eq!(found["data"]["found"]["backupServer"]["uid"], json!(estate.servers[clone.server].uid));
+
+    let told = ask("repository(name: \"default backup repository\")".to_owned()).await;
+    let message = told["errors"][0]["message"].as_str().unwrap();
+    assert!(estate.servers.iter().all(|server| message.contains(&server.uid.to_string())), "{message}");
+    let of_server = format!("repository(name: \"default backup repository\", backupServerUid: \"{server}\")");
+    assert_eq!(ask(of_server).await["data"]["found"]["backupServer"]["uid"], json!(server));
+    for both in [
+        "job",
+        "repository",
+        "job(backupServerUid: \"00000000-0000-0000-0000-000000000001\")",
+        "repository(uid: \"00000000-0000-0000-0000-000000000001\", name: \"x\")",
+    ] {
+        let told = ask(both.to_owned()).await;
+        assert_eq!(told["errors"][0]["message"], "Give either `uid` or `name`.", "{both}");
+    }
+}

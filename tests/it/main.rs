@@ -10,6 +10,7 @@ mod correlation;
 mod costs;
 mod door;
 mod examples;
+mod federation;
 mod fifteen;
 mod filters;
 mod freshness;

@@ -8,6 +8,7 @@ use crate::graph::{
     backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
     composed::Prepared,
     console_agent_job::{self, ConsoleAgentJobConnection, ConsoleAgentJobFilter},
+    error::bad_input,
     fleet::{all_jobs, everywhere, everywhere_rows, the_one},
     job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, job_page},
@@ -49,33 +50,45 @@ impl Backups {
         Ok(JobConnection::of(ctx, page, Job::from))
     }
 
-    /// One job by its id; null when there is none. Ids repeat over servers whose configuration was cloned: then the
-    /// server must be given too, and leaving it out is an error that lists the servers.
+    /// One job by its id or its name; null when there is none. Ids repeat over servers whose configuration was cloned, and names
+    /// wherever people chose the same: then the server must be given too, and leaving it out is an error that lists the
+    /// servers.
     async fn job(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The job's id in Veeam Backup & Replication.")] uid: UUID,
-        #[graphql(desc = "The id of the job's server, where the job's id alone is not enough.")] backup_server_uid: Option<UUID>,
+        #[graphql(desc = "The job's id in Veeam Backup & Replication.")] uid: Option<UUID>,
+        #[graphql(desc = "The job's whole name, without regard to case.")] name: Option<String>,
+        #[graphql(desc = "The id of the job's server, where the rest is not enough.")] backup_server_uid: Option<UUID>,
     ) -> Option<Result<Job>> {
         let loaders = loaders(ctx);
         let (mut found, mut problems) = (Vec::new(), Vec::new());
-        if let Some(server) = backup_server_uid {
-            for console in loaders.caller().consoles() {
-                let key = JobKey { upstream: console.id(), server: ServerUid(server.0), job: JobUid(uid.0) };
-                match loaders.ask(JobOf(key), None).await {
-                    Ok(row) => found.extend(row),
-                    Err(failure) => problems.push(failure),
+        match (uid, name, backup_server_uid) {
+            (Some(uid), None, Some(server)) => {
+                for console in loaders.caller().consoles() {
+                    let key = JobKey { upstream: console.id(), server: ServerUid(server.0), job: JobUid(uid.0) };
+                    match loaders.ask(JobOf(key), None).await {
+                        Ok(row) => found.extend(row),
+                        Err(failure) => problems.push(failure),
+                    }
                 }
             }
-        } else {
-            (found, problems) = all_jobs(ctx).await;
-            found.retain(|row| row.instance_uid.0 == uid.0);
+            (Some(uid), None, None) => {
+                (found, problems) = all_jobs(ctx).await;
+                found.retain(|row| row.instance_uid.0 == uid.0);
+            }
+            (None, Some(name), server) => {
+                (found, problems) = all_jobs(ctx).await;
+                found.retain(|row| row.name.to_lowercase() == name.to_lowercase());
+                found.retain(|row| server.is_none_or(|server| row.backup_server_uid.0 == server.0));
+            }
+            _ => return Some(Err(bad_input("Give either `uid` or `name`."))),
         }
         let several = |rows: &[RowRef<vspc::job::Job>]| {
-            let servers: Vec<String> = rows.iter().map(|row| row.backup_server_uid.to_string()).collect();
-            format!("Several servers have a job with that id. Give `backupServerUid`, one of: {}.", servers.join(", "))
+            // a server can have two jobs of one name
+            let candidates: Vec<String> = rows.iter().map(|row| format!("{} (job {})", row.backup_server_uid, row.instance_uid)).collect();
+            format!("Several jobs are called so. Give `uid` and `backupServerUid`, one of: {}.", candidates.join(", "))
         };
-        the_one(found, problems, backup_server_uid.is_some(), several).map(|row| row.map(Job::from))
+        the_one(found, problems, uid.is_some() && backup_server_uid.is_some(), several).map(|row| row.map(Job::from))
     }
 
     /// The backup copy jobs of every server.

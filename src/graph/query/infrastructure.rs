@@ -6,20 +6,15 @@ use crate::graph::{
     console_agent::{ConsoleAgentConnection, ConsoleAgentFilter, agent_page},
     enterprise_manager::{EnterpriseManagerConnection, manager_page},
     error::bad_input,
-    fleet::{all_companies, all_servers, everywhere, everywhere_rows, the_one},
+    fleet::{all_companies, all_servers, company_by, everywhere, everywhere_rows, server_by, the_one},
     loaders,
     location::{LocationConnection, location_page},
     page::PageArgs,
-    repository::{RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
+    repository::{Repository, RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
     scalars::UUID,
 };
-use crate::{
-    estate::RowRef,
-    uid::ServerUid,
-    upstream::vspc::{backup_server, organization::Organization},
-};
+use crate::{estate::RowRef, upstream::vspc};
 use async_graphql::{Context, Object, Result};
-use futures_util::future::join_all;
 
 /// Where backups are made, and for whom.
 #[derive(Default)]
@@ -47,33 +42,7 @@ impl Infrastructure {
         #[graphql(desc = "The server's id in Service Provider Console.")] uid: Option<UUID>,
         #[graphql(desc = "The server's whole name, without regard to case.")] name: Option<String>,
     ) -> Option<Result<BackupServer>> {
-        let loaders = loaders(ctx);
-        let (found, problems) = match (uid, name) {
-            (Some(uid), None) => {
-                let server = ServerUid(uid.0);
-                let asked = [server];
-                let reads = loaders.caller().consoles().iter().map(|console| console.servers_by_uid(loaders.caller(), &asked));
-                let (mut found, mut problems) = (Vec::new(), Vec::new());
-                for answer in join_all(reads).await.into_iter().filter_map(|mut answers| answers.remove(&server)) {
-                    match answer {
-                        Ok(row) => found.extend(row),
-                        Err(failure) => problems.push(failure),
-                    }
-                }
-                (found, problems)
-            }
-            (None, Some(name)) => {
-                let (mut rows, problems) = all_servers(ctx).await;
-                rows.retain(|row| row.name.to_lowercase() == name.to_lowercase());
-                (rows, problems)
-            }
-            _ => return Some(Err(bad_input("Give either `uid` or `name`."))),
-        };
-        let several = |rows: &[RowRef<backup_server::BackupServer>]| {
-            let uids: Vec<String> = rows.iter().map(|row| row.instance_uid.to_string()).collect();
-            format!("Several backup servers have that name. Ask by `uid`: {}.", uids.join(", "))
-        };
-        the_one(found, problems, uid.is_some(), several).map(|row| row.map(BackupServer::from))
+        server_by(ctx, uid, name).await
     }
 
     /// The companies of every console, by name; resellers and the provider itself are among them.
@@ -95,17 +64,31 @@ impl Infrastructure {
         #[graphql(desc = "The organization's id in Service Provider Console.")] uid: Option<UUID>,
         #[graphql(desc = "The organization's whole name, without regard to case.")] name: Option<String>,
     ) -> Option<Result<Company>> {
-        let (mut found, problems) = all_companies(ctx).await;
+        company_by(ctx, uid, name).await
+    }
+
+    /// One repository by its id or its name; null when there is none. Names and ids repeat over servers (the default repository
+    /// has the same on each): then the server must be given too, and leaving it out is an error that lists the servers.
+    async fn repository(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The repository's id.")] uid: Option<UUID>,
+        #[graphql(desc = "The repository's whole name, without regard to case.")] name: Option<String>,
+        #[graphql(desc = "The id of the repository's server, where the rest is not enough.")] backup_server_uid: Option<UUID>,
+    ) -> Option<Result<Repository>> {
+        let caller = loaders(ctx).caller();
+        let (mut found, problems) = everywhere(ctx, |console| Box::pin(console.repositories(caller))).await;
         match (uid, name) {
             (Some(uid), None) => found.retain(|row| row.instance_uid.0 == uid.0),
             (None, Some(name)) => found.retain(|row| row.name.to_lowercase() == name.to_lowercase()),
             _ => return Some(Err(bad_input("Give either `uid` or `name`."))),
         }
-        let several = |rows: &[RowRef<Organization>]| {
-            let uids: Vec<String> = rows.iter().map(|row| row.instance_uid.to_string()).collect();
-            format!("Several companies have that name. Ask by `uid`: {}.", uids.join(", "))
+        found.retain(|row| backup_server_uid.is_none_or(|server| row.backup_server_uid.0 == server.0));
+        let several = |rows: &[RowRef<vspc::repository::Repository>]| {
+            let servers: Vec<String> = rows.iter().map(|row| row.backup_server_uid.to_string()).collect();
+            format!("Several repositories are called so. Give `backupServerUid`, one of: {}.", servers.join(", "))
         };
-        the_one(found, problems, uid.is_some(), several).map(|row| row.map(Company::from))
+        the_one(found, problems, uid.is_some() && backup_server_uid.is_some(), several).map(|row| row.map(Repository::from))
     }
 
     /// The repositories of every server.

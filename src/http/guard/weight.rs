@@ -130,7 +130,7 @@ impl<'d> Weigher<'d> {
                 _ => Some(DEFAULT_ROWS),
             },
             // one row each
-            "ids" => match value.node.clone().into_const_with(of_variable) {
+            "ids" | "representations" => match value.node.clone().into_const_with(of_variable) {
                 Ok(Value::List(ids)) => u64::try_from(ids.len().max(1)).ok(),
                 _ => Some(1),
             },

@@ -69,7 +69,9 @@ fn object(job: &Job, number: u128, now: Timestamp) -> Value {
             "bottleneck": "Network", "maxDelaySec": amount, "avgDurationSec": 4, "maxDurationSec": 11, "intervalSec": 15,
             "successfulSessionsCount": amount, "failedSessionsCount": number, "warningsCount": 0, "totalTransferredDataKb": amount,
         }),
-        "BackupFile" => json!({"fileShareUid": uid, "name": format!("\\\\nas{number}-{}\\share", job.server), "sources": sources, "lastSession": files}),
+        "BackupFile" => {
+            json!({"fileShareUid": uid, "name": format!("\\\\nas{number}-{}\\share", job.server), "sources": sources, "lastSession": files})
+        }
         "BackupFileCopy" => {
             json!({"fileShareUid": uid, "path": format!("\\\\nas{number}\\share"), "sources": sources, "lastSession": files})
         }
