@@ -19,6 +19,7 @@ pub mod rows;
 pub mod sessions;
 pub mod status;
 pub mod successes;
+mod tasks;
 pub mod upkeep;
 pub mod view;
 

@@ -16,7 +16,7 @@ mod sessions;
 mod vac;
 
 pub use console::kinds::{members as job_members, objects as job_objects};
-pub use enterprise_manager::Casing;
+pub use enterprise_manager::{Casing, tasks};
 pub use estate::{Estate, Scale};
 pub use faults::{Fault, FaultKind, Faults};
 

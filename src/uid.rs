@@ -83,6 +83,8 @@ registry! {
     WanAcceleratorUid;
     /// A session in Enterprise Manager.
     SessionUid;
+    /// A task of a session in Enterprise Manager.
+    TaskSessionUid;
     /// A backup server as Enterprise Manager numbers it: not the number that Service Provider Console gives it.
     ManagedServerUid;
     /// An Enterprise Manager as Service Provider Console numbers it.

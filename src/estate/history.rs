@@ -23,6 +23,7 @@ use crate::{
             EnterpriseManager,
             managed_server::ManagedServer,
             session::{self, Session},
+            task_session::TaskSession,
         },
         pager::Listing,
     },
@@ -36,6 +37,8 @@ use std::{
 
 /// Sessions kept: ten times the largest window heard of.
 const MAX_SESSIONS: u64 = 1_000_000;
+/// Tasks kept, over all questions.
+const MAX_TASKS: u64 = 200_000;
 /// Sessions are collected from the servers every 15 minutes, so they can appear that late; four times that is safe.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
 /// How long refreshes may build on an earlier reading.
@@ -52,6 +55,7 @@ pub struct History {
     sessions: Whole<Session>,
     sessions_of: Arc<Shelf<Vec<JobUid>, Session>>,
     single: Arc<Shelf<SessionUid, Session>>,
+    tasks_of: Arc<Shelf<Vec<SessionUid>, TaskSession>>,
     servers: Whole<ManagedServer>,
     correlation: Memo<Correlation>,
     window: SignedDuration,
@@ -71,6 +75,7 @@ impl History {
                 read_window(of_sessions.clone(), last, Arc::clone(&last_whole), since(clock, window))
             }),
             sessions_of: Shelf::new("SessionsOfJobs", status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
+            tasks_of: Shelf::new("TaskSessions", status.clone(), clock, fresh(ages.sessions), MAX_TASKS),
             single: Shelf::new("Session", status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
             servers: Whole::new("ManagedServers", &status, clock, fresh(ages.servers), MAX_SESSIONS, move |_| {
                 let manager = of_servers.clone();
@@ -133,6 +138,16 @@ impl History {
             async move { manager.sessions_of_jobs(&jobs, since).await }
         };
         self.sessions_of.get(jobs, read).await
+    }
+
+    /// The tasks of a few sessions. `sessions` is sorted.
+    pub(super) async fn tasks_of_sessions(&self, sessions: &[SessionUid]) -> Result<Arc<Snapshot<TaskSession>>, Failure> {
+        let sessions = sessions.to_vec();
+        let read = || {
+            let (manager, sessions) = (self.manager.clone(), sessions.clone());
+            async move { manager.task_sessions(&sessions).await }
+        };
+        self.tasks_of.get(&sessions, read).await
     }
 
     /// Whether the window is in hand, so that a question about agent sessions costs nothing.

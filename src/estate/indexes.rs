@@ -7,7 +7,7 @@ use crate::{
         SessionUid, UniqueJobUid,
     },
     upstream::{
-        enterprise_manager::{managed_server::ManagedServer, session::Session},
+        enterprise_manager::{managed_server::ManagedServer, session::Session, task_session::TaskSession},
         vac::backup_agent_job::BackupAgentJob,
         vspc::{
             agent_job::AgentJob, agent_job_object::AgentJobObject, alarm::Alarm, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
@@ -120,6 +120,9 @@ indexes! {
     Session => SessionIndex {
         uid: SessionUid = |row| [row.uid],
         parent: SessionUid = |row| row.parent,
+    }
+    TaskSession => TaskSessionIndex {
+        session: SessionUid = |row| [row.session],
     }
     BackupAgentJob => BackupAgentJobIndex {
         id: JobUid = |row| row.id,

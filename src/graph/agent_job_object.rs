@@ -2,7 +2,7 @@
 
 use super::{
     agent_job::AgentJob,
-    agent_session::{AgentSession, AgentSessionConnection, SessionFilter, session_page},
+    agent_session::{AgentSession, AgentSessionConnection},
     backup_agent::BackupAgent,
     backup_server::BackupServer,
     company::Company,
@@ -15,6 +15,7 @@ use super::{
     page::PageArgs,
     scalars::{DateTime, UUID, int, summary, text},
     sensitive,
+    session_filter::{SessionFilter, session_page},
     tape_coverage::TapeCoverage,
 };
 use crate::{

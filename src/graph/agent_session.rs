@@ -2,34 +2,34 @@
 
 use super::{
     backup_server::BackupServer,
-    composed::{Composed, Prepared, composed},
     connection::connection,
     error,
-    fleet::{contains, is_from},
     health::Health,
     id::Key,
     job::Job,
     loaders, nullable,
     origin::Origin,
-    page::{self, ListMark, OrderDirection, PageArgs, SortValue},
+    page::PageArgs,
     scalars::{DateTime, UUID, int, summary, text},
     sensitive,
-    window::DurationInput,
+    session_filter::session_page,
+    task_session::{self, TaskSessionConnection},
 };
 use crate::{
     estate::{
-        Estate, Failure, ServerKey, SessionKey, correlate,
+        Failure, ServerKey, SessionKey,
+        console::Rows,
+        correlate,
         sessions::{MatchedSession, Sessions},
     },
     loaders::{
         job::JobOf,
         server::ServerOf,
-        session::{PartsOf, SessionOf},
+        session::{PartsOf, SessionOf, TasksOf},
     },
     time,
 };
-use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Result};
-use jiff::Timestamp;
+use async_graphql::{Context, Description, Enum, ID, Object, Result};
 
 /// By what a session was matched to a job of Service Provider Console.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,85 +42,6 @@ pub enum MatchedBy {
     ServerAndName,
     /// Not matched: `job` is null.
     None,
-}
-
-/// Which sessions. Every member that is given must hold.
-#[derive(InputObject, Clone, Debug, Default)]
-pub struct SessionFilter {
-    /// Sessions that started at this instant or later.
-    since: Option<DateTime>,
-    /// Sessions that started within this time up to now.
-    within: Option<DurationInput>,
-    /// Sessions that started before this instant.
-    until: Option<DateTime>,
-    /// Sessions that went like this.
-    health: Option<Vec<Health>>,
-    /// Sessions of the job with this id, on whichever servers it occurs.
-    job_uid: Option<UUID>,
-    /// Sessions that ran on this backup server.
-    backup_server_uid: Option<UUID>,
-    /// Sessions of jobs whose name contained this when they ran, without regard to case.
-    job_name_contains: Option<String>,
-    /// Sessions from these upstreams, by their names in the configuration.
-    upstream: Option<Vec<String>>,
-    /// Only runs of jobs, not their per-machine parts. True when left out of the filter of `agentSessions`.
-    top_level_only: Option<bool>,
-    /// All of these must hold too.
-    and: Option<Vec<SessionFilter>>,
-    /// At least one of these must hold too. An empty list holds for no session.
-    or: Option<Vec<SessionFilter>>,
-    /// This must not hold.
-    not: Option<Box<SessionFilter>>,
-}
-
-composed!(SessionFilter);
-
-impl SessionFilter {
-    /// With its length of time as an instant.
-    fn with_instant(&self, estate: &Estate) -> Result<(&Self, Option<Timestamp>)> {
-        Ok((self, self.within.map(|within| within.ago(estate)).transpose()?))
-    }
-
-    fn holds(&self, estate: &Estate, started_since: Option<Timestamp>, session: &MatchedSession) -> bool {
-        let row = &session.row;
-        let created = row.created;
-        let health = Health::of_session(row.state.as_deref(), row.result.as_deref());
-        let job = session.job.map(|job| job.job).or(row.job_uid);
-        self.since.is_none_or(|since| created.is_some_and(|created| created >= since.0))
-            && started_since.is_none_or(|since| created.is_some_and(|created| created >= since))
-            && is_from(estate, row.upstream(), self.upstream.as_ref())
-            && contains(row.job_name.as_deref().unwrap_or_default(), self.job_name_contains.as_ref())
-            && self.until.is_none_or(|until| created.is_some_and(|created| created < until.0))
-            && self.health.as_ref().is_none_or(|healths| healths.contains(&health))
-            && self.job_uid.is_none_or(|wanted| job.is_some_and(|job| job.0 == wanted.0))
-            && self.backup_server_uid.is_none_or(|wanted| session.server.is_some_and(|(_, server)| server.0 == wanted.0))
-            && (self.top_level_only != Some(true) || !correlate::is_part(row))
-    }
-}
-
-/// What sessions can be ordered by.
-#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionOrderField {
-    /// When it started.
-    StartedAt,
-    /// When it ended.
-    EndedAt,
-    /// How long it took.
-    Duration,
-    /// How it went, ascending from the worst.
-    Health,
-    /// The job's name, without regard to case.
-    JobName,
-}
-
-/// One thing to order sessions by.
-#[derive(InputObject, Clone, Debug)]
-pub struct SessionOrder {
-    /// What by.
-    field: SessionOrderField,
-    /// Which way.
-    #[graphql(default)]
-    direction: OrderDirection,
 }
 
 /// One run of a job, or one machine's part of a run. Source: `GET /api/query?type=BackupJobSession` or
@@ -140,6 +61,10 @@ impl From<MatchedSession> for AgentSession {
 }
 
 impl AgentSession {
+    fn health_now(&self) -> Health {
+        Health::of_session(self.0.row.state.as_deref(), self.0.row.result.as_deref())
+    }
+
     /// Whether the session's name has a machine's name in it that the caller may not read.
     fn hides_name(&self, ctx: &Context<'_>) -> bool {
         sensitive::hidden(ctx).host_names && correlate::is_part(&self.0.row)
@@ -156,67 +81,6 @@ impl AgentSession {
             },
             Err(failure) => Some(Err(error::upstream(&failure))),
         }
-    }
-}
-
-/// Filters and cuts sessions that belong to a parent, newest first.
-pub fn session_page(
-    ctx: &Context<'_>,
-    answer: Result<Sessions, Failure>,
-    parent: &str,
-    filter: Option<SessionFilter>,
-    args: PageArgs,
-) -> Result<AgentSessionConnection> {
-    ordered_session_page(ctx, answer, parent, filter, None, args)
-}
-
-/// Filters, orders and cuts sessions. Without an order the newest come first.
-pub fn ordered_session_page(
-    ctx: &Context<'_>,
-    answer: Result<Sessions, Failure>,
-    parent: &str,
-    filter: Option<SessionFilter>,
-    order: Option<Vec<SessionOrder>>,
-    args: PageArgs,
-) -> Result<AgentSessionConnection> {
-    let (rows, problems) = match answer {
-        Ok(sessions) => (sessions.rows, sessions.problem.into_iter().collect()),
-        Err(failure) => (Vec::new(), vec![failure]),
-    };
-    let filter = filter.unwrap_or_default();
-    let newest_first = || vec![SessionOrder { field: SessionOrderField::StartedAt, direction: OrderDirection::Desc }];
-    let order = order.filter(|order| !order.is_empty()).unwrap_or_else(newest_first);
-    let mark = ListMark::of(&["sessions", parent, &format!("{filter:?}"), &format!("{order:?}")]);
-    let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
-    // a part's name has its machine's in it
-    sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.job_name_contains.is_some()))?;
-    let names_are_hidden = sensitive::hidden(ctx).host_names;
-    let estate = loaders(ctx).estate();
-    let wanted = Prepared::of(&filter, &|filter| SessionFilter::with_instant(filter, estate))?;
-    let holds = |session: &MatchedSession| wanted.holds(&|(filter, since)| filter.holds(estate, *since, session));
-    let rows = rows.into_iter().filter(holds).collect();
-    let values = |session: &MatchedSession| {
-        let row = &session.row;
-        let value = |order: &SessionOrder| match order.field {
-            SessionOrderField::StartedAt => SortValue::instant(row.created),
-            SessionOrderField::EndedAt => SortValue::instant(row.ended),
-            SessionOrderField::Duration => SortValue::number(time::seconds_between(row.created, row.ended)),
-            SessionOrderField::Health => SortValue::Number(Health::of_session(row.state.as_deref(), row.result.as_deref()).rank()),
-            // a part's name has its machine's in it, and a cursor holds what it sorts by
-            SessionOrderField::JobName if names_are_hidden && correlate::is_part(row) => SortValue::name(""),
-            SessionOrderField::JobName => SortValue::name(row.job_name.as_deref().unwrap_or_default()),
-        };
-        order.iter().map(value).collect()
-    };
-    let identity = |session: &MatchedSession| format!("{}:{}", session.row.upstream().0, session.row.uid);
-    let page = page::cut(rows, &args, mark, &descending, values, identity)?;
-    Ok(AgentSessionConnection::new(ctx, page, &problems, AgentSession))
-}
-
-/// Keeps only runs where the filter says so, or says nothing.
-pub fn top_level(filter: Option<&SessionFilter>, sessions: &mut Sessions) {
-    if filter.and_then(|filter| filter.top_level_only).unwrap_or(true) {
-        sessions.rows.retain(|session| !correlate::is_part(&session.row));
     }
 }
 
@@ -311,6 +175,34 @@ impl AgentSession {
     /// The first line of `failureMessage`, trimmed; null for no message.
     async fn failure_summary(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         sensitive::failure_message(ctx, summary(&self.0.row.failure_message))
+    }
+
+    /// Why it failed, in one line: of `failureMessage`, or else of the first of its tasks that failed, or warned, with a
+    /// reason. Null where nothing says. Of sessions without a message it costs what `tasks` costs.
+    async fn failure_reason(&self, ctx: &Context<'_>) -> Option<Result<String>> {
+        if let Some(message) = sensitive::failure_message(ctx, summary(&self.0.row.failure_message)) {
+            return Some(message.map(str::to_owned));
+        }
+        if !matches!(self.health_now(), Health::Failed | Health::Warning) {
+            return None;
+        }
+        let mut tasks = match loaders(ctx).ask(TasksOf(self.0.key()), Default::default()).await {
+            Ok(Rows { rows, problem: None }) => rows,
+            Ok(Rows { problem: Some(failure), .. }) | Err(failure) => return Some(Err(error::upstream(&failure))),
+        };
+        tasks.sort_by_key(|task| (task_session::health_of(task).rank(), task.created, task.uid));
+        tasks.iter().find_map(|task| summary(&task.reason)).map(|reason| Ok(reason.to_owned()))
+    }
+
+    /// What it did to each machine, in the order in which that began.
+    async fn tasks(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many tasks: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<TaskSessionConnection> {
+        let answer = loaders(ctx).ask(TasksOf(self.0.key()), Default::default()).await;
+        task_session::task_page(ctx, answer, self.0.key(), &PageArgs { first, after })
     }
 
     /// The machine that this part of a run is about; null for a run as a whole.

@@ -38,6 +38,15 @@ impl Health {
         }
     }
 
+    /// From the word of a task, which has two more.
+    pub fn of_task(word: Option<&str>, has_run: bool) -> Self {
+        match word.map(str::trim) {
+            Some(word) if word.eq_ignore_ascii_case("InProgress") => Health::Running,
+            Some(word) if word.eq_ignore_ascii_case("Pending") => Health::Waiting,
+            word => Health::of(word, has_run),
+        }
+    }
+
     /// From a session's result, or its state while it has none.
     pub fn of_session(state: Option<&str>, result: Option<&str>) -> Self {
         match result.filter(|result| !result.trim().is_empty() && !result.eq_ignore_ascii_case("None")) {

@@ -2,7 +2,7 @@
 
 use super::{
     agent_job::AgentJob,
-    agent_session::{AgentSession, AgentSessionConnection, SessionFilter, session_page},
+    agent_session::{AgentSession, AgentSessionConnection},
     backup_copy_job::BackupCopyJob,
     backup_server::BackupServer,
     cdp_replication_job::CdpReplicationJob,
@@ -26,6 +26,7 @@ use super::{
     rows::OwnedRows,
     scalars::{DateTime, Long, UUID, int, long, summary, text},
     sensitive,
+    session_filter::{SessionFilter, session_page},
     simple_backup_copy_job::SimpleBackupCopyJob,
     tape_coverage::TapeCoverage,
     tape_job::TapeJob,

@@ -130,11 +130,7 @@ fn name_of(row: &Row) -> &str {
 fn health_of(row: &Row) -> Health {
     let session = row.last_session.as_ref();
     let word = session.and_then(|session| session.backup_status.as_deref()).or(row.status.as_deref());
-    match word.map(str::trim) {
-        Some(word) if word.eq_ignore_ascii_case("InProgress") => Health::Running,
-        Some(word) if word.eq_ignore_ascii_case("Pending") => Health::Waiting,
-        word => Health::of(word, session.is_some() || row.last_session_end_time.is_some()),
-    }
+    Health::of_task(word, session.is_some() || row.last_session_end_time.is_some())
 }
 
 /// What a job protects, filtered and cut, by name.

@@ -1,10 +1,14 @@
 //! Sessions: the runs of a job, when it last succeeded, one machine's parts of runs, the parts of a run, a session by key.
 
 use super::{Batch, job::JobRow};
-use crate::estate::{
-    Failure, MachineKey, SessionKey,
-    sessions::{MatchedSession, Sessions},
-    successes::LastSuccess,
+use crate::{
+    estate::{
+        Failure, MachineKey, SessionKey,
+        console::Rows,
+        sessions::{MatchedSession, Sessions},
+        successes::LastSuccess,
+    },
+    upstream::enterprise_manager::task_session::TaskSession,
 };
 use async_graphql::dataloader::Loader;
 use futures_util::future::join_all;
@@ -25,6 +29,21 @@ pub struct SessionsOf(pub MachineKey);
 /// Which parts has this run?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PartsOf(pub SessionKey);
+
+/// What did this session do to each machine?
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TasksOf(pub SessionKey);
+
+impl Loader<TasksOf> for Batch {
+    type Value = Result<Rows<TaskSession>, Failure>;
+    type Error = Infallible;
+
+    async fn load(&self, keys: &[TasksOf]) -> Result<HashMap<TasksOf, Self::Value>, Infallible> {
+        let keys: Vec<_> = keys.iter().map(|key| key.0).collect();
+        let read = self.caller.tasks_of_sessions(&keys).await;
+        Ok(read.into_iter().map(|(session, answer)| (TasksOf(session), answer)).collect())
+    }
+}
 
 /// Which session is this?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -179,6 +179,62 @@ fn entity(estate: &Estate, session: &Session) -> Element {
     row
 }
 
+/// What a session did to one machine.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the vendor's members")]
+pub struct Task {
+    pub uid: Uuid,
+    pub machine: String,
+    pub created: Timestamp,
+    pub ended: Option<Timestamp>,
+    pub result: &'static str,
+    pub reason: &'static str,
+    pub size: i64,
+}
+
+/// The tasks of a session: one for a machine's part; of a run one for each machine of its job. Where it failed, the first
+/// says why.
+pub fn tasks(estate: &Estate, session: &Session) -> Vec<Task> {
+    let is_its = |place: &usize| match session.of_machine {
+        Some(machine) => machine == *place,
+        None => estate.machines[*place].job == session.of_job,
+    };
+    let machines = (0..estate.machines.len()).filter(is_its).take(5);
+    let of_machine = |(number, place): (usize, usize)| {
+        let machine = &estate.machines[place];
+        let uid = Uuid::from_u128(session.uid.as_u128() ^ machine.unique_uid.as_u128());
+        let result = if number == 0 || session.result == "None" { session.result } else { "Success" };
+        let reason = match result {
+            "Failed" => "Error: the snapshot could not be made.\r\nCode 0x8004231f\r\n",
+            "Warning" => "A volume was left out.",
+            _ => "",
+        };
+        let size = (uid.as_u128() % 1_000_000) as i64;
+        Task { uid, machine: machine.computer.clone(), created: session.created, ended: session.ended, result, reason, size }
+    };
+    machines.enumerate().map(of_machine).collect()
+}
+
+fn task(session: &Session, row: &Task) -> Element {
+    let mut element = Element::new("BackupTaskSession");
+    element.attributes = vec![
+        ("UID", json!(format!("urn:veeam:BackupTaskSession:{}", row.uid))),
+        ("Name", json!(format!("{}@{}", row.machine, row.created.strftime("%Y-%m-%d %H:%M:%S")))),
+        ("Href", json!(format!("http://em-internal.example:9399/api/backupTaskSessions/{}?format=Entity", row.uid))),
+        ("Type", json!("BackupTaskSession")),
+    ];
+    element.members = vec![
+        ("JobSessionUid", json!(format!("urn:veeam:BackupJobSession:{}", session.uid))),
+        ("CreationTimeUTC", json!(utc(row.created))),
+        ("EndTimeUTC", json!(row.ended.map(utc))),
+        ("State", json!(if row.ended.is_some() { "Completed" } else { "InProgress" })),
+        ("Result", json!(row.result)),
+        ("Reason", json!(row.reason)),
+        ("TotalSize", json!(row.size)),
+    ];
+    element
+}
+
 fn managed_server(server: &Server) -> Element {
     let mut row = Element::new("BackupServer");
     row.attributes = vec![
@@ -232,6 +288,26 @@ pub(super) fn find(estate: &Estate, path: &str, parameters: &[(String, String)])
             let session = estate.sessions.iter().find(|session| session.uid == uid)?;
             Some(if wants_entity { entity(estate, session) } else { reference(estate, session, "EntityRef") })
         }
+        ["backupSessions", id, "taskSessions"] => {
+            let uid = Uuid::try_parse(id).ok()?;
+            let session = estate.sessions.iter().find(|session| session.uid == uid)?;
+            let mut list = Element { list: Some("BackupTaskSessions"), ..Element::new("BackupTaskSessions") };
+            list.children = tasks(estate, session).iter().map(|row| task(session, row)).collect();
+            Some(list)
+        }
+        ["query"] if parameter("type").is_some_and(|kind| kind.eq_ignore_ascii_case("BackupTaskSession")) => {
+            let sessions = query::run(estate, parameter("filter"), true, Some("1000000"), None)?;
+            let rows: Vec<Element> = sessions
+                .rows
+                .iter()
+                .flat_map(|session| tasks(estate, session).into_iter().map(|row| task(session, &row)).collect::<Vec<_>>())
+                .collect();
+            let number = |name: &str, otherwise: usize| parameter(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+            let (size, page) = (number("pageSize", 100).max(1), number("page", 1).max(1));
+            let count = rows.len().div_ceil(size).max(1);
+            let rows = rows.into_iter().skip((page - 1) * size).take(size).collect();
+            Some(result_of("BackupTaskSessions", rows, page, size, count))
+        }
         ["query"] if parameter("type").is_some_and(|kind| kind.eq_ignore_ascii_case("BackupJobSession")) => {
             let page = query::run(estate, parameter("filter"), parameter("sortDesc").is_some(), parameter("pageSize"), parameter("page"))?;
             Some(query_result(estate, &page))
@@ -241,12 +317,16 @@ pub(super) fn find(estate: &Estate, path: &str, parameters: &[(String, String)])
 }
 
 fn query_result(estate: &Estate, page: &query::Page<'_>) -> Element {
-    let mut sessions = Element { list: Some("BackupJobSessions"), ..Element::new("BackupJobSessions") };
-    sessions.children = page.rows.iter().map(|session| entity(estate, session)).collect();
+    let rows = page.rows.iter().map(|session| entity(estate, session)).collect();
+    result_of("BackupJobSessions", rows, page.number, page.size, page.count)
+}
+
+fn result_of(name: &'static str, rows: Vec<Element>, number: usize, size: usize, count: usize) -> Element {
+    let list = Element { list: Some(name), children: rows, ..Element::new(name) };
     let mut entities = Element::new("Entities");
-    entities.children.push(sessions);
+    entities.children.push(list);
     let mut paging = Element::new("PagingInfo");
-    paging.attributes = vec![("PageNum", json!(page.number)), ("PageSize", json!(page.size)), ("PagesCount", json!(page.count))];
+    paging.attributes = vec![("PageNum", json!(number)), ("PageSize", json!(size)), ("PagesCount", json!(count))];
     let mut result = Element::new("QueryResult");
     result.children = vec![entities, paging];
     result

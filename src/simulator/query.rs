@@ -58,6 +58,9 @@ impl Filter {
                     "creationtime" => value.parse::<Timestamp>().ok().map(|value| session.created.cmp(&value)),
                     "jobtype" => Some(if same(session.kind) { std::cmp::Ordering::Equal } else { std::cmp::Ordering::Less }),
                     "jobuid" => Some(if same(&session.job.to_string()) { std::cmp::Ordering::Equal } else { std::cmp::Ordering::Less }),
+                    "jobsessionuid" => {
+                        Some(if same(&session.uid.to_string()) { std::cmp::Ordering::Equal } else { std::cmp::Ordering::Less })
+                    }
                     "uid" => Some(if same(&session.uid.to_string()) { std::cmp::Ordering::Equal } else { std::cmp::Ordering::Less }),
                     _ => None,
                 };

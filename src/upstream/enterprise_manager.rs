@@ -6,6 +6,7 @@
 
 pub mod managed_server;
 pub mod session;
+pub mod task_session;
 
 mod dialect;
 mod pages;
@@ -14,6 +15,7 @@ use self::dialect::Document;
 use super::{
     client::{Client, Opener},
     error::{Error, ErrorKind},
+    pager::{Listing, Row},
     settings::{Credentials, Settings},
     sign_in::Session as LogonSession,
     transport::{Proof, Transport},
@@ -21,7 +23,11 @@ use super::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, header};
 use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
 use std::sync::Arc;
+
+/// Larger pages than this were not seen to work anywhere.
+const PAGE_SIZE: u64 = 1_000;
 
 const SESSION_HEADER: HeaderName = HeaderName::from_static("x-restsvcsessionid");
 
@@ -75,6 +81,47 @@ impl EnterpriseManager {
         let missing = || self.client.transport.error(ErrorKind::Rejected, "the resource is not there").with_status(404);
         self.document(path, query).await?.ok_or_else(missing)
     }
+}
+
+impl EnterpriseManager {
+    /// `GET /api/query`: every entity of a type that a filter holds for, newest first. `singular` is the type as the dialects
+    /// leave it.
+    async fn query<Raw, T>(
+        &self,
+        kind: &'static str,
+        singular: &'static str,
+        filter: &str,
+        read: impl Fn(Raw) -> Result<T, String>,
+    ) -> Result<Listing<T>, Error>
+    where
+        Raw: DeserializeOwned,
+        T: Row,
+    {
+        let (plural, read) = (format!("{singular}s"), &read);
+        let plural = plural.as_str();
+        let page = |page: u64| async move {
+            let query = [
+                ("type", kind.to_owned()),
+                ("format", "Entities".to_owned()),
+                ("filter", filter.to_owned()),
+                ("sortDesc", "CreationTime".to_owned()),
+                ("pageSize", PAGE_SIZE.to_string()),
+                ("page", page.to_string()),
+            ];
+            let document = self.expect_document("/query", &query).await?;
+            let invalid = |detail| self.client.invalid(detail);
+            let paging = pages::Paging::of(&document);
+            let rows = document.into_member("entities").rows::<Raw>(&[], plural, singular).map_err(invalid)?;
+            let rows = rows.into_iter().map(read).collect::<Result<_, _>>().map_err(invalid)?;
+            Ok(pages::Page { rows, paging })
+        };
+        pages::read_all(&self.client.transport.name, self.client.transport.max_concurrency(), page).await
+    }
+}
+
+/// The server won't take this question, in this form: another form may do.
+fn is_refusal(error: &Error) -> bool {
+    error.kind == ErrorKind::Rejected || error.status == Some(501)
 }
 
 /// `POST /api/sessionMngr/?v=latest` with Basic; the answer's header is what later requests show.

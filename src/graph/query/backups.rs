@@ -3,7 +3,7 @@
 use crate::graph::{
     agent_job_object::AgentJobObjectConnection,
     agent_job_object_filter::{AgentJobObjectFilter, objects_with_jobs},
-    agent_session::{AgentSession, AgentSessionConnection, SessionFilter, SessionOrder, ordered_session_page, top_level},
+    agent_session::{AgentSession, AgentSessionConnection},
     backup_agent_job::{BackupAgentJob, BackupAgentJobConnection, agent_job_page},
     backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
     composed::Prepared,
@@ -17,6 +17,7 @@ use crate::graph::{
     loaders, nullable,
     page::PageArgs,
     scalars::UUID,
+    session_filter::{SessionFilter, SessionOrder, ordered_session_page, top_level},
 };
 use crate::{
     estate::{JobKey, RowRef, links::PlacedLink},

@@ -4,12 +4,12 @@
 //! A policy's run is one `AgentBackup` session with an `AgentManagement` child per machine. The child's job is a
 //! per-machine job of its own; only its link named *Parent session* leads to the policy.
 
-use super::{EnterpriseManager, pages};
+use super::{EnterpriseManager, is_refusal};
 use crate::{
     time,
     uid::{self, JobUid, ManagedServerUid, SessionUid},
     upstream::{
-        error::{Error, ErrorKind},
+        error::Error,
         lenient,
         pager::{Listing, Row},
     },
@@ -18,8 +18,6 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-/// Larger pages than this were not seen to work anywhere.
-const PAGE_SIZE: u64 = 1_000;
 /// The `JobType` of agent sessions: a policy's run, and its part on one machine.
 const AGENT_TYPES: &str = "(JobType==AgentBackup,JobType==AgentManagement)";
 /// A condition by job has some 95 bytes once encoded; http.sys stops reading at 16 KB of headers.
@@ -188,7 +186,7 @@ impl EnterpriseManager {
     /// By query with a window. A server that refuses the query is asked for `/agents/backupSessions`, as entities and
     /// then as references: the same sessions for 30 days, unpaged; references know neither result nor end.
     pub async fn agent_sessions(&self, since: Timestamp) -> Result<Listing<Session>, Error> {
-        let mut listing = match self.query(&format!("{AGENT_TYPES};{}", created_since(since))).await {
+        let mut listing = match self.sessions_by(&format!("{AGENT_TYPES};{}", created_since(since))).await {
             Err(error) if is_refusal(&error) => self.agent_session_list().await?,
             outcome => outcome?,
         };
@@ -202,7 +200,7 @@ impl EnterpriseManager {
         let mut all = Listing { rows: Vec::new(), problem: None, pages: 0 };
         for chunk in jobs.chunks(JOBS_PER_REQUEST) {
             let any: Vec<String> = chunk.iter().map(|job| format!("JobUid==\"urn:veeam:Job:{job}\"")).collect();
-            let listing = self.query(&format!("({});{}", any.join(","), created_since(since))).await?;
+            let listing = self.sessions_by(&format!("({});{}", any.join(","), created_since(since))).await?;
             all.pages += listing.pages;
             all.problem = all.problem.or(listing.problem);
             all.rows.extend(listing.rows);
@@ -224,25 +222,8 @@ impl EnterpriseManager {
         Ok(Some(read))
     }
 
-    async fn query(&self, filter: &str) -> Result<Listing<Session>, Error> {
-        let read = |page: u64| async move {
-            let query = [
-                ("type", "BackupJobSession".to_owned()),
-                ("format", "Entities".to_owned()),
-                ("filter", filter.to_owned()),
-                ("sortDesc", "CreationTime".to_owned()),
-                ("pageSize", PAGE_SIZE.to_string()),
-                ("page", page.to_string()),
-            ];
-            let document = self.expect_document("/query", &query).await?;
-            let invalid = |detail| self.client.invalid(detail);
-            let paging = pages::Paging::of(&document);
-            let mut entities = document.into_member("entities");
-            let rows = entities.rows::<Raw>(&[], "backupjobsessions", "backupjobsession").map_err(invalid)?;
-            let rows = rows.into_iter().map(Session::try_from).collect::<Result<_, _>>().map_err(invalid)?;
-            Ok(pages::Page { rows, paging })
-        };
-        pages::read_all(&self.client.transport.name, self.client.transport.max_concurrency(), read).await
+    async fn sessions_by(&self, filter: &str) -> Result<Listing<Session>, Error> {
+        self.query("BackupJobSession", "backupjobsession", filter, |raw: Raw| Session::try_from(raw)).await
     }
 
     async fn agent_session_list(&self) -> Result<Listing<Session>, Error> {
@@ -272,11 +253,6 @@ pub async fn reread(manager: &EnterpriseManager, sessions: Vec<SessionUid>) -> R
 
 fn created_since(since: Timestamp) -> String {
     format!("CreationTime>=\"{}\"", since.round(jiff::Unit::Second).unwrap_or(since))
-}
-
-/// The server won't take this question, in this form: another form may do.
-fn is_refusal(error: &Error) -> bool {
-    error.kind == ErrorKind::Rejected || error.status == Some(501)
 }
 
 #[cfg(test)]

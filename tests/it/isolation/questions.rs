@@ -112,7 +112,7 @@ pub fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[Str
         12 => {
             let session = dice.one_of(&estate.sessions).uid;
             Question {
-                query: format!("{{ agentSession(uid: \"{session}\") {{ uid jobName computer job {{ name }} children {{ nodes {{ uid computer }} }} }} }}"),
+                query: format!("{{ agentSession(uid: \"{session}\") {{ uid jobName computer failureReason tasks {{ nodes {{ uid computer }} }} job {{ name }} children {{ nodes {{ uid computer tasks {{ nodes {{ uid computer }} }} }} }} }} }}"),
                 check: Some(Box::new(move |data, seen| assert_eq!(data["agentSession"].is_object(), seen.sessions.contains(&session)))),
             }
         }

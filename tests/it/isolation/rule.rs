@@ -160,6 +160,8 @@ pub fn seen_by(estate: &Estate, scope: &Scope, matched: &HashMap<Uuid, (Option<(
             seen.words.extend([session.uid.to_string(), session.job.to_string(), session.job_name.clone()]);
             seen.words.extend([server.uid.to_string(), server.name.clone(), server.managed_name.clone()]);
             seen.words.extend(session.of_machine.map(|machine| estate.machines[machine].computer.clone()));
+            seen.words
+                .extend(veeam_graph::simulator::tasks(estate, session).into_iter().flat_map(|task| [task.uid.to_string(), task.machine]));
             seen.words.extend(session.parent.map(|parent| parent.to_string()));
         }
     }

@@ -1,0 +1,162 @@
+//! Which sessions, and in which order: the arguments of every connection of sessions.
+
+use super::{
+    agent_session::{AgentSession, AgentSessionConnection},
+    composed::{Composed, Prepared, composed},
+    fleet::{contains, is_from},
+    health::Health,
+    loaders,
+    page::{self, ListMark, OrderDirection, PageArgs, SortValue},
+    scalars::{DateTime, UUID},
+    sensitive,
+    window::DurationInput,
+};
+use crate::{
+    estate::{
+        Estate, Failure, correlate,
+        sessions::{MatchedSession, Sessions},
+    },
+    time,
+};
+use async_graphql::{Context, Enum, InputObject, Result};
+use jiff::Timestamp;
+
+/// Which sessions. Every member that is given must hold.
+#[derive(InputObject, Clone, Debug, Default)]
+pub struct SessionFilter {
+    /// Sessions that started at this instant or later.
+    since: Option<DateTime>,
+    /// Sessions that started within this time up to now.
+    within: Option<DurationInput>,
+    /// Sessions that started before this instant.
+    until: Option<DateTime>,
+    /// Sessions that went like this.
+    health: Option<Vec<Health>>,
+    /// Sessions of the job with this id, on whichever servers it occurs.
+    job_uid: Option<UUID>,
+    /// Sessions that ran on this backup server.
+    backup_server_uid: Option<UUID>,
+    /// Sessions of jobs whose name contained this when they ran, without regard to case.
+    job_name_contains: Option<String>,
+    /// Sessions from these upstreams, by their names in the configuration.
+    upstream: Option<Vec<String>>,
+    /// Only runs of jobs, not their per-machine parts. True when left out of the filter of `agentSessions`.
+    top_level_only: Option<bool>,
+    /// All of these must hold too.
+    and: Option<Vec<SessionFilter>>,
+    /// At least one of these must hold too. An empty list holds for no session.
+    or: Option<Vec<SessionFilter>>,
+    /// This must not hold.
+    not: Option<Box<SessionFilter>>,
+}
+
+composed!(SessionFilter);
+
+impl SessionFilter {
+    /// With its length of time as an instant.
+    fn with_instant(&self, estate: &Estate) -> Result<(&Self, Option<Timestamp>)> {
+        Ok((self, self.within.map(|within| within.ago(estate)).transpose()?))
+    }
+
+    fn holds(&self, estate: &Estate, started_since: Option<Timestamp>, session: &MatchedSession) -> bool {
+        let row = &session.row;
+        let created = row.created;
+        let health = Health::of_session(row.state.as_deref(), row.result.as_deref());
+        let job = session.job.map(|job| job.job).or(row.job_uid);
+        self.since.is_none_or(|since| created.is_some_and(|created| created >= since.0))
+            && started_since.is_none_or(|since| created.is_some_and(|created| created >= since))
+            && is_from(estate, row.upstream(), self.upstream.as_ref())
+            && contains(row.job_name.as_deref().unwrap_or_default(), self.job_name_contains.as_ref())
+            && self.until.is_none_or(|until| created.is_some_and(|created| created < until.0))
+            && self.health.as_ref().is_none_or(|healths| healths.contains(&health))
+            && self.job_uid.is_none_or(|wanted| job.is_some_and(|job| job.0 == wanted.0))
+            && self.backup_server_uid.is_none_or(|wanted| session.server.is_some_and(|(_, server)| server.0 == wanted.0))
+            && (self.top_level_only != Some(true) || !correlate::is_part(row))
+    }
+}
+
+/// What sessions can be ordered by.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionOrderField {
+    /// When it started.
+    StartedAt,
+    /// When it ended.
+    EndedAt,
+    /// How long it took.
+    Duration,
+    /// How it went, ascending from the worst.
+    Health,
+    /// The job's name, without regard to case.
+    JobName,
+}
+
+/// One thing to order sessions by.
+#[derive(InputObject, Clone, Debug)]
+pub struct SessionOrder {
+    /// What by.
+    field: SessionOrderField,
+    /// Which way.
+    #[graphql(default)]
+    direction: OrderDirection,
+}
+
+/// Filters and cuts sessions that belong to a parent, newest first.
+pub fn session_page(
+    ctx: &Context<'_>,
+    answer: Result<Sessions, Failure>,
+    parent: &str,
+    filter: Option<SessionFilter>,
+    args: PageArgs,
+) -> Result<AgentSessionConnection> {
+    ordered_session_page(ctx, answer, parent, filter, None, args)
+}
+
+/// Filters, orders and cuts sessions. Without an order the newest come first.
+pub fn ordered_session_page(
+    ctx: &Context<'_>,
+    answer: Result<Sessions, Failure>,
+    parent: &str,
+    filter: Option<SessionFilter>,
+    order: Option<Vec<SessionOrder>>,
+    args: PageArgs,
+) -> Result<AgentSessionConnection> {
+    let (rows, problems) = match answer {
+        Ok(sessions) => (sessions.rows, sessions.problem.into_iter().collect()),
+        Err(failure) => (Vec::new(), vec![failure]),
+    };
+    let filter = filter.unwrap_or_default();
+    let newest_first = || vec![SessionOrder { field: SessionOrderField::StartedAt, direction: OrderDirection::Desc }];
+    let order = order.filter(|order| !order.is_empty()).unwrap_or_else(newest_first);
+    let mark = ListMark::of(&["sessions", parent, &format!("{filter:?}"), &format!("{order:?}")]);
+    let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
+    // a part's name has its machine's in it
+    sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.job_name_contains.is_some()))?;
+    let names_are_hidden = sensitive::hidden(ctx).host_names;
+    let estate = loaders(ctx).estate();
+    let wanted = Prepared::of(&filter, &|filter| SessionFilter::with_instant(filter, estate))?;
+    let holds = |session: &MatchedSession| wanted.holds(&|(filter, since)| filter.holds(estate, *since, session));
+    let rows = rows.into_iter().filter(holds).collect();
+    let values = |session: &MatchedSession| {
+        let row = &session.row;
+        let value = |order: &SessionOrder| match order.field {
+            SessionOrderField::StartedAt => SortValue::instant(row.created),
+            SessionOrderField::EndedAt => SortValue::instant(row.ended),
+            SessionOrderField::Duration => SortValue::number(time::seconds_between(row.created, row.ended)),
+            SessionOrderField::Health => SortValue::Number(Health::of_session(row.state.as_deref(), row.result.as_deref()).rank()),
+            // a part's name has its machine's in it, and a cursor holds what it sorts by
+            SessionOrderField::JobName if names_are_hidden && correlate::is_part(row) => SortValue::name(""),
+            SessionOrderField::JobName => SortValue::name(row.job_name.as_deref().unwrap_or_default()),
+        };
+        order.iter().map(value).collect()
+    };
+    let identity = |session: &MatchedSession| format!("{}:{}", session.row.upstream().0, session.row.uid);
+    let page = page::cut(rows, &args, mark, &descending, values, identity)?;
+    Ok(AgentSessionConnection::new(ctx, page, &problems, AgentSession::from))
+}
+
+/// Keeps only runs where the filter says so, or says nothing.
+pub fn top_level(filter: Option<&SessionFilter>, sessions: &mut Sessions) {
+    if filter.and_then(|filter| filter.top_level_only).unwrap_or(true) {
+        sessions.rows.retain(|session| !correlate::is_part(&session.row));
+    }
+}
