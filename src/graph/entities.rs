@@ -39,6 +39,10 @@ impl Entities {
         match (of_type, uid) {
             ("BackupServer", Some(uid)) => server_by(ctx, Some(uid), None).await.map(|found| found.map(Node::from)),
             ("Company", Some(uid)) => company_by(ctx, Some(uid), None).await.map(|found| found.map(Node::from)),
+            (_, _) if BY_UID.contains(&of_type) => {
+                let keys = "`id`, an id that this gateway gave out, or `uid`, the console's own, with its hyphens";
+                Some(Err(bad_input(format!("A representation of {of_type:?} needs a key of its: {keys}."))))
+            }
             _ => Some(Err(bad_input(format!("A representation of {of_type:?} needs its key: `id`, an id that this gateway gave out.")))),
         }
     }

@@ -137,3 +137,26 @@ async fn a_refresh_of_sessions_reads_only_what_can_have_changed() {
     let left = world.simulator.estate().sessions.iter().filter(|session| session.ended.is_none()).count();
     assert_eq!(running["agentSessions"]["totalCount"], left);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_has_enough_is_asked_less_at_once_until_it_bears_more_again() {
+    let cache = Cache { companies: Some(Duration::ZERO), max_stale: Some(Duration::ZERO), ..Cache::default() };
+    let world = World::start(Setup { cache, ..Setup::default() }).await;
+    // how many requests could be in flight at each call of one query
+    let slots = async || {
+        let answer = world.ask_showing(&[("x-debug", "true")], "{ companies { totalCount } }").await;
+        let calls = answer["extensions"]["upstream"]["calls"].as_array().unwrap().clone();
+        calls.iter().map(|call| (call["status"].as_u64().unwrap(), call["slots"].as_u64().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(slots().await, [(200, 8)]);
+    world.simulator.faults.add([Fault { times: Some(1), ..down() }]);
+    assert_eq!(slots().await, [(503, 8), (200, 4)]);
+    let mut seen = Vec::new();
+    for _ in 0..40 {
+        let [(200, count)] = slots().await[..] else { panic!("one call") };
+        seen.push(count);
+    }
+    assert!(seen.is_sorted() && seen[0] == 4 && seen[39] == 8, "{seen:?}");
+    seen.dedup();
+    assert_eq!(seen, [4, 5, 6, 7, 8], "one more for each round");
+}

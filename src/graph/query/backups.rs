@@ -87,7 +87,7 @@ impl Backups {
         let several = |rows: &[RowRef<vspc::job::Job>]| {
             // a server can have two jobs of one name
             let candidates: Vec<String> = rows.iter().map(|row| format!("{} (job {})", row.backup_server_uid, row.instance_uid)).collect();
-            format!("Several jobs are called so. Give `uid` and `backupServerUid`, one of: {}.", candidates.join(", "))
+            format!("Several jobs have that name or id. Give `uid` and `backupServerUid`, one of: {}.", candidates.join(", "))
         };
         the_one(found, problems, uid.is_some() && backup_server_uid.is_some(), several).map(|row| row.map(Job::from))
     }

@@ -86,7 +86,7 @@ impl Infrastructure {
         found.retain(|row| backup_server_uid.is_none_or(|server| row.backup_server_uid.0 == server.0));
         let several = |rows: &[RowRef<vspc::repository::Repository>]| {
             let servers: Vec<String> = rows.iter().map(|row| row.backup_server_uid.to_string()).collect();
-            format!("Several repositories are called so. Give `backupServerUid`, one of: {}.", servers.join(", "))
+            format!("Several servers have a repository with that name or id. Give `backupServerUid`, one of: {}.", servers.join(", "))
         };
         the_one(found, problems, uid.is_some() && backup_server_uid.is_some(), several).map(|row| row.map(Repository::from))
     }
