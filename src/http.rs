@@ -11,6 +11,7 @@ mod graphql;
 mod guard;
 mod health;
 mod negotiate;
+mod packed;
 mod patience;
 mod rates;
 mod serve;

@@ -6,7 +6,7 @@
 //! An answer belongs to what its caller may see and to the very bytes of the question. Answers with errors are not kept,
 //! nor those that were read with a credential that the caller brought.
 
-use super::asking::Asker;
+use super::{asking::Asker, packed::Packed};
 use crate::estate::{Sources, principal::Clearance};
 use bytes::Bytes;
 use moka::sync::Cache;
@@ -18,6 +18,8 @@ use tokio::sync::watch;
 
 /// One answer may take this part of the room for all.
 const LARGEST_PART: usize = 4;
+/// What an entry's packed forms take of its bytes, together, roughly.
+const PACKED_PART: usize = 4;
 /// What an entry takes besides its bytes, roughly.
 const ENTRY_BYTES: usize = 1_024;
 
@@ -32,6 +34,8 @@ struct Asked {
 /// An answer as it is given again.
 pub(super) struct Kept {
     pub body: Bytes,
+    /// The same as those take it who take compressed answers.
+    pub packed: Packed,
     /// For the log and the caller's rates: the same as the first time.
     pub operation: Box<str>,
     pub cost: u64,
@@ -82,7 +86,7 @@ impl Answers {
         let cache = Cache::builder()
             .max_capacity(bytes as u64)
             .weigher(|asked: &Asked, kept: &Arc<Kept>| {
-                u32::try_from(kept.body.len() + asked.question.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
+                u32::try_from(kept.body.len() + kept.body.len() / PACKED_PART + asked.question.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
             })
             .build();
         Self { kept: (bytes > 0).then_some(cache), largest: bytes / LARGEST_PART, running: Mutex::default() }

@@ -1,6 +1,6 @@
 //! Who asks what, whatever the transport; and what they are told where it is not run.
 
-use super::{Gateway, RequestId, auth, guard};
+use super::{Gateway, RequestId, auth, guard, packed::Coding};
 use crate::{
     estate::{Passed, Principal},
     graph::error::code,
@@ -39,6 +39,8 @@ pub(super) struct Asker {
     pub cost_only: bool,
     /// Tell how the answer came about.
     pub debug: bool,
+    /// How an answer may be packed.
+    pub coding: Option<Coding>,
 }
 
 /// Set to anything but `false`, it asks for the cost of a query that is then not run.
@@ -62,7 +64,7 @@ impl Asker {
             return Err(auth::forbidden("Who you are may not see how answers come about (debug = true for the caller or its role)."));
         }
         let passed = auth::passed(&gateway.estate, &gateway.doorkeeper, headers);
-        Ok(Self { principal, passed, id, transport, is_get, cost_only, debug })
+        Ok(Self { principal, passed, id, transport, is_get, cost_only, debug, coding: Coding::taken(headers) })
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     asking::{Asker, Parameters, Question, Rejection},
     documents::{Asked, Prepared, Unfit},
     extensions,
+    packed::Packed,
 };
 use crate::{
     estate::{Caller, principal::Clearance},
@@ -36,6 +37,8 @@ const MAX_VALIDATION_ERRORS: usize = 50;
 pub(super) enum Answered {
     /// It was run: the answer, ready to be sent, and how many errors are in it.
     Run { body: Bytes, errors: usize },
+    /// It had been run before.
+    Again(Arc<Kept>),
     /// It does not fit the schema, and was not.
     Refused(Vec<ServerError>),
 }
@@ -51,14 +54,14 @@ where
     let mut ran = Ran::default();
     let outcome = match admit(gateway, asker, &question.bytes) {
         Err(rejection) => Err(rejection),
-        Ok((_, Some(kept))) => give_again(gateway, asker, &kept, &mut ran),
+        Ok((_, Some(kept))) => give_again(gateway, asker, kept, &mut ran),
         // boxed: what is moved about while an answer is found is small then
         Ok((_room, None)) => Box::pin(run_once(gateway, asker, question, &mut ran)).await,
     };
     counters.upstream_requests.fetch_add(ran.upstream_requests.into(), Ordering::Relaxed);
     let (errors, said) = match &outcome {
         Ok(Answered::Refused(errors)) => (errors.len(), "refused by validation"),
-        Ok(Answered::Run { errors: 0, .. }) => (0, "answered"),
+        Ok(Answered::Run { errors: 0, .. } | Answered::Again(_)) => (0, "answered"),
         Ok(Answered::Run { errors, .. }) => (*errors, "answered with errors"),
         Err(rejection) => (1, rejection.code),
     };
@@ -108,10 +111,10 @@ fn admit<'a>(gateway: &'a Gateway, asker: &Asker, question: &Bytes) -> Result<(S
 }
 
 /// An answer that was given before.
-fn give_again(gateway: &Gateway, asker: &Asker, kept: &Kept, ran: &mut Ran) -> Result<Answered, Rejection> {
+fn give_again(gateway: &Gateway, asker: &Asker, kept: Arc<Kept>, ran: &mut Ran) -> Result<Answered, Rejection> {
     *ran = Ran { operation: kept.operation.clone(), cost: kept.cost, fields: kept.fields, upstream_requests: 0, is_kept: true };
     gateway.rates.take_cost(&asker.principal, kept.cost)?;
-    Ok(Answered::Run { body: kept.body.clone(), errors: 0 })
+    Ok(Answered::Again(kept))
 }
 
 /// Runs a question, or waits for another asker's run of it. Where that leaves no answer to be given again, everybody who
@@ -130,7 +133,7 @@ where
             Turn::Others(mut end) => {
                 let ended = tokio::time::timeout(gateway.limits.timeout, end.changed()).await;
                 if let Some(kept) = gateway.answers.find(asker, &question.bytes) {
-                    return give_again(gateway, asker, &kept, ran);
+                    return give_again(gateway, asker, kept, ran);
                 }
                 // who ran it may have left in the middle: then it is the turn of one of those who waited
                 if !matches!(ended, Ok(Err(_))) {
@@ -228,7 +231,7 @@ where
         }
         // who is given it again causes no upstream requests
         let body = if ran.upstream_requests == 0 { answer.clone() } else { extended(&body, None) };
-        let kept = Kept { body, operation: ran.operation.clone(), cost: ran.cost, fields: ran.fields, sources };
+        let kept = Kept { body, packed: Packed::default(), operation: ran.operation.clone(), cost: ran.cost, fields: ran.fields, sources };
         gateway.answers.keep(asker, &question.bytes, kept);
     }
     Ok(Answered::Run { body: answer, errors: errors.len() })

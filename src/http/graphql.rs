@@ -6,6 +6,7 @@
 
 use super::{
     Gateway, RequestId,
+    answers::Kept,
     asking::{Asker, Parameters, Question, Rejection},
     auth::Peer,
     execute::{Answered, execute},
@@ -193,6 +194,7 @@ where
 {
     match execute(gateway, asker, question).await {
         Ok(Answered::Run { body, .. }) => write(media_type, StatusCode::OK, body),
+        Ok(Answered::Again(kept)) => write_again(asker, media_type, &kept).await,
         Ok(Answered::Refused(errors)) => {
             let is_told_by_status = media_type == MediaType::GraphqlResponse;
             let status = if is_told_by_status { StatusCode::BAD_REQUEST } else { StatusCode::OK };
@@ -200,6 +202,19 @@ where
         }
         Err(rejection) => reject(media_type, &asker.id, &rejection),
     }
+}
+
+/// An answer that was given before, packed as it was then for those who take that.
+async fn write_again(asker: &Asker, media_type: MediaType, kept: &Kept) -> Response {
+    let packed = match asker.coding.filter(|_| media_type != MediaType::EventStream) {
+        Some(coding) => kept.packed.of(coding, &kept.body).await.map(|body| (coding, body)),
+        None => None,
+    };
+    let Some((coding, body)) = packed else { return write(media_type, StatusCode::OK, kept.body.clone()) };
+    let mut response = write(media_type, StatusCode::OK, body);
+    response.headers_mut().insert(header::CONTENT_ENCODING, coding.name());
+    response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    response
 }
 
 /// An answer that is not one.

@@ -316,13 +316,15 @@ impl Connection {
 /// One result and the end; or why there is none.
 fn messages(asker: &Asker, id: &str, outcome: Result<Answered, Rejection>) -> Vec<Message> {
     let error = |errors: Value| vec![message(&json!({"id": id, "type": "error", "payload": errors}))];
+    let next = |body: &[u8]| {
+        // the payload keeps the order of the query's fields, which a JSON value would not
+        let next = [format!("{{\"id\":{},\"type\":\"next\",\"payload\":", json!(id)).as_bytes(), body, b"}"].concat();
+        let Ok(next) = String::from_utf8(next) else { return error(json!([])) };
+        vec![Message::Text(next.into()), message(&json!({"id": id, "type": "complete"}))]
+    };
     match outcome {
-        Ok(Answered::Run { body, .. }) => {
-            // the payload keeps the order of the query's fields, which a JSON value would not
-            let next = [format!("{{\"id\":{},\"type\":\"next\",\"payload\":", json!(id)).as_bytes(), &body, b"}"].concat();
-            let Ok(next) = String::from_utf8(next) else { return error(json!([])) };
-            vec![Message::Text(next.into()), message(&json!({"id": id, "type": "complete"}))]
-        }
+        Ok(Answered::Run { body, .. }) => next(&body),
+        Ok(Answered::Again(kept)) => next(&kept.body),
         Ok(Answered::Refused(errors)) => error(json!(errors)),
         Err(rejection) => error(json!([rejection.error(&asker.id)])),
     }

@@ -230,3 +230,44 @@ async fn an_answer_tells_how_it_came_about_to_those_who_may_know() {
     assert!(world.requests().is_empty());
     assert!(!array(&ask("operator").await["extensions"]["upstream"]["calls"]).is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_given_again_is_packed_for_those_who_take_that() {
+    const MANY: &str = "{ jobs(first: 40) { totalCount nodes { id name lastRun health backupServer { name } } } }";
+    let world = World::start(Setup::default()).await;
+    let client = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
+    let ask = async |query: &str, taken: &str| {
+        let request = client.post(format!("{}/graphql", world.origin)).header("content-type", "application/json");
+        let response = request.header("accept-encoding", taken).body(json!({"query": query}).to_string()).send().await.unwrap();
+        let header = |name: &str| {
+            let values = response.headers().get_all(name).iter().map(|value| value.to_str().unwrap().to_owned());
+            values.collect::<Vec<_>>().join(", ")
+        };
+        let (coding, vary) = (header("content-encoding"), header("vary"));
+        (coding, vary, response.bytes().await.unwrap())
+    };
+    let plain = |coding: &str, packed: &[u8]| -> Value {
+        let mut text = Vec::new();
+        match coding {
+            "br" => std::io::copy(&mut brotli::Decompressor::new(packed, 4_096), &mut text).unwrap(),
+            "gzip" => std::io::copy(&mut flate2::read::GzDecoder::new(packed), &mut text).unwrap(),
+            _ => std::io::copy(&mut &packed[..], &mut text).unwrap(),
+        };
+        serde_json::from_slice(&text).unwrap()
+    };
+    let (_, _, first) = ask(MANY, "identity").await;
+    for (taken, coding) in [("br, gzip", "br"), ("gzip", "gzip"), ("identity", ""), ("br;q=0.5, gzip", "gzip")] {
+        let (said, vary, again) = ask(MANY, taken).await;
+        assert_eq!((said.as_str(), &plain(&said, &again)["data"]), (coding, &plain("", &first)["data"]), "{taken}");
+        assert_eq!(vary.to_lowercase().matches("accept-encoding").count(), 1, "{vary}");
+        let (_, _, once_more) = ask(MANY, taken).await;
+        assert_eq!(again, once_more);
+        assert!(coding.is_empty() || again.len() * 3 < first.len(), "{} of {}", again.len(), first.len());
+    }
+    assert_eq!(given_again(&world, &[]).await, 8);
+    // too small to be worth it
+    for _ in 0..2 {
+        let (coding, _, answer) = ask("{ __typename }", "br").await;
+        assert_eq!(plain(&coding, &answer)["data"], json!({"__typename": "Query"}));
+    }
+}
