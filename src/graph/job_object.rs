@@ -204,8 +204,9 @@ impl JobObject {
     }
 
     /// The path of what a copy job protects; null for anything else.
-    async fn path(&self) -> Option<&str> {
-        text(&self.row.path)
+    async fn path(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        // of a share, it begins with its host's name
+        sensitive::host_name(ctx, text(&self.row.path))
     }
 
     /// The files that are protected; empty for virtual machines.

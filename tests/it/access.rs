@@ -91,6 +91,9 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
     let world = World::start(Setup { auth, ..Setup::default() }).await;
     let query = "{ agentJobObjects(first: 5) { nodes { uid computer failureMessage failureSummary health agent { name machineName ipAddresses } } pageInfo { endCursor } }
         agentSessions(first: 20, filter: { topLevelOnly: false }, orderBy: [{ field: JOB_NAME }]) { nodes { computer name jobName backupServerName failureMessage } edges { cursor } }
+        consoleAgents { nodes { uid name } edges { cursor } } consoleAgentJobs { nodes { uid failureMessage failureSummary } }
+        vms: jobs(filter: { kind: VM_BACKUP }, first: 20) { nodes { ... on VmBackupJob { objects { nodes { uid name failureMessage } edges { cursor } } } } }
+        failed: agentSessions(first: 9, filter: { health: FAILED }) { nodes { failureReason tasks { nodes { uid computer reason } } } }
         jobs(first: 3) { nodes { name failureMessage failureSummary } } }";
     let open = world.ask_as("noc", query).await;
     assert_eq!(open.get("errors"), None);
@@ -98,8 +101,13 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
     assert!(codes(&answer).iter().all(|code| *code == "FORBIDDEN"), "{answer}");
     let estate = world.simulator.estate();
     let mut text = answer.to_string();
+    let of_objects = |job: &Value| job["objects"]["edges"].as_array().cloned().unwrap_or_default();
+    let objects: Vec<Value> = array(&answer["data"]["vms"]["nodes"]).iter().flat_map(of_objects).collect();
+    assert!(objects.len() > 3 && array(&answer["data"]["consoleAgents"]["edges"]).len() > 2);
     for edge in array(&answer["data"]["agentSessions"]["edges"])
         .iter()
+        .chain(array(&answer["data"]["consoleAgents"]["edges"]))
+        .chain(&objects)
         .map(|edge| &edge["cursor"])
         .chain([&answer["data"]["agentJobObjects"]["pageInfo"]["endCursor"]])
     {
@@ -111,6 +119,14 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
     for machine in &estate.machines {
         assert!(!text.contains(&machine.computer.to_lowercase()), "{} is told", machine.computer);
     }
+    let of_job = |job| veeam_graph::simulator::job_objects(job, estate.now);
+    let names = estate.jobs.iter().flat_map(of_job).filter_map(|object| object["name"].as_str().map(str::to_lowercase));
+    for name in names.chain(estate.console_agents.iter().map(|agent| agent.name.to_lowercase())) {
+        assert!(!text.contains(&name), "{name} is told");
+    }
+    for reason in ["the snapshot could not be made", "a volume was left out", "processing failed", "the disk is full"] {
+        assert!(!text.contains(reason), "{reason}");
+    }
     for row in array(&answer["data"]["agentJobObjects"]["nodes"]) {
         assert!(row["computer"].is_null() && row["failureMessage"].is_null() && row["health"].is_string(), "{row}");
     }
@@ -119,6 +135,8 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
         "{ agentJobObjects(filter: { computerContains: \"sql\" }) { totalCount } }",
         "{ agentJobObjects(filter: { or: [{ not: { computerContains: \"sql\" } }] }) { totalCount } }",
         "{ agentSessions(filter: { and: [{ jobNameContains: \"sql\" }] }) { totalCount } }",
+        "{ consoleAgents(filter: { or: [{ nameContains: \"laptop\" }] }) { totalCount } }",
+        "{ jobs(filter: { kind: VM_BACKUP }, first: 1) { nodes { ... on VmBackupJob { objects(filter: { nameContains: \"vm\" }) { totalCount } } } } }",
         "{ workloads(filter: { not: { nameContains: \"sql\" } }) { totalCount } }",
     ] {
         let asked = world.ask_as("shy", question).await;
