@@ -2,6 +2,8 @@
 
 use super::estate::{Estate, Session};
 use jiff::{SignedDuration, Timestamp};
+use std::cmp::Ordering;
+use uuid::Uuid;
 
 /// One page of a query.
 pub(super) struct Page<'a> {
@@ -30,21 +32,43 @@ pub(super) fn run<'a>(
     };
     let mut rows: Vec<&Session> =
         estate.sessions.iter().filter(|session| filter.as_ref().is_none_or(|filter| filter.holds(session))).collect();
-    if newest_first {
-        rows.sort_by_key(|session| std::cmp::Reverse((session.created, session.uid)));
-    }
     // a hundred, and no word about it
     let size = size.and_then(|text| text.parse().ok()).filter(|size| *size > 0).unwrap_or(100);
     let number: usize = page.and_then(|text| text.parse().ok()).unwrap_or(1);
     let count = rows.len().div_ceil(size).max(1);
-    let rows = rows.into_iter().skip(number.saturating_sub(1) * size).take(size).collect();
+    let from = (number.saturating_sub(1) * size).min(rows.len());
+    let to = (from + size).min(rows.len());
+    let newest = |session: &&Session| std::cmp::Reverse((session.created, session.uid));
+    // of a long list only the page needs an order
+    if newest_first && to < rows.len() {
+        rows.select_nth_unstable_by_key(to, newest);
+        rows.truncate(to);
+    }
+    if newest_first && from > 0 && from < rows.len() {
+        rows.select_nth_unstable_by_key(from, newest);
+    }
+    rows.truncate(to);
+    let mut rows = rows.split_off(from);
+    if newest_first {
+        rows.sort_by_key(newest);
+    }
     Some(Page { rows, number, size, count })
 }
 
 enum Filter {
     Any(Vec<Filter>),
     All(Vec<Filter>),
-    Compare { name: String, operator: String, value: String },
+    Compare(Compare),
+}
+
+/// One comparison, its value read once for all sessions.
+struct Compare {
+    name: String,
+    operator: String,
+    /// Of an urn the last part.
+    word: String,
+    uid: Option<Uuid>,
+    instant: Option<Timestamp>,
 }
 
 impl Filter {
@@ -52,28 +76,40 @@ impl Filter {
         match self {
             Filter::Any(parts) => parts.iter().any(|part| part.holds(session)),
             Filter::All(parts) => parts.iter().all(|part| part.holds(session)),
-            Filter::Compare { name, operator, value } => {
-                let same = |text: &str| text.eq_ignore_ascii_case(value.rsplit(':').next().unwrap_or(value));
-                let order = match name.to_ascii_lowercase().as_str() {
-                    "creationtime" => value.parse::<Timestamp>().ok().map(|value| session.created.cmp(&value)),
-                    "jobtype" => Some(if same(session.kind) { std::cmp::Ordering::Equal } else { std::cmp::Ordering::Less }),
-                    "jobuid" => Some(if same(&session.job.to_string()) { std::cmp::Ordering::Equal } else { std::cmp::Ordering::Less }),
-                    "jobsessionuid" => {
-                        Some(if same(&session.uid.to_string()) { std::cmp::Ordering::Equal } else { std::cmp::Ordering::Less })
-                    }
-                    "uid" => Some(if same(&session.uid.to_string()) { std::cmp::Ordering::Equal } else { std::cmp::Ordering::Less }),
-                    _ => None,
-                };
-                order.is_some_and(|order| match operator.as_str() {
-                    "==" => order.is_eq(),
-                    "!=" => order.is_ne(),
-                    ">=" => order.is_ge(),
-                    "<=" => order.is_le(),
-                    ">" => order.is_gt(),
-                    _ => order.is_lt(),
-                })
-            }
+            Filter::Compare(compare) => compare.holds(session),
         }
+    }
+}
+
+impl Compare {
+    fn of(name: &str, operator: &str, value: &str) -> Self {
+        let word = value.rsplit(':').next().unwrap_or(value);
+        Self {
+            name: name.to_ascii_lowercase(),
+            operator: operator.to_owned(),
+            uid: Uuid::try_parse(word).ok(),
+            instant: value.parse().ok(),
+            word: word.to_owned(),
+        }
+    }
+
+    fn holds(&self, session: &Session) -> bool {
+        let same = |is_same: bool| Some(if is_same { Ordering::Equal } else { Ordering::Less });
+        let order = match self.name.as_str() {
+            "creationtime" => self.instant.map(|instant| session.created.cmp(&instant)),
+            "jobtype" => same(session.kind.eq_ignore_ascii_case(&self.word)),
+            "jobuid" => same(self.uid == Some(session.job)),
+            "uid" | "jobsessionuid" => same(self.uid == Some(session.uid)),
+            _ => None,
+        };
+        order.is_some_and(|order| match self.operator.as_str() {
+            "==" => order.is_eq(),
+            "!=" => order.is_ne(),
+            ">=" => order.is_ge(),
+            "<=" => order.is_le(),
+            ">" => order.is_gt(),
+            _ => order.is_lt(),
+        })
     }
 }
 
@@ -114,6 +150,6 @@ impl Parser<'_> {
             None => rest.split_at(rest.find([';', ',', ')']).unwrap_or(rest.len())),
         };
         self.rest = rest;
-        Some(Filter::Compare { name: name.to_owned(), operator: operator.to_owned(), value: value.to_owned() })
+        Some(Filter::Compare(Compare::of(name, operator, value)))
     }
 }
