@@ -22,6 +22,7 @@ use futures_util::{
     future::{BoxFuture, join_all},
 };
 use std::{convert::Infallible, hash::Hash, sync::Arc};
+use uuid::Uuid;
 
 /// Rows of every console put together, and what could not be read.
 pub(super) async fn everywhere_rows<'a, T: ListedRow>(
@@ -126,24 +127,42 @@ pub(super) async fn server_by(ctx: &Context<'_>, uid: Option<UUID>, name: Option
     };
     let several = |rows: &[RowRef<backup_server::BackupServer>]| {
         let uids: Vec<String> = rows.iter().map(|row| row.instance_uid.to_string()).collect();
-        format!("Several backup servers have that name. Ask by `uid`: {}.", uids.join(", "))
+        format!("Several backup servers have that name. Ask by `uid`: {}.", candidates(&uids))
     };
     the_one(found, problems, uid.is_some(), several).map(|row| row.map(BackupServer::from))
 }
 
 /// One company by its id or its name.
 pub(super) async fn company_by(ctx: &Context<'_>, uid: Option<UUID>, name: Option<String>) -> Option<Result<Company>> {
-    let (mut found, problems) = all_companies(ctx).await;
+    let found = all_companies(ctx).await;
+    by_uid_or_name(found, uid, name, |row| (row.instance_uid.0, &row.name), "companies").map(|row| row.map(Company::from))
+}
+
+/// The one of these rows that has this id, or this name without regard to case.
+pub(super) fn by_uid_or_name<T>(
+    (mut found, problems): (Vec<T>, Vec<Failure>),
+    uid: Option<UUID>,
+    name: Option<String>,
+    of: impl Fn(&T) -> (Uuid, &str),
+    what: &str,
+) -> Option<Result<T>> {
     match (uid, name) {
-        (Some(uid), None) => found.retain(|row| row.instance_uid.0 == uid.0),
-        (None, Some(name)) => found.retain(|row| row.name.to_lowercase() == name.to_lowercase()),
+        (Some(uid), None) => found.retain(|row| of(row).0 == uid.0),
+        (None, Some(name)) => found.retain(|row| of(row).1.to_lowercase() == name.to_lowercase()),
         _ => return Some(Err(bad_input("Give either `uid` or `name`."))),
     }
-    let several = |rows: &[RowRef<Organization>]| {
-        let uids: Vec<String> = rows.iter().map(|row| row.instance_uid.to_string()).collect();
-        format!("Several companies have that name. Ask by `uid`: {}.", uids.join(", "))
+    let several = |rows: &[T]| {
+        let uids: Vec<String> = rows.iter().map(|row| of(row).0.to_string()).collect();
+        format!("Several {what} have that name. Ask by `uid`: {}.", candidates(&uids))
     };
-    the_one(found, problems, uid.is_some(), several).map(|row| row.map(Company::from))
+    the_one(found, problems, uid.is_some(), several)
+}
+
+/// Candidates to choose from, in a sentence; of very many the first.
+pub(super) fn candidates(all: &[String]) -> String {
+    const MOST: usize = 10;
+    let shown = all.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if all.len() > MOST { format!("{shown} and {} more", all.len() - MOST) } else { shown }
 }
 
 /// The one row that was asked for: not found in half a list is a failure, and so is found there by what may be there

@@ -29,7 +29,7 @@ use tokio::sync::SemaphorePermit;
 
 /// Longer names and messages are nobody's; they would only be an echo of what was sent.
 const MAX_NAME: usize = 128;
-const MAX_MESSAGE: usize = 256;
+const MAX_MESSAGE: usize = 1_200;
 /// Who has more mistakes than these in one document mends these first.
 const MAX_VALIDATION_ERRORS: usize = 50;
 

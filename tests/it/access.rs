@@ -135,6 +135,7 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
         "{ agentJobObjects(filter: { computerContains: \"sql\" }) { totalCount } }",
         "{ agentJobObjects(filter: { or: [{ not: { computerContains: \"sql\" } }] }) { totalCount } }",
         "{ agentSessions(filter: { and: [{ jobNameContains: \"sql\" }] }) { totalCount } }",
+        "{ consoleAgent(name: \"laptop001\") { uid } }",
         "{ consoleAgents(filter: { or: [{ nameContains: \"laptop\" }] }) { totalCount } }",
         "{ jobs(filter: { kind: VM_BACKUP }, first: 1) { nodes { ... on VmBackupJob { objects(filter: { nameContains: \"vm\" }) { totalCount } } } } }",
         "{ workloads(filter: { not: { nameContains: \"sql\" } }) { totalCount } }",

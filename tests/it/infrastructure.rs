@@ -173,6 +173,28 @@ async fn jobs_and_repositories_are_found_by_name_or_asked_back_about() {
     let found = ask(format!("job(name: \"{}\", backupServerUid: \"{}\")", clone.name, estate.servers[clone.server].uid)).await;
     assert_eq!(found["data"]["found"]["backupServer"]["uid"], json!(estate.servers[clone.server].uid));
 
+    let locations = world.ask("{ found: location(name: \"default location\") { uid } }").await;
+    let message = locations["errors"][0]["message"].as_str().unwrap();
+    assert!(
+        estate.locations.iter().filter(|row| row.name == "Default location").all(|row| message.contains(&row.uid.to_string())),
+        "{message}"
+    );
+    // of very many the first
+    let large = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
+    let told = large.ask("{ location(name: \"Default location\") { uid } }").await;
+    let message = told["errors"][0]["message"].as_str().unwrap();
+    assert!(message.ends_with(" and 47 more.") && message.matches(", ").count() == 9, "{message}");
+    let agent = estate.console_agents.iter().find(|agent| agent.mode != "ManagedByVBR").unwrap();
+    let of_server = estate.console_agents.iter().find(|agent| agent.mode == "ManagedByVBR").unwrap();
+    let found = world
+        .ask(&format!(
+            "{{ a: consoleAgent(name: \"{}\") {{ uid }} b: consoleAgent(uid: \"{}\") {{ uid }} c: enterpriseManager(name: \"EM01.backup.example\") {{ uid }} d: location(uid: \"{}\") {{ name }} }}",
+            agent.name.to_uppercase(), of_server.uid, estate.locations[0].uid
+        ))
+        .await;
+    let expected = json!({"a": {"uid": agent.uid}, "b": null, "c": {"uid": estate.manager}, "d": {"name": "Default location"}});
+    assert_eq!(found["data"], expected, "an agent of a backup server is there, not here");
+
     let told = ask("repository(name: \"default backup repository\")".to_owned()).await;
     let message = told["errors"][0]["message"].as_str().unwrap();
     assert!(estate.servers.iter().all(|server| message.contains(&server.uid.to_string())), "{message}");

@@ -9,7 +9,7 @@ use crate::graph::{
     composed::Prepared,
     console_agent_job::{self, ConsoleAgentJobConnection, ConsoleAgentJobFilter},
     error::bad_input,
-    fleet::{all_jobs, everywhere, everywhere_rows, the_one},
+    fleet::{all_jobs, candidates, everywhere, everywhere_rows, the_one},
     job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, job_page},
     job_kind::JobKind,
@@ -86,8 +86,8 @@ impl Backups {
         }
         let several = |rows: &[RowRef<vspc::job::Job>]| {
             // a server can have two jobs of one name
-            let candidates: Vec<String> = rows.iter().map(|row| format!("{} (job {})", row.backup_server_uid, row.instance_uid)).collect();
-            format!("Several jobs have that name or id. Give `uid` and `backupServerUid`, one of: {}.", candidates.join(", "))
+            let several: Vec<String> = rows.iter().map(|row| format!("{} (job {})", row.backup_server_uid, row.instance_uid)).collect();
+            format!("Several jobs have that name or id. Give `uid` and `backupServerUid`, one of: {}.", candidates(&several))
         };
         the_one(found, problems, uid.is_some() && backup_server_uid.is_some(), several).map(|row| row.map(Job::from))
     }

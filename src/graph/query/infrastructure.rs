@@ -3,15 +3,16 @@
 use crate::graph::{
     backup_server::{BackupServer, BackupServerConnection, BackupServerFilter, server_page},
     company::{Company, CompanyConnection, CompanyFilter, company_page},
-    console_agent::{ConsoleAgentConnection, ConsoleAgentFilter, agent_page},
-    enterprise_manager::{EnterpriseManagerConnection, manager_page},
+    console_agent::{ConsoleAgent, ConsoleAgentConnection, ConsoleAgentFilter, agent_page},
+    enterprise_manager::{EnterpriseManager, EnterpriseManagerConnection, manager_page},
     error::bad_input,
-    fleet::{all_companies, all_servers, company_by, everywhere, everywhere_rows, server_by, the_one},
+    fleet::{all_companies, all_servers, by_uid_or_name, candidates, company_by, everywhere, everywhere_rows, server_by, the_one},
     loaders,
-    location::{LocationConnection, location_page},
+    location::{Location, LocationConnection, location_page},
     page::PageArgs,
     repository::{Repository, RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
     scalars::UUID,
+    sensitive,
 };
 use crate::{estate::RowRef, upstream::vspc};
 use async_graphql::{Context, Object, Result};
@@ -86,7 +87,7 @@ impl Infrastructure {
         found.retain(|row| backup_server_uid.is_none_or(|server| row.backup_server_uid.0 == server.0));
         let several = |rows: &[RowRef<vspc::repository::Repository>]| {
             let servers: Vec<String> = rows.iter().map(|row| row.backup_server_uid.to_string()).collect();
-            format!("Several servers have a repository with that name or id. Give `backupServerUid`, one of: {}.", servers.join(", "))
+            format!("Several servers have a repository with that name or id. Give `backupServerUid`, one of: {}.", candidates(&servers))
         };
         the_one(found, problems, uid.is_some() && backup_server_uid.is_some(), several).map(|row| row.map(Repository::from))
     }
@@ -140,5 +141,45 @@ impl Infrastructure {
         let caller = loaders(ctx).caller();
         let (rows, problems) = everywhere_rows(ctx, |console| Box::pin(console.console_agents(caller))).await;
         agent_page(ctx, rows, &problems, "", filter, &PageArgs { first, after })
+    }
+
+    /// One location by its id or its name; null when there is none. A name that several have is an error that lists them.
+    async fn location(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The location's id in Service Provider Console.")] uid: Option<UUID>,
+        #[graphql(desc = "The location's whole name, without regard to case.")] name: Option<String>,
+    ) -> Option<Result<Location>> {
+        let caller = loaders(ctx).caller();
+        let found = everywhere(ctx, |console| Box::pin(console.locations(caller))).await;
+        by_uid_or_name(found, uid, name, |row| (row.instance_uid.0, &row.name), "locations").map(|row| row.map(Location::from))
+    }
+
+    /// One Enterprise Manager by its id or its name; null when there is none. A name that several have is an error that lists them.
+    async fn enterprise_manager(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The Enterprise Manager's id in Service Provider Console.")] uid: Option<UUID>,
+        #[graphql(desc = "Its whole host name, without regard to case.")] name: Option<String>,
+    ) -> Option<Result<EnterpriseManager>> {
+        let caller = loaders(ctx).caller();
+        let found = everywhere(ctx, |console| Box::pin(console.enterprise_managers(caller))).await;
+        by_uid_or_name(found, uid, name, |row| (row.instance_uid.0, &row.name), "Enterprise Managers")
+            .map(|row| row.map(EnterpriseManager::from))
+    }
+
+    /// One agent by its id or its name; null when there is none. A name that several have is an error that lists them.
+    async fn console_agent(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The agent's id in Service Provider Console.")] uid: Option<UUID>,
+        #[graphql(desc = "The whole name of its machine, without regard to case.")] name: Option<String>,
+    ) -> Option<Result<ConsoleAgent>> {
+        let caller = loaders(ctx).caller();
+        if let Err(error) = sensitive::may_ask_for_host_names(ctx, name.is_some()) {
+            return Some(Err(error));
+        }
+        let found = everywhere_rows(ctx, |console| Box::pin(console.console_agents(caller))).await;
+        by_uid_or_name(found, uid, name, |row| (row.instance_uid.0, &row.name), "agents").map(|row| row.map(ConsoleAgent::from))
     }
 }
