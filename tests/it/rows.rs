@@ -2,10 +2,14 @@
 
 use crate::{
     isolation::questions::Dice,
-    world::{Setup, World},
+    world::{PATIENCE, Setup, World, array},
 };
 use serde_json::{Value, json};
-use veeam_graph::{config::Limits, simulator::Scale};
+use std::time::Duration;
+use veeam_graph::{
+    config::{Cache, Limits},
+    simulator::Scale,
+};
 
 /// What there is to select: fields without members, and fields that lead on to a type (with arguments, and whether they
 /// are connections).
@@ -186,4 +190,33 @@ async fn what_is_asked_of_the_rows_below_a_row_is_part_of_what_is_remembered() {
         }
     }
     assert!(answers.len() >= 6, "{}", answers.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_below_a_job_are_remembered_as_that_reading_of_the_job_had_it() {
+    // jobs are read anew all the time, what is in them is not
+    let cache = Cache { jobs: Some(Duration::from_millis(1)), agent_objects: Some(Duration::from_secs(3_600)), ..Cache::default() };
+    let limits = Limits { kept_answers_bytes: 0, ..Limits::default() };
+    let world = World::start(Setup { cache, limits, ..Setup::default() }).await;
+    let query = "{ jobs(first: 100) { nodes { name
+        ... on AgentJob { objects(first: 20) { nodes { job { name } } } }
+        ... on VmBackupJob { machines: objects(first: 20) { nodes { job { name } } } } } } }";
+    let names = async || {
+        let data = world.data(query).await;
+        let mut below = 0;
+        for job in array(&data["jobs"]["nodes"]) {
+            for object in ["objects", "machines"].iter().flat_map(|list| job[*list]["nodes"].as_array().into_iter().flatten()) {
+                assert_eq!(object["job"]["name"], job["name"]);
+                below += 1;
+            }
+        }
+        assert!(below > 20, "{below}");
+        array(&data["jobs"]["nodes"]).iter().map(|job| job["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    names().await;
+    world.simulator.change(|estate| estate.jobs.iter_mut().for_each(|job| job.name.push_str(" renamed")));
+    let started = std::time::Instant::now();
+    while !names().await.iter().all(|name| name.ends_with(" renamed")) {
+        assert!(started.elapsed() < PATIENCE, "the old names are given for ever");
+    }
 }
