@@ -1,7 +1,7 @@
 //! Whether what a job backs up also gets to tape.
 //!
 //! A tape job reads jobs, or whole repositories, or backup copy jobs that read the job: counting only the first gives
-//! false alarms. And a list that could not be read gives UNKNOWN, never 'not on tape'. What is answered is how the
+//! false alarms. Where simple backup copies get to tape, it is not known what of. And a list that could not be read gives UNKNOWN, never 'not on tape'. What is answered is how the
 //! estate is set up; a green tape job does not prove that the newest restore point has been written.
 
 use super::{
@@ -290,9 +290,25 @@ impl Lists {
                 TapeStatus::Unknown,
                 "Tape jobs on this server read whole repositories, and which repository the job writes to is not known.",
             )
+        } else if self.simple_copies_to_tape(job) {
+            let why = "A simple backup copy on this server gets to tape, and which jobs it reads is not known.";
+            Coverage::new(TapeStatus::Unknown, why)
         } else {
             Coverage::new(TapeStatus::Not, "No tape job reads this job, its repository, or a backup copy of it.")
         }
+    }
+
+    /// Whether there are simple backup copies on the job's server that get to tape, or may. What these read is in lists of their
+    /// own, which are not read here.
+    fn simple_copies_to_tape(&self, job: &RowRef<Job>) -> bool {
+        let server = job.backup_server_uid;
+        let is_simple = |copy: &RowRef<Job>| copy.r#type.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("SimpleBackupCopy"));
+        let mut copies = self.jobs.pick(self.jobs.index().server.of(&server)).filter(is_simple);
+        copies.any(|copy| {
+            let (by_repository, unsure) = self.repository_readers(&copy);
+            let is_read = readers((server, copy.instance_uid), &self.jobs, &self.tape).next().is_some();
+            copy.instance_uid != job.instance_uid && (is_read || unsure || !by_repository.is_empty())
+        })
     }
 
     /// The tape jobs that read the job's repositories; and whether there may be such that can't be told.

@@ -318,6 +318,32 @@ async fn tape_coverage_equals_brute_force_and_is_unknown_when_a_list_is_missing(
     assert!(!data.to_string().contains("NOT_ON_TAPE"), "a list that can't be read never makes 'not on tape'");
 }
 
+/// Every tape job of a server with a simple backup copy reads that.
+fn tape_reads_simple_copies(estate: &mut veeam_graph::simulator::Estate) {
+    let copies: Vec<_> = estate.jobs.iter().filter(|job| job.kind == "SimpleBackupCopy").map(|job| (job.server, job.uid)).collect();
+    for link in &mut estate.tape_links {
+        let copy = copies.iter().find(|(server, _)| *server == link.server);
+        link.linked = copy.map_or(link.linked, |(_, uid)| *uid);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_surely_not_on_tape_beside_a_simple_backup_copy_that_gets_there() {
+    let world = World::start(Setup { scale: Scale::Medium, seed: 5, change: tape_reads_simple_copies, ..Setup::default() }).await;
+    let estate = world.simulator.estate();
+    let data = world.data("{ jobs(first: 500) { nodes { uid name backupServer { uid } tape { status reason } } } }").await;
+    let mut said = 0;
+    for shown in array(&data["jobs"]["nodes"]) {
+        let is_it = |job: &veeam_graph::simulator::estate::Job| {
+            shown["uid"] == job.uid.to_string() && shown["backupServer"]["uid"] == estate.servers[job.server].uid.to_string()
+        };
+        let place = estate.jobs.iter().position(is_it).unwrap();
+        assert_eq!(shown["tape"]["status"], coverage(&estate, place), "{}", shown["name"]);
+        said += usize::from(shown["tape"]["reason"].as_str().unwrap().contains("simple backup copy"));
+    }
+    assert!(said > 5, "{said}");
+}
+
 /// What the way to tape must be, from the estate alone.
 pub fn coverage(estate: &veeam_graph::simulator::Estate, place: usize) -> &'static str {
     let job = &estate.jobs[place];
@@ -368,5 +394,12 @@ pub fn coverage(estate: &veeam_graph::simulator::Estate, place: usize) -> &'stat
     if copies.iter().any(|copy| is_linked(estate.jobs[*copy].uid) || on_tape(*copy, true)) {
         return "ON_TAPE_VIA_COPY";
     }
-    if is_unsure(place) || copies.iter().any(|copy| is_unsure(*copy)) { "UNKNOWN" } else { "NOT_ON_TAPE" }
+    // what simple copies read is not known
+    let is_other_simple_copy = |other: &usize| {
+        let other = &estate.jobs[*other];
+        other.kind == "SimpleBackupCopy" && other.server == job.server && other.uid != job.uid
+    };
+    let may_be_on_tape = |copy: usize| is_linked(estate.jobs[copy].uid) || on_tape(copy, true) || is_unsure(copy);
+    let by_simple_copy = (0..estate.jobs.len()).filter(is_other_simple_copy).any(may_be_on_tape);
+    if is_unsure(place) || copies.iter().any(|copy| is_unsure(*copy)) || by_simple_copy { "UNKNOWN" } else { "NOT_ON_TAPE" }
 }
