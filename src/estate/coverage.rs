@@ -1,8 +1,9 @@
 //! Whether what a job backs up also gets to tape.
 //!
 //! A tape job reads jobs, or whole repositories, or backup copy jobs that read the job: counting only the first gives
-//! false alarms. Where simple backup copies get to tape, it is not known what of. And a list that could not be read gives UNKNOWN, never 'not on tape'. What is answered is how the
-//! estate is set up; a green tape job does not prove that the newest restore point has been written.
+//! false alarms. Where simple backup copies get to tape, it is not known what of. And a list that could not be read gives
+//! UNKNOWN, never 'not on tape'. What is answered is how the estate is set up; a green tape job does not prove that the
+//! newest restore point has been written.
 
 use super::{
     Caller, Failure, RowRef, View,
