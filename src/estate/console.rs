@@ -89,8 +89,8 @@ pub struct Console {
     job_details: Vec<Resource<ServerUid, JobDetail, sources::JobDetails>>,
     /// In the order of `DetailKind::WITH_OBJECTS`.
     job_objects: Vec<Resource<ServerUid, JobObject, sources::JobObjects>>,
-    tape_links: LinkLists<sources::TapeLinks>,
-    copy_links: LinkLists<sources::CopyLinks>,
+    /// In the order of `LinkFamily::ALL`.
+    links: Vec<LinkLists>,
     pub(super) tape_repositories: Resource<Infallible, LinkedRepository, sources::TapeRepositories>,
     pub(super) computer_backups: Resource<Infallible, ComputerBackup, sources::ComputerBackups>,
     agents: Resource<(ServerUid, AgentUid), BackupAgent, sources::Agents>,
@@ -130,8 +130,12 @@ impl Console {
                 .into_iter()
                 .map(|kind| Resource::new("JobObjects", sources::JobObjects(vspc.clone(), kind), &status, clock, fresh(ages.agent_objects)))
                 .collect(),
-            tape_links: LinkLists::new(resource!(TapeLinks, links)),
-            copy_links: LinkLists::new(resource!(CopyLinks, links)),
+            links: LinkFamily::ALL
+                .into_iter()
+                .zip(["TapeLinks", "CopyLinks", "SimpleCopyLinks"])
+                .map(|(family, name)| Resource::new(name, sources::JobLinks(vspc.clone(), family), &status, clock, fresh(ages.links)))
+                .map(LinkLists::new)
+                .collect(),
             tape_repositories: resource!(TapeRepositories, links),
             computer_backups: resource!(ComputerBackups, repositories),
             agents: resource!(Agents, servers),
@@ -303,28 +307,19 @@ impl Console {
     }
 
     pub(super) async fn every_link_of_servers(&self, family: LinkFamily, servers: &[ServerUid]) -> Answers<ServerUid, Links> {
-        match family {
-            LinkFamily::Tape => self.tape_links.of_servers(servers, || self.jobs.all()).await,
-            LinkFamily::Copy => self.copy_links.of_servers(servers, || self.jobs.all()).await,
-        }
+        self.links[family as usize].of_servers(servers, || self.jobs.all()).await
     }
 
     /// The links of one tape or copy job.
     pub async fn links_of_job(&self, caller: &Caller, family: LinkFamily, job: &Job) -> Result<Links, Failure> {
-        let mut links = match family {
-            LinkFamily::Tape => self.tape_links.of_job(job, || self.jobs.all()).await,
-            LinkFamily::Copy => self.copy_links.of_job(job, || self.jobs.all()).await,
-        }?;
+        let mut links = self.links[family as usize].of_job(job, || self.jobs.all()).await?;
         self.sight_for(caller, Needs::Jobs).await?.keep_seen(&mut links);
         Ok(links)
     }
 
     /// Every link, placed on its server where that can be told.
     pub async fn all_links(&self, caller: &Caller, family: LinkFamily) -> Result<Links, Failure> {
-        let mut links = match family {
-            LinkFamily::Tape => self.tape_links.all(|| self.jobs.all()).await,
-            LinkFamily::Copy => self.copy_links.all(|| self.jobs.all()).await,
-        }?;
+        let mut links = self.links[family as usize].all(|| self.jobs.all()).await?;
         self.sight_for(caller, Needs::Jobs).await?.keep_seen(&mut links);
         Ok(links)
     }
@@ -368,6 +363,6 @@ pub(super) fn many<T: Listed>(view: &View<T>, places: &[u32]) -> Rows<T> {
 }
 
 /// A link list's row type, for `links`.
-pub(super) type LinkResource<S> = Resource<JobScope, LinkedJob, S>;
+pub(super) type LinkResource = Resource<JobScope, LinkedJob, sources::JobLinks>;
 
 pub(super) use self::sources::JobScope as LinkScope;

@@ -1,9 +1,8 @@
 //! Whether what a job backs up also gets to tape.
 //!
 //! A tape job reads jobs, or whole repositories, or backup copy jobs that read the job: counting only the first gives
-//! false alarms. Where simple backup copies get to tape, it is not known what of. And a list that could not be read gives
-//! UNKNOWN, never 'not on tape'. What is answered is how the estate is set up; a green tape job does not prove that the
-//! newest restore point has been written.
+//! false alarms. And a list that could not be read gives UNKNOWN, never 'not on tape'. What is answered is how the estate
+//! is set up; a green tape job does not prove that the newest restore point has been written.
 
 use super::{
     Caller, Failure, RowRef, View,
@@ -91,9 +90,19 @@ struct Lists {
     jobs: View<Job>,
     tape: HashMap<ServerUid, Vec<PlacedLink>>,
     copies: HashMap<ServerUid, Vec<PlacedLink>>,
+    /// Servers with simple backup copies that get to tape, or may, of which it could not be read what they copy.
+    simple_copies_unread: HashMap<ServerUid, Failure>,
     tape_repositories: View<LinkedRepository>,
+    /// By the servers that a repository's reader is on, or may be on.
+    repository_readers: HashMap<ServerUid, Vec<RepositoryReader>>,
     computer_backups: View<ComputerBackup>,
     repositories: View<Repository>,
+}
+
+/// A tape job that reads a whole repository; `None` where it may be another server's.
+struct RepositoryReader {
+    repository: RepositoryUid,
+    tape_job: Option<RowRef<Job>>,
 }
 
 impl Console {
@@ -136,7 +145,20 @@ impl Console {
         unread.extend(copies_unread);
         let lists = match (all_jobs, tape_repositories, computer_backups, repositories) {
             (Ok(jobs), Ok(tape_repositories), Ok(computer_backups), Ok(repositories)) => {
-                Ok(Lists { jobs, tape, copies, tape_repositories, computer_backups, repositories })
+                let repository_readers = repository_readers(&jobs, &tape_repositories);
+                let simple_copies_unread = HashMap::new();
+                let mut lists = Lists {
+                    jobs,
+                    tape,
+                    copies,
+                    simple_copies_unread,
+                    tape_repositories,
+                    repository_readers,
+                    computer_backups,
+                    repositories,
+                };
+                self.add_simple_copies(&mut lists, &open).await;
+                Ok(lists)
             }
             (jobs, first, second, third) => Err(jobs.err().or(first.err()).or(second.err()).or(third.err())),
         };
@@ -153,6 +175,20 @@ impl Console {
 }
 
 impl Console {
+    /// What simple backup copies read, on servers where such copies get to tape: elsewhere it makes no difference.
+    async fn add_simple_copies(&self, lists: &mut Lists, jobs: &[&RowRef<Job>]) {
+        let servers: HashSet<_> = jobs.iter().map(|job| job.backup_server_uid).collect();
+        let servers: Vec<_> = servers.into_iter().filter(|server| lists.simple_copies_to_tape(*server, None)).collect();
+        if servers.is_empty() {
+            return;
+        }
+        let (links, unread) = readable(self.every_link_of_servers(LinkFamily::SimpleCopy, &servers).await);
+        for (server, links) in links {
+            lists.copies.entry(server).or_default().extend(links);
+        }
+        lists.simple_copies_unread = unread;
+    }
+
     /// Whether tape jobs write these repositories to tape as a whole.
     pub async fn repository_coverage(
         &self,
@@ -206,6 +242,22 @@ fn reader_of(jobs: &View<Job>, link: &LinkedRepository) -> Result<RowRef<Job>, H
         Ok([job]) => Ok(job),
         Err(jobs) => Err(jobs.iter().map(|job| job.backup_server_uid).collect()),
     }
+}
+
+fn repository_readers(jobs: &View<Job>, links: &View<LinkedRepository>) -> HashMap<ServerUid, Vec<RepositoryReader>> {
+    let mut readers: HashMap<_, Vec<_>> = HashMap::new();
+    for link in links.rows() {
+        let repository = link.linked_repository_uid;
+        match reader_of(jobs, &link) {
+            Ok(job) => readers.entry(job.backup_server_uid).or_default().push(RepositoryReader { repository, tape_job: Some(job) }),
+            Err(candidates) => {
+                for server in candidates {
+                    readers.entry(server).or_default().push(RepositoryReader { repository, tape_job: None });
+                }
+            }
+        }
+    }
+    readers
 }
 
 async fn whole<T: Listed>(read: impl Future<Output = Result<Arc<Snapshot<T>>, Failure>>) -> Result<View<T>, Failure> {
@@ -291,46 +343,32 @@ impl Lists {
                 TapeStatus::Unknown,
                 "Tape jobs on this server read whole repositories, and which repository the job writes to is not known.",
             )
-        } else if self.simple_copies_to_tape(job) {
-            let why = "A simple backup copy on this server gets to tape, and which jobs it reads is not known.";
-            Coverage::new(TapeStatus::Unknown, why)
+        } else if let Some(failure) = self.simple_copies_unread.get(&server).filter(|_| self.simple_copies_to_tape(server, Some(job))) {
+            let why = "An immediate backup copy on this server gets to tape, and which jobs it reads could not be read.";
+            Coverage { unread: Some(failure.clone()), ..Coverage::new(TapeStatus::Unknown, why) }
         } else {
             Coverage::new(TapeStatus::Not, "No tape job reads this job, its repository, or a backup copy of it.")
         }
     }
 
-    /// Whether there are simple backup copies on the job's server that get to tape, or may. What these read is in lists of their
-    /// own, which are not read here.
-    fn simple_copies_to_tape(&self, job: &RowRef<Job>) -> bool {
-        let server = job.backup_server_uid;
+    /// Whether there are simple backup copies on a server, other than this job, that get to tape, or may.
+    fn simple_copies_to_tape(&self, server: ServerUid, job: Option<&RowRef<Job>>) -> bool {
         let is_simple = |copy: &RowRef<Job>| copy.r#type.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("SimpleBackupCopy"));
         let mut copies = self.jobs.pick(self.jobs.index().server.of(&server)).filter(is_simple);
         copies.any(|copy| {
             let (by_repository, unsure) = self.repository_readers(&copy);
             let is_read = readers((server, copy.instance_uid), &self.jobs, &self.tape).next().is_some();
-            copy.instance_uid != job.instance_uid && (is_read || unsure || !by_repository.is_empty())
+            job.is_none_or(|job| copy.instance_uid != job.instance_uid) && (is_read || unsure || !by_repository.is_empty())
         })
     }
 
     /// The tape jobs that read the job's repositories; and whether there may be such that can't be told.
     fn repository_readers(&self, job: &RowRef<Job>) -> (Vec<RowRef<Job>>, bool) {
-        let server = job.backup_server_uid;
-        let (on_server, maybe): (Vec<_>, Vec<_>) = self
-            .tape_repositories
-            .rows()
-            .filter_map(|link| match reader_of(&self.jobs, &link) {
-                Ok(reader) => (reader.backup_server_uid == server).then_some((link, Some(reader))),
-                Err(candidates) => candidates.contains(&server).then_some((link, None)),
-            })
-            .partition(|(_, reader)| reader.is_some());
-        if on_server.is_empty() && maybe.is_empty() {
-            return (Vec::new(), false);
-        }
+        let Some(readers) = self.repository_readers.get(&job.backup_server_uid) else { return (Vec::new(), false) };
         match self.target_of(job) {
             Target::Known(repositories) => {
-                let reads = |link: &LinkedRepository| repositories.contains(&link.linked_repository_uid);
-                let readers = on_server.into_iter().filter(|(link, _)| reads(link)).filter_map(|(_, reader)| reader).collect();
-                (readers, maybe.iter().any(|(link, _)| reads(link)))
+                let reading = || readers.iter().filter(|reader| repositories.contains(&reader.repository));
+                (reading().filter_map(|reader| reader.tape_job.clone()).collect(), reading().any(|reader| reader.tape_job.is_none()))
             }
             Target::Unknown => (Vec::new(), true),
         }

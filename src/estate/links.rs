@@ -9,7 +9,6 @@ use super::{
     Failure, RowRef, View,
     console::{Answers, LinkResource, LinkScope},
     memo::Memo,
-    resource::Source,
     snapshot::Snapshot,
     whole::KeptFresh,
 };
@@ -41,8 +40,8 @@ pub struct Links {
 }
 
 /// The links of one family.
-pub(super) struct LinkLists<S> {
-    lists: LinkResource<S>,
+pub(super) struct LinkLists {
+    lists: LinkResource,
     placement: Memo<Placement>,
 }
 
@@ -91,8 +90,8 @@ impl Placement {
     }
 }
 
-impl<S: Source<LinkScope, LinkedJob>> LinkLists<S> {
-    pub fn new(lists: LinkResource<S>) -> Self {
+impl LinkLists {
+    pub fn new(lists: LinkResource) -> Self {
         Self { lists, placement: Memo::default() }
     }
 

@@ -1,9 +1,9 @@
-//! `BackupCopyJob`: copies of backups in another repository.
+//! `BackupCopyJob`: copies of backups in another repository, from time to time.
 
 use super::{
     connection::connection,
     job::JobFields,
-    linked_job::{LinkedJob, LinkedJobConnection, link_page},
+    linked_job::{LinkedJobConnection, links_of_job},
     loaders, nullable,
     page::PageArgs,
     repository::Repository,
@@ -13,7 +13,6 @@ use crate::{
     estate::{RepositoryKey, RowRef},
     loaders::{
         job::{CopyDetailOf, JobRow},
-        link::LinksOfJob,
         repository::RepositoryOf,
         session::SuccessOf,
     },
@@ -22,8 +21,8 @@ use crate::{
 use async_graphql::{Context, MergedObject, Object, Result};
 use jiff::SignedDuration;
 
-/// A backup copy job. Source: the job list, and `GET /infrastructure/backupServers/jobs/backupCopyJobs` for what only
-/// backup copy jobs have.
+/// A periodic backup copy job; immediate ones are `SimpleBackupCopyJob`. Source: the job list, and
+/// `GET /infrastructure/backupServers/jobs/backupCopyJobs` for what only these jobs have.
 #[derive(MergedObject)]
 pub struct BackupCopyJob(JobFields<BackupCopyJob>, BackupCopyJobFields);
 
@@ -142,9 +141,6 @@ impl BackupCopyJobFields {
         #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<LinkedJobConnection> {
-        let answer = loaders(ctx).ask(LinksOfJob(LinkFamily::Copy, self.0.clone()), Default::default()).await;
-        let upstream = self.0.0.upstream();
-        let parent = format!("BackupCopyJob {:?}", self.0.key());
-        link_page(ctx, answer, &parent, PageArgs { first, after }, |link| LinkedJob::new(upstream, link))
+        links_of_job(ctx, LinkFamily::Copy, &self.0, PageArgs { first, after }).await
     }
 }

@@ -17,7 +17,7 @@ pub enum JobKind {
     CdpReplication,
     /// Backup copy to another repository (`BackupCopy`).
     BackupCopy,
-    /// Backup copy of the older, periodic kind (`SimpleBackupCopy`).
+    /// Backup copy at once, as restore points come (`SimpleBackupCopy`): an immediate copy.
     SimpleBackupCopy,
     /// Copy of virtual machine files (`CopyVm`).
     VmCopy,

@@ -7,6 +7,7 @@ macro_rules! job_kind {
         $job:ident, $fields:ident {
             $($(#[doc = $member_doc:literal])+ $member:ident: $type:ty = |$row:ident| $value:expr;)+
             $(objects: $objects:literal;)?
+            $(linked_jobs($family:ident): $linked:literal;)?
         }
     ) => {
         $(#[doc = $doc])+
@@ -41,6 +42,19 @@ macro_rules! job_kind {
                 ) -> async_graphql::Result<$crate::graph::job_object::JobObjectConnection> {
                     let args = $crate::graph::page::PageArgs { first, after };
                     $crate::graph::job_object::object_page(ctx, &self.0, filter, args).await
+                }
+            )?
+            $(
+                #[doc = $linked]
+                async fn linked_jobs(
+                    &self,
+                    ctx: &async_graphql::Context<'_>,
+                    #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
+                    #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+                ) -> async_graphql::Result<$crate::graph::linked_job::LinkedJobConnection> {
+                    let family = $crate::upstream::vspc::linked_job::LinkFamily::$family;
+                    let args = $crate::graph::page::PageArgs { first, after };
+                    $crate::graph::linked_job::links_of_job(ctx, family, &self.0, args).await
                 }
             )?
         }

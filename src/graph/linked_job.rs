@@ -15,9 +15,13 @@ use crate::{
         Failure, JobKey, RowRef, ServerKey, UpstreamId,
         links::{Links, PlacedLink},
     },
-    loaders::{job::JobOf, server::ServerOf},
+    loaders::{
+        job::{JobOf, JobRow},
+        link::LinksOfJob,
+        server::ServerOf,
+    },
     uid::JobUid,
-    upstream::vspc,
+    upstream::vspc::{self, linked_job::LinkFamily},
 };
 use async_graphql::{Context, Description, InputObject, Object, Result};
 
@@ -50,7 +54,8 @@ impl LinkedJobFilter {
 }
 
 /// One job that a tape job (or a backup copy job) reads. Source:
-/// `GET /infrastructure/backupServers/jobs/backupTapeJobs/jobObjects` (`backupCopyJobs/jobObjects`).
+/// `GET /infrastructure/backupServers/jobs/backupTapeJobs/jobObjects` (`backupCopyJobs/jobObjects`,
+/// `simpleBackupCopyJobs/objects`).
 #[derive(Description)]
 pub struct LinkedJob {
     upstream: UpstreamId,
@@ -67,6 +72,13 @@ impl LinkedJob {
 connection! {
     /// Jobs that tape jobs or backup copy jobs read, page by page.
     LinkedJobConnection, LinkedJobEdge, LinkedJob
+}
+
+/// What a job reads, page by page.
+pub async fn links_of_job(ctx: &Context<'_>, family: LinkFamily, job: &JobRow, args: PageArgs) -> Result<LinkedJobConnection> {
+    let answer = loaders(ctx).ask(LinksOfJob(family, job.clone()), Default::default()).await;
+    let upstream = job.0.upstream();
+    link_page(ctx, answer, &format!("{:?}", job.key()), args, |link| LinkedJob::new(upstream, link))
 }
 
 /// Cuts links. They go by the ids of their jobs: names would cost a read.

@@ -1,4 +1,4 @@
-//! `SimpleBackupCopyJob`: a backup copy job of the older, periodic kind.
+//! `SimpleBackupCopyJob`: a backup copy job that copies new restore points at once.
 
 use super::{
     kind_members::{job_kind, owned, seconds, uuid},
@@ -6,8 +6,8 @@ use super::{
 };
 
 job_kind! {
-    /// A backup copy job of the older, periodic kind. Source: the job list, and `GET
-    /// /infrastructure/backupServers/jobs/simpleBackupCopyJobs` for what only these jobs have.
+    /// An immediate backup copy job: it copies restore points as they come (`SimpleBackupCopy`). Source: the job list, and
+    /// `GET /infrastructure/backupServers/jobs/simpleBackupCopyJobs` for what only these jobs have.
     SimpleBackupCopyJob, SimpleBackupCopyJobFields {
         /// The id of the repository that copies are written to.
         target_repository_uid: UUID = |row| uuid(row.target_repository_uid);
@@ -21,5 +21,6 @@ job_kind! {
         source_wan_accelerator_uid: UUID = |row| uuid(row.source_wan_accelerator_uid);
         /// The id of the WAN accelerator at the target; null for none.
         target_wan_accelerator_uid: UUID = |row| uuid(row.target_wan_accelerator_uid);
+        linked_jobs(SimpleCopy): "The jobs that this one copies. Source: `GET /infrastructure/backupServers/jobs/simpleBackupCopyJobs/{jobUid}/objects`, or a wider list where that is cheaper. Consoles with version 3.7 of the API do not have these lists: there it is an error.";
     }
 }

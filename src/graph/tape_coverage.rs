@@ -1,6 +1,9 @@
 //! `TapeCoverage`: whether what a job backs up also gets to tape.
 
-use super::{backup_copy_job::BackupCopyJob, report, scalars::DateTime, tape_job::TapeJob};
+use super::{
+    backup_copy_job::BackupCopyJob, job_kind::JobKind, report, scalars::DateTime, simple_backup_copy_job::SimpleBackupCopyJob,
+    tape_job::TapeJob,
+};
 use crate::{
     estate::{
         Failure, RowRef,
@@ -63,6 +66,10 @@ fn rows(jobs: &[RowRef<vspc::job::Job>]) -> impl Iterator<Item = JobRow> {
     jobs.iter().cloned().map(JobRow).filter(move |job| seen.insert(job.key()))
 }
 
+fn is_simple(job: &JobRow) -> bool {
+    JobKind::of(job.0.r#type.as_deref()) == JobKind::SimpleBackupCopy
+}
+
 #[Object(use_type_description)]
 impl TapeCoverage {
     /// The way to tape, or that there is none.
@@ -80,9 +87,14 @@ impl TapeCoverage {
         rows(&self.0.tape_jobs).map(TapeJob::from).collect()
     }
 
-    /// The backup copy jobs on that way; empty where none is needed.
+    /// The periodic backup copy jobs on that way; empty where none is needed.
     async fn via_copy_jobs(&self) -> Vec<BackupCopyJob> {
-        rows(&self.0.via).map(BackupCopyJob::from).collect()
+        rows(&self.0.via).filter(|job| !is_simple(job)).map(BackupCopyJob::from).collect()
+    }
+
+    /// The immediate backup copy jobs on that way; empty where none is needed.
+    async fn via_simple_copy_jobs(&self) -> Vec<SimpleBackupCopyJob> {
+        rows(&self.0.via).filter(is_simple).map(SimpleBackupCopyJob::from).collect()
     }
 
     /// When the latest of those tape jobs last started; null when none ever ran.

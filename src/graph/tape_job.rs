@@ -5,17 +5,14 @@ use super::{
     job::JobFields,
     job_object::{JobObjectConnection, JobObjectFilter, object_page},
     kind_members::{detail, uuid},
-    linked_job::{LinkedJob, LinkedJobConnection, link_page},
+    linked_job::{LinkedJobConnection, links_of_job},
     loaders,
     page::PageArgs,
     repository::{RepositoryArgs, RepositoryConnection, repository_page},
     rows_of,
     scalars::UUID,
 };
-use crate::{
-    loaders::{job::JobRow, link::LinksOfJob},
-    upstream::vspc::linked_job::LinkFamily,
-};
+use crate::{loaders::job::JobRow, upstream::vspc::linked_job::LinkFamily};
 use async_graphql::{Context, MergedObject, Object, Result};
 
 /// A job that writes backups or files to tape. `Idle` is its healthy state when it waits for new backups; `WaitingTape`
@@ -92,9 +89,6 @@ impl TapeJobFields {
         #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<LinkedJobConnection> {
-        let answer = loaders(ctx).ask(LinksOfJob(LinkFamily::Tape, self.0.clone()), Default::default()).await;
-        let upstream = self.0.0.upstream();
-        let parent = format!("TapeJob {:?}", self.0.key());
-        link_page(ctx, answer, &parent, PageArgs { first, after }, |link| LinkedJob::new(upstream, link))
+        links_of_job(ctx, LinkFamily::Tape, &self.0, PageArgs { first, after }).await
     }
 }

@@ -22,7 +22,7 @@ impl Loader<LinksOf> for Batch {
 
     async fn load(&self, keys: &[LinksOf]) -> Result<HashMap<LinksOf, Self::Value>, Infallible> {
         let mut answers = HashMap::new();
-        for family in [LinkFamily::Tape, LinkFamily::Copy] {
+        for family in LinkFamily::ALL {
             let of_family = keys.iter().filter(|key| key.0 == family);
             for (upstream, servers) in by_upstream(of_family, |key| (key.1.upstream, key.1.server)) {
                 let Some(console) = self.caller.console(upstream) else { continue };

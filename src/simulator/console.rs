@@ -122,6 +122,10 @@ fn jobs(estate: &Estate, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) -
             }
             None => Found::Nothing,
         },
+        ["simpleBackupCopyJobs", "objects"] => Found::List(links(&estate.simple_copy_links, None)),
+        ["simpleBackupCopyJobs", job, "objects"] => {
+            uid(job).map_or(Found::Nothing, |job| Found::List(links(&estate.simple_copy_links, Some(job))))
+        }
         ["backupTapeJobs", "jobObjects"] => Found::List(links(&estate.tape_links, None)),
         ["backupTapeJobs", job, "jobObjects"] => uid(job).map_or(Found::Nothing, |job| Found::List(links(&estate.tape_links, Some(job)))),
         ["backupTapeJobs", "repositoryObjects"] => Found::List(

@@ -93,7 +93,7 @@ pub struct Machine {
     pub repository: Uuid,
 }
 
-/// Which job reads which: of tape jobs and of backup copy jobs.
+/// Which job reads which: of tape jobs and of backup copy jobs of both kinds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the vendor's members")]
 pub struct Link {
@@ -292,6 +292,8 @@ pub struct Estate {
     pub machines: Vec<Machine>,
     pub tape_links: Vec<Link>,
     pub copy_links: Vec<Link>,
+    /// Of simple backup copy jobs.
+    pub simple_copy_links: Vec<Link>,
     /// Tape jobs that read whole repositories: the job's place and the repository.
     pub tape_repositories: Vec<(usize, Uuid)>,
     pub copies: Vec<CopyDetail>,

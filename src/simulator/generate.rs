@@ -123,6 +123,7 @@ pub fn generate(scale: Scale, seed: u64, now: Timestamp) -> Estate {
         machines: Vec::new(),
         tape_links: Vec::new(),
         copy_links: Vec::new(),
+        simple_copy_links: Vec::new(),
         tape_repositories: Vec::new(),
         copies: Vec::new(),
         repositories: Vec::new(),
@@ -144,6 +145,7 @@ pub fn generate(scale: Scale, seed: u64, now: Timestamp) -> Estate {
     history::sessions(&mut estate, &mut dice, sizes.sessions);
     history::agents(&mut estate, &mut dice, sizes.agents);
     protection::protection(&mut estate, &mut dice);
+    links::simple_copies(&mut estate);
     agents::locations(&mut estate);
     agents::agents(&mut estate);
     estate

@@ -29,6 +29,7 @@ mod schema;
 mod seeds;
 mod signing_in;
 mod socket;
+mod tape;
 mod tasks;
 mod tidy;
 mod tls;

@@ -2,7 +2,7 @@
 
 use super::Console;
 use crate::{
-    estate::{Caller, Failure, View, resource::Resource, snapshot::Snapshot, upkeep::Lists},
+    estate::{Caller, Failure, View, links::LinkLists, resource::Resource, snapshot::Snapshot, upkeep::Lists},
     upstream::vspc::{
         agent_job_object::AgentJobObject, backup_server::BackupServer, job::Job, license_usage::LicenseUsage, organization::Organization,
         repository::Repository,
@@ -19,8 +19,6 @@ impl Console {
             self.agent_jobs.whole(),
             self.objects.whole(),
             self.copy_jobs.whole(),
-            self.tape_links.whole(),
-            self.copy_links.whole(),
             self.tape_repositories.whole(),
             self.computer_backups.whole(),
             self.agents.whole(),
@@ -33,6 +31,7 @@ impl Console {
             self.alarms.whole(),
             self.licenses.whole(),
         ];
+        lists.extend(self.links.iter().map(LinkLists::whole));
         lists.extend(self.job_details.iter().map(Resource::whole));
         lists.extend(self.job_objects.iter().map(Resource::whole));
         lists.extend(self.workloads.iter().map(Resource::whole));

@@ -105,20 +105,6 @@ sources! {
             JobScope::Job(job) => Ok(whole(vspc.backup_copy_job(*job).await?.into_iter().collect())),
         }
     }
-    TapeLinks: LinkedJob {
-        wide: |vspc| vspc.linked_jobs(LinkFamily::Tape),
-        narrow: |vspc, scope: JobScope| match scope {
-            JobScope::Server(server) => vspc.linked_jobs_of_server(LinkFamily::Tape, *server).await,
-            JobScope::Job(job) => vspc.linked_jobs_of_job(LinkFamily::Tape, *job).read().await,
-        }
-    }
-    CopyLinks: LinkedJob {
-        wide: |vspc| vspc.linked_jobs(LinkFamily::Copy),
-        narrow: |vspc, scope: JobScope| match scope {
-            JobScope::Server(server) => vspc.linked_jobs_of_server(LinkFamily::Copy, *server).await,
-            JobScope::Job(job) => vspc.linked_jobs_of_job(LinkFamily::Copy, *job).read().await,
-        }
-    }
     TapeRepositories: LinkedRepository {
         wide: |vspc| vspc.tape_linked_repositories(),
         narrow: |_vspc, key: Infallible| match *key {}
@@ -158,6 +144,28 @@ sources! {
     Organizations: Organization {
         wide: |vspc| vspc.organizations(),
         narrow: |_vspc, key: Infallible| match *key {}
+    }
+}
+
+/// Which jobs those of one family read.
+#[derive(Debug)]
+pub(in crate::estate) struct JobLinks(pub Arc<Vspc>, pub LinkFamily);
+
+impl Source<JobScope, LinkedJob> for JobLinks {
+    fn open(&self) -> BoxFuture<'_, Result<Opened<LinkedJob>, Error>> {
+        opened(self.0.linked_jobs(self.1))
+    }
+    fn finish(&self, first: Opened<LinkedJob>) -> BoxFuture<'_, Result<Listing<LinkedJob>, Error>> {
+        finished(self.0.linked_jobs(self.1), first)
+    }
+    fn narrow<'a>(&'a self, scope: &'a JobScope) -> BoxFuture<'a, Result<Listing<LinkedJob>, Error>> {
+        async move {
+            match scope {
+                JobScope::Server(server) => self.0.linked_jobs_of_server(self.1, *server).await,
+                JobScope::Job(job) => self.0.linked_jobs_of_job(self.1, *job).read().await,
+            }
+        }
+        .boxed()
     }
 }
 

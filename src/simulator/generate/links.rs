@@ -2,6 +2,7 @@
 
 use super::{DEFAULT_REPOSITORY, Dice};
 use crate::simulator::estate::{Estate, Link};
+use uuid::Uuid;
 
 pub(super) fn links(estate: &mut Estate, dice: &mut Dice, count: usize) {
     let of_kind = |estate: &Estate, server: usize, kinds: &[&str]| -> Vec<usize> {
@@ -46,5 +47,18 @@ pub(super) fn links(estate: &mut Estate, dice: &mut Dice, count: usize) {
                 estate.copy_links.push(link);
             }
         }
+    }
+}
+
+/// Simple backup copies: neighbours on their server, and now and then a job that is gone. Without dice, so that the rest of
+/// an estate does not depend on them.
+pub(super) fn simple_copies(estate: &mut Estate) {
+    let is_copied = |kind: &str| matches!(kind, "AgentBackupJob" | "BackupVm" | "BackupFile");
+    for job in (0..estate.jobs.len()).filter(|place| estate.jobs[*place].kind == "SimpleBackupCopy") {
+        let server = estate.jobs[job].server;
+        let copied = estate.jobs.iter().filter(|other| other.server == server && is_copied(other.kind)).map(|other| other.uid);
+        let gone = (job % 5 == 2).then(|| Uuid::from_u128(estate.jobs[job].uid.as_u128() ^ 1));
+        let links = copied.skip(job % 3).take(2).chain(gone).map(|linked| Link { server, job, linked });
+        estate.simple_copy_links.extend(links);
     }
 }

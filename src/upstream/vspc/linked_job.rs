@@ -1,5 +1,5 @@
-//! `GET …/jobs/backupTapeJobs/jobObjects` and `…/jobs/backupCopyJobs/jobObjects`, for the fleet, a server or a job:
-//! which jobs a tape job or a backup copy job processes.
+//! `GET …/jobs/backupTapeJobs/jobObjects`, `…/backupCopyJobs/jobObjects` and `…/simpleBackupCopyJobs/objects`, for the
+//! fleet, a server or a job: which jobs a tape job or a backup copy job processes. The last is gone in 3.7.
 //!
 //! A row is two or three ids and names no server. Only a list asked for by server is sure of it, so reads by server
 //! write it into the row; for the rest see `estate/links.rs`.
@@ -43,13 +43,20 @@ pub enum LinkFamily {
     Tape,
     /// Jobs that backup copy jobs copy.
     Copy,
+    /// Jobs that simple backup copy jobs copy.
+    SimpleCopy,
 }
 
 impl LinkFamily {
-    fn segment(self) -> &'static str {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 3] = [Self::Tape, Self::Copy, Self::SimpleCopy];
+
+    /// The family below `…/jobs`, and a list of it.
+    fn path(self) -> (&'static str, &'static str) {
         match self {
-            LinkFamily::Tape => "backupTapeJobs",
-            LinkFamily::Copy => "backupCopyJobs",
+            LinkFamily::Tape => ("backupTapeJobs", "jobObjects"),
+            LinkFamily::Copy => ("backupCopyJobs", "jobObjects"),
+            LinkFamily::SimpleCopy => ("simpleBackupCopyJobs", "objects"),
         }
     }
 }
@@ -57,12 +64,14 @@ impl LinkFamily {
 impl Vspc {
     /// Every link of the family. Over servers that share a job id and a version before 3.5.1, rows can coincide.
     pub fn linked_jobs(&self, family: LinkFamily) -> List<'_, LinkedJob> {
-        self.list(format!("/infrastructure/backupServers/jobs/{}/jobObjects", family.segment()), &[])
+        let (jobs, list) = family.path();
+        self.list(format!("/infrastructure/backupServers/jobs/{jobs}/{list}"), &[])
     }
 
     /// The links on one server; each row says so.
     pub async fn linked_jobs_of_server(&self, family: LinkFamily, server: ServerUid) -> Result<Listing<LinkedJob>, Error> {
-        let path = format!("/infrastructure/backupServers/{server}/jobs/{}/jobObjects", family.segment());
+        let (jobs, list) = family.path();
+        let path = format!("/infrastructure/backupServers/{server}/jobs/{jobs}/{list}");
         let mut listing = self.list::<LinkedJob>(path, &[]).read().await?;
         for row in &mut listing.rows {
             row.asked_of = Some(server);
@@ -72,6 +81,7 @@ impl Vspc {
 
     /// The links of the jobs with this id, on whichever servers it occurs.
     pub fn linked_jobs_of_job(&self, family: LinkFamily, job: JobUid) -> List<'_, LinkedJob> {
-        self.list(format!("/infrastructure/backupServers/jobs/{}/{job}/jobObjects", family.segment()), &[])
+        let (jobs, list) = family.path();
+        self.list(format!("/infrastructure/backupServers/jobs/{jobs}/{job}/{list}"), &[])
     }
 }

@@ -1,6 +1,6 @@
 //! The answers to questions 1 to 9, worked out in the dumbest way from the simulator's data.
 
-use crate::{isolation::rule::company_of, lists::coverage, walk::health, world::now};
+use crate::{isolation::rule::company_of, tape::coverage, walk::health, world::now};
 use jiff::{SignedDuration, Timestamp, ToSpan, tz::TimeZone};
 use serde_json::{Value, json};
 use std::{cmp::Reverse, collections::BTreeMap};

@@ -1,7 +1,7 @@
 //! The answers to questions 10 to 15, worked out in the dumbest way from the simulator's data.
 
 use super::answers::{Words, fraction, hours, page, seconds, told};
-use crate::{isolation::rule::company_of, lists::coverage, world::now};
+use crate::{isolation::rule::company_of, tape::coverage, world::now};
 use serde_json::{Value, json};
 use std::cmp::Reverse;
 use uuid::Uuid;
