@@ -3,6 +3,7 @@
 use super::{
     connection::connection,
     job::JobFields,
+    kind_members::{rpo_breached, seconds, target_repository},
     linked_job::{LinkedJobConnection, links_of_job},
     loaders, nullable,
     page::PageArgs,
@@ -10,16 +11,11 @@ use super::{
     scalars::{Long, UUID, int, text},
 };
 use crate::{
-    estate::{RepositoryKey, RowRef},
-    loaders::{
-        job::{CopyDetailOf, JobRow},
-        repository::RepositoryOf,
-        session::SuccessOf,
-    },
-    upstream::vspc::{self, linked_job::LinkFamily},
+    estate::RowRef,
+    loaders::job::{CopyDetailOf, JobRow},
+    upstream::vspc::{backup_copy_job::BackupCopyJob as Detail, linked_job::LinkFamily},
 };
 use async_graphql::{Context, MergedObject, Object, Result};
-use jiff::SignedDuration;
 
 /// A periodic backup copy job; immediate ones are `SimpleBackupCopyJob`. Source: the job list, and
 /// `GET /infrastructure/backupServers/jobs/backupCopyJobs` for what only these jobs have.
@@ -37,15 +33,15 @@ connection! {
     BackupCopyJobConnection, BackupCopyJobEdge, BackupCopyJob, health_counts
 }
 
+fn rpo(row: &Detail) -> Option<i64> {
+    seconds(row.rpo_options_value, row.rpo_options_unit.as_deref())
+}
+
 /// What only backup copy jobs have.
 pub struct BackupCopyJobFields(JobRow);
 
 impl BackupCopyJobFields {
-    async fn detail<T>(
-        &self,
-        ctx: &Context<'_>,
-        member: impl Fn(&RowRef<vspc::backup_copy_job::BackupCopyJob>) -> Option<T>,
-    ) -> Option<Result<T>> {
+    async fn detail<T>(&self, ctx: &Context<'_>, member: impl Fn(&RowRef<Detail>) -> Option<T>) -> Option<Result<T>> {
         let answer = loaders(ctx).ask(CopyDetailOf(self.0.clone()), None).await;
         nullable(answer.map(|row| row.as_ref().and_then(member)))
     }
@@ -55,12 +51,8 @@ impl BackupCopyJobFields {
 impl BackupCopyJobFields {
     /// The repository that copies are written to; null when the console does not list it.
     async fn target_repository(&self, ctx: &Context<'_>) -> Option<Result<Repository>> {
-        let repository = match self.detail(ctx, |row| row.target_repository_uid).await? {
-            Ok(repository) => repository,
-            Err(error) => return Some(Err(error)),
-        };
-        let key = RepositoryKey { upstream: self.0.0.upstream(), server: self.0.0.backup_server_uid, repository };
-        nullable(loaders(ctx).ask(RepositoryOf(key), None).await.map(|row| row.map(Repository::from)))
+        let repository = self.detail(ctx, |row| row.target_repository_uid).await?;
+        target_repository(ctx, &self.0, repository).await
     }
 
     /// The id of that repository, also where it is not listed. The default repository has the same id on every server.
@@ -115,22 +107,15 @@ impl BackupCopyJobFields {
 
     /// The wished-for interval in seconds (a month as 30 days, a year as 365); null for an unknown unit.
     async fn rpo_seconds(&self, ctx: &Context<'_>) -> Option<Result<Long>> {
-        self.detail(ctx, |row| row.rpo_seconds().map(Long)).await
+        self.detail(ctx, |row| rpo(row).map(Long)).await
     }
 
     /// Whether the last copy that succeeded (`lastSuccess`) is older than the wished-for interval. Null where the interval is
     /// not watched or not known, and where it is not known when a copy last succeeded.
     async fn rpo_breached(&self, ctx: &Context<'_>) -> Option<Result<bool>> {
-        let interval =
-            self.detail(ctx, |row| row.rpo_seconds().filter(|seconds| *seconds > 0 && row.is_rpo_options_enabled == Some(true))).await?;
-        let loaders = loaders(ctx);
-        let now = loaders.estate().now();
-        let since = match interval.map(|seconds| now.checked_sub(SignedDuration::from_secs(seconds)).ok()) {
-            Ok(since) => since?,
-            Err(error) => return Some(Err(error)),
-        };
-        let answer = loaders.ask(SuccessOf(self.0.clone()), Default::default()).await;
-        nullable(answer.map(|success| success.is_known.then(|| success.at.is_none_or(|at| at < since))))
+        let is_watched = |row: &Detail| row.is_rpo_options_enabled == Some(true);
+        let interval = self.detail(ctx, |row| rpo(row).filter(|seconds| *seconds > 0 && is_watched(row))).await?;
+        rpo_breached(ctx, &self.0, interval).await
     }
 
     /// The jobs that this one copies. Source:

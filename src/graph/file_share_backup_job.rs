@@ -24,5 +24,6 @@ job_kind! {
         /// The unit of `archiveRetention`, in the upstream's word; null when not known.
         archive_retention_unit: String = |row| owned(&row.archive_retention_unit);
         objects: "The file shares that it backs up, by name, with how their last backups went.";
+        target_repository: "The repository that backups are written to; null when the console does not list it.";
     }
 }

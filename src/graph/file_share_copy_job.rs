@@ -20,5 +20,6 @@ job_kind! {
         /// How much it copies, in bytes; null when not known.
         source_bytes: Long = |row| long(row.source_size);
         objects: "The file shares whose backups it copies, by path, with how that went.";
+        target_repository: "The repository that copies are written to; null when the console does not list it.";
     }
 }

@@ -17,5 +17,6 @@ job_kind! {
         /// server.
         target_repository_uid: UUID = |row| uuid(row.target_repository_uid);
         objects: "The virtual machines that it backs up, by name, with how their last backups went.";
+        target_repository: "The repository that backups are written to; null when the console does not list it.";
     }
 }

@@ -11,5 +11,6 @@ job_kind! {
     VmCopyJob, VmCopyJobFields {
         /// The id of the repository that copies are written to; null when not known.
         target_repository_uid: UUID = |row| uuid(row.target_repository_uid);
+        target_repository: "The repository that copies are written to; null when the console does not list it.";
     }
 }

@@ -283,7 +283,7 @@ fn objects(estate: &Estate, row: &Job) -> Vec<Value> {
 }
 
 fn kind_detail(estate: &Estate, row: &Job, expand: bool) -> Value {
-    let mut value = kinds::members(row);
+    let mut value = kinds::members(estate, row);
     value["instanceUid"] = json!(row.uid);
     value["_embedded"] = json!({"backupServerJob": expand.then(|| job(estate, row))});
     unique(&estate.servers[row.server], row.unique_uid, &mut value, "uniqueUid");

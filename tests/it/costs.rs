@@ -34,6 +34,9 @@ fn pages_of_all(estate: &Estate) -> usize {
         estate.repositories.len(),
         estate.tape_links.len(),
         estate.copy_links.len(),
+        estate.simple_copy_links.len(),
+        // the list of immediate copies
+        estate.simple_copy_links.len(),
         estate.tape_repositories.len(),
         estate.copies.len(),
         estate.alarms.len(),
@@ -74,7 +77,10 @@ fn naive(number: usize, estate: &Estate) -> usize {
         4 => tape + history,
         6 => history,
         7 => jobs + history,
-        8 => 1 + servers + 2 * estate.copies.len() + jobs,
+        8 => {
+            let immediate = estate.jobs.iter().filter(|job| job.kind == "SimpleBackupCopy").count();
+            1 + 2 * servers + 2 * (estate.copies.len() + immediate) + jobs
+        }
         9 => companies * (jobs + 1 + pages(estate.machines.len()) + pages(estate.alarms.len())),
         10 => companies * workloads,
         11 => 1 + servers,

@@ -131,6 +131,7 @@ async fn with_upstreams_that_fail_an_answer_says_less_and_says_so_but_nothing_el
         "*/backupServers/jobs?*",
         "*/jobs/agentJobs/objects*",
         "*/backupCopyJobs*",
+        "*/simpleBackupCopyJobs*",
         "*/jobObjects*",
         "*/repositoryObjects*",
         "*/api/v3/organizations*",

@@ -2,6 +2,7 @@
 
 use crate::world::{Setup, World, array};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use veeam_graph::simulator::{Estate, job_members};
 
 /// The vendor's word, the graph's type, and its members: as asked for, and as the simulator's data says.
@@ -35,6 +36,9 @@ const KINDS: &[(&str, &str, &[(&str, &str)])] = &[
         &[
             ("targetRepositoryUid", "targetRepositoryUid"),
             ("retentionPolicyType", "retentionPolicyType"),
+            ("weeklyRestorePointsToKeep", "weeklyRestorePointsToKeep"),
+            ("monthlyRestorePointsToKeep", "monthlyRestorePointsToKeep"),
+            ("yearlyRestorePointsToKeep", "yearlyRestorePointsToKeep"),
             ("isRpoOptionsEnabled", "isRpoOptionsEnabled"),
             ("rpoSeconds", "rpoOptionsValue"),
             ("sourceWanAcceleratorUid", "sourceWanAcceleratorUid"),
@@ -96,11 +100,17 @@ fn every_kind(estate: &mut Estate) {
     }
 }
 
+fn has_target(members: &[(&str, &str)]) -> bool {
+    members.iter().any(|(field, _)| *field == "targetRepositoryUid")
+}
+
 fn query() -> String {
     let fragments: String = KINDS
         .iter()
         .map(|(_, name, members)| {
-            format!("... on {name} {{ {} }} ", members.iter().map(|(field, _)| format!("{name}_{field}: {field} ")).collect::<String>())
+            let fields = members.iter().map(|(field, _)| format!("{name}_{field}: {field} ")).collect::<String>();
+            let edge = if has_target(members) { "targetRepository { uid backupServer { uid } }" } else { "" };
+            format!("... on {name} {{ {fields} {edge} }} ")
         })
         .collect();
     format!("{{ jobs(first: 500) {{ complete nodes {{ __typename uid backupServer {{ uid }} {fragments} }} }} }}")
@@ -127,7 +137,7 @@ async fn every_kind_of_job_shows_its_own_members() {
     let world = World::start(Setup { change: every_kind, ..Setup::default() }).await;
     let estate = world.simulator.estate();
     let data = world.data(&query()).await;
-    let mut seen = std::collections::BTreeSet::new();
+    let (mut seen, mut edges) = (BTreeSet::new(), BTreeSet::new());
     for row in array(&data["jobs"]["nodes"]) {
         let is_it = |job: &&veeam_graph::simulator::estate::Job| {
             row["uid"] == job.uid.to_string() && row["backupServer"]["uid"] == estate.servers[job.server].uid.to_string()
@@ -136,11 +146,19 @@ async fn every_kind_of_job_shows_its_own_members() {
         let Some((_, name, members)) = KINDS.iter().find(|(word, _, _)| *word == job.kind) else { continue };
         assert_eq!(row["__typename"], *name);
         for (field, of_vendor) in *members {
-            assert_eq!(row[format!("{name}_{field}")], expected(field, of_vendor, &job_members(job)), "{field} of {row}");
+            assert_eq!(row[format!("{name}_{field}")], expected(field, of_vendor, &job_members(&estate, job)), "{field} of {row}");
+        }
+        if has_target(members) {
+            let target = &job_members(&estate, job)["targetRepositoryUid"];
+            let is_listed = estate.repositories.iter().any(|place| place.server == job.server && *target == place.uid.to_string());
+            let edge = json!({"uid": target, "backupServer": {"uid": estate.servers[job.server].uid}});
+            assert_eq!(row["targetRepository"], if is_listed { edge } else { Value::Null }, "{row}");
+            edges.insert((job.kind, is_listed));
         }
         seen.insert(job.kind);
     }
     assert_eq!(seen.len(), KINDS.len(), "{seen:?}");
+    assert!(edges.len() > 7, "repositories that are listed, and such that are not: {edges:?}");
     // the fleet's lists: the jobs, and one page for each kind
     let requests = world.requests();
     assert_eq!(requests.iter().filter(|request| request.contains("expand=BackupServerJob")).count(), KINDS.len(), "{requests:?}");

@@ -1,6 +1,6 @@
 //! What each kind of job has in its own list, invented from the job's id.
 
-use crate::simulator::estate::Job;
+use crate::simulator::estate::{Estate, Job, Repository};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -86,11 +86,14 @@ fn object(job: &Job, number: u128, now: Timestamp) -> Value {
 }
 
 /// The members that a job of its kind has beside its ids and its parent.
-pub fn members(job: &Job) -> Value {
+pub fn members(estate: &Estate, job: &Job) -> Value {
+    // where it says that it writes; some targets are no repository that the console lists
+    let is_target = |place: &&Repository| place.server == job.server && Some(&place.name) == job.destination.as_ref();
+    let listed = estate.repositories.iter().find(is_target).filter(|_| job.uid.as_u128() % 8 != 0).map(|place| place.uid);
     let number = (job.uid.as_u128() % 90) as i64 + 1;
     let other = |salt: u128| Uuid::from_u128(job.uid.as_u128() ^ salt);
     match job.kind {
-        "BackupVm" => json!({"subtype": "VM", "targetRepositoryUid": other(1), "protectedVmCount": number}),
+        "BackupVm" => json!({"subtype": "VM", "targetRepositoryUid": listed.unwrap_or(other(1)), "protectedVmCount": number}),
         "ReplicationVM" => json!({
             "protectedVmCount": number, "isCloudJob": number % 2 == 0, "cloudHostUid": if number % 2 == 0 { Some(other(2)) } else { None },
             "targetHostUid": if number % 2 == 0 { Uuid::nil() } else { other(3) }, "throughWanAccelerators": false, "sourceWanAcceleratorUid": null,
@@ -100,21 +103,22 @@ pub fn members(job: &Job) -> Value {
             "longTermRetentionUnit": "hours",
         }),
         "SimpleBackupCopy" => json!({
-            "targetRepositoryUid": other(4), "retentionPolicyType": "Simple", "isRpoOptionsEnabled": true, "rpoOptionsValue": number,
+            "targetRepositoryUid": listed.unwrap_or(other(4)), "retentionPolicyType": "Simple", "isRpoOptionsEnabled": number % 3 != 0, "weeklyRestorePointsToKeep": 4,
+            "monthlyRestorePointsToKeep": number, "yearlyRestorePointsToKeep": 0, "rpoOptionsValue": number,
             "rpoOptionsUnit": "Days", "sourceWanAcceleratorUid": other(5), "targetWanAcceleratorUid": other(6),
         }),
-        "CopyVm" => json!({"targetRepositoryUid": other(7)}),
+        "CopyVm" => json!({"targetRepositoryUid": listed.unwrap_or(other(7))}),
         "CopyFile" => json!({"targetHostUid": other(8), "targetPath": "D:\\Copies", "sourceSize": number << 32}),
         "BackupFile" | "ObjectStorageBackup" => json!({
-            "targetRepositoryUid": other(9), "archiveRepositoryUid": other(10), "retention": number, "retentionUnit": "Months",
+            "targetRepositoryUid": listed.unwrap_or(other(9)), "archiveRepositoryUid": other(10), "retention": number, "retentionUnit": "Months",
             "isArchiveRetentionEnabled": true, "archiveRetention": 3, "archiveRetentionUnit": "Years",
         }),
         "BackupFileCopy" => json!({
-            "sourceFileShareJobUid": other(11), "sourceFileShareJobUniqueUid": other(12), "targetRepositoryUid": other(13), "retention": number,
+            "sourceFileShareJobUid": other(11), "sourceFileShareJobUniqueUid": other(12), "targetRepositoryUid": listed.unwrap_or(other(13)), "retention": number,
             "retentionUnit": "Days", "sourceSize": number << 33,
         }),
         "ObjectStorageBackupCopy" => json!({
-            "sourceObjectStorageBackupJobUid": other(14), "targetRepositoryUid": other(15), "retention": number, "retentionUnit": "Days",
+            "sourceObjectStorageBackupJobUid": other(14), "targetRepositoryUid": listed.unwrap_or(other(15)), "retention": number, "retentionUnit": "Days",
             "sourceSize": number << 34,
         }),
         "BackupToTape" => json!({"fullMediaPoolUid": other(16), "incrementalMediaPoolUid": other(17), "isGfsEnabled": false}),

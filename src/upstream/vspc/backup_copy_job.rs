@@ -39,20 +39,6 @@ impl BackupCopyJob {
     pub fn server(&self) -> Option<ServerUid> {
         self.embedded.as_ref()?.backup_server_job.as_ref().map(|job| job.backup_server_uid)
     }
-
-    /// The wished-for interval in seconds; months are 30 days and years 365, as nobody says otherwise.
-    pub fn rpo_seconds(&self) -> Option<i64> {
-        const DAY: i64 = 86_400;
-        let unit = match self.rpo_options_unit.as_deref()?.to_ascii_lowercase().as_str() {
-            "minutes" => 60,
-            "hours" => 3_600,
-            "days" => DAY,
-            "months" => 30 * DAY,
-            "years" => 365 * DAY,
-            _ => return None,
-        };
-        self.rpo_options_value?.checked_mul(unit)
-    }
 }
 
 impl Row for BackupCopyJob {

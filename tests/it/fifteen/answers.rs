@@ -8,6 +8,7 @@ use uuid::Uuid;
 use veeam_graph::simulator::{
     Estate,
     estate::{Link, Session},
+    job_members,
 };
 
 /// The estate with the words that answers use of it.
@@ -305,20 +306,30 @@ impl Words<'_> {
 
     fn copy_coverage(&self) -> Value {
         let copy = |job: usize| {
-            let (row, detail) = (&self.0.jobs[job], self.0.copies.iter().find(|copy| copy.job == Some(job)).unwrap());
-            let unit = match detail.rpo_unit {
+            let row = &self.0.jobs[job];
+            let detail = self.0.copies.iter().find(|copy| copy.job == Some(job));
+            let (has_rpo, rpo, unit, target) = match detail {
+                Some(detail) => (detail.has_rpo, detail.rpo, detail.rpo_unit.to_owned(), detail.target.to_string()),
+                None => {
+                    let detail = job_members(self.0, row);
+                    let text = |member: &str| detail[member].as_str().unwrap().to_owned();
+                    let rpo = detail["rpoOptionsValue"].as_i64().unwrap();
+                    (detail["isRpoOptionsEnabled"] == true, rpo, text("rpoOptionsUnit"), text("targetRepositoryUid"))
+                }
+            };
+            let unit = match unit.as_str() {
                 "Days" => 86_400,
                 "Hours" => 3_600,
                 _ => 60,
             };
-            let rpo = detail.rpo * unit;
+            let rpo = rpo * unit;
             let (at, is_known) = self.last_success(job);
             let is_late = at.is_none_or(|at| at < now().checked_sub(SignedDuration::from_secs(rpo)).unwrap());
-            let target = self.0.repositories.iter().find(|place| place.server == row.server && place.uid == detail.target);
+            let target = self.0.repositories.iter().find(|place| place.server == row.server && place.uid.to_string() == target);
             let target =
                 target.map(|place| json!({"name": place.name, "tape": {"status": self.repository_on_tape(row.server, place.uid)}}));
-            let mut links: Vec<_> =
-                self.0.copy_links.iter().filter(|link| link.server == row.server && self.0.jobs[link.job].uid == row.uid).collect();
+            let all_links = self.0.copy_links.iter().chain(&self.0.simple_copy_links);
+            let mut links: Vec<_> = all_links.filter(|link| link.server == row.server && self.0.jobs[link.job].uid == row.uid).collect();
             links.sort_by_key(|link| link.linked.to_string());
             let link = |link: &&Link| {
                 let linked = self.0.jobs.iter().position(|other| other.server == row.server && other.uid == link.linked);
@@ -326,15 +337,16 @@ impl Words<'_> {
                 json!({"resolved": linked.is_some(), "linkedJob": shown})
             };
             json!({
-                "name": row.name, "health": self.health(job), "isRpoOptionsEnabled": detail.has_rpo, "rpoSeconds": rpo,
-                "rpoBreached": (detail.has_rpo && rpo > 0 && is_known).then_some(is_late), "lastEndTime": told(row.last_end),
+                "name": row.name, "kind": self.kind(job), "health": self.health(job), "isRpoOptionsEnabled": has_rpo, "rpoSeconds": rpo,
+                "rpoBreached": (has_rpo && rpo > 0 && is_known).then_some(is_late), "lastEndTime": told(row.last_end),
                 "targetRepository": target, "linkedJobs": {"complete": true, "nodes": links.iter().map(link).collect::<Vec<_>>()},
             })
         };
         let server = |server: usize| {
-            let jobs = self.jobs_by_name(|job| self.0.jobs[job].server == server && self.0.jobs[job].kind == "BackupCopy");
+            let is_copy = |job: usize| ["BackupCopy", "SimpleBackupCopy"].contains(&self.0.jobs[job].kind);
+            let jobs = self.jobs_by_name(|job| self.0.jobs[job].server == server && is_copy(job));
             let copies: Vec<Value> = jobs.into_iter().map(copy).collect();
-            json!({"name": self.0.servers[server].name, "backupCopyJobs": {"complete": true, "nodes": copies}})
+            json!({"name": self.0.servers[server].name, "jobs": {"complete": true, "nodes": copies}})
         };
         let mut servers: Vec<usize> = (0..self.0.servers.len()).collect();
         servers.sort_by_key(|server| self.0.servers[*server].name.to_lowercase());
