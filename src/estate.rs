@@ -19,11 +19,13 @@ pub mod rows;
 pub mod sessions;
 pub mod status;
 pub mod successes;
+mod targets;
 mod tasks;
 pub mod upkeep;
 pub mod view;
 
 mod choice;
+mod groups;
 mod indexes;
 mod memo;
 mod resource;

@@ -107,11 +107,14 @@ impl Loaders {
                     while let Poll::Ready(Some(batch)) = batches.poll_recv(context) {
                         running.push(batch);
                     }
-                    // one batch landed: its waiters may go on, and ask the next level
-                    if let Poll::Ready(Some(())) = running.poll_next_unpin(context) {
-                        continue;
+                    // batches landed: their waiters may go on, and ask the next level, together as far as may be
+                    let mut has_landed = false;
+                    while let Poll::Ready(Some(())) = running.poll_next_unpin(context) {
+                        has_landed = true;
                     }
-                    return Poll::Pending;
+                    if !has_landed {
+                        return Poll::Pending;
+                    }
                 }
             })
             .await

@@ -9,13 +9,12 @@ use super::{
     console::{Answers, Console},
     links::PlacedLink,
     snapshot::{Listed, Snapshot},
+    targets::{Target, Targets},
     visibility::Sight,
 };
 use crate::{
     uid::{JobUid, RepositoryUid, ServerUid},
-    upstream::vspc::{
-        computer_backup::ComputerBackup, job::Job, linked_job::LinkFamily, linked_repository::LinkedRepository, repository::Repository,
-    },
+    upstream::vspc::{job::Job, linked_job::LinkFamily, linked_repository::LinkedRepository},
 };
 use jiff::Timestamp;
 use std::{
@@ -95,8 +94,7 @@ struct Lists {
     tape_repositories: View<LinkedRepository>,
     /// By the servers that a repository's reader is on, or may be on.
     repository_readers: HashMap<ServerUid, Vec<RepositoryReader>>,
-    computer_backups: View<ComputerBackup>,
-    repositories: View<Repository>,
+    targets: Targets,
 }
 
 /// A tape job that reads a whole repository; `None` where it may be another server's.
@@ -135,32 +133,19 @@ impl Console {
         if open.is_empty() {
             return answers;
         }
-        let (copies, tape_repositories, computer_backups, repositories) = tokio::join!(
-            self.every_link_of_servers(LinkFamily::Copy, &servers),
-            whole(self.tape_repositories.all()),
-            whole(self.computer_backups.all()),
-            whole(self.repositories.all()),
-        );
+        let (copies, tape_repositories, targets) =
+            tokio::join!(self.every_link_of_servers(LinkFamily::Copy, &servers), whole(self.tape_repositories.all()), Targets::read(self));
         let (copies, copies_unread) = readable(copies);
         unread.extend(copies_unread);
-        let lists = match (all_jobs, tape_repositories, computer_backups, repositories) {
-            (Ok(jobs), Ok(tape_repositories), Ok(computer_backups), Ok(repositories)) => {
+        let lists = match (all_jobs, tape_repositories, targets) {
+            (Ok(jobs), Ok(tape_repositories), Ok(targets)) => {
                 let repository_readers = repository_readers(&jobs, &tape_repositories);
                 let simple_copies_unread = HashMap::new();
-                let mut lists = Lists {
-                    jobs,
-                    tape,
-                    copies,
-                    simple_copies_unread,
-                    tape_repositories,
-                    repository_readers,
-                    computer_backups,
-                    repositories,
-                };
+                let mut lists = Lists { jobs, tape, copies, simple_copies_unread, tape_repositories, repository_readers, targets };
                 self.add_simple_copies(&mut lists, &open).await;
                 Ok(lists)
             }
-            (jobs, first, second, third) => Err(jobs.err().or(first.err()).or(second.err()).or(third.err())),
+            (jobs, first, second) => Err(jobs.err().or(first.err()).or(second.err())),
         };
         for job in open {
             let key = (job.backup_server_uid, job.instance_uid);
@@ -304,12 +289,6 @@ fn by_job(job: &RowRef<Job>, jobs: &View<Job>, tape: &HashMap<ServerUid, Vec<Pla
     Some(Coverage { tape_jobs, ..Coverage::new(TapeStatus::ByJob, reason) })
 }
 
-/// What can be said of the repositories that a job writes to.
-enum Target {
-    Known(Vec<RepositoryUid>),
-    Unknown,
-}
-
 impl Lists {
     fn answer(&self, job: &RowRef<Job>, links_unread: Option<&Failure>) -> Coverage {
         let server = job.backup_server_uid;
@@ -334,7 +313,7 @@ impl Lists {
             let reason = format!("The tape job {:?} reads the backup copy job {:?}, which reads this job.", tape_job.name, copy.name);
             return Coverage { tape_jobs, via, ..Coverage::new(TapeStatus::ViaCopy, reason) };
         }
-        let lists = [self.jobs.problem(), self.tape_repositories.problem(), self.computer_backups.problem(), self.repositories.problem()];
+        let lists = [self.jobs.problem(), self.tape_repositories.problem(), self.targets.problem()];
         let unread = links_unread.or_else(|| lists.into_iter().flatten().next());
         if unread.is_some() {
             Coverage::unread(unread.cloned())
@@ -365,28 +344,12 @@ impl Lists {
     /// The tape jobs that read the job's repositories; and whether there may be such that can't be told.
     fn repository_readers(&self, job: &RowRef<Job>) -> (Vec<RowRef<Job>>, bool) {
         let Some(readers) = self.repository_readers.get(&job.backup_server_uid) else { return (Vec::new(), false) };
-        match self.target_of(job) {
+        match self.targets.of(job, &self.jobs) {
             Target::Known(repositories) => {
                 let reading = || readers.iter().filter(|reader| repositories.contains(&reader.repository));
                 (reading().filter_map(|reader| reader.tape_job.clone()).collect(), reading().any(|reader| reader.tape_job.is_none()))
             }
             Target::Unknown => (Vec::new(), true),
         }
-    }
-
-    /// Agent jobs: from their backup chains. Others: by the name of their destination.
-    fn target_of(&self, job: &RowRef<Job>) -> Target {
-        let server = job.backup_server_uid;
-        // a chain names its job by an id that may be on two servers
-        let is_only = self.jobs.index().uid.only(&job.instance_uid).is_some();
-        let chains = self.computer_backups.pick(self.computer_backups.index().job.of(&job.instance_uid));
-        let mut repositories: Vec<_> = if is_only { chains.filter_map(|chain| chain.repository_uid).collect() } else { Vec::new() };
-        if let Some(name) = job.destination.as_deref() {
-            let on_server = self.repositories.pick(self.repositories.index().server.of(&server));
-            repositories.extend(
-                on_server.filter(|repository| repository.name.eq_ignore_ascii_case(name)).map(|repository| repository.instance_uid),
-            );
-        }
-        if repositories.is_empty() { Target::Unknown } else { Target::Known(repositories) }
     }
 }

@@ -8,6 +8,7 @@ use super::{
     Failure, Opening, RowRef, Status, UpstreamId, View,
     console::one,
     correlate::Correlation,
+    groups::{Answer, Groups},
     memo::Memo,
     shelf::{Freshness, Shelf},
     snapshot::Snapshot,
@@ -53,9 +54,9 @@ pub struct History {
     /// Whether callers bring the credentials.
     is_of_callers: bool,
     sessions: Whole<Session>,
-    sessions_of: Arc<Shelf<Vec<JobUid>, Session>>,
+    sessions_of: Groups<JobUid, Session>,
     single: Arc<Shelf<SessionUid, Session>>,
-    tasks_of: Arc<Shelf<Vec<SessionUid>, TaskSession>>,
+    tasks_of: Groups<SessionUid, TaskSession>,
     servers: Whole<ManagedServer>,
     correlation: Memo<Correlation>,
     window: SignedDuration,
@@ -74,8 +75,8 @@ impl History {
             sessions: Whole::new("Sessions", &status, clock, fresh(ages.sessions), MAX_SESSIONS, move |last| {
                 read_window(of_sessions.clone(), last, Arc::clone(&last_whole), since(clock, window))
             }),
-            sessions_of: Shelf::new("SessionsOfJobs", status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
-            tasks_of: Shelf::new("TaskSessions", status.clone(), clock, fresh(ages.sessions), MAX_TASKS),
+            sessions_of: Groups::new("SessionsOfJobs", status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
+            tasks_of: Groups::new("TaskSessions", status.clone(), clock, fresh(ages.sessions), MAX_TASKS),
             single: Shelf::new("Session", status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
             servers: Whole::new("ManagedServers", &status, clock, fresh(ages.servers), MAX_SESSIONS, move |_| {
                 let manager = of_servers.clone();
@@ -130,24 +131,23 @@ impl History {
         one(&view, view.index().uid.of(&uid))
     }
 
-    /// The sessions of a few jobs, of any type, without the rest of the fleet's. `jobs` is sorted.
-    pub(super) async fn sessions_of_jobs(&self, jobs: &Vec<JobUid>) -> Result<Arc<Snapshot<Session>>, Failure> {
+    /// The sessions of a few jobs, of any type, without the rest of the fleet's.
+    pub(super) async fn sessions_of_jobs(&self, jobs: &[JobUid]) -> Vec<Answer<JobUid, Session>> {
         let since = since(self.clock, self.window);
-        let read = || {
-            let (manager, jobs) = (self.manager.clone(), jobs.clone());
+        let read = |jobs: Arc<[JobUid]>| {
+            let manager = self.manager.clone();
             async move { manager.sessions_of_jobs(&jobs, since).await }
         };
-        self.sessions_of.get(jobs, read).await
+        self.sessions_of.gather(jobs, read).await
     }
 
-    /// The tasks of a few sessions. `sessions` is sorted.
-    pub(super) async fn tasks_of_sessions(&self, sessions: &[SessionUid]) -> Result<Arc<Snapshot<TaskSession>>, Failure> {
-        let sessions = sessions.to_vec();
-        let read = || {
-            let (manager, sessions) = (self.manager.clone(), sessions.clone());
+    /// The tasks of a few sessions.
+    pub(super) async fn tasks_of_sessions(&self, sessions: &[SessionUid]) -> Vec<Answer<SessionUid, TaskSession>> {
+        let read = |sessions: Arc<[SessionUid]>| {
+            let manager = self.manager.clone();
             async move { manager.task_sessions(&sessions).await }
         };
-        self.tasks_of.get(&sessions, read).await
+        self.tasks_of.gather(sessions, read).await
     }
 
     /// Whether the window is in hand, so that a question about agent sessions costs nothing.

@@ -45,6 +45,7 @@ indexes! {
     BackupServer => ServerIndex {
         uid: ServerUid = |row| [row.instance_uid],
         company: CompanyUid = |row| row.organization_uid,
+        location: LocationUid = |row| row.location_uid,
     }
     Job => JobIndex {
         key: (ServerUid, JobUid) = |row| [(row.backup_server_uid, row.instance_uid)],
@@ -69,6 +70,7 @@ indexes! {
     AgentJobObject => ObjectIndex {
         job: JobUid = |row| [row.job_uid],
         uid: ObjectUid = |row| [row.instance_uid],
+        agent: AgentUid = |row| row.agent_uid,
     }
     JobObject => JobObjectIndex {
         job: JobUid = |row| [row.job_uid],
@@ -90,6 +92,7 @@ indexes! {
     ProtectedWorkload => ProtectedWorkloadIndex {}
     BackupAgent => BackupAgentIndex {
         uid: AgentUid = |row| [row.instance_uid],
+        server: ServerUid = |row| row.backup_server_uid,
     }
     Repository => RepositoryIndex {
         key: (ServerUid, RepositoryUid) = |row| [(row.backup_server_uid, row.instance_uid)],

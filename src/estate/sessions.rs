@@ -143,11 +143,19 @@ impl Caller {
             }
             if !by_query.is_empty() {
                 let uids: BTreeSet<JobUid> = by_query.iter().map(|job| job.instance_uid).collect();
-                let correlated = match history.sessions_of_jobs(&uids.into_iter().collect()).await {
-                    Ok(snapshot) => Ok(self.correlate_few(history, snapshot).await),
-                    Err(failure) => Err(failure),
-                };
-                by_query.into_iter().for_each(|job| add_runs(&mut answers, key(job), &correlated));
+                let mut by_job = HashMap::with_capacity(uids.len());
+                for (uids, read) in history.sessions_of_jobs(&uids.into_iter().collect::<Vec<_>>()).await {
+                    let correlated = match read {
+                        Ok(snapshot) => Ok(self.correlate_few(history, snapshot).await),
+                        Err(failure) => Err(failure),
+                    };
+                    let correlated = Arc::new(correlated);
+                    by_job.extend(uids.into_iter().map(|uid| (uid, correlated.clone())));
+                }
+                for job in by_query {
+                    let Some(correlated) = by_job.get(&job.instance_uid) else { continue };
+                    add_runs(&mut answers, key(job), correlated);
+                }
             }
         }
         answers

@@ -15,15 +15,15 @@ impl Caller {
         for history in self.histories() {
             let wanted: BTreeSet<SessionUid> = sessions.iter().filter(|key| key.upstream == history.id()).map(|key| key.session).collect();
             let wanted: Vec<SessionUid> = wanted.into_iter().collect();
-            let reads = wanted.chunks(SESSIONS_PER_REQUEST).map(async |chunk| (chunk, history.tasks_of_sessions(chunk).await));
-            for (chunk, read) in join_all(reads).await {
-                for session in chunk {
+            let reads = wanted.chunks(SESSIONS_PER_REQUEST).map(|chunk| history.tasks_of_sessions(chunk));
+            for (sessions, read) in join_all(reads).await.into_iter().flatten() {
+                for session in sessions {
                     let rows = |snapshot| {
                         let view = View::<TaskSession>::whole(snapshot);
-                        let rows = view.pick(view.index().session.of(session)).collect();
+                        let rows = view.pick(view.index().session.of(&session)).collect();
                         Rows { rows, problem: view.problem().cloned() }
                     };
-                    let key = SessionKey { upstream: history.id(), session: *session };
+                    let key = SessionKey { upstream: history.id(), session };
                     answers.insert(key, read.clone().map(rows));
                 }
             }

@@ -2,7 +2,7 @@
 //!
 //! The rule is ours and is applied to every row, whatever an upstream did with a filter. A job is its company's: the one
 //! it is assigned to (`mappedOrganizationUid`), else the one that owns its server (`organizationUid`). A server and its
-//! repositories and agents are the owner's. What belongs to a job (its machines, links, sessions) is whose the job is; if
+//! repositories are the owner's, and so are agents that no job keeps backups of. What belongs to a job (its machines, links, sessions) is whose the job is; if
 //! its job is not known, it is nobody's. A list that is needed to decide and can't be read is a failure, not a guess.
 //! `owners.rs` says of each type of row whose it is.
 
@@ -38,6 +38,22 @@ pub(super) enum Needs {
     Jobs,
     /// It is whose the jobs are that keep backups of it.
     Chains,
+    /// The same, or else whose its server is.
+    ChainsAndServers,
+}
+
+impl Needs {
+    fn servers(self) -> bool {
+        matches!(self, Self::Servers | Self::ChainsAndServers)
+    }
+
+    fn jobs(self) -> bool {
+        self == Self::Jobs || self.chains()
+    }
+
+    fn chains(self) -> bool {
+        matches!(self, Self::Chains | Self::ChainsAndServers)
+    }
 }
 
 /// A row of a console that is somebody's.
@@ -201,9 +217,9 @@ impl Console {
         let limits_servers = allowed().any(|(_, grant)| grant.servers.is_some());
         let (companies, servers, jobs, chains) = tokio::join!(
             when(names_companies, self.organization_snapshot()),
-            when(limits_servers || needs == Needs::Servers, self.server_snapshot()),
-            when(matches!(needs, Needs::Jobs | Needs::Chains), self.job_snapshot()),
-            when(needs == Needs::Chains, self.computer_backups.all()),
+            when(limits_servers || needs.servers(), self.server_snapshot()),
+            when(needs.jobs(), self.job_snapshot()),
+            when(needs.chains(), self.computer_backups.all()),
         );
         let (companies, servers, jobs, chains) = (companies.transpose()?, servers.transpose()?, jobs.transpose()?, chains.transpose()?);
         // names are only names of one while the list is whole

@@ -1,32 +1,113 @@
 //! `BackupAgent`: the agent on a machine that a backup server protects.
 
 use super::{
+    agent_job_object::AgentJobObjectConnection,
+    agent_job_object_filter::{AgentJobObjectFilter, objects_with_jobs},
     backup_server::BackupServer,
+    composed::{Composed, Prepared, composed},
+    connection::connection,
+    fleet::{contains, is_from},
     id::Key,
     loaders, nullable,
     origin::Origin,
+    page::{self, ListMark, PageArgs, SortValue},
+    rows_of_console,
     scalars::{UUID, text},
     sensitive,
 };
 use crate::{
-    estate::{BackupAgentKey, RowRef, ServerKey},
+    estate::{BackupAgentKey, Estate, Failure, RowRef, ServerKey},
     loaders::server::ServerOf,
     upstream::vspc,
 };
-use async_graphql::{Context, Description, ID, Object, Result};
+use async_graphql::{Context, Description, ID, InputObject, Object, Result};
+
+/// A row of the agents' list.
+pub type Row = RowRef<vspc::backup_agent::BackupAgent>;
+
+/// Which agents. Every member that is given must hold.
+#[derive(InputObject, Clone, Debug, Default)]
+pub struct BackupAgentFilter {
+    /// Agents from these upstreams, by their names in the configuration.
+    upstream: Option<Vec<String>>,
+    /// Agents of this backup server.
+    backup_server_uid: Option<UUID>,
+    /// Agents whose name contains this, without regard to case.
+    name_contains: Option<String>,
+    /// Agents whose version begins with this, such as `6.3`.
+    version_prefix: Option<String>,
+    /// Agents that no backup server manages any more, or those that one does.
+    is_unmanaged: Option<bool>,
+    /// All of these must hold too.
+    and: Option<Vec<BackupAgentFilter>>,
+    /// At least one of these must hold too. An empty list holds for no agent.
+    or: Option<Vec<BackupAgentFilter>>,
+    /// This must not hold.
+    not: Option<Box<BackupAgentFilter>>,
+}
+
+composed!(BackupAgentFilter);
+
+impl BackupAgentFilter {
+    fn holds(&self, estate: &Estate, row: &Row) -> bool {
+        is_from(estate, row.upstream(), self.upstream.as_ref())
+            && self.backup_server_uid.is_none_or(|wanted| row.backup_server_uid.is_some_and(|server| server.0 == wanted.0))
+            && contains(&row.name, self.name_contains.as_ref())
+            && self.version_prefix.as_ref().is_none_or(|prefix| row.version.as_deref().is_some_and(|version| version.starts_with(prefix)))
+            && self.is_unmanaged.is_none_or(|wanted| row.is_unmanaged == Some(wanted))
+    }
+}
 
 /// The backup agent on a machine, as the backup server that manages it knows it. Source:
-/// `GET /infrastructure/backupServers/agents`.
+/// `GET /infrastructure/backupServers/agents`, or `/{backupServerUid}/agents/{agentUid}` for one.
 #[derive(Description)]
 pub struct BackupAgent {
     key: BackupAgentKey,
-    row: RowRef<vspc::backup_agent::BackupAgent>,
+    row: Row,
+}
+
+connection! {
+    /// Agents that backup servers manage, page by page.
+    BackupAgentConnection, BackupAgentEdge, BackupAgent
+}
+
+/// Filters and cuts agents. They go by name.
+pub fn agent_page(
+    ctx: &Context<'_>,
+    rows: Vec<Row>,
+    problems: &[Failure],
+    parent: &str,
+    filter: Option<BackupAgentFilter>,
+    args: &PageArgs,
+) -> Result<BackupAgentConnection> {
+    let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
+    sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
+    let names_are_hidden = sensitive::hidden(ctx).host_names;
+    let mark = ListMark::of(&["backupAgents", parent, &format!("{filter:?}")]);
+    let wanted = Prepared::of(&filter, &Ok)?;
+    let is_wanted = |row: &Row| wanted.holds(&|filter| filter.holds(estate, row));
+    let agents = rows.into_iter().filter(is_wanted).filter_map(BackupAgent::of_list).collect();
+    // a cursor holds what it sorts by, and so does the order itself
+    let values = |agent: &BackupAgent| vec![SortValue::name(if names_are_hidden { "" } else { &agent.row.name })];
+    let page = page::cut(agents, args, mark, &[false], values, |agent| format!("{:?}", agent.key))?;
+    Ok(BackupAgentConnection::new(ctx, page, problems, |agent| agent))
 }
 
 impl BackupAgent {
     /// The agent with that key.
-    pub fn new(key: BackupAgentKey, row: RowRef<vspc::backup_agent::BackupAgent>) -> Self {
+    pub fn new(key: BackupAgentKey, row: Row) -> Self {
         Self { key, row }
+    }
+
+    /// The agent's row: which server's it is is part of it.
+    pub fn row(&self) -> &Row {
+        &self.row
+    }
+
+    /// An agent of a list; none where its row does not say which server's it is.
+    fn of_list(row: Row) -> Option<Self> {
+        let key = BackupAgentKey { upstream: row.upstream(), server: row.backup_server_uid?, agent: row.instance_uid };
+        Some(Self { key, row })
     }
 }
 
@@ -96,6 +177,20 @@ impl BackupAgent {
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
         let key = ServerKey { upstream: self.key.upstream, server: self.key.server };
         nullable(loaders(ctx).ask(ServerOf(key), None).await.map(|row| row.map(BackupServer::from)))
+    }
+
+    /// The machines in agent jobs that the agent protects, by name: a machine in two jobs is there twice. Source:
+    /// `GET /infrastructure/backupServers/jobs/agentJobs/objects`.
+    async fn agent_job_objects(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which machines. All when left out.")] filter: Option<AgentJobObjectFilter>,
+        #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AgentJobObjectConnection> {
+        let BackupAgentKey { upstream, server, agent } = self.key;
+        let (rows, problems) = rows_of_console(ctx, upstream, |console, caller| console.machines_of_agent(caller, server, agent)).await;
+        objects_with_jobs(ctx, rows, problems, &format!("{:?}", self.key), filter, PageArgs { first, after }).await
     }
 
     /// Where this row came from, and how fresh it is.

@@ -2,6 +2,7 @@
 
 use super::{
     agent_job::AgentJob,
+    backup_agent::{BackupAgentConnection, BackupAgentFilter, agent_page},
     backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
     company::Company,
     composed::{Prepared, composed},
@@ -282,6 +283,19 @@ impl BackupServer {
             rows_of_console(ctx, self.0.upstream(), |console, caller| console.repositories_of_server(caller, self.0.instance_uid)).await;
         let args = RepositoryArgs { filter, order_by };
         repository_page(ctx, rows, problems, &format!("{:?}", self.key()), args, &PageArgs { first, after }).await
+    }
+
+    /// The agents that the server manages, by name.
+    async fn backup_agents(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which agents. All when left out.")] filter: Option<BackupAgentFilter>,
+        #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<BackupAgentConnection> {
+        let (rows, problems) =
+            rows_of_console(ctx, self.0.upstream(), |console, caller| console.agents_of_server(caller, self.0.instance_uid)).await;
+        agent_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
     }
 
     /// Where this row came from, and how fresh it is.

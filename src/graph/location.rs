@@ -1,12 +1,14 @@
 //! `Location`: a place of an organization.
 
 use super::{
+    backup_server::{BackupServerConnection, BackupServerFilter, server_page},
     company::Company,
     connection::connection,
     id::Key,
     loaders, nullable,
     origin::Origin,
     page::{self, ListMark, PageArgs, SortValue},
+    rows_of_console,
     scalars::{Long, UUID, long, text},
 };
 use crate::{
@@ -42,12 +44,17 @@ impl From<Row> for Location {
     }
 }
 
+impl Location {
+    fn key(&self) -> LocationKey {
+        LocationKey { upstream: self.0.upstream(), location: self.0.instance_uid }
+    }
+}
+
 #[Object(use_type_description)]
 impl Location {
     /// Global id: stable over renames.
     async fn id(&self, ctx: &Context<'_>) -> ID {
-        let key = LocationKey { upstream: self.0.upstream(), location: self.0.instance_uid };
-        Key::Location(key).encode(loaders(ctx).estate())
+        Key::Location(self.key()).encode(loaders(ctx).estate())
     }
 
     /// The location's id in Service Provider Console.
@@ -74,6 +81,19 @@ impl Location {
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
         let key = CompanyKey { upstream: self.0.upstream(), company: self.0.organization_uid? };
         nullable(loaders(ctx).ask(CompanyOf(key), None).await.map(|row| row.map(Company::from)))
+    }
+
+    /// The backup servers in it, by name.
+    async fn backup_servers(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which servers. All when left out.")] filter: Option<BackupServerFilter>,
+        #[graphql(desc = "How many servers: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<BackupServerConnection> {
+        let (rows, problems) =
+            rows_of_console(ctx, self.0.upstream(), |console, caller| console.servers_of_location(caller, self.0.instance_uid)).await;
+        server_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
     }
 
     /// Where this row came from, and how fresh it is.

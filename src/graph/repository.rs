@@ -8,16 +8,24 @@ use super::{
     error::bad_input,
     fleet::{contains, is_from},
     id::Key,
+    job::{Job, JobConnection},
+    job_filter::{JobFilter, JobOrder, job_page},
     loaders, nullable,
     origin::Origin,
     page::{self, ListMark, OrderDirection, PageArgs, SortValue},
+    rows_of,
     scalars::{Long, UUID, int, long, text},
     sensitive,
     tape_coverage::{TapeCoverage, TapeStatus},
 };
 use crate::{
     estate::{CompanyKey, Estate, Failure, RepositoryKey, RowRef, ServerKey},
-    loaders::{company::CompanyOf, coverage::RepositoryCoverageOf, repository::RepositoryOf, server::ServerOf},
+    loaders::{
+        company::CompanyOf,
+        coverage::RepositoryCoverageOf,
+        repository::{JobsOfRepository, RepositoryOf},
+        server::ServerOf,
+    },
     uid::CompanyUid,
     upstream::vspc,
 };
@@ -306,6 +314,21 @@ impl Repository {
         let repository = self.info()?.parent_repository_uid?;
         let key = RepositoryKey { repository, ..key(&self.0) };
         nullable(loaders(ctx).ask(RepositoryOf(key), None).await.map(|row| row.map(Repository::from)))
+    }
+
+    /// The jobs that write to it, as far as is known: those whose destination has its name, and agent jobs of whose machines
+    /// it has backups. A job of which neither is known is not here.
+    async fn jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<JobConnection> {
+        let (rows, problems) = rows_of(loaders(ctx).ask(JobsOfRepository(key(&self.0)), Default::default()).await);
+        let page = job_page(ctx, rows, problems, &format!("{:?}", key(&self.0)), filter, order_by, &PageArgs { first, after }).await?;
+        Ok(JobConnection::of(ctx, page, Job::from))
     }
 
     /// Whether tape jobs write it to tape as a whole. `NOT_ON_TAPE` says nothing of tape jobs that read single jobs.

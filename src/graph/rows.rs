@@ -5,7 +5,6 @@
 //! all current, is the same text again (`estate/fragments.rs`). It is made by the same resolvers as ever; only its form
 //! is another: [`Value::Binary`], which nothing else here makes, holds what it took of the budget and the JSON.
 
-use super::linked_job::LinkedJob;
 use crate::{
     estate::{
         ListedRow, RowRef,
@@ -13,7 +12,7 @@ use crate::{
         fragments::{Fragment, RowKey},
         sessions::MatchedSession,
     },
-    graph::{agent_job_object::AgentJobObject, job_object::JobObject},
+    graph::{agent_job_object::AgentJobObject, backup_agent::BackupAgent, job_object::JobObject, linked_job::LinkedJob},
     loaders::Loaders,
 };
 use async_graphql::{
@@ -54,6 +53,12 @@ impl Rooted for JobObject {
     fn key<N: 'static>(&self) -> Option<RowKey> {
         let (row, job) = self.rows();
         Some(RowKey::of::<N, _>(row).through(job))
+    }
+}
+
+impl Rooted for BackupAgent {
+    fn key<N: 'static>(&self) -> Option<RowKey> {
+        Some(RowKey::of::<N, _>(self.row()))
     }
 }
 

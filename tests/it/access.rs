@@ -91,6 +91,7 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
     let world = World::start(Setup { auth, ..Setup::default() }).await;
     let query = "{ agentJobObjects(first: 5) { nodes { uid computer failureMessage failureSummary health agent { name machineName ipAddresses } } pageInfo { endCursor } }
         agentSessions(first: 20, filter: { topLevelOnly: false }, orderBy: [{ field: JOB_NAME }]) { nodes { computer name jobName backupServerName failureMessage } edges { cursor } }
+        backupAgents { nodes { uid name } edges { cursor } } backupServers { nodes { backupAgents(first: 3) { nodes { name machineName } } } }
         consoleAgents { nodes { uid name } edges { cursor } } consoleAgentJobs { nodes { uid failureMessage failureSummary } }
         vms: jobs(filter: { kind: VM_BACKUP }, first: 20) { nodes { ... on VmBackupJob { objects { nodes { uid name failureMessage } edges { cursor } } } } }
         failed: agentSessions(first: 9, filter: { health: FAILED }) { nodes { failureReason tasks { nodes { uid computer reason } } } }
@@ -107,6 +108,7 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
     for edge in array(&answer["data"]["agentSessions"]["edges"])
         .iter()
         .chain(array(&answer["data"]["consoleAgents"]["edges"]))
+        .chain(array(&answer["data"]["backupAgents"]["edges"]))
         .chain(&objects)
         .map(|edge| &edge["cursor"])
         .chain([&answer["data"]["agentJobObjects"]["pageInfo"]["endCursor"]])
@@ -116,6 +118,7 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
         text.push_str(&String::from_utf8_lossy(&cursor));
     }
     let text = text.to_lowercase();
+    assert!(array(&answer["data"]["backupAgents"]["edges"]).len() > 3);
     for machine in &estate.machines {
         assert!(!text.contains(&machine.computer.to_lowercase()), "{} is told", machine.computer);
     }
@@ -135,6 +138,7 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
         "{ agentJobObjects(filter: { computerContains: \"sql\" }) { totalCount } }",
         "{ agentJobObjects(filter: { or: [{ not: { computerContains: \"sql\" } }] }) { totalCount } }",
         "{ agentSessions(filter: { and: [{ jobNameContains: \"sql\" }] }) { totalCount } }",
+        "{ backupAgents(filter: { or: [{ nameContains: \"sql\" }] }) { totalCount } }",
         "{ consoleAgent(name: \"laptop001\") { uid } }",
         "{ consoleAgents(filter: { or: [{ nameContains: \"laptop\" }] }) { totalCount } }",
         "{ jobs(filter: { kind: VM_BACKUP }, first: 1) { nodes { ... on VmBackupJob { objects(filter: { nameContains: \"vm\" }) { totalCount } } } } }",

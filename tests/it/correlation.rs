@@ -187,3 +187,36 @@ async fn one_session_is_read_by_its_id() {
     assert!(world.requests().contains(&format!("GET /api/backupSessions/{}?format=Entity", session.uid)));
     assert_eq!(world.data("{ agentSession(uid: \"8c88c6d6-931f-4044-8c0b-7a0c5f188b00\") { uid } }").await, json!({"agentSession": null}));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn histories_that_were_read_together_are_found_again_by_each_of_their_jobs() {
+    let world = World::small().await;
+    let estate = world.simulator.estate();
+    // jobs whose histories are not in the window of agent sessions, on servers whose ids are nobody else's
+    let jobs: Vec<_> = estate.jobs.iter().filter(|job| job.kind == "BackupVm").take(3).collect();
+    let ask = async |jobs: &[&veeam_graph::simulator::estate::Job]| {
+        let of_job = |(place, job): (usize, &&veeam_graph::simulator::estate::Job)| {
+            let server = estate.servers[job.server].uid;
+            format!("j{place}: job(uid: \"{}\", backupServerUid: \"{server}\") {{ sessions {{ complete nodes {{ uid }} }} }} ", job.uid)
+        };
+        let data = world.data(&format!("{{ {} }}", jobs.iter().enumerate().map(of_job).collect::<String>())).await;
+        for (place, job) in jobs.iter().enumerate() {
+            let sessions = &data[format!("j{place}")]["sessions"];
+            let mut shown: Vec<_> = array(&sessions["nodes"]).iter().map(|session| session["uid"].as_str().unwrap().to_owned()).collect();
+            let mut own: Vec<_> =
+                estate.sessions.iter().filter(|session| session.job == job.uid).map(|session| session.uid.to_string()).collect();
+            shown.sort();
+            own.sort();
+            assert_eq!((&sessions["complete"], shown), (&json!(true), own));
+        }
+        world.requests().into_iter().filter(|request| request.contains("/api/query")).collect::<Vec<_>>()
+    };
+    let first = ask(&jobs[..2]).await;
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert_eq!(ask(&jobs[1..2]).await, Vec::<String>::new(), "one of those that were read");
+    let others = ask(&jobs).await;
+    assert_eq!(others.len(), 1, "{others:?}");
+    let is_asked = |job: &veeam_graph::simulator::estate::Job| others[0].contains(&job.uid.to_string());
+    assert_eq!(jobs.iter().map(|job| is_asked(job)).collect::<Vec<_>>(), [false, false, true]);
+    assert_eq!(ask(&jobs).await, Vec::<String>::new());
+}

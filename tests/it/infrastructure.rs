@@ -9,7 +9,7 @@ use veeam_graph::simulator::{Estate, Fault, FaultKind, Scale};
 
 const EVERYTHING: &str = "{
   enterpriseManagers { complete totalCount nodes { id uid name version status backupServers(first: 500) { complete nodes { uid } } } }
-  locations(first: 500) { complete totalCount nodes { id uid name type quotaBytes company { uid } } }
+  locations(first: 500) { complete totalCount nodes { id uid name type quotaBytes company { uid } backupServers(first: 500) { complete nodes { uid } } } }
   consoleAgents(first: 500) { complete totalCount nodes {
     id uid name managementMode status totalJobsCount company { uid } jobs(first: 500) { totalCount complete nodes { uid } } } }
   consoleAgentJobs(first: 500) { complete totalCount nodes {
@@ -58,6 +58,10 @@ fn check(estate: &Estate, data: &Value) {
     assert_eq!(locations.len(), estate.locations.len());
     for location in &estate.locations {
         let row = locations[location.uid.to_string().as_str()];
+        let is_here = |server: &&Value| server["locationUid"] == location.uid.to_string();
+        let servers =
+            array(&data["backupServers"]["nodes"]).iter().filter(is_here).map(|server| server["uid"].as_str().unwrap().to_owned());
+        assert_eq!(uids(&row["backupServers"]), sorted(servers.collect()));
         assert_eq!((&row["name"], &row["company"]["uid"]), (&json!(location.name), &json!(location.company)));
         assert_eq!(row["quotaBytes"], location.quota_gb << 30);
     }
@@ -209,4 +213,62 @@ async fn jobs_and_repositories_are_found_by_name_or_asked_back_about() {
         let told = ask(both.to_owned()).await;
         assert_eq!(told["errors"][0]["message"], "Give either `uid` or `name`.", "{both}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agents_of_servers_lead_to_their_machines_and_repositories_to_their_jobs() {
+    for scale in [Scale::Small, Scale::Medium] {
+        let world = World::start(Setup { scale, ..Setup::default() }).await;
+        let estate = world.simulator.estate();
+        let query = "{ backupAgents(first: 500) { complete totalCount nodes { id uid name backupServer { uid }
+                agentJobObjects(first: 20) { complete nodes { uid job { uid } backupServerUid } } } }
+            backupServers(first: 100) { nodes { uid backupAgents(first: 500) { complete nodes { uid } }
+                repositories(first: 20) { nodes { uid jobs(first: 400) { complete nodes { uid } } } } } } }";
+        let data = world.data(query).await;
+        // one for each machine: the simulator gives every machine an agent of its own
+        let agents = array(&data["backupAgents"]["nodes"]);
+        assert_eq!((agents.len(), &data["backupAgents"]["totalCount"]), (estate.machines.len(), &json!(estate.machines.len())));
+        let mut twins = 0;
+        for machine in &estate.machines {
+            let job = &estate.jobs[machine.job];
+            let server = estate.servers[job.server].uid.to_string();
+            let is_it = |row: &&Value| row["uid"] == machine.agent.to_string() && row["backupServer"]["uid"] == server;
+            let row = agents.iter().find(is_it).unwrap();
+            twins += agents.iter().filter(|other| other["uid"] == row["uid"]).count() - 1;
+            let own = json!([{"uid": machine.uid, "job": {"uid": job.uid}, "backupServerUid": server}]);
+            assert_eq!(row["agentJobObjects"], json!({"complete": true, "nodes": own}), "{row}");
+        }
+        assert!(twins > 0, "an agent's id is also on the restored server");
+        for (place, server) in estate.servers.iter().enumerate() {
+            let row = by(&data["backupServers"]["nodes"], &server.uid);
+            let own = estate.machines.iter().filter(|machine| estate.jobs[machine.job].server == place);
+            assert_eq!(uids(&row["backupAgents"]), sorted(own.map(|machine| machine.agent.to_string()).collect()));
+            for repository in estate.repositories.iter().filter(|repository| repository.server == place) {
+                let writes = |(number, job): &(usize, &veeam_graph::simulator::estate::Job)| {
+                    // backup chains name a job by an id that may be another server's job's too
+                    let is_only = estate.jobs.iter().filter(|other| other.uid == job.uid).count() == 1;
+                    let has_chain = estate.machines.iter().any(|machine| machine.job == *number && machine.repository == repository.uid);
+                    job.server == place && (job.destination.as_ref() == Some(&repository.name) || (is_only && has_chain))
+                };
+                let jobs = estate.jobs.iter().enumerate().filter(writes).map(|(_, job)| job.uid.to_string());
+                assert_eq!(
+                    uids(&by(&row["repositories"]["nodes"], &repository.uid)["jobs"]),
+                    sorted(jobs.collect()),
+                    "{}",
+                    repository.name
+                );
+            }
+        }
+        // a page of each list: servers, agents, machines, repositories, jobs, chains
+        let requests: Vec<String> = world.requests().into_iter().filter(|request| request.contains("/api/v3/")).collect();
+        assert_eq!(requests.len(), 6, "{scale:?} {requests:#?}");
+    }
+    let world = World::small().await;
+    world.simulator.faults.add([Fault {
+        path: "*/computersManagedByBackupServer/backups*".to_owned(),
+        times: None,
+        kind: FaultKind::Html,
+    }]);
+    let answer = world.ask("{ repositories { nodes { jobs { complete nodes { uid } } } } }").await;
+    assert_eq!(answer["data"]["repositories"]["nodes"][0]["jobs"], json!({"complete": false, "nodes": []}), "{answer}");
 }

@@ -17,7 +17,7 @@ struct List {
     fields: &'static str,
 }
 
-const LISTS: [List; 10] = [
+const LISTS: [List; 11] = [
     List { name: "backupServers", filter: "BackupServerFilter", fields: "uid name company { uid }" },
     List { name: "companies", filter: "CompanyFilter", fields: "uid name type" },
     List {
@@ -33,6 +33,7 @@ const LISTS: [List; 10] = [
         fields: "id uid name capacityBytes freeBytes backupServer { uid } company { uid } tape { status }",
     },
     List { name: "workloads", filter: "WorkloadFilter", fields: "id name kind latestRestorePoint company { uid } backupServer { uid }" },
+    List { name: "backupAgents", filter: "BackupAgentFilter", fields: "uid name version isUnmanaged backupServer { uid }" },
     List { name: "consoleAgents", filter: "ConsoleAgentFilter", fields: "uid name status company { uid }" },
     List {
         name: "consoleAgentJobs",
@@ -96,6 +97,13 @@ fn members(list: &str, row: &Value, dice: &mut Dice) -> Vec<(&'static str, Value
             ("backupServerUid", row["backupServer"]["uid"].clone()),
             ("rpoBreached", length),
             ("noRestorePoint", json!(dice.roll(2) == 0)),
+        ],
+        "backupAgents" => vec![
+            ("nameContains", part(&row["name"], dice)),
+            ("versionPrefix", json!("6.3")),
+            ("versionPrefix", json!("5.")),
+            ("isUnmanaged", json!(dice.roll(2) == 0)),
+            ("backupServerUid", row["backupServer"]["uid"].clone()),
         ],
         "consoleAgents" => {
             vec![
@@ -181,6 +189,8 @@ fn holds(filter: &Value, row: &Value) -> bool {
         "since" => began().is_some_and(|at| at >= instant(wanted).unwrap()),
         "until" => began().is_some_and(|at| at < instant(wanted).unwrap()),
         "rpoBreached" => instant(&row["latestRestorePoint"]).is_none_or(|at| at < ago(wanted)),
+        "versionPrefix" => row["version"].as_str().unwrap_or_default().starts_with(wanted.as_str().unwrap()),
+        "isUnmanaged" => row["isUnmanaged"] == *wanted,
         "noRestorePoint" => row["latestRestorePoint"].is_null() == *wanted,
         "freePercentBelow" => row["capacityBytes"]
             .as_f64()

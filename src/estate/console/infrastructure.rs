@@ -1,10 +1,13 @@
-//! Enterprise Managers, and the places of organizations.
+//! Enterprise Managers, the places of organizations, and the agents of backup servers.
 
 use super::{Console, Failure, Rows, many, one};
 use crate::{
     estate::{Caller, RowRef, View, snapshot::Snapshot},
-    uid::{CompanyUid, EnterpriseManagerUid, LocationUid, ServerUid},
-    upstream::vspc::{backup_server::BackupServer, enterprise_manager::EnterpriseManager, location::Location},
+    uid::{AgentUid, CompanyUid, EnterpriseManagerUid, LocationUid, ServerUid},
+    upstream::vspc::{
+        agent_job_object::AgentJobObject, backup_agent::BackupAgent, backup_server::BackupServer, enterprise_manager::EnterpriseManager,
+        location::Location,
+    },
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -55,6 +58,31 @@ impl Console {
     pub async fn locations_of_company(&self, caller: &Caller, company: CompanyUid) -> Result<Rows<Location>, Failure> {
         let view = self.locations(caller).await?;
         Ok(many(&view, view.index().company.of(&company)))
+    }
+
+    /// The servers in one location.
+    pub async fn servers_of_location(&self, caller: &Caller, location: LocationUid) -> Result<Rows<BackupServer>, Failure> {
+        let view = self.servers(caller).await?;
+        Ok(many(&view, view.index().location.of(&location)))
+    }
+
+    /// Every agent that a backup server manages.
+    pub async fn backup_agents(&self, caller: &Caller) -> Result<View<BackupAgent>, Failure> {
+        self.view(caller, self.agents.all().await?).await
+    }
+
+    /// The agents that one server manages.
+    pub async fn agents_of_server(&self, caller: &Caller, server: ServerUid) -> Result<Rows<BackupAgent>, Failure> {
+        let view = self.backup_agents(caller).await?;
+        Ok(many(&view, view.index().server.of(&server)))
+    }
+
+    /// The machines in agent jobs that one agent protects. Its id may be another agent's on another server.
+    pub async fn machines_of_agent(&self, caller: &Caller, server: ServerUid, agent: AgentUid) -> Result<Rows<AgentJobObject>, Failure> {
+        let view = self.objects(caller).await?;
+        let mut machines = many(&view, view.index().agent.of(&agent));
+        machines.rows.retain(|machine| machine.backup_server_uid == Some(server));
+        Ok(machines)
     }
 
     pub(in crate::estate) async fn manager_snapshot(&self) -> Result<Arc<Snapshot<EnterpriseManager>>, Failure> {

@@ -3,7 +3,7 @@
 use super::{Limits, Needs, Owned};
 use crate::{
     estate::{indexes::company_of, snapshot::Snapshot},
-    uid::{JobUid, ServerUid, UniqueJobUid},
+    uid::{JobUid, OtherUid, ServerUid, UniqueJobUid},
     upstream::vspc::{
         agent_job::AgentJob, agent_job_object::AgentJobObject, alarm::Alarm, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
         backup_server::BackupServer, computer_backup::ComputerBackup, console_agent::ConsoleAgent, console_agent_job::ConsoleAgentJob,
@@ -86,10 +86,20 @@ pub(in crate::estate) fn jobs_of_workload<'a>(
     server.flat_map(move |server| uids.clone().into_iter().filter_map(move |job| jobs.index().key.of(&(server, job)).first().copied()))
 }
 
+/// Jobs on one server may be several companies', and so are the machines in them: an agent that listed jobs keep backups of is
+/// there for those for whom one of these is; any other is its server's.
 impl Owned for BackupAgent {
-    const NEEDS: Needs = Needs::Servers;
+    const NEEDS: Needs = Needs::ChainsAndServers;
     fn is_within(&self, limits: &Limits) -> bool {
-        limits.cover_server(self.backup_server_uid)
+        let (Some(jobs), Some(chains)) = (&limits.jobs, &limits.chains) else { return false };
+        let kept = chains.index().agent.of(&OtherUid(self.instance_uid.0));
+        let uids: BTreeSet<JobUid> = kept.iter().filter_map(|place| chains.row(*place).job_uid).collect();
+        let on_server = |job| jobs.index().key.of(&(self.backup_server_uid?, job)).first();
+        let mut protecting = uids.into_iter().filter_map(on_server).peekable();
+        match protecting.peek() {
+            Some(_) => protecting.any(|place| jobs.row(*place).is_within(limits)),
+            None => limits.cover_server(self.backup_server_uid),
+        }
     }
 }
 

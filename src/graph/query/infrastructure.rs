@@ -1,6 +1,7 @@
 //! Servers, companies and what stands there, as the walks begin.
 
 use crate::graph::{
+    backup_agent::{self, BackupAgentConnection, BackupAgentFilter},
     backup_server::{BackupServer, BackupServerConnection, BackupServerFilter, server_page},
     company::{Company, CompanyConnection, CompanyFilter, company_page},
     console_agent::{ConsoleAgent, ConsoleAgentConnection, ConsoleAgentFilter, agent_page},
@@ -128,6 +129,19 @@ impl Infrastructure {
         let caller = loaders(ctx).caller();
         let (rows, problems) = everywhere(ctx, |console| Box::pin(console.enterprise_managers(caller))).await;
         manager_page(ctx, rows, &problems, "", &PageArgs { first, after })
+    }
+
+    /// The backup agents that backup servers manage, by name.
+    async fn backup_agents(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which agents. All when left out.")] filter: Option<BackupAgentFilter>,
+        #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<BackupAgentConnection> {
+        let caller = loaders(ctx).caller();
+        let (rows, problems) = everywhere(ctx, |console| Box::pin(console.backup_agents(caller))).await;
+        backup_agent::agent_page(ctx, rows, &problems, "", filter, &PageArgs { first, after })
     }
 
     /// The backup agents that no backup server manages, by name.

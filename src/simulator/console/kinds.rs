@@ -89,7 +89,7 @@ fn object(job: &Job, number: u128, now: Timestamp) -> Value {
 pub fn members(estate: &Estate, job: &Job) -> Value {
     // where it says that it writes; some targets are no repository that the console lists
     let is_target = |place: &&Repository| place.server == job.server && Some(&place.name) == job.destination.as_ref();
-    let listed = estate.repositories.iter().find(is_target).filter(|_| job.uid.as_u128() % 8 != 0).map(|place| place.uid);
+    let listed = estate.repositories.iter().find(is_target).filter(|_| !job.uid.as_u128().is_multiple_of(8)).map(|place| place.uid);
     let number = (job.uid.as_u128() % 90) as i64 + 1;
     let other = |salt: u128| Uuid::from_u128(job.uid.as_u128() ^ salt);
     match job.kind {

@@ -70,7 +70,7 @@ pub fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[Str
             let server = dice.one_of(&estate.servers).clone();
             let ask = if dice.roll(2) == 0 { format!("uid: \"{}\"", server.uid) } else { format!("name: \"{}\"", server.name) };
             Question {
-                query: format!("{{ backupServer({ask}) {{ uid name company {{ name }} jobs(first: 50) {{ totalCount nodes {{ uid name }} }} repositories {{ totalCount nodes {{ uid }} }} tapeLinkedJobs {{ totalCount nodes {{ jobUid linkedJobUid linkedJob {{ name }} }} }} }} }}"),
+                query: format!("{{ backupServer({ask}) {{ uid name company {{ name }} jobs(first: 50) {{ totalCount nodes {{ uid name }} }} repositories {{ totalCount nodes {{ uid jobs(first: 50) {{ nodes {{ uid name }} }} }} }} backupAgents {{ totalCount nodes {{ uid name }} }} tapeLinkedJobs {{ totalCount nodes {{ jobUid linkedJobUid linkedJob {{ name }} }} }} }} }}"),
                 check: Some(Box::new(move |data, seen| {
                     assert_eq!(data["backupServer"].is_object(), seen.servers.contains(&server.uid));
                     if data["backupServer"].is_object() {
@@ -147,10 +147,12 @@ pub fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[Str
             check: Some(Box::new(move |data, seen| assert_eq!(uids(&data["alarms"]["nodes"]), seen.alarms))),
         },
         20 => Question {
-            query: "{ repositories(first: 500) { totalCount nodes { uid name tape { status reason tapeJobs { uid name } } backupServer { uid } company { uid name } } } licenseUsage(first: 500) { nodes { companyUid usedPoints company { name } } } }".to_owned(),
+            query: "{ repositories(first: 500) { totalCount nodes { uid name tape { status reason tapeJobs { uid name } } backupServer { uid } company { uid name } } } backupAgents(first: 500) { totalCount nodes { uid name backupServer { uid } agentJobObjects { nodes { computer } } } } licenseUsage(first: 500) { nodes { companyUid usedPoints company { name } } } }".to_owned(),
             check: Some(Box::new(move |data, seen| {
                 let licensed: BTreeSet<Uuid> =
                     array(&data["licenseUsage"]["nodes"]).iter().map(|row| row["companyUid"].as_str().unwrap().parse().unwrap()).collect();
+                assert_eq!(data["backupAgents"]["totalCount"], seen.server_agents.len());
+                assert_eq!(uids(&data["backupAgents"]["nodes"]), seen.server_agents.iter().map(|(_, agent)| *agent).collect());
                 assert_eq!((data["repositories"]["totalCount"].as_u64().unwrap() as usize, licensed), (seen.repositories, seen.licensed.clone()));
             })),
         },

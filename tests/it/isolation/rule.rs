@@ -37,6 +37,8 @@ pub struct Seen {
     pub workloads: BTreeSet<(Option<Uuid>, Uuid)>,
     pub alarms: BTreeSet<Uuid>,
     pub repositories: usize,
+    /// Agents of backup servers.
+    pub server_agents: BTreeSet<(Uuid, Uuid)>,
     pub licensed: BTreeSet<Uuid>,
     pub locations: BTreeSet<Uuid>,
     /// Agents that no backup server manages.
@@ -88,6 +90,7 @@ pub fn seen_by(estate: &Estate, scope: &Scope, matched: &HashMap<Uuid, (Option<(
     }
     for machine in estate.machines.iter().filter(|machine| sees_job(machine.job)) {
         seen.machines.insert(machine.uid);
+        seen.server_agents.insert((estate.servers[estate.jobs[machine.job].server].uid, machine.agent));
         seen.words.extend([machine.uid.to_string(), machine.unique_uid.to_string(), machine.agent.to_string(), machine.computer.clone()]);
     }
     let sees_all = scope.companies.is_none() && scope.servers.is_none();

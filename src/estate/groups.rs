@@ -1,0 +1,83 @@
+//! Readings of several keys at once, each found again by any of its keys.
+//!
+//! One query for forty jobs is cheaper than forty; who asks for one of these jobs later, or for some of them and others,
+//! should not pay for them again.
+
+use super::{
+    Failure, Status,
+    shelf::{Freshness, Shelf},
+    snapshot::{Listed, Snapshot},
+};
+use crate::{
+    time::Clock,
+    upstream::{Error, pager::Listing},
+};
+use moka::future::Cache;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::Hash,
+    sync::Arc,
+};
+
+/// As many keys are found again.
+const KEYS: u64 = 200_000;
+
+/// Readings of one kind of list, by keys that were asked for together.
+pub(super) struct Groups<K, T: Listed> {
+    shelf: Arc<Shelf<Arc<[K]>, T>>,
+    /// In which group a key was last asked for.
+    of: Cache<K, Arc<[K]>>,
+}
+
+/// Keys, and the reading that answers them.
+pub(super) type Answer<K, T> = (Vec<K>, Result<Arc<Snapshot<T>>, Failure>);
+
+impl<K, T> Groups<K, T>
+where
+    K: Clone + Ord + Hash + Send + Sync + 'static,
+    T: Listed,
+{
+    /// An empty shelf that keeps at most `rows` rows.
+    pub fn new(name: &'static str, status: Arc<Status>, clock: Clock, freshness: Freshness, rows: u64) -> Self {
+        let of = Cache::builder().max_capacity(KEYS).time_to_live(freshness.lifetime + freshness.max_stale).build();
+        Self { shelf: Shelf::new(name, status, clock, freshness, rows), of }
+    }
+
+    /// Readings for these keys: those that are in hand, and one of all that are missing.
+    pub async fn gather<F>(&self, keys: &[K], read: impl Fn(Arc<[K]>) -> F) -> Vec<Answer<K, T>>
+    where
+        F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
+    {
+        let (mut groups, mut missing) = (BTreeMap::<Arc<[K]>, Vec<K>>::new(), BTreeSet::new());
+        for key in keys {
+            match self.of.get(key).await {
+                Some(group) => groups.entry(group).or_default().push(key.clone()),
+                None => drop(missing.insert(key.clone())),
+            }
+        }
+        let mut answers = Vec::with_capacity(groups.len() + 1);
+        for (group, wanted) in groups {
+            // a stale reading is refreshed for those who want all of it, and not for who wants one of its many keys
+            let in_hand = if wanted.len() == group.len() {
+                self.shelf.peek(&group, || read(group.clone())).await
+            } else {
+                self.shelf.last(&group).await.filter(|snapshot| snapshot.is_fresh())
+            };
+            match in_hand {
+                Some(snapshot) => answers.push((wanted, Ok(snapshot))),
+                None if self.shelf.is_reading(&group) || self.shelf.is_damped(&group).await => {
+                    answers.push((wanted, self.shelf.get(&group, || read(group.clone())).await));
+                }
+                None => missing.extend(wanted),
+            }
+        }
+        if !missing.is_empty() {
+            let group: Arc<[K]> = missing.into_iter().collect();
+            for key in group.iter() {
+                self.of.insert(key.clone(), group.clone()).await;
+            }
+            answers.push((group.to_vec(), self.shelf.get(&group, || read(group.clone())).await));
+        }
+        answers
+    }
+}
