@@ -57,6 +57,8 @@ struct Shared<T, S> {
     probe: OnceCell<()>,
     /// The first page that the probe read, until somebody goes on from it.
     opened: Mutex<Option<Opened<T>>>,
+    /// Held while the probe reads: whoever wants the whole list then waits for that page, and does not read it too.
+    probing: tokio::sync::Mutex<()>,
 }
 
 impl<K, T, S> Resource<K, T, S>
@@ -66,7 +68,13 @@ where
     S: Source<K, T>,
 {
     pub fn new(name: &'static str, source: S, status: &Arc<Status>, clock: Clock, freshness: Freshness) -> Self {
-        let shared = Arc::new(Shared { source, pages: AtomicU32::new(0), probe: OnceCell::new(), opened: Mutex::default() });
+        let shared = Arc::new(Shared {
+            source,
+            pages: AtomicU32::new(0),
+            probe: OnceCell::new(),
+            opened: Mutex::default(),
+            probing: tokio::sync::Mutex::default(),
+        });
         let source = shared.clone();
         Self {
             name,
@@ -174,6 +182,7 @@ impl<T: Listed, S> Shared<T, S> {
     where
         S: Source<K, T>,
     {
+        let _probing = self.probing.lock().await;
         let opened = self.source.open().await?;
         self.pages.store(opened.pages(), Ordering::Relaxed);
         *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
@@ -182,6 +191,7 @@ impl<T: Listed, S> Shared<T, S> {
 }
 
 async fn read_wide<K, T: Listed, S: Source<K, T>>(shared: Arc<Shared<T, S>>) -> Result<Listing<T>, Error> {
+    drop(shared.probing.lock().await);
     let opened = match shared.take_opened() {
         Some(opened) => opened,
         None => shared.source.open().await?,

@@ -2,7 +2,7 @@
 
 use super::{
     Caller, Failure, JobKey, MachineKey, RowRef, SessionKey, UpstreamId, View,
-    correlate::{ConsoleSide, Correlation, Fleet, MatchedBy},
+    correlate::{ConsoleSide, Correlation, Fleet, MatchedBy, is_part},
     history::History,
     indexes::company_of,
     snapshot::Snapshot,
@@ -61,11 +61,16 @@ struct Correlated {
 
 impl Correlated {
     fn at(&self, place: u32) -> Option<MatchedSession> {
-        let row = self.view.get(place)?;
+        self.view.get(place).map(|row| self.matched(row))
+    }
+
+    /// A row of this view with what is known of it.
+    fn matched(&self, row: RowRef<Session>) -> MatchedSession {
+        let place = row.place();
         let (job, matched_by) = self.correlation.job_of(place);
         let computer = self.correlation.computer_of(place, &row).map(str::to_owned);
         let doubt = if job.is_none() { self.doubt.clone() } else { None };
-        Some(MatchedSession { job, matched_by, server: self.correlation.server_of(place), computer, row, doubt })
+        MatchedSession { job, matched_by, server: self.correlation.server_of(place), computer, row, doubt }
     }
 
     fn pick(&self, places: &[u32]) -> impl Iterator<Item = MatchedSession> {
@@ -80,15 +85,15 @@ struct Consoles {
 }
 
 impl Caller {
-    /// Every agent session that every Enterprise Manager has in its window.
-    pub async fn all_sessions(&self) -> Sessions {
+    /// Every agent session that every Enterprise Manager has in its window, or without machines' parts of runs.
+    pub async fn all_sessions(&self, runs_only: bool) -> Sessions {
         let mut all = Sessions::default();
         for outcome in join_all(self.histories().iter().map(|history| self.correlated(history))).await {
             match outcome {
                 Ok(correlated) => {
                     all.problem = all.problem.or(correlated.view.problem().cloned());
-                    let count = correlated.view.rows().map(|row| row.place());
-                    all.rows.extend(count.filter_map(|place| correlated.at(place)));
+                    let rows = correlated.view.rows().filter(|row| !runs_only || !is_part(row));
+                    all.rows.extend(rows.map(|row| correlated.matched(row)));
                 }
                 Err(failure) => all.problem = all.problem.or(Some(failure)),
             }

@@ -162,7 +162,7 @@ pub fn object_page<'a>(
             let name = object.rows().0.computer.as_deref().filter(|_| !names_are_hidden).unwrap_or_default();
             vec![SortValue::name(name)]
         };
-        let page = page::cut(objects, &args, mark, &[false], values, |object| {
+        let page = page::cut(ctx, objects, &args, mark, &[false], values, |object| {
             let row = object.rows().0;
             let server = row.backup_server_uid.map(|server| server.to_string()).unwrap_or_default();
             format!("{}:{server}:{}:{}", row.upstream().0, row.job_uid, row.instance_uid)

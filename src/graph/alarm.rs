@@ -134,7 +134,7 @@ pub fn alarm_page(
     let alarms = alarms.into_iter().filter(holds).collect();
     let values = |alarm: &PlacedAlarm| vec![SortValue::Number(severity(&alarm.row) as i64), SortValue::instant(triggered_at(&alarm.row))];
     let identity = |alarm: &PlacedAlarm| format!("{}:{}", alarm.row.upstream().0, alarm.row.instance_uid);
-    let page = page::cut(alarms, args, mark, &[false, true], values, identity)?;
+    let page = page::cut(ctx, alarms, args, mark, &[false, true], values, identity)?;
     Ok(AlarmConnection::new(ctx, page, problems, Alarm::from))
 }
 

@@ -89,7 +89,7 @@ pub fn agent_page(
     let agents = rows.into_iter().filter(is_wanted).filter_map(BackupAgent::of_list).collect();
     // a cursor holds what it sorts by, and so does the order itself
     let values = |agent: &BackupAgent| vec![SortValue::name(if names_are_hidden { "" } else { &agent.row.name })];
-    let page = page::cut(agents, args, mark, &[false], values, |agent| format!("{:?}", agent.key))?;
+    let page = page::cut(ctx, agents, args, mark, &[false], values, |agent| format!("{:?}", agent.key))?;
     Ok(BackupAgentConnection::new(ctx, page, problems, |agent| agent))
 }
 

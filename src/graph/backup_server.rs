@@ -86,7 +86,7 @@ pub fn server_page(
     let wanted = Prepared::of(&filter, &Ok)?;
     rows.retain(|row| wanted.holds(&|filter| filter.holds(estate, row)));
     let identity = |row: &RowRef<vspc::backup_server::BackupServer>| format!("{}:{}", row.upstream().0, row.instance_uid);
-    let page = page::cut(rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
+    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
     Ok(BackupServerConnection::new(ctx, page, problems, BackupServer::from))
 }
 

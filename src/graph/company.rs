@@ -82,7 +82,7 @@ pub fn company_page(
     let wanted = Prepared::of(&filter, &Ok)?;
     rows.retain(|row| wanted.holds(&|filter| filter.holds(estate, row)));
     let identity = |row: &RowRef<Organization>| format!("{}:{}", row.upstream().0, row.instance_uid);
-    let page = page::cut(rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
+    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
     Ok(CompanyConnection::new(ctx, page, problems, Company::from))
 }
 

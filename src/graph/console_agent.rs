@@ -82,7 +82,7 @@ pub fn agent_page(
     rows.retain(|row| wanted.holds(&|filter| filter.holds(estate, row)));
     // a cursor holds what it sorts by, and so does the order itself
     let values = |row: &Row| vec![SortValue::name(if names_are_hidden { "" } else { &row.name })];
-    let page = page::cut(rows, args, mark, &[false], values, |row| format!("{}:{}", row.upstream().0, row.instance_uid))?;
+    let page = page::cut(ctx, rows, args, mark, &[false], values, |row| format!("{}:{}", row.upstream().0, row.instance_uid))?;
     Ok(ConsoleAgentConnection::new(ctx, page, problems, ConsoleAgent))
 }
 

@@ -121,7 +121,7 @@ pub fn job_page(
     let wanted = Prepared::of(&filter, &|filter| Own::of(filter, estate))?;
     rows.retain(|row| wanted.holds(&|own| own.holds(estate, row)));
     let identity = |row: &Row| format!("{}:{}:{}", row.upstream().0, row.backup_agent_uid, row.instance_uid);
-    let page = page::cut(rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
+    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
     Ok(ConsoleAgentJobConnection::new(ctx, page, problems, ConsoleAgentJob))
 }
 

@@ -39,7 +39,7 @@ pub fn manager_page(
 ) -> Result<EnterpriseManagerConnection> {
     let mark = ListMark::of(&["enterpriseManagers", parent]);
     let identity = |row: &Row| format!("{}:{}", row.upstream().0, row.instance_uid);
-    let page = page::cut(rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
+    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
     Ok(EnterpriseManagerConnection::new(ctx, page, problems, EnterpriseManager))
 }
 

@@ -92,9 +92,9 @@ impl<'a> Own<'a> {
 
     /// Whether the members that a job's own row decides hold. What this leaves out needs no facts.
     fn may_hold(&self, estate: &Estate, job: &Row) -> bool {
-        let (filter, kind) = (self.filter, JobKind::of(job.r#type.as_deref()));
+        let (filter, kind) = (self.filter, || JobKind::of(job.r#type.as_deref()));
         is_from(estate, job.upstream(), filter.upstream.as_ref())
-            && filter.kind.as_ref().is_none_or(|kinds| kinds.contains(&kind))
+            && filter.kind.as_ref().is_none_or(|kinds| kinds.contains(&kind()))
             && filter.health.as_ref().is_none_or(|healths| healths.contains(&health_of(job)))
             && filter.company_uid.is_none_or(|company| company_of(job).is_some_and(|of_job| of_job.0 == company.0))
             && filter.backup_server_uid.is_none_or(|server| job.backup_server_uid.0 == server.0)
@@ -102,7 +102,7 @@ impl<'a> Own<'a> {
             && filter.enabled.is_none_or(|enabled| job.is_enabled == Some(enabled))
             && self.ended_since.is_none_or(|since| job.last_end_time.is_some_and(|ended| ended >= since && ended <= estate.now()))
             && filter.ended_since.is_none_or(|since| job.last_end_time.is_some_and(|ended| ended >= since.0))
-            && (filter.exclude_log_backups != Some(true) || kind != JobKind::LogBackup)
+            && (filter.exclude_log_backups != Some(true) || kind() != JobKind::LogBackup)
     }
 
     fn holds(&self, estate: &Estate, facts: &Facts, job: &Row) -> bool {
@@ -207,7 +207,7 @@ pub fn job_page<'a>(
             order.iter().map(value).collect()
         };
         let identity = |job: &Row| format!("{}:{}:{}", job.upstream().0, job.backup_server_uid, job.instance_uid);
-        Ok(JobPage { page: page::cut(rows, args, mark, &descending, values, identity)?, problems, tally })
+        Ok(JobPage { page: page::cut(ctx, rows, args, mark, &descending, values, identity)?, problems, tally })
     }
     .boxed()
 }

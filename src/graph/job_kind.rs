@@ -49,31 +49,38 @@ pub enum JobKind {
     Other,
 }
 
+/// The upstream's words.
+const WORDS: [(&str, JobKind); 24] = [
+    ("agentbackupjob", JobKind::AgentBackup),
+    ("agentpolicy", JobKind::AgentPolicy),
+    ("backupvm", JobKind::VmBackup),
+    ("replicationvm", JobKind::Replication),
+    ("cdpreplicationvm", JobKind::CdpReplication),
+    ("backupcopy", JobKind::BackupCopy),
+    ("simplebackupcopy", JobKind::SimpleBackupCopy),
+    ("copyvm", JobKind::VmCopy),
+    ("copyfile", JobKind::FileCopy),
+    ("backuptotape", JobKind::BackupToTape),
+    ("filetotape", JobKind::FileToTape),
+    ("backupfile", JobKind::FileShareBackup),
+    ("backupfilecopy", JobKind::FileShareCopy),
+    ("objectstoragebackup", JobKind::ObjectStorageBackup),
+    ("objectstoragebackupcopy", JobKind::ObjectStorageCopy),
+    ("sqllogbackup", JobKind::LogBackup),
+    ("oraclelogbackup", JobKind::LogBackup),
+    ("postgresqllogbackup", JobKind::LogBackup),
+    ("azurebackupjob", JobKind::CloudBackup),
+    ("awsbackupjob", JobKind::CloudBackup),
+    ("googlebackupjob", JobKind::CloudBackup),
+    ("ahvstoragesnapshotjob", JobKind::StorageSnapshot),
+    ("surebackup", JobKind::SureBackup),
+    ("sobrmaintenance", JobKind::Maintenance),
+];
+
 impl JobKind {
     /// From the upstream's word, without regard to case.
     pub fn of(word: Option<&str>) -> Self {
-        match word.map(str::trim).unwrap_or_default().to_ascii_lowercase().as_str() {
-            "agentbackupjob" => JobKind::AgentBackup,
-            "agentpolicy" => JobKind::AgentPolicy,
-            "backupvm" => JobKind::VmBackup,
-            "replicationvm" => JobKind::Replication,
-            "cdpreplicationvm" => JobKind::CdpReplication,
-            "backupcopy" => JobKind::BackupCopy,
-            "simplebackupcopy" => JobKind::SimpleBackupCopy,
-            "copyvm" => JobKind::VmCopy,
-            "copyfile" => JobKind::FileCopy,
-            "backuptotape" => JobKind::BackupToTape,
-            "filetotape" => JobKind::FileToTape,
-            "backupfile" => JobKind::FileShareBackup,
-            "backupfilecopy" => JobKind::FileShareCopy,
-            "objectstoragebackup" => JobKind::ObjectStorageBackup,
-            "objectstoragebackupcopy" => JobKind::ObjectStorageCopy,
-            "sqllogbackup" | "oraclelogbackup" | "postgresqllogbackup" => JobKind::LogBackup,
-            "azurebackupjob" | "awsbackupjob" | "googlebackupjob" => JobKind::CloudBackup,
-            "ahvstoragesnapshotjob" => JobKind::StorageSnapshot,
-            "surebackup" => JobKind::SureBackup,
-            "sobrmaintenance" => JobKind::Maintenance,
-            _ => JobKind::Other,
-        }
+        let word = word.map(str::trim).unwrap_or_default();
+        WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map_or(JobKind::Other, |(_, kind)| *kind)
     }
 }

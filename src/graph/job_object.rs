@@ -150,7 +150,7 @@ pub async fn object_page(ctx: &Context<'_>, job: &JobRow, filter: Option<JobObje
         None if names_are_hidden => object.place.to_string(),
         None => name(object),
     };
-    let page = page::cut(objects, &args, mark, &[false], |object| vec![SortValue::name(&name(object))], identity)?;
+    let page = page::cut(ctx, objects, &args, mark, &[false], |object| vec![SortValue::name(&name(object))], identity)?;
     Ok(JobObjectConnection::new(ctx, page, &problems, |object| object))
 }
 

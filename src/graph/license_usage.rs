@@ -63,7 +63,7 @@ pub fn license_page(
         let company = row.organization_uid.map(|uid| uid.to_string()).unwrap_or_default();
         format!("{}:{company}", row.upstream().0)
     };
-    let page = page::cut(rows, args, ListMark::of(&["licenseUsage", parent]), &[], |_| Vec::<SortValue>::new(), identity)?;
+    let page = page::cut(ctx, rows, args, ListMark::of(&["licenseUsage", parent]), &[], |_| Vec::<SortValue>::new(), identity)?;
     Ok(LicenseUsageConnection::new(ctx, page, problems, LicenseUsage::from))
 }
 

@@ -109,7 +109,7 @@ pub fn page_of_links(
         let row = &link.link.row;
         vec![SortValue::Text(row.job_uid.to_string()), SortValue::Text(row.linked_job_uid.to_string())]
     };
-    let page = page::cut(links, &args, mark, &[], ids, |link| {
+    let page = page::cut(ctx, links, &args, mark, &[], ids, |link| {
         let server = link.link.server.map(|server| server.to_string()).unwrap_or_default();
         format!("{}:{server}", link.upstream.0)
     })?;

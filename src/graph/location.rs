@@ -34,7 +34,7 @@ connection! {
 pub fn location_page(ctx: &Context<'_>, rows: Vec<Row>, problems: &[Failure], parent: &str, args: &PageArgs) -> Result<LocationConnection> {
     let mark = ListMark::of(&["locations", parent]);
     let identity = |row: &Row| format!("{}:{}", row.upstream().0, row.instance_uid);
-    let page = page::cut(rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
+    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
     Ok(LocationConnection::new(ctx, page, problems, Location))
 }
 

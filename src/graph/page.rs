@@ -5,7 +5,7 @@
 //! order), so a cursor of another list is refused instead of pointing somewhere.
 
 use super::error::bad_input;
-use async_graphql::{Enum, Result};
+use async_graphql::{Context, Enum, Result};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
@@ -105,11 +105,11 @@ impl ListMark {
     }
 }
 
-/// The cursor of one row.
+/// The cursor of one row; without a place where nobody can ask for it.
 #[derive(Clone, Debug)]
 pub struct Cursor {
     mark: ListMark,
-    place: Place,
+    place: Option<Place>,
 }
 
 impl Cursor {
@@ -156,14 +156,29 @@ pub struct Page<T> {
 }
 
 /// Sorts `rows` and cuts the page that `args` asks for. `values` are what a row is sorted by, `descending` says for each
-/// which way it goes; `identity` breaks ties and never changes.
+/// which way it goes; `identity` breaks ties and never changes. `ctx` is the connection's: without edges only the first row
+/// and the last have a cursor that can be asked for.
 pub fn cut<T>(
+    ctx: &Context<'_>,
     rows: Vec<T>,
     args: &PageArgs,
     mark: ListMark,
     descending: &[bool],
     values: impl Fn(&T) -> Vec<SortValue>,
     identity: impl Fn(&T) -> String,
+) -> Result<Page<T>> {
+    let has_edges = ctx.look_ahead().field("edges").exists();
+    cut_rows(rows, args, mark, descending, values, identity, has_edges)
+}
+
+fn cut_rows<T>(
+    rows: Vec<T>,
+    args: &PageArgs,
+    mark: ListMark,
+    descending: &[bool],
+    values: impl Fn(&T) -> Vec<SortValue>,
+    identity: impl Fn(&T) -> String,
+    has_edges: bool,
 ) -> Result<Page<T>> {
     let first = first(args)?;
     let after = args.after.as_deref().map(|text| Cursor::decode(text, mark)).transpose()?;
@@ -181,9 +196,11 @@ pub fn cut<T>(
         placed.truncate(first);
     }
     placed.sort_by(compare);
-    let page = placed.into_iter().map(|placed| {
-        let identity = placed.identity(&identity).clone();
-        (Cursor { mark, place: Place { values: placed.values, identity } }, placed.row)
+    let last = placed.len().saturating_sub(1);
+    let page = placed.into_iter().enumerate().map(|(number, Placed { values, identity: known, row })| {
+        let can_be_asked_for = has_edges || number == 0 || number == last;
+        let place = can_be_asked_for.then(|| Place { values, identity: known.into_inner().unwrap_or_else(|| identity(&row)) });
+        (Cursor { mark, place }, row)
     });
     let rows: Vec<_> = page.collect();
     Ok(Page { has_previous: start > 0 && total > 0, has_next: start + rows.len() < total, rows, total })
@@ -210,7 +227,7 @@ mod tests {
         let mut args = PageArgs { first: Some(size), after: None };
         let mut seen = Vec::new();
         loop {
-            let page = cut(rows.to_vec(), &args, mark, &[descending], values, |row| format!("{:03}", row.1)).unwrap();
+            let page = cut_rows(rows.to_vec(), &args, mark, &[descending], values, |row| format!("{:03}", row.1), false).unwrap();
             assert_eq!(page.total, rows.len());
             assert_eq!(page.has_previous, !seen.is_empty());
             args.after = page.rows.last().map(|(cursor, _)| cursor.encode());
@@ -244,9 +261,12 @@ mod tests {
     fn a_cursor_holds_its_place_when_rows_come_and_go() {
         let mark = ListMark::of(&["numbers"]);
         let values = |row: &i64| vec![SortValue::Number(*row)];
-        let first = cut(vec![10, 20, 30, 40], &PageArgs { first: Some(2), after: None }, mark, &[false], values, i64::to_string).unwrap();
+        let first =
+            cut_rows(vec![10, 20, 30, 40], &PageArgs { first: Some(2), after: None }, mark, &[false], values, i64::to_string, false)
+                .unwrap();
         let after = first.rows.last().map(|(cursor, _)| cursor.encode());
-        let next = cut(vec![5, 10, 25, 30, 40], &PageArgs { first: Some(9), after }, mark, &[false], values, i64::to_string).unwrap();
+        let next =
+            cut_rows(vec![5, 10, 25, 30, 40], &PageArgs { first: Some(9), after }, mark, &[false], values, i64::to_string, false).unwrap();
         assert_eq!(next.rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>(), [25, 30, 40]);
     }
 
@@ -254,7 +274,7 @@ mod tests {
     fn bad_arguments_name_the_bound_and_foreign_cursors_are_refused() {
         let values = |row: &i64| vec![SortValue::Number(*row)];
         let with = |first, after, list| {
-            cut(vec![1, 2, 3], &PageArgs { first, after }, ListMark::of(&[list]), &[], values, i64::to_string)
+            cut_rows(vec![1, 2, 3], &PageArgs { first, after }, ListMark::of(&[list]), &[], values, i64::to_string, true)
                 .map(|page| page.rows[0].0.encode())
         };
         for first in [-1, 501, i32::MAX, i32::MIN] {

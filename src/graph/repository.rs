@@ -208,7 +208,7 @@ pub fn repository_page<'a>(
             };
             order.iter().map(value).collect()
         };
-        let page = page::cut(rows, page, mark, &descending, values, |row| {
+        let page = page::cut(ctx, rows, page, mark, &descending, values, |row| {
             format!("{}:{}:{}", row.upstream().0, row.backup_server_uid, row.instance_uid)
         })?;
         Ok(RepositoryConnection::new(ctx, page, &problems, Repository::from))

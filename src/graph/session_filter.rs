@@ -61,14 +61,14 @@ impl SessionFilter {
     fn holds(&self, estate: &Estate, started_since: Option<Timestamp>, session: &MatchedSession) -> bool {
         let row = &session.row;
         let created = row.created;
-        let health = Health::of_session(row.state.as_deref(), row.result.as_deref());
+        let health = || Health::of_session(row.state.as_deref(), row.result.as_deref());
         let job = session.job.map(|job| job.job).or(row.job_uid);
         self.since.is_none_or(|since| created.is_some_and(|created| created >= since.0))
             && started_since.is_none_or(|since| created.is_some_and(|created| created >= since))
             && is_from(estate, row.upstream(), self.upstream.as_ref())
             && contains(row.job_name.as_deref().unwrap_or_default(), self.job_name_contains.as_ref())
             && self.until.is_none_or(|until| created.is_some_and(|created| created < until.0))
-            && self.health.as_ref().is_none_or(|healths| healths.contains(&health))
+            && self.health.as_ref().is_none_or(|healths| healths.contains(&health()))
             && self.job_uid.is_none_or(|wanted| job.is_some_and(|job| job.0 == wanted.0))
             && self.backup_server_uid.is_none_or(|wanted| session.server.is_some_and(|(_, server)| server.0 == wanted.0))
             && (self.top_level_only != Some(true) || !correlate::is_part(row))
@@ -150,13 +150,11 @@ pub fn ordered_session_page(
         order.iter().map(value).collect()
     };
     let identity = |session: &MatchedSession| format!("{}:{}", session.row.upstream().0, session.row.uid);
-    let page = page::cut(rows, &args, mark, &descending, values, identity)?;
+    let page = page::cut(ctx, rows, &args, mark, &descending, values, identity)?;
     Ok(AgentSessionConnection::new(ctx, page, &problems, AgentSession::from))
 }
 
-/// Keeps only runs where the filter says so, or says nothing.
-pub fn top_level(filter: Option<&SessionFilter>, sessions: &mut Sessions) {
-    if filter.and_then(|filter| filter.top_level_only).unwrap_or(true) {
-        sessions.rows.retain(|session| !correlate::is_part(&session.row));
-    }
+/// Whether only runs are asked for: where the filter says so, or says nothing.
+pub fn is_of_runs(filter: Option<&SessionFilter>) -> bool {
+    filter.and_then(|filter| filter.top_level_only).unwrap_or(true)
 }

@@ -47,7 +47,7 @@ pub fn task_page(
 ) -> Result<TaskSessionConnection> {
     let (rows, problems) = rows_of(answer);
     let mark = ListMark::of(&["taskSessions", &format!("{session:?}")]);
-    let page = page::cut(rows, args, mark, &[false], |row| vec![SortValue::instant(row.created)], |row| row.uid.to_string())?;
+    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::instant(row.created)], |row| row.uid.to_string())?;
     Ok(TaskSessionConnection::new(ctx, page, &problems, TaskSession))
 }
 

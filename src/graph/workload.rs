@@ -143,7 +143,7 @@ pub fn workload_page(
         let WorkloadKey { upstream, kind, server, uid } = workload.key;
         format!("{}:{}:{}:{uid}", upstream.0, kind as u8, server.map(|server| server.to_string()).unwrap_or_default())
     };
-    let page = page::cut(rows, args, mark, &[false], values, identity)?;
+    let page = page::cut(ctx, rows, args, mark, &[false], values, identity)?;
     Ok(WorkloadConnection::new(ctx, page, problems, Workload::from))
 }
 

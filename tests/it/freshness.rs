@@ -160,3 +160,17 @@ async fn an_upstream_that_has_enough_is_asked_less_at_once_until_it_bears_more_a
     seen.dedup();
     assert_eq!(seen, [4, 5, 6, 7, 8], "one more for each round");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wants_a_whole_list_waits_for_the_page_that_is_being_read_to_see_how_long_it_is() {
+    let world = World::start(Setup::default()).await;
+    let delay = |path: &str, milliseconds| Fault { path: path.to_owned(), times: None, kind: FaultKind::Delay { milliseconds } };
+    // the servers come first, and their jobs' pages are counted; the companies come while that is going on
+    world.simulator.faults.add([delay("*/api/v3/organizations?*", 200), delay("*/backupServers/jobs?*", 600)]);
+    let data = world
+        .data("{ backupServers { nodes { jobs(first: 1) { complete } } } companies(first: 3) { nodes { jobs(first: 1) { complete } } } }")
+        .await;
+    assert!(!data.to_string().contains("false"), "{data}");
+    let requests = world.requests();
+    assert_eq!(requests.iter().filter(|request| request.contains("/backupServers/jobs?")).count(), 1, "{requests:#?}");
+}

@@ -17,7 +17,7 @@ use crate::graph::{
     loaders, nullable,
     page::PageArgs,
     scalars::UUID,
-    session_filter::{SessionFilter, SessionOrder, ordered_session_page, top_level},
+    session_filter::{SessionFilter, SessionOrder, is_of_runs, ordered_session_page},
 };
 use crate::{
     estate::{JobKey, RowRef, links::PlacedLink},
@@ -158,8 +158,7 @@ impl Backups {
         #[graphql(desc = "How many sessions: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
-        let mut sessions = loaders(ctx).caller().all_sessions().await;
-        top_level(filter.as_ref(), &mut sessions);
+        let sessions = loaders(ctx).caller().all_sessions(is_of_runs(filter.as_ref())).await;
         ordered_session_page(ctx, Ok(sessions), "", filter, order_by, PageArgs { first, after })
     }
 
