@@ -42,7 +42,7 @@ use axum::{
     routing::get,
 };
 use std::{
-    net::IpAddr,
+    net::{IpAddr, Ipv4Addr},
     ops::Deref,
     sync::{
         Arc, LazyLock,
@@ -185,7 +185,7 @@ impl Gateway {
 
 /// The way in: every request comes through here.
 #[derive(Clone)]
-struct Entrance {
+pub struct Entrance {
     gateway: Gateway,
     plain: Router,
     /// For those who say that they take compressed answers.
@@ -193,8 +193,15 @@ struct Entrance {
 }
 
 impl Entrance {
-    fn new(gateway: Gateway) -> Self {
+    /// The way into a gateway.
+    pub fn new(gateway: Gateway) -> Self {
         Self { plain: gateway.clone().router(false), compressing: gateway.clone().router(true), gateway }
+    }
+
+    /// Answers a request that came over no connection, as if it had come from this machine.
+    pub async fn answer_here(&self, mut request: Request) -> Response {
+        request.extensions_mut().insert(Peer { address: Ipv4Addr::LOCALHOST.into(), certificate: None });
+        self.clone().answer(request).await
     }
 
     /// Gives the request an id (the caller's, if it is plain) and the answer the headers that browsers should heed; finds

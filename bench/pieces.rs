@@ -1,0 +1,166 @@
+//! What the pieces cost, without connections: `cargo bench`, or `cargo bench -- read` for some of them. Beside other gateways, and
+//! with connections, see `bench/compare`.
+//!
+//! `read` is a page of an upstream, from its bytes to rows. `answer` is a question over lists in hand, from a request to its
+//! response, by what the gateway may remember: whole answers, rows, or nothing. `many` is the same as `rows`, of long lists:
+//! what it costs to choose a page.
+
+#![allow(missing_docs, reason = "criterion's macros make the functions")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that can't be set up can't go on")]
+
+use axum::{
+    body::{Body, to_bytes},
+    http::Request,
+};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::json;
+use std::{hint::black_box, net::SocketAddr, time::Duration};
+use tokio::runtime::Runtime;
+use veeam_graph::{
+    app,
+    config::{Access, Auth, Cache, Config, Kind, Limits, Server, Tls, Upstream},
+    graph,
+    http::{Entrance, Gateway},
+    simulator::{API_KEY, Options, PASSWORD, Scale, Simulator, USER, generate},
+    time::Clock,
+    upstream::vspc::{agent_job_object::AgentJobObject, job::Job},
+};
+
+/// Questions of an ordinary portal.
+const QUESTIONS: [(&str, &str); 3] = [
+    ("small", "{ backupServer(name: \"vbr003\") { name } }"),
+    ("list", "{ jobs(first: 100) { nodes { uid name status type isEnabled lastDurationSeconds scheduleType destination } } }"),
+    (
+        "walk",
+        "{ backupServers(first: 10) { nodes { name version tapeLinkedJobs(first: 50) { nodes { jobUid linkedJobUid linkedJob { uid name status
+            ... on AgentJob { objects(first: 50) { nodes { uid computer backupStatus } } } } } } } } }",
+    ),
+];
+
+/// Questions for a page of a long list.
+const PAGES: [(&str, &str); 4] = [
+    ("failed jobs", "{ jobs(first: 50, filter: { health: FAILED }) { totalCount nodes { uid name } } }"),
+    ("newest sessions", "{ agentSessions(first: 50) { totalCount nodes { uid name health } } }"),
+    ("machines by name", "{ agentJobObjects(first: 50, filter: { computerContains: \"sql\" }) { totalCount nodes { uid computer } } }"),
+    ("fleet health", "{ fleetHealth { key jobs { total failed } } }"),
+];
+
+fn upstream(name: &str, kind: Kind, at: SocketAddr, auth: Auth) -> Upstream {
+    // nothing is read anew while it is measured
+    let long = Some(Duration::from_secs(24 * 3_600));
+    let cache = Cache {
+        jobs: long,
+        agent_objects: long,
+        sessions: long,
+        links: long,
+        copy_jobs: long,
+        servers: long,
+        companies: long,
+        repositories: long,
+        ..Cache::default()
+    };
+    Upstream {
+        name: name.to_owned(),
+        kind,
+        url: format!("http://{at}").parse().unwrap(),
+        auth,
+        tls: Tls::System,
+        timeout: Duration::from_secs(60),
+        max_concurrency: 8,
+        session_window: Duration::from_secs(30 * 86_400),
+        cache,
+    }
+}
+
+/// A simulated estate, and where it is.
+fn simulate(runtime: &Runtime, scale: Scale) -> SocketAddr {
+    let now = "2026-11-20T12:00:00Z".parse().unwrap();
+    // one for the process: whoever comes first, this or the gateway
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let simulator = Simulator::new(generate::generate(scale, 1, now), Options::default());
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let at = listener.local_addr().unwrap();
+        tokio::spawn(simulator.run(listener, std::future::pending()));
+        at
+    })
+}
+
+fn entrance(runtime: &Runtime, at: SocketAddr, kept_answers_bytes: usize, kept_rows_bytes: usize) -> Entrance {
+    let limits = Limits { kept_answers_bytes, kept_rows_bytes, ..Limits::default() };
+    let password = Auth::Password { username: USER.to_owned(), password: PASSWORD.into() };
+    let upstreams =
+        vec![upstream("msp", Kind::Vspc, at, Auth::ApiKey(API_KEY.into())), upstream("em", Kind::EnterpriseManager, at, password)];
+    let config = Config { server: Server::at(([127, 0, 0, 1], 0).into()), auth: Access::default(), limits, upstreams };
+    let _context = runtime.enter();
+    let estate = app::estate(&config, Clock::Fixed("2026-11-20T12:00:00Z".parse().unwrap())).unwrap();
+    Entrance::new(Gateway::new(graph::schema(), estate, &config).unwrap())
+}
+
+/// One question, from request to response.
+async fn ask(entrance: &Entrance, body: &str) -> usize {
+    let request = Request::post("/graphql").header("host", "127.0.0.1").header("content-type", "application/json");
+    let response = entrance.answer_here(request.body(Body::from(body.to_owned())).unwrap()).await;
+    assert!(response.status().is_success());
+    to_bytes(response.into_body(), usize::MAX).await.unwrap().len()
+}
+
+#[derive(Deserialize)]
+struct Page<T> {
+    data: Vec<T>,
+}
+
+fn read_page<T: DeserializeOwned>(criterion: &mut Criterion, name: &str, page: &[u8]) {
+    let mut group = criterion.benchmark_group("read");
+    group.throughput(Throughput::Bytes(page.len() as u64));
+    group.bench_function(name, |bencher| {
+        bencher.iter(|| serde_json::from_slice::<Page<T>>(black_box(page)).unwrap().data.len());
+    });
+}
+
+fn read(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let at = simulate(&runtime, Scale::Large);
+    let page = |path: &str| {
+        let url = format!("http://{at}/api/v3/infrastructure/backupServers/{path}?limit=500&offset=0");
+        runtime.block_on(async {
+            let answer = reqwest::Client::new().get(url).bearer_auth(API_KEY).send().await.unwrap();
+            answer.error_for_status().unwrap().bytes().await.unwrap()
+        })
+    };
+    read_page::<Job>(criterion, "500 jobs", &page("jobs"));
+    read_page::<AgentJobObject>(criterion, "500 machines", &page("jobs/agentJobs/objects"));
+}
+
+fn answer(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let at = simulate(&runtime, Scale::Medium);
+    for (remembers, answers, rows) in [("answers", 32 << 20, 32 << 20), ("rows", 0, 32 << 20), ("nothing", 0, 0)] {
+        let entrance = entrance(&runtime, at, answers, rows);
+        ask_all(criterion, &runtime, &format!("answer/{remembers}"), &entrance, &QUESTIONS);
+    }
+}
+
+fn many(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let at = simulate(&runtime, Scale::Large);
+    ask_all(criterion, &runtime, "many", &entrance(&runtime, at, 0, 32 << 20), &PAGES);
+}
+
+fn ask_all(criterion: &mut Criterion, runtime: &Runtime, name: &str, entrance: &Entrance, questions: &[(&str, &str)]) {
+    let mut group = criterion.benchmark_group(name);
+    for (question, query) in questions {
+        let body = json!({"query": query}).to_string();
+        // the lists, and what may be remembered
+        let bytes = runtime.block_on(async {
+            ask(entrance, &body).await;
+            ask(entrance, &body).await
+        });
+        group.throughput(Throughput::Bytes(bytes as u64));
+        group.bench_function(*question, |bencher| bencher.iter(|| runtime.block_on(ask(entrance, &body))));
+    }
+}
+
+criterion_group!(pieces, read, answer, many);
+criterion_main!(pieces);
