@@ -23,6 +23,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
+    time::{Duration, Instant},
 };
 use tokio::sync::OnceCell;
 
@@ -47,6 +48,8 @@ pub(super) struct Resource<K, T: Listed, S> {
     upstream: Arc<str>,
     wide: Whole<T>,
     narrow: Arc<Shelf<K, T>>,
+    /// How long a failure is passed on without asking again.
+    damped: Duration,
     shared: Arc<Shared<T, S>>,
 }
 
@@ -57,6 +60,8 @@ struct Shared<T, S> {
     probe: OnceCell<()>,
     /// The first page that the probe read, until somebody goes on from it.
     opened: Mutex<Option<Opened<T>>>,
+    /// That there is no such list, and since when that is known.
+    absent: Mutex<Option<(Instant, Failure)>>,
     /// Held while the probe reads: whoever wants the whole list then waits for that page, and does not read it too.
     probing: tokio::sync::Mutex<()>,
 }
@@ -73,6 +78,7 @@ where
             pages: AtomicU32::new(0),
             probe: OnceCell::new(),
             opened: Mutex::default(),
+            absent: Mutex::default(),
             probing: tokio::sync::Mutex::default(),
         });
         let source = shared.clone();
@@ -81,6 +87,7 @@ where
             upstream: status.name.clone(),
             wide: Whole::new(name, status, clock, freshness, WIDE_ROWS, move |_| read_wide(source.clone())),
             narrow: Shelf::new(name, status.clone(), clock, freshness, NARROW_ROWS),
+            damped: freshness.failure,
             shared,
         }
     }
@@ -116,7 +123,14 @@ where
         if missing.is_empty() {
             return answers;
         }
-        let (is_wide, why) = self.prefers_wide(missing.len()).await;
+        let (is_wide, why) = match self.prefers_wide(missing.len()).await {
+            Ok(choice) => choice,
+            Err(absent) => {
+                reads::for_once();
+                answers.extend(missing.into_iter().map(|key| (key, Err(absent.clone()))));
+                return answers;
+            }
+        };
         reads::choice(|| Chosen {
             upstream: self.upstream.clone(),
             list: self.name,
@@ -147,18 +161,29 @@ where
         Some(self.shared.pages.load(Ordering::Relaxed)).filter(|pages| *pages > 0)
     }
 
-    /// Whether the fleet's list is the cheaper way to `calls` answers, and why.
-    async fn prefers_wide(&self, calls: usize) -> (bool, &'static str) {
+    /// Whether the fleet's list is the cheaper way to `calls` answers, and why. Fails where this version of the upstream has no
+    /// such list: its parts would fail one by one.
+    async fn prefers_wide(&self, calls: usize) -> Result<(bool, &'static str), Failure> {
         if self.wide.is_reading() {
-            return (true, "the fleet's list is being read already");
+            return Ok((true, "the fleet's list is being read already"));
         }
-        match choose(calls, self.pages(), 0) {
+        Ok(match choose(calls, self.pages(), 0) {
             Choice::Narrow if self.pages().is_none() => (false, "one call can't be beaten"),
             Choice::Narrow => (false, "the fleet's list has more pages than there are keys"),
             Choice::Wide => (true, "the fleet's list has no more pages than there are keys"),
             Choice::Probe => {
                 // One probe for all who wonder; if it fails the narrow reads will say why, key by key.
+                if let Some(failure) = self.absent() {
+                    return Err(failure);
+                }
                 let probed = self.shared.probe.get_or_try_init(|| self.shared.probe()).await;
+                if let Err(error) = &probed
+                    && error.is_absent
+                {
+                    let failure: Failure = Arc::new(error.clone());
+                    *self.shared.absent.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), failure.clone()));
+                    return Err(failure);
+                }
                 let wide = probed.is_ok() && choose(calls, self.pages(), 1) == Choice::Wide;
                 if !wide {
                     self.shared.take_opened();
@@ -169,7 +194,13 @@ where
                     (false, false) => (false, "the fleet's list could not be begun"),
                 }
             }
-        }
+        })
+    }
+
+    /// That there is no such list, if that was found out a moment ago.
+    fn absent(&self) -> Option<Failure> {
+        let absent = self.shared.absent.lock().unwrap_or_else(PoisonError::into_inner);
+        absent.as_ref().filter(|(since, _)| since.elapsed() < self.damped).map(|(_, failure)| failure.clone())
     }
 }
 

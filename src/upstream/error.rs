@@ -43,12 +43,19 @@ pub struct Error {
     pub status: Option<u16>,
     /// For the log only: never leaves the process in an answer.
     pub detail: String,
+    /// Whether the upstream seems to have no such path at all, so that asking for its parts is no use.
+    pub is_absent: bool,
 }
 
 impl Error {
     /// A failure with a reason for the log.
     pub fn new(upstream: &Arc<str>, kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self { upstream: upstream.clone(), kind, retry_after: None, status: None, detail: detail.into() }
+        Self { upstream: upstream.clone(), kind, retry_after: None, status: None, detail: detail.into(), is_absent: false }
+    }
+
+    /// The same of a path that the upstream does not have.
+    pub fn absent(self) -> Self {
+        Self { is_absent: true, ..self }
     }
 
     /// The same with the HTTP status that carried it.

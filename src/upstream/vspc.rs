@@ -89,7 +89,8 @@ impl Vspc {
     async fn envelope<D: DeserializeOwned>(&self, path: &str, query: &[(&'static str, String)]) -> Result<Envelope<D>, Error> {
         let reply = self.client.get(&format!("/api/v3{path}"), query, "application/json").await?;
         if !reply.media_type().contains("json") {
-            return Err(self.client.invalid(format!("the answer is {:?}, not JSON", reply.media_type())));
+            // the web UI's page, as for any path that this version does not have
+            return Err(self.client.invalid(format!("the answer is {:?}, not JSON", reply.media_type())).absent());
         }
         serde_json::from_slice(&reply.body).map_err(|error| self.client.invalid(format!("not the documented shape: {error}")))
     }

@@ -81,6 +81,7 @@ async fn a_simple_backup_copy_is_a_way_to_tape_and_unknown_where_it_can_t_be_rea
         said += usize::from(shown["tape"]["reason"].as_str().unwrap().contains("immediate backup copy"));
     }
     assert!(said > 5, "{said}");
+    assert_eq!(of_links(world.requests()), 1, "a list that is not there is not asked for part by part");
 
     // where no simple copy gets to tape nobody asks what they read
     let world = World::start(Setup {
