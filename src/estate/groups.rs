@@ -25,7 +25,7 @@ const KEYS: u64 = 200_000;
 /// Readings of one kind of list, by keys that were asked for together.
 pub(super) struct Groups<K, T: Listed> {
     shelf: Arc<Shelf<Arc<[K]>, T>>,
-    /// In which group a key was last asked for.
+    /// In which group a key was last read.
     of: Cache<K, Arc<[K]>>,
 }
 
@@ -55,29 +55,41 @@ where
                 None => drop(missing.insert(key.clone())),
             }
         }
-        let mut answers = Vec::with_capacity(groups.len() + 1);
+        let (mut answers, mut stale) = (Vec::with_capacity(groups.len() + 1), Vec::new());
         for (group, wanted) in groups {
             // a stale reading is refreshed for those who want all of it, and not for who wants one of its many keys
-            let in_hand = if wanted.len() == group.len() {
-                self.shelf.peek(&group, || read(group.clone())).await
-            } else {
-                self.shelf.last(&group).await.filter(|snapshot| snapshot.is_fresh())
-            };
-            match in_hand {
-                Some(snapshot) => answers.push((wanted, Ok(snapshot))),
-                None if self.shelf.is_reading(&group) || self.shelf.is_damped(&group).await => {
-                    answers.push((wanted, self.shelf.get(&group, || read(group.clone())).await));
+            if wanted.len() == group.len() {
+                match self.shelf.peek(&group, || read(group.clone())).await {
+                    Some(snapshot) => answers.push((wanted, Ok(snapshot))),
+                    None => missing.extend(wanted),
+                }
+                continue;
+            }
+            match self.shelf.last(&group).await {
+                Some(snapshot) if snapshot.is_fresh() => answers.push((wanted, Ok(snapshot))),
+                Some(snapshot) => {
+                    missing.extend(wanted.iter().cloned());
+                    stale.push((wanted, snapshot));
                 }
                 None => missing.extend(wanted),
             }
         }
-        if !missing.is_empty() {
-            let group: Arc<[K]> = missing.into_iter().collect();
+        if missing.is_empty() {
+            return answers;
+        }
+        let group: Arc<[K]> = missing.into_iter().collect();
+        let outcome = self.shelf.get(&group, || read(group.clone())).await;
+        let mut left = group.to_vec();
+        if outcome.is_ok() {
             for key in group.iter() {
                 self.of.insert(key.clone(), group.clone()).await;
             }
-            answers.push((group.to_vec(), self.shelf.get(&group, || read(group.clone())).await));
+        } else {
+            // what is known from before, where nothing newer is to be had
+            left.retain(|key| !stale.iter().any(|(wanted, _)| wanted.contains(key)));
+            answers.extend(stale.into_iter().map(|(wanted, snapshot)| (wanted, Ok(snapshot))));
         }
+        answers.push((left, outcome));
         answers
     }
 }

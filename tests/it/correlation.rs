@@ -2,7 +2,11 @@
 
 use crate::world::{Setup, World, array};
 use serde_json::{Value, json};
-use veeam_graph::simulator::Scale;
+use std::time::Duration;
+use veeam_graph::{
+    config::Cache,
+    simulator::{Estate, Fault, FaultKind, Scale},
+};
 
 const ALL: &str = "query S($after: String) { agentSessions(first: 500, after: $after, filter: { topLevelOnly: false }) {
     nodes { uid matchedBy computer job { uid backupServer { uid } } backupServer { uid } parentUid } pageInfo { hasNextPage endCursor } } }";
@@ -188,35 +192,61 @@ async fn one_session_is_read_by_its_id() {
     assert_eq!(world.data("{ agentSession(uid: \"8c88c6d6-931f-4044-8c0b-7a0c5f188b00\") { uid } }").await, json!({"agentSession": null}));
 }
 
+/// Jobs on servers whose ids are nobody else's, with runs to tell of.
+fn jobs_with_runs(estate: &Estate) -> Vec<usize> {
+    let is_alone = |server: usize| estate.servers[server].clone_of.is_none() && server != 0;
+    let has_runs = |place: usize| estate.sessions.iter().filter(|session| session.of_job == place && session.parent.is_none()).count() > 1;
+    let jobs = estate.jobs.iter().enumerate().filter(|(_, job)| job.kind == "AgentBackupJob" && is_alone(job.server));
+    jobs.map(|(place, _)| place).filter(|place| has_runs(*place)).take(3).collect()
+}
+
+/// Their runs, asked for and held against the estate.
+async fn check_runs(world: &World, jobs: &[usize]) {
+    let estate = world.simulator.estate();
+    let of_job = |place: &usize| {
+        let (job, server) = (&estate.jobs[*place], estate.servers[estate.jobs[*place].server].uid);
+        let sessions = "sessions(first: 500) { complete nodes { uid } }";
+        format!("j{place}: job(uid: \"{}\", backupServerUid: \"{server}\") {{ {sessions} }} ", job.uid)
+    };
+    let data = world.data(&format!("{{ {} }}", jobs.iter().map(of_job).collect::<String>())).await;
+    for place in jobs {
+        let sessions = &data[format!("j{place}")]["sessions"];
+        let mut shown: Vec<_> = array(&sessions["nodes"]).iter().map(|session| session["uid"].as_str().unwrap().to_owned()).collect();
+        let runs = estate.sessions.iter().filter(|session| session.of_job == *place && session.parent.is_none());
+        let mut own: Vec<_> = runs.map(|session| session.uid.to_string()).collect();
+        shown.sort();
+        own.sort();
+        assert_eq!((&sessions["complete"], shown), (&json!(true), own));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn histories_that_were_read_together_are_found_again_by_each_of_their_jobs() {
     let world = World::small().await;
     let estate = world.simulator.estate();
-    // jobs whose histories are not in the window of agent sessions, on servers whose ids are nobody else's
-    let jobs: Vec<_> = estate.jobs.iter().filter(|job| job.kind == "BackupVm").take(3).collect();
-    let ask = async |jobs: &[&veeam_graph::simulator::estate::Job]| {
-        let of_job = |(place, job): (usize, &&veeam_graph::simulator::estate::Job)| {
-            let server = estate.servers[job.server].uid;
-            format!("j{place}: job(uid: \"{}\", backupServerUid: \"{server}\") {{ sessions {{ complete nodes {{ uid }} }} }} ", job.uid)
-        };
-        let data = world.data(&format!("{{ {} }}", jobs.iter().enumerate().map(of_job).collect::<String>())).await;
-        for (place, job) in jobs.iter().enumerate() {
-            let sessions = &data[format!("j{place}")]["sessions"];
-            let mut shown: Vec<_> = array(&sessions["nodes"]).iter().map(|session| session["uid"].as_str().unwrap().to_owned()).collect();
-            let mut own: Vec<_> =
-                estate.sessions.iter().filter(|session| session.job == job.uid).map(|session| session.uid.to_string()).collect();
-            shown.sort();
-            own.sort();
-            assert_eq!((&sessions["complete"], shown), (&json!(true), own));
-        }
-        world.requests().into_iter().filter(|request| request.contains("/api/query")).collect::<Vec<_>>()
-    };
-    let first = ask(&jobs[..2]).await;
-    assert_eq!(first.len(), 1, "{first:?}");
-    assert_eq!(ask(&jobs[1..2]).await, Vec::<String>::new(), "one of those that were read");
-    let others = ask(&jobs).await;
+    let jobs = jobs_with_runs(&estate);
+    let queries = || world.requests().into_iter().filter(|request| request.contains("/api/query")).collect::<Vec<_>>();
+    check_runs(&world, &jobs[..2]).await;
+    assert_eq!(queries().len(), 1);
+    check_runs(&world, &jobs[1..2]).await;
+    assert_eq!(queries(), Vec::<String>::new(), "one of those that were read");
+    check_runs(&world, &jobs).await;
+    let others = queries();
     assert_eq!(others.len(), 1, "{others:?}");
-    let is_asked = |job: &veeam_graph::simulator::estate::Job| others[0].contains(&job.uid.to_string());
-    assert_eq!(jobs.iter().map(|job| is_asked(job)).collect::<Vec<_>>(), [false, false, true]);
-    assert_eq!(ask(&jobs).await, Vec::<String>::new());
+    let is_asked = |place: &usize| others[0].contains(&estate.jobs[*place].uid.to_string());
+    assert_eq!(jobs.iter().map(is_asked).collect::<Vec<_>>(), [false, false, true]);
+    check_runs(&world, &jobs).await;
+    assert_eq!(queries(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_can_t_be_read_again_is_given_as_it_was_also_for_one_job_of_several() {
+    let cache = Cache { sessions: Some(Duration::from_millis(1)), ..Cache::default() };
+    let world = World::start(Setup { cache, ..Setup::default() }).await;
+    let jobs = jobs_with_runs(&world.simulator.estate());
+    check_runs(&world, &jobs[..2]).await;
+    world.simulator.faults.add([Fault { path: "*/api/query*".to_owned(), times: None, kind: FaultKind::Html }]);
+    check_runs(&world, &jobs[1..2]).await;
+    check_runs(&world, &jobs[1..2]).await;
+    assert!(world.requests().iter().any(|request| request.contains("/api/query")), "it was tried");
 }
