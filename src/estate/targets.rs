@@ -11,7 +11,7 @@ use crate::{
     uid::{RepositoryUid, ServerUid},
     upstream::vspc::{computer_backup::ComputerBackup, job::Job, repository::Repository},
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The lists that tell.
 pub(super) struct Targets {
@@ -71,7 +71,7 @@ impl Console {
         };
         let problem = seen.problem().or(targets.problem()).cloned();
         let mut writers: HashMap<(ServerUid, RepositoryUid), Vec<RowRef<Job>>> = keys.iter().map(|key| (*key, Vec::new())).collect();
-        let servers: std::collections::HashSet<_> = keys.iter().map(|(server, _)| *server).collect();
+        let servers: HashSet<_> = keys.iter().map(|(server, _)| *server).collect();
         for server in servers {
             for job in seen.pick(seen.index().server.of(&server)) {
                 let Target::Known(mut repositories) = targets.of(&job, &jobs) else { continue };
