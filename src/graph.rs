@@ -49,7 +49,9 @@ mod page;
 mod query;
 mod replication_job;
 mod repository;
+mod root_fields;
 mod rows;
+mod said;
 pub mod scalars;
 mod sensitive;
 mod session_filter;
@@ -76,6 +78,7 @@ use async_graphql::{Context, EmptyMutation, EmptySubscription, ObjectType, SDLEx
 use std::sync::Arc;
 
 pub use query::{FederatedQuery, Query};
+pub use root_fields::RootFields;
 pub use rows::{puts_together, write_data};
 pub use validation::{Fitting, Validator};
 

@@ -14,6 +14,7 @@ mod negotiate;
 mod packed;
 mod patience;
 mod rates;
+mod run;
 mod serve;
 mod socket;
 mod tls;

@@ -1,5 +1,5 @@
-//! What rows were rendered as: ready JSON by row, selection and clearance (what its reader may see), good for as long as all that it was made from is
-//! current.
+//! What rows, and fields of queries, were rendered as: ready JSON by row, selection and clearance (what its reader may
+//! see), good for as long as all that it was made from is current.
 //!
 //! An answer is mostly rows that were in other answers: the next page, another filter, another screen with the same
 //! table. What is below a row is made from more than the row; so a fragment is kept with everything that its request
@@ -42,6 +42,11 @@ impl RowKey {
         Self { shown_as: TypeId::of::<T>(), generation: row.snapshot().generation(), place: row.place(), through: None }
     }
 
+    /// The same, shown in another way.
+    pub fn shown_as<T: 'static>(self) -> Self {
+        Self { shown_as: TypeId::of::<T>(), ..self }
+    }
+
     /// The same, come to through another row.
     pub fn through<R: ListedRow>(self, row: &RowRef<R>) -> Self {
         Self { through: Some((row.snapshot().generation(), row.place())), ..self }
@@ -70,7 +75,17 @@ pub struct Fragments {
     selections: Cache<Arc<str>, u64>,
     clearances: Cache<Clearance, u64>,
     next: AtomicU64,
-    given_again: AtomicU64,
+    rows_given_again: AtomicU64,
+    query_fields_given_again: AtomicU64,
+}
+
+/// How often what was given out again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GivenAgain {
+    /// Rows of lists.
+    pub rows: u64,
+    /// Fields of queries.
+    pub query_fields: u64,
 }
 
 impl Fragments {
@@ -86,7 +101,8 @@ impl Fragments {
                 .build(),
             clearances: Cache::new(CLEARANCES),
             next: AtomicU64::new(0),
-            given_again: AtomicU64::new(0),
+            rows_given_again: AtomicU64::new(0),
+            query_fields_given_again: AtomicU64::new(0),
         }
     }
 
@@ -96,9 +112,12 @@ impl Fragments {
         Recollection { fragments: self.clone(), clearance, request: Mutex::default() }
     }
 
-    /// How often a row was given out again.
-    pub fn given_again(&self) -> u64 {
-        self.given_again.load(Ordering::Relaxed)
+    /// How often what was given out again.
+    pub fn given_again(&self) -> GivenAgain {
+        GivenAgain {
+            rows: self.rows_given_again.load(Ordering::Relaxed),
+            query_fields: self.query_fields_given_again.load(Ordering::Relaxed),
+        }
     }
 
     /// A number that nothing had before.
@@ -127,10 +146,27 @@ impl Recollection {
     /// The number of a selection, which is at that position in the document; `text` says it in full, if it can be said.
     pub fn selection(&self, position: (usize, usize), text: impl FnOnce() -> Option<String>) -> Option<u64> {
         let mut request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
-        *request.selections.entry(position).or_insert_with(|| {
-            let text = text()?;
-            Some(self.fragments.selections.get_with(text.into(), || self.fragments.number()))
-        })
+        *request.selections.entry(position).or_insert_with(|| Some(self.number(&text()?)))
+    }
+
+    /// The number of a selection that is said in full.
+    pub fn number(&self, text: &str) -> u64 {
+        let selections = &self.fragments.selections;
+        selections.get(text).unwrap_or_else(|| selections.get_with(text.into(), || self.fragments.number()))
+    }
+
+    /// What a field of the query was rendered as, if that is still so, and what it was made from: who uses it has read that.
+    pub fn recall(&self, selection: u64) -> Option<(Fragment, Arc<Sources>)> {
+        let known = self.fragments.known.get(&self.query_field(selection)).filter(|(_, sources)| sources.hold())?;
+        self.fragments.query_fields_given_again.fetch_add(1, Ordering::Relaxed);
+        Some(known)
+    }
+
+    fn query_field(&self, selection: u64) -> Key {
+        /// What they are shown as.
+        struct OfQuery;
+        let row = RowKey { shown_as: TypeId::of::<OfQuery>(), generation: 0, place: 0, through: None };
+        Key { row, selection, clearance: self.clearance }
     }
 
     /// What a row was rendered as, if that is still so.
@@ -145,15 +181,23 @@ impl Recollection {
             holds
         });
         if holds {
-            self.fragments.given_again.fetch_add(1, Ordering::Relaxed);
+            self.fragments.rows_given_again.fetch_add(1, Ordering::Relaxed);
         }
         holds.then_some(fragment)
     }
 
     /// A row was rendered.
     pub fn made(&self, row: RowKey, selection: u64, fragment: Fragment) {
+        self.remember(Key { row, selection, clearance: self.clearance }, fragment);
+    }
+
+    /// A field of the query was rendered.
+    pub fn made_query_field(&self, selection: u64, fragment: Fragment) {
+        self.remember(self.query_field(selection), fragment);
+    }
+
+    fn remember(&self, key: Key, fragment: Fragment) {
         if fragment.packed.len() <= LARGEST {
-            let key = Key { row, selection, clearance: self.clearance };
             self.request.lock().unwrap_or_else(PoisonError::into_inner).made.push((key, fragment));
         }
     }

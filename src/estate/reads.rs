@@ -35,6 +35,16 @@ struct Noted {
     is_for_once: bool,
 }
 
+impl Noted {
+    fn take_in(&mut self, sources: &Sources) {
+        self.lists.extend(sources.lists.iter().map(|list| (list.generation(), list.clone())));
+        self.until = match (self.until, sources.until) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+    }
+}
+
 /// How an execution came by what it read.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
@@ -108,6 +118,11 @@ impl Reads {
         READS.scope(self.clone(), future).await
     }
 
+    /// Notes what was read before, and is used again.
+    pub fn take_in(&self, sources: &Sources) {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).take_in(sources);
+    }
+
     /// What was read; `None` where the same question may have another answer the next moment.
     pub fn sources(&self) -> Option<Sources> {
         let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -117,15 +132,20 @@ impl Reads {
 }
 
 impl Sources {
+    /// All of these; none where that is too many.
+    pub fn together<'a>(several: impl Iterator<Item = &'a Arc<Self>>) -> Option<Arc<Self>> {
+        let several: Vec<_> = several.collect();
+        if let [one] = several[..] {
+            return Some(one.clone());
+        }
+        let together = Reads::default();
+        several.into_iter().for_each(|sources| together.take_in(sources));
+        together.sources().map(Arc::new)
+    }
+
     /// Whoever uses what was made from these has read them.
     pub fn note(&self) {
-        note(|noted| {
-            noted.lists.extend(self.lists.iter().map(|list| (list.generation(), list.clone())));
-            noted.until = match (noted.until, self.until) {
-                (Some(one), Some(other)) => Some(one.min(other)),
-                (one, other) => one.or(other),
-            };
-        });
+        note(|noted| noted.take_in(self));
     }
 
     /// Whether all of it is still what a reader would be given, and fresh. If so, it counts as used now.

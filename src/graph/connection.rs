@@ -30,17 +30,18 @@ macro_rules! connection {
             }
 
             /// The row.
-            async fn node(&self) -> &$node {
-                &self.node
+            async fn node(&self) -> $crate::graph::rows::EdgeRow<'_, $node> {
+                $crate::graph::rows::EdgeRow { key: self.key, node: &self.node }
             }
         }
 
         #[async_graphql::Object(use_type_description)]
         impl $connection {
             /// The rows of this page with their cursors.
-            async fn edges(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<&[$edge]> {
-                $crate::graph::give_out(ctx, self.edges.len()).await?;
-                Ok(&self.edges)
+            async fn edges(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<$crate::graph::rows::Rows<'_, $edge>> {
+                let share = $crate::graph::give_out(ctx, self.edges.len()).await?;
+                // a cursor is the list's, not the row's
+                Ok($crate::graph::rows::Rows { rows: self.edges.iter().map(|edge| (None, edge)).collect(), share })
             }
 
             /// The rows of this page.

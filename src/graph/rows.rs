@@ -12,16 +12,16 @@ use crate::{
         fragments::{Fragment, RowKey},
         sessions::MatchedSession,
     },
-    graph::{agent_job_object::AgentJobObject, backup_agent::BackupAgent, job_object::JobObject, linked_job::LinkedJob},
+    graph::{agent_job_object::AgentJobObject, backup_agent::BackupAgent, job_object::JobObject, linked_job::LinkedJob, said::Saying},
     loaders::Loaders,
 };
 use async_graphql::{
-    Context, ContextSelectionSet, OutputType, Positioned, ServerError, ServerResult, Value, Variables,
+    Context, ContextSelectionSet, Name, OutputType, Positioned, ServerError, ServerResult, Value,
     parser::types::{Field, Selection, SelectionSet},
     registry::Registry,
 };
 use bytes::Bytes;
-use std::{borrow::Cow, fmt::Write, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 /// Bytes before the JSON: what the row took of the budget, by being in its list and for the rows below it.
 const HEAD: usize = size_of::<u64>();
@@ -97,6 +97,46 @@ pub struct Rows<'a, N> {
     pub share: u64,
 }
 
+/// The row of an edge, which has taken its share.
+pub struct EdgeRow<'a, N> {
+    /// What it follows from.
+    pub key: Option<RowKey>,
+    /// The row.
+    pub node: &'a N,
+}
+
+impl<N: OutputType> OutputType for EdgeRow<'_, N> {
+    fn type_name() -> Cow<'static, str> {
+        N::type_name()
+    }
+
+    fn qualified_type_name() -> String {
+        N::qualified_type_name()
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        N::create_type_info(registry)
+    }
+
+    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+        let loaders = ctx.data_unchecked::<Arc<Loaders>>();
+        let position = (ctx.item.pos.line, ctx.item.pos.column);
+        let known = loaders.recollection().zip(self.key).and_then(|(recollection, key)| {
+            let selection = recollection.selection(position, || said(ctx))?;
+            Some((recollection, key.shown_as::<EdgeRow<'static, ()>>(), selection))
+        });
+        let Some((recollection, key, selection)) = known else { return self.node.resolve(ctx, field).await };
+        if let Some(fragment) = recollection.find(key, selection) {
+            spend_again(ctx, field, fragment.fields).await?;
+            return Ok(Value::Binary(fragment.packed));
+        }
+        let value = self.node.resolve(ctx, field).await?;
+        let (packed, fields) = pack(&value, 0);
+        recollection.made(key, selection, Fragment { packed: packed.clone(), fields });
+        Ok(Value::Binary(packed))
+    }
+}
+
 impl<N: OutputType> OutputType for Rows<'_, N> {
     fn type_name() -> Cow<'static, str> {
         Vec::<N>::type_name()
@@ -130,17 +170,11 @@ impl<N: OutputType> OutputType for Rows<'_, N> {
                 None => rest.push((place, *key, *node)),
             }
         }
-        loaders.budget().spend(again).await.map_err(|exhausted| {
-            let error = super::error::too_complex(exhausted.0);
-            ctx.set_error_path(error.into_server_error(field.pos))
-        })?;
+        spend_again(ctx, field, again).await?;
         let resolving = rest.into_iter().map(|(place, key, node)| async move {
             let ctx = ctx.with_index(place);
             let value = node.resolve(&ctx, field).await.map_err(|error| ctx.set_error_path(error))?;
-            let (mut bytes, mut fields) = (vec![0; HEAD], 0);
-            write(&value, &mut bytes, &mut fields);
-            bytes[..HEAD].copy_from_slice(&(fields + self.share).to_le_bytes());
-            let packed = Bytes::from(bytes);
+            let (packed, fields) = pack(&value, self.share);
             if let Some(key) = key {
                 recollection.made(key, selection, Fragment { packed: packed.clone(), fields });
             }
@@ -186,8 +220,47 @@ impl<N: OutputType> OutputType for OwnedRows<N> {
     }
 }
 
+/// Takes what is below rows that are given out again out of the request's budget.
+async fn spend_again(ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>, fields: u64) -> ServerResult<()> {
+    let spent = ctx.data_unchecked::<Arc<Loaders>>().budget().spend(fields).await;
+    spent.map_err(|exhausted| ctx.set_error_path(super::error::too_complex(exhausted.0).into_server_error(field.pos)))
+}
+
+/// A row as it is given out, and what is below it; it took `share` of the budget itself.
+fn pack(value: &Value, share: u64) -> (Bytes, u64) {
+    let (mut bytes, mut fields) = (vec![0; HEAD], 0);
+    write_value(value, &mut bytes, &mut fields);
+    bytes[..HEAD].copy_from_slice(&(fields + share).to_le_bytes());
+    (bytes.into(), fields)
+}
+
+/// What is selected of a row, in full.
+fn said(ctx: &ContextSelectionSet<'_>) -> Option<String> {
+    Saying { fragments: &ctx.query_env.fragments, variables: &ctx.query_env.variables }.set(&ctx.item.node)
+}
+
+/// Writes an object, each member as `write` does.
+pub(super) fn write_members<'a, T>(
+    members: impl IntoIterator<Item = (&'a Name, T)>,
+    json: &mut Vec<u8>,
+    mut write: impl FnMut(T, &mut Vec<u8>),
+) {
+    json.push(b'{');
+    for (place, (name, member)) in members.into_iter().enumerate() {
+        if place > 0 {
+            json.push(b',');
+        }
+        // a name of GraphQL has nothing in it that JSON would escape
+        json.push(b'"');
+        json.extend_from_slice(name.as_bytes());
+        json.extend_from_slice(b"\":");
+        write(member, json);
+    }
+    json.push(b'}');
+}
+
 /// Writes a value as JSON; `fields` is raised by what the rows in it took of the budget.
-fn write(value: &Value, json: &mut Vec<u8>, fields: &mut u64) {
+pub(super) fn write_value(value: &Value, json: &mut Vec<u8>, fields: &mut u64) {
     match value {
         Value::Null => json.extend_from_slice(b"null"),
         Value::Boolean(true) => json.extend_from_slice(b"true"),
@@ -208,77 +281,17 @@ fn write(value: &Value, json: &mut Vec<u8>, fields: &mut u64) {
                 if place > 0 {
                     json.push(b',');
                 }
-                write(value, json, fields);
+                write_value(value, json, fields);
             }
             json.push(b']');
         }
-        Value::Object(members) => {
-            json.push(b'{');
-            for (place, (name, value)) in members.iter().enumerate() {
-                if place > 0 {
-                    json.push(b',');
-                }
-                // a name of GraphQL has nothing in it that JSON would escape
-                json.push(b'"');
-                json.extend_from_slice(name.as_bytes());
-                json.extend_from_slice(b"\":");
-                write(value, json, fields);
-            }
-            json.push(b'}');
-        }
+        Value::Object(members) => write_members(members, json, |value, json| write_value(value, json, fields)),
     }
 }
 
 /// Writes a whole answer's data as JSON.
 pub fn write_data(data: &Value, json: &mut Vec<u8>) {
-    write(data, json, &mut 0);
-}
-
-/// A selection in full: fragments in their places, variables as their values. None where it has pages that this does not
-/// see to (`edges`), or more variables' text than is worth it.
-fn said(ctx: &ContextSelectionSet<'_>) -> Option<String> {
-    const MOST: usize = 16 << 10;
-    let mut text = String::new();
-    say(ctx, ctx.item, &ctx.query_env.variables, &mut text)?;
-    (text.len() <= MOST).then_some(text)
-}
-
-fn say(ctx: &ContextSelectionSet<'_>, set: &Positioned<SelectionSet>, variables: &Variables, text: &mut String) -> Option<()> {
-    text.push('{');
-    for selection in &set.node.items {
-        match &selection.node {
-            Selection::Field(field) => {
-                let field = &field.node;
-                if field.name.node == "edges" || !field.directives.is_empty() {
-                    return None;
-                }
-                let _ = write!(text, " {}:{}", field.response_key().node, field.name.node);
-                for (name, value) in &field.arguments {
-                    // a variable that is not given is not the same as null
-                    let value = value.node.clone().into_const_with(|name| variables.get(&name).cloned().ok_or(name));
-                    match value {
-                        Ok(value) => write!(text, "({}={value})", name.node).ok()?,
-                        Err(_) => write!(text, "({}?)", name.node).ok()?,
-                    }
-                }
-                if !field.selection_set.node.items.is_empty() {
-                    say(ctx, &field.selection_set, variables, text)?;
-                }
-            }
-            Selection::FragmentSpread(spread) => {
-                let fragment = &ctx.query_env.fragments.get(&spread.node.fragment_name.node)?.node;
-                let _ = write!(text, " ...{}", fragment.type_condition.node.on.node);
-                say(ctx, &fragment.selection_set, variables, text)?;
-            }
-            Selection::InlineFragment(fragment) => {
-                let condition = fragment.node.type_condition.as_ref().map_or("", |condition| condition.node.on.node.as_str());
-                let _ = write!(text, " ...{condition}");
-                say(ctx, &fragment.node.selection_set, variables, text)?;
-            }
-        }
-    }
-    text.push('}');
-    Some(())
+    write_value(data, json, &mut 0);
 }
 
 /// Whether a document selects some field with members of its own twice in one place. The library puts such together from

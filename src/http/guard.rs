@@ -47,6 +47,15 @@ pub(super) fn operation<'d>(document: &'d ExecutableDocument, name: Option<&str>
     }
 }
 
+/// The same, to be changed.
+pub(super) fn operation_mut<'d>(document: &'d mut ExecutableDocument, name: Option<&str>) -> Option<&'d mut OperationDefinition> {
+    match (&mut document.operations, name) {
+        (DocumentOperations::Single(operation), _) => Some(&mut operation.node),
+        (DocumentOperations::Multiple(operations), Some(name)) => operations.get_mut(name).map(|operation| &mut operation.node),
+        (DocumentOperations::Multiple(operations), None) => operations.values_mut().next().map(|operation| &mut operation.node),
+    }
+}
+
 /// Whether an operation may be asked for with GET.
 pub(super) fn is_query(operation: &OperationDefinition) -> bool {
     operation.ty == OperationType::Query

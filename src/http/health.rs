@@ -59,7 +59,7 @@ pub(super) async fn metrics(
     }
     let counters = &gateway.counters;
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-    let rows = gateway.fragments.as_ref().map_or(0, |fragments| fragments.given_again());
+    let given_again = gateway.fragments.as_ref().map(|fragments| fragments.given_again()).unwrap_or_default();
     let mut text = String::new();
     for (name, help, value) in [
         ("requests_total", "GraphQL requests.", count(&counters.requests)),
@@ -69,7 +69,8 @@ pub(super) async fn metrics(
             "GraphQL requests answered with an answer that was made before.",
             count(&counters.answers_given_again),
         ),
-        ("rows_given_again_total", "Rows that were given out as they were written before.", rows),
+        ("rows_given_again_total", "Rows that were given out as they were written before.", given_again.rows),
+        ("query_fields_given_again_total", "Fields of queries that were given out as they were written before.", given_again.query_fields),
         ("refused_sign_ins_total", "Requests without a key or token that is known.", count(&counters.refused_sign_ins)),
         ("upstream_requests_total", "Requests sent to upstreams for GraphQL requests.", count(&counters.upstream_requests)),
     ] {

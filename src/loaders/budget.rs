@@ -30,9 +30,9 @@ pub struct Budget {
 pub struct Exhausted(pub u64);
 
 impl Budget {
-    /// A budget of that many fields.
-    pub fn new(maximum: u64) -> Self {
-        Self { maximum, spent: AtomicU64::new(0), this_turn: AtomicU64::new(0), waiting: Mutex::default() }
+    /// A budget of that many fields, of which some are spent.
+    pub fn new(maximum: u64, spent: u64) -> Self {
+        Self { maximum, spent: AtomicU64::new(spent), this_turn: AtomicU64::new(0), waiting: Mutex::default() }
     }
 
     /// Fields given out so far.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use veeam_graph::{
     config::{Cache, Limits},
-    simulator::Scale,
+    simulator::{Fault, FaultKind, Scale},
 };
 
 /// What there is to select: fields without members, and fields that lead on to a type (with arguments, and whether they
@@ -97,34 +97,38 @@ fn selection(dice: &mut Dice, of: &str, depth: usize, first: &str) -> String {
     text + " }"
 }
 
-fn query(dice: &mut Dice) -> Value {
+/// A query, and the same with another page of its list: made of the same rows, and of other fields of `Query`.
+fn queries(dice: &mut Dice) -> [Value; 2] {
     let (root, of) = dice.one_of(ROOTS);
     let filter = dice.one_of(&["{ health: [FAILED] }", "{ kind: [BACKUP_COPY, AGENT_BACKUP] }", "{ nameContains: \"0\" }"]);
     // the same everywhere: an edge that is selected twice must have the same arguments
     let first = rows(dice);
-    let root = root.replace("(first: N", &format!("(first: {}", rows(dice))).replace("filter: F", &format!("filter: {filter}"));
+    let root = root.replace("(first: N", "(first: ROWS").replace("filter: F", &format!("filter: {filter}"));
     let depth = dice.roll(4);
-    let text = match dice.roll(5) {
-        0 => format!(
-            "query($n: Int, $yes: Boolean!) {{ {root} {{ nodes {{ ...A }} }} n: companies(first: $n) {{ totalCount }} y: __typename @include(if: $yes) }} fragment A on {of} {}",
-            selection(dice, of, depth, &first)
-        ),
-        1 => format!(
-            "query($n: Int, $yes: Boolean!) {{ {root} {{ edges {{ cursor node {} }} }} n: companies(first: $n) {{ totalCount }} y: __typename @include(if: $yes) }}",
-            selection(dice, of, depth, &first)
-        ),
-        _ => format!(
-            "query($n: Int, $yes: Boolean!) {{ {root} {{ complete nodes {} }} n: companies(first: $n) {{ totalCount }} y: __typename @include(if: $yes) }}",
-            selection(dice, of, depth, &first)
-        ),
+    let selected = selection(dice, of, depth, &first);
+    let companies = "n: companies(first: $n) { totalCount } y: __typename @include(if: $yes)";
+    let text = match dice.roll(8) {
+        0 => format!("{{ {root} {{ nodes {{ ...A }} }} {companies} }} fragment A on {of} {selected}"),
+        1 => format!("{{ {root} {{ edges {{ cursor node {selected} }} }} {companies} }}"),
+        2 => format!("{{ {root} {{ edges {{ node {selected} b: cursor }} totalCount }} }}"),
+        3 => format!("{{ {companies} ... on Query {{ a: {root} {{ nodes {selected} }} }} ...C }} fragment C on Query {{ c: __typename }}"),
+        4 => format!("{{ {companies} ... on Query @skip(if: $yes) {{ a: {root} {{ nodes {selected} }} }} }}"),
+        _ => format!("{{ {root} {{ complete nodes {selected} }} {companies} }}"),
     };
-    json!({"query": text, "variables": {"n": dice.one_of(&[0, 2, 7, 30]), "yes": dice.roll(2) == 0}})
+    let variables = json!({"n": dice.one_of(&[0, 2, 7, 30]), "yes": dice.roll(2) == 0});
+    [rows(dice), rows(dice)].map(|rows| {
+        let text = format!("query($n: Int, $yes: Boolean!) {}", text.replace("ROWS", &rows));
+        json!({"query": text, "variables": variables})
+    })
 }
 
 async fn ask(world: &World, body: &Value) -> Value {
     let request = world.client.post(format!("{}/graphql", world.origin)).header("content-type", "application/json");
     let text = request.body(body.to_string()).send().await.unwrap().text().await.unwrap();
     let mut answer: Value = serde_json::from_str(&text).unwrap();
+    // as it is written: members have an order
+    let data = text.split_once("\"data\":").and_then(|(_, data)| data.rsplit_once(",\"extensions\":"));
+    answer["written"] = data.map(|(data, _)| data.into()).unwrap_or_default();
     answer["extensions"]["upstream"].take();
     if let Some(errors) = answer.get_mut("errors").and_then(Value::as_array_mut) {
         errors.iter_mut().for_each(|error| drop(error["extensions"]["requestId"].take()));
@@ -142,21 +146,87 @@ async fn rows_that_were_written_before_are_what_they_would_be_again() {
     let mut dice = Dice(std::env::var_os("ROWS_SEED").and_then(|seed| seed.to_str()?.parse().ok()).unwrap_or(7));
     let (mut ran, mut refused) = (0, 0);
     while ran < 400 {
-        let query = query(&mut dice);
-        let expected = ask(&without, &query).await;
-        // asked twice: once the rows may be new
-        for _ in 0..2 {
-            assert_eq!(ask(&with, &query).await, expected, "{query}");
-        }
-        match expected.get("data") {
-            Some(_) => ran += 1,
-            None => refused += 1,
+        for query in queries(&mut dice) {
+            let expected = ask(&without, &query).await;
+            // asked twice: once its rows may be new
+            for _ in 0..2 {
+                assert_eq!(ask(&with, &query).await, expected, "{query}");
+            }
+            match expected.get("data") {
+                Some(_) => ran += 1,
+                None => refused += 1,
+            }
         }
     }
     assert!(refused < 200, "{refused} random queries do not fit the schema");
-    let (_, metrics) = with.get("/metrics").await;
-    let again = metrics.lines().find_map(|line| line.strip_prefix("veeam_graph_rows_given_again_total ")).unwrap();
-    assert!(again.parse::<u64>().unwrap() > 1_000, "{again}");
+    for (what, least) in [("rows", 400), ("query_fields", 400)] {
+        let again = given_again(&with, what).await;
+        assert!(again > least, "{what}: {again}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fields_of_a_query_that_are_known_are_put_beside_those_that_are_not() {
+    let limits = Limits { kept_answers_bytes: 0, answer_fields: 60, ..Limits::default() };
+    let with = World::start(Setup { limits: limits.clone(), ..Setup::default() }).await;
+    let without = World::start(Setup { limits: Limits { kept_rows_bytes: 0, ..limits }, ..Setup::default() }).await;
+    let companies = "companies(first: 3) { totalCount nodes { name } }";
+    for (query, known) in [
+        (format!("{{ {companies} }}"), 0),
+        (format!("{{ {companies} }}"), 1),
+        // by other names, and in either place
+        (format!("query A {{ a: {companies} jobs(first: 2) {{ nodes {{ name }} }} }}"), 1),
+        (format!("query B {{ backupServers {{ nodes {{ name }} }} b: {companies} c: {companies} }}"), 2),
+        (format!("{{ ...C jobs(first: 2) {{ edges {{ cursor }} }} }} fragment C on Query {{ {companies} }}"), 1),
+        // a variable that only what is known uses
+        ("query D($n: Int) { companies(first: $n) { totalCount nodes { name } } d: jobs(first: 1) { totalCount } }".to_owned(), 1),
+        // other members, another argument
+        ("{ companies(first: 3) { totalCount } }".to_owned(), 0),
+        ("{ companies(first: 2) { totalCount nodes { name } } }".to_owned(), 0),
+        // what is known takes its part of what an answer may have
+        (format!("{{ {companies} jobs(first: 50) {{ nodes {{ uid }} }} }}"), 1),
+        (format!("{{ {companies} jobs(first: 50) {{ nodes {{ uid name }} }} }}"), 1),
+        (format!("{{ {companies} a: {companies} b: {companies} jobs(first: 49) {{ nodes {{ uid }} }} }}"), 3),
+    ] {
+        let body = json!({"query": query, "variables": {"n": 3}});
+        let before = given_again(&with, "query_fields").await;
+        assert_eq!(ask(&with, &body).await, ask(&without, &body).await, "{query}");
+        assert_eq!(given_again(&with, "query_fields").await - before, known, "{query}");
+    }
+
+    // what comes with an error is not known, what was known still is
+    let fault = FaultKind::Status { status: 403, retry_after: None, retry_after_in_body: None, location: None };
+    let fails = Fault { path: "*/repositories*".to_owned(), times: None, kind: fault };
+    for world in [&with, &without] {
+        world.simulator.faults.add([fails.clone()]);
+    }
+    let body = json!({"query": format!("{{ {companies} r: repositories {{ complete totalCount nodes {{ name }} }} }}")});
+    for _ in 0..2 {
+        let before = given_again(&with, "query_fields").await;
+        let answer = ask(&with, &body).await;
+        assert_eq!((answer["data"]["r"]["complete"].as_bool(), array(&answer["errors"]).len()), (Some(false), 1));
+        assert_eq!(answer["data"], ask(&without, &body).await["data"]);
+        assert_eq!(given_again(&with, "query_fields").await - before, 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_given_again_as_nodes_and_as_edges() {
+    let limits = Limits { kept_answers_bytes: 0, ..Limits::default() };
+    let world = World::start(Setup { limits, ..Setup::default() }).await;
+    for selection in ["nodes { name uid }", "edges { cursor node { name } }", "edges { node { name kind @skip(if: false) } }"] {
+        for (first, known) in [(5, 0), (8, 5), (3, 3)] {
+            let before = given_again(&world, "rows").await;
+            world.data(&format!("{{ jobs(first: {first}) {{ {selection} }} }}")).await;
+            assert_eq!(given_again(&world, "rows").await - before, known, "{selection}: {first}");
+        }
+    }
+}
+
+async fn given_again(world: &World, what: &str) -> u64 {
+    let (_, metrics) = world.get("/metrics").await;
+    let name = format!("veeam_graph_{what}_given_again_total ");
+    metrics.lines().find_map(|line| line.strip_prefix(&*name)).unwrap().parse().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
