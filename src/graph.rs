@@ -79,8 +79,8 @@ use std::sync::Arc;
 
 pub use query::{FederatedQuery, Query};
 pub use root_fields::RootFields;
-pub use rows::{puts_together, write_data};
-pub use validation::{Fitting, Validator};
+pub use rows::write_data;
+pub use validation::{Fitting, Merged, Validator};
 
 /// The schema's type.
 pub type Schema = async_graphql::Schema<FederatedQuery, EmptyMutation, EmptySubscription>;

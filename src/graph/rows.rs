@@ -16,9 +16,7 @@ use crate::{
     loaders::Loaders,
 };
 use async_graphql::{
-    Context, ContextSelectionSet, Name, OutputType, Positioned, ServerError, ServerResult, Value,
-    parser::types::{Field, Selection, SelectionSet},
-    registry::Registry,
+    Context, ContextSelectionSet, Name, OutputType, Positioned, ServerError, ServerResult, Value, parser::types::Field, registry::Registry,
 };
 use bytes::Bytes;
 use std::{borrow::Cow, sync::Arc};
@@ -292,30 +290,4 @@ pub(super) fn write_value(value: &Value, json: &mut Vec<u8>, fields: &mut u64) {
 /// Writes a whole answer's data as JSON.
 pub fn write_data(data: &Value, json: &mut Vec<u8>) {
     write_value(data, json, &mut 0);
-}
-
-/// Whether a document selects some field with members of its own twice in one place. The library puts such together from
-/// both, member by member, which it can't with ready JSON.
-pub fn puts_together(document: &async_graphql::parser::types::ExecutableDocument) -> bool {
-    fn fields<'a>(document: &'a async_graphql::parser::types::ExecutableDocument, set: &'a SelectionSet, found: &mut Vec<&'a Field>) {
-        for selection in &set.items {
-            match &selection.node {
-                Selection::Field(field) => found.push(&field.node),
-                Selection::FragmentSpread(spread) => {
-                    if let Some(fragment) = document.fragments.get(&spread.node.fragment_name.node) {
-                        fields(document, &fragment.node.selection_set.node, found);
-                    }
-                }
-                Selection::InlineFragment(fragment) => fields(document, &fragment.node.selection_set.node, found),
-            }
-        }
-    }
-    fn is_twice(document: &async_graphql::parser::types::ExecutableDocument, set: &SelectionSet) -> bool {
-        let mut found = Vec::new();
-        fields(document, set, &mut found);
-        found.retain(|field| !field.selection_set.node.items.is_empty());
-        let keys: std::collections::HashSet<&str> = found.iter().map(|field| field.response_key().node.as_str()).collect();
-        keys.len() < found.len() || found.iter().any(|field| is_twice(document, &field.selection_set.node))
-    }
-    document.operations.iter().any(|(_, operation)| is_twice(document, &operation.node.selection_set.node))
 }

@@ -4,6 +4,7 @@
 //! where enums belong, variables of the wrong type; and refuses a variable that only a directive uses. So documents are
 //! validated by `apollo-compiler` first, which the differential test holds against graphql-js.
 
+mod merged;
 mod nulls;
 mod values;
 
@@ -15,7 +16,7 @@ use apollo_compiler::{
     response::{GraphQLError, JsonMap},
     validation::{Valid, WithErrors},
 };
-use async_graphql::{Pos, ServerError};
+use async_graphql::{Pos, ServerError, parser::types as parser};
 use serde_json::{Map, Value};
 
 /// Holds documents against the schema.
@@ -44,6 +45,16 @@ impl Validator {
         if wrong.is_empty() { Ok(Fitting(document)) } else { Err(wrong.into_iter().map(error_of).collect()) }
     }
 
+    /// A document that fits, as it is run: with fields that are selected twice made one, if there are any.
+    pub fn merge(&self, document: &parser::ExecutableDocument) -> Merged {
+        if !merged::puts_together(document, &self.schema) {
+            return Merged { document: None, puts_together: false };
+        }
+        let document = merged::merge(document, &self.schema);
+        let puts_together = document.as_ref().is_none_or(|document| merged::puts_together(document, &self.schema));
+        Merged { document, puts_together }
+    }
+
     /// What is wrong with the variables of the operation that is to run.
     pub fn check_variables(
         &self,
@@ -57,6 +68,14 @@ impl Validator {
         let operation = document.operations.get(operation).map_err(|error| vec![error_of(error.to_graphql_error(&document.sources))])?;
         coerce_variable_values(&self.schema, operation, &values).map(drop).map_err(told)
     }
+}
+
+/// What came of making fields one.
+pub struct Merged {
+    /// The document that is run in the place of the one that was sent, if any.
+    pub document: Option<parser::ExecutableDocument>,
+    /// Whether parts of its answer still are put together from several selections.
+    pub puts_together: bool,
 }
 
 /// A document that fits the schema.

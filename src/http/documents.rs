@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::Limits,
-    graph::{Fitting, Validator, puts_together},
+    graph::{Fitting, Merged, Validator},
 };
 use async_graphql::{
     ServerError, Variables,
@@ -27,10 +27,22 @@ const MAX_MESSAGE: usize = 256;
 
 /// A document that fits the schema.
 pub(super) struct Document {
-    pub parsed: ExecutableDocument,
+    /// As it was sent: so it is weighed.
+    parsed: ExecutableDocument,
     pub fitting: Fitting,
+    merged: Merged,
+}
+
+impl Document {
+    /// The document as it is run.
+    pub fn run(&self) -> &ExecutableDocument {
+        self.merged.document.as_ref().unwrap_or(&self.parsed)
+    }
+
     /// Whether parts of its answer are put together from several selections.
-    pub puts_together: bool,
+    pub fn puts_together(&self) -> bool {
+        self.merged.puts_together
+    }
 }
 
 /// Why a document is not run.
@@ -98,7 +110,8 @@ impl Documents {
                 // small enough to be looked at more closely?
                 let weighed = weigh(&parsed, &asked, limits)?;
                 let fitting = self.validator.fit(text, limits.tokens, limits.nesting).map_err(Unfit::Invalid)?;
-                let document = Arc::new(Document { puts_together: puts_together(&parsed), parsed, fitting });
+                let merged = self.validator.merge(&parsed);
+                let document = Arc::new(Document { parsed, fitting, merged });
                 self.known.insert(text.into(), document.clone());
                 (document, weighed)
             }

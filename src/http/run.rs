@@ -75,7 +75,7 @@ where
     gateway.rates.take_cost(&asker.principal, weight.cost)?;
 
     // what was read with a caller's own credentials is not for others; who wants to know what is read wants it read
-    let may_recall = !document.puts_together && asker.passed.is_empty() && !asker.debug;
+    let may_recall = !document.puts_together() && asker.passed.is_empty() && !asker.debug;
     let recollection = gateway.fragments.as_ref().filter(|_| may_recall).map(|fragments| fragments.of(Clearance(asker.principal.clone())));
     let task = Task { document: &document, text, operation: operation_name, variables, recollection };
     let Outcome { body, errors, sources, made_by } = match task.answer(gateway, asker, ran).await? {
@@ -109,8 +109,8 @@ impl Task<'_> {
         let Self { document, text, operation, variables, recollection } = self;
         let limits = &gateway.limits;
         let roots = recollection.as_ref().and_then(|recollection| {
-            let operation = guard::operation(&document.parsed, operation.as_deref())?;
-            RootFields::recall(&document.parsed, operation, &variables, recollection, limits.answer_fields)
+            let operation = guard::operation(document.run(), operation.as_deref())?;
+            RootFields::recall(document.run(), operation, &variables, recollection, limits.answer_fields)
         });
         if let Some(known) = roots.as_ref().filter(|roots| roots.are_known()) {
             ran.fields = known.known_fields();
@@ -120,7 +120,7 @@ impl Task<'_> {
         }
 
         let caller = gateway.estate.caller(asker.principal.clone(), &asker.passed, asker.debug).await;
-        let mut parsed = document.parsed.clone();
+        let mut parsed = document.run().clone();
         let known_fields = roots.as_ref().map_or(0, RootFields::known_fields);
         if let Some(roots) = &roots {
             roots.sources().for_each(|sources| caller.reads.take_in(sources));

@@ -107,7 +107,13 @@ fn queries(dice: &mut Dice) -> [Value; 2] {
     let depth = dice.roll(4);
     let selected = selection(dice, of, depth, &first);
     let companies = "n: companies(first: $n) { totalCount } y: __typename @include(if: $yes)";
-    let text = match dice.roll(8) {
+    let text = match dice.roll(10) {
+        // two parts of a page, each with what it wants of a row
+        8 => format!(
+            "{{ {root} {{ nodes {{ ...A ...B }} }} ...C }} fragment A on {of} {selected} fragment B on {of} {} fragment C on Query {{ {companies} }}",
+            selection(dice, of, depth, &first)
+        ),
+        9 => format!("{{ a: {root} {{ nodes {selected} totalCount }} a: {root} {{ nodes {} }} }}", selection(dice, of, depth, &first)),
         0 => format!("{{ {root} {{ nodes {{ ...A }} }} {companies} }} fragment A on {of} {selected}"),
         1 => format!("{{ {root} {{ edges {{ cursor node {selected} }} }} {companies} }}"),
         2 => format!("{{ {root} {{ edges {{ node {selected} b: cursor }} totalCount }} }}"),
@@ -214,7 +220,13 @@ async fn fields_of_a_query_that_are_known_are_put_beside_those_that_are_not() {
 async fn rows_are_given_again_as_nodes_and_as_edges() {
     let limits = Limits { kept_answers_bytes: 0, ..Limits::default() };
     let world = World::start(Setup { limits, ..Setup::default() }).await;
-    for selection in ["nodes { name uid }", "edges { cursor node { name } }", "edges { node { name kind @skip(if: false) } }"] {
+    for selection in [
+        "nodes { name uid }",
+        "edges { cursor node { name } }",
+        "edges { node { name kind @skip(if: false) } }",
+        // the same edge wanted by several parts of a page
+        "nodes { company { name } ... on Job { company { uid } ... { health } } ... on AgentJob { osType ... on Job { health } } }",
+    ] {
         for (first, known) in [(5, 0), (8, 5), (3, 3)] {
             let before = given_again(&world, "rows").await;
             world.data(&format!("{{ jobs(first: {first}) {{ {selection} }} }}")).await;
