@@ -49,6 +49,7 @@ use futures_util::{FutureExt, future::join_all};
 use std::{sync::Arc, time::Duration};
 
 pub use caller::Caller;
+pub use console::foreseen::Foreseen;
 use door::Door;
 pub use door::Passed;
 pub use indexes::company_of;

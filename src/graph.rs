@@ -27,6 +27,7 @@ mod file_share_backup_job;
 mod file_share_copy_job;
 mod fleet;
 mod fleet_health;
+mod foresight;
 mod health;
 mod health_counts;
 pub mod id;
@@ -77,6 +78,7 @@ use crate::{
 use async_graphql::{Context, EmptyMutation, EmptySubscription, ObjectType, SDLExportOptions, SchemaBuilder, ValidationMode};
 use std::sync::Arc;
 
+pub use foresight::foresee;
 pub use query::{FederatedQuery, Query};
 pub use root_fields::RootFields;
 pub use rows::write_data;

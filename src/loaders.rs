@@ -20,7 +20,7 @@ pub mod server;
 pub mod session;
 
 use self::budget::Budget;
-use crate::estate::{Caller, Estate, Failure, UpstreamId, fragments::Recollection};
+use crate::estate::{Caller, Estate, Failure, Foreseen, UpstreamId, fragments::Recollection};
 use async_graphql::{
     dataloader::{DataLoader, HashMapCache, Loader},
     runtime::Timer,
@@ -55,6 +55,7 @@ pub struct Loaders {
     budget: Budget,
     recollection: Option<Recollection>,
     batches: Mutex<Option<UnboundedReceiver<FutureObj<'static, ()>>>>,
+    queue: UnboundedSender<FutureObj<'static, ()>>,
 }
 
 impl Loaders {
@@ -62,8 +63,9 @@ impl Loaders {
     pub fn new(estate: Arc<Estate>, caller: Caller, budget: Budget, recollection: Option<Recollection>) -> Arc<Self> {
         let (sender, receiver) = unbounded_channel();
         let batch = Batch { caller: caller.clone() };
+        let queue = sender.clone();
         let inner = DataLoader::with_cache(batch, Queue(sender), AtOnce, HashMapCache::default()).max_batch_size(usize::MAX);
-        Arc::new(Self { inner, estate, caller, budget, recollection, batches: Mutex::new(Some(receiver)) })
+        Arc::new(Self { inner, estate, caller, budget, recollection, batches: Mutex::new(Some(receiver)), queue })
     }
 
     /// What the gateway knows.
@@ -84,6 +86,15 @@ impl Loaders {
     /// What was rendered before, and may be given out again.
     pub fn recollection(&self) -> Option<&Recollection> {
         self.recollection.as_ref()
+    }
+
+    /// Begins lists that the execution will need, beside it; nobody waits for that.
+    pub fn begin(&self, foreseen: Foreseen) {
+        if foreseen != Foreseen::default() {
+            let caller = self.caller.clone();
+            // the receiver is gone only when the execution is
+            let _ = self.queue.send(FutureObj::new(Box::new(async move { caller.begin(foreseen).await })));
+        }
     }
 
     /// Runs an execution and, whenever it can't go on, the batches that it waits for; and counts what both cost.

@@ -2,6 +2,7 @@
 
 mod agents;
 mod details;
+pub mod foreseen;
 mod infrastructure;
 mod lists;
 mod objects;

@@ -100,6 +100,11 @@ impl LinkLists {
         self.lists.whole()
     }
 
+    /// Begins the fleet's list, where nothing is known of it yet.
+    pub async fn begin(&self) {
+        self.lists.begin().await;
+    }
+
     /// The links of one tape or copy job. While the fleet's list is not in hand, the job's own list is one call; it is
     /// sure to be this job's where the rows carry VSPC's own id.
     pub async fn of_job<F>(&self, job: &Job, jobs: impl FnOnce() -> F) -> Result<Links, Failure>

@@ -31,6 +31,8 @@ use tokio::sync::OnceCell;
 const WIDE_ROWS: u64 = 2_000_000;
 /// Rows kept by readings by key, together.
 const NARROW_ROWS: u64 = 200_000;
+/// How long a first page may wait for the others.
+const OPENED_FOR: Duration = Duration::from_secs(15);
 
 /// How one kind of list is read from its upstream.
 pub(super) trait Source<K, T>: Send + Sync + 'static {
@@ -59,7 +61,7 @@ struct Shared<T, S> {
     pages: AtomicU32,
     probe: OnceCell<()>,
     /// The first page that the probe read, until somebody goes on from it.
-    opened: Mutex<Option<Opened<T>>>,
+    opened: Mutex<Option<(Instant, Opened<T>)>>,
     /// That there is no such list, and since when that is known.
     absent: Mutex<Option<(Instant, Failure)>>,
     /// Held while the probe reads: whoever wants the whole list then waits for that page, and does not read it too.
@@ -105,6 +107,14 @@ where
     /// The fleet's list, to be kept fresh.
     pub fn whole(&self) -> &dyn KeptFresh {
         &self.wide
+    }
+
+    /// Reads the first page of the fleet's list, where nothing is known of it yet: whoever comes to the list goes on from
+    /// there. A failure is theirs who do.
+    pub async fn begin(&self) {
+        if self.pages().is_none() && !self.wide.is_reading() && self.absent().is_none() {
+            let _ = self.shared.probe.get_or_try_init(|| self.shared.probe()).await;
+        }
     }
 
     /// For each key a reading that answers it, whichever way is cheaper for all of them together.
@@ -206,7 +216,8 @@ where
 
 impl<T: Listed, S> Shared<T, S> {
     fn take_opened(&self) -> Option<Opened<T>> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+        opened.filter(|(since, _)| since.elapsed() < OPENED_FOR).map(|(_, opened)| opened)
     }
 
     async fn probe<K>(&self) -> Result<(), Error>
@@ -216,7 +227,7 @@ impl<T: Listed, S> Shared<T, S> {
         let _probing = self.probing.lock().await;
         let opened = self.source.open().await?;
         self.pages.store(opened.pages(), Ordering::Relaxed);
-        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), opened));
         Ok(())
     }
 }

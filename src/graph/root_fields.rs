@@ -66,6 +66,12 @@ impl<'d> RootFields<'d> {
         self.known().map(|(fragment, _)| fragment.fields).fold(0, u64::saturating_add)
     }
 
+    /// How many bytes those that are known take.
+    pub fn bytes(&self) -> usize {
+        let name = |field: &RootField<'_>| field.field.node.response_key().node.len() + "\"\":,".len();
+        self.fields.iter().filter_map(|field| Some(field.known.as_ref()?.0.packed.len() + name(field))).sum()
+    }
+
     /// What those that are known were made from.
     pub fn sources(&self) -> impl Iterator<Item = &Arc<Sources>> {
         self.known().map(|(_, sources)| sources)

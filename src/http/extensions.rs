@@ -8,28 +8,50 @@ use crate::{
     },
     upstream::meter::Call,
 };
+use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What a query costs by our reckoning, before it is run.
 pub(super) fn estimated(weight: &Weight, maximum: u64) -> Value {
     json!({"cost": {"estimated": weight.cost, "maximum": maximum}})
 }
 
+/// What an answer cost.
+#[derive(Serialize)]
+pub(super) struct Spent {
+    cost: Cost,
+    upstream: Upstream,
+}
+
+#[derive(Serialize)]
+struct Cost {
+    estimated: u64,
+    fields: u64,
+    maximum: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Upstream {
+    requests: u32,
+    by_upstream: BTreeMap<String, u32>,
+    /// For who may know.
+    #[serde(flatten)]
+    in_detail: Map<String, Value>,
+}
+
 /// What an answer cost, given by whom it was made.
-pub(super) fn spent(weight: &Weight, maximum: u64, fields: u64, asker: &Asker, caller: Option<&Caller>) -> Value {
+pub(super) fn spent(weight: &Weight, maximum: u64, fields: u64, asker: &Asker, caller: Option<&Caller>) -> Spent {
     let by_upstream = caller.map(|caller| caller.meter.by_upstream()).unwrap_or_default();
-    let requests: u32 = by_upstream.values().sum();
+    let requests = by_upstream.values().sum();
     // an upstream that does not exist for the caller may have been asked on its behalf: its name stays here
-    let told = by_upstream.iter().filter(|(name, _)| asker.principal.allows_upstream(name));
-    let told: Map<String, Value> = told.map(|(name, count)| (name.to_string(), json!(count))).collect();
-    let mut upstream = json!({"requests": requests, "byUpstream": told});
-    if let (Some((caller, how)), Some(upstream)) =
-        (caller.and_then(|caller| Some((caller, caller.reads.told()?))), upstream.as_object_mut())
-    {
-        upstream.extend(in_detail(&caller.meter.calls(), &how));
-    }
-    json!({"cost": {"estimated": weight.cost, "fields": fields, "maximum": maximum}, "upstream": upstream})
+    let of_callers = by_upstream.into_iter().filter(|(name, _)| asker.principal.allows_upstream(name));
+    let by_upstream = of_callers.map(|(name, count)| (name.to_string(), count)).collect();
+    let told = caller.and_then(|caller| Some((caller, caller.reads.told()?)));
+    let in_detail = told.map(|(caller, how)| in_detail(&caller.meter.calls(), &how)).unwrap_or_default();
+    let cost = Cost { estimated: weight.cost, fields, maximum };
+    Spent { cost, upstream: Upstream { requests, by_upstream, in_detail } }
 }
 
 fn in_detail(calls: &[Call], told: &Told) -> Map<String, Value> {

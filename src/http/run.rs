@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     estate::{Caller, Sources, fragments::Recollection, principal::Clearance},
-    graph::{RootFields, error::code, write_data},
+    graph::{RootFields, error::code, foresee, write_data},
     loaders::{Loaders, budget::Budget},
 };
 use async_graphql::{Request as Query, ServerError, Value, Variables};
@@ -24,6 +24,9 @@ use std::sync::Arc;
 
 /// Longer names are nobody's; they would only be an echo of what was sent.
 const MAX_NAME: usize = 128;
+
+/// What an answer has beside its data, in bytes, if it has no errors: roughly, and at the most.
+const BESIDE_DATA: usize = 256;
 
 /// What is run.
 struct Task<'a> {
@@ -82,11 +85,17 @@ where
         Ok(outcome) => outcome,
         Err(refused) => return Ok(refused),
     };
-    let extended = |made_by: Option<&Caller>| {
-        let extensions = extensions::spent(&weight, limits.cost, ran.fields, asker, made_by).to_string();
-        Bytes::from([&body, b",\"extensions\":".as_slice(), extensions.as_bytes(), b"}"].concat())
+    let extended = |mut body: Vec<u8>, made_by: Option<&Caller>| {
+        body.extend_from_slice(b",\"extensions\":");
+        let spent = extensions::spent(&weight, limits.cost, ran.fields, asker, made_by);
+        serde_json::to_writer(&mut body, &spent).map_err(|_| unwritable())?;
+        body.push(b'}');
+        Ok::<_, Rejection>(Bytes::from(body))
     };
-    let answer = extended(made_by.as_ref());
+    let is_kept = sources.is_some() && gateway.answers.are_kept_for(asker);
+    // who is given it again causes no upstream requests
+    let again = if is_kept && ran.upstream_requests > 0 { Some(extended(body.clone(), None)?) } else { None };
+    let answer = extended(body, made_by.as_ref())?;
     if answer.len() > limits.answer_bytes {
         let message = format!(
             "The answer would have more than {} bytes (limits.answer_bytes). Ask for fewer rows, page by page.",
@@ -94,9 +103,8 @@ where
         );
         return Err(Rejection::graphql(code::QUERY_TOO_COMPLEX, message));
     }
-    if let Some(sources) = sources.filter(|_| gateway.answers.are_kept_for(asker)) {
-        // who is given it again causes no upstream requests
-        let body = if ran.upstream_requests == 0 { answer.clone() } else { extended(None) };
+    if let Some(sources) = sources.filter(|_| is_kept) {
+        let body = again.unwrap_or_else(|| answer.clone());
         let kept = Kept { body, packed: Packed::default(), operation: ran.operation.clone(), cost: ran.cost, fields: ran.fields, sources };
         gateway.answers.keep(asker, &question.bytes, kept);
     }
@@ -114,7 +122,7 @@ impl Task<'_> {
         });
         if let Some(known) = roots.as_ref().filter(|roots| roots.are_known()) {
             ran.fields = known.known_fields();
-            let mut body = begin(&[])?;
+            let mut body = begin(&[], known.bytes())?;
             known.write(&Value::Null, None, &mut body);
             return Ok(Ok(Outcome { body, errors: 0, sources: Sources::together(known.sources()), made_by: None }));
         }
@@ -127,6 +135,9 @@ impl Task<'_> {
             guard::operation_mut(&mut parsed, operation.as_deref()).into_iter().for_each(|operation| roots.leave_out_known(operation));
         }
         let loaders = Loaders::new(gateway.estate.clone(), caller, Budget::new(limits.answer_fields, known_fields), recollection);
+        if let Some(operation) = guard::operation(&parsed, operation.as_deref()) {
+            loaders.begin(foresee(&parsed, operation, &variables));
+        }
         let mut query = Query::new(text).variables(variables.clone());
         query.operation_name = operation.clone();
         query.set_parsed_query(parsed);
@@ -147,7 +158,7 @@ impl Task<'_> {
             Ok(told) => told,
             Err(refused) => return Ok(Err(refused)),
         };
-        let mut body = begin(&errors)?;
+        let mut body = begin(&errors, roots.as_ref().map_or(0, RootFields::bytes))?;
         match &roots {
             Some(roots) => roots.write(&data, loaders.recollection(), &mut body),
             None => write_data(&data, &mut body),
@@ -160,16 +171,20 @@ impl Task<'_> {
     }
 }
 
-/// An answer, up to its data.
-fn begin(errors: &[ServerError]) -> Result<Vec<u8>, Rejection> {
-    let mut body = Vec::with_capacity(1 << 10);
+/// An answer, up to its data, with room for that many bytes more.
+fn begin(errors: &[ServerError], bytes: usize) -> Result<Vec<u8>, Rejection> {
+    let mut body = Vec::with_capacity(bytes + BESIDE_DATA);
     body.push(b'{');
     if !errors.is_empty() {
         body.extend_from_slice(b"\"errors\":");
-        serde_json::to_writer(&mut body, errors)
-            .map_err(|_| Rejection::unreadable(StatusCode::INTERNAL_SERVER_ERROR, "The gateway could not write its answer."))?;
+        serde_json::to_writer(&mut body, errors).map_err(|_| unwritable())?;
         body.push(b',');
     }
     body.extend_from_slice(b"\"data\":");
     Ok(body)
+}
+
+/// An answer that has no form as JSON: there is none.
+fn unwritable() -> Rejection {
+    Rejection::unreadable(StatusCode::INTERNAL_SERVER_ERROR, "The gateway could not write its answer.")
 }

@@ -1,6 +1,6 @@
 //! The main job: server to tape-linked jobs to machines to sessions, right and cheap.
 
-use crate::world::{Setup, World, array, codes};
+use crate::world::{PATIENCE, Setup, World, array, codes};
 use serde_json::{Value, json};
 use uuid::Uuid;
 use veeam_graph::simulator::{Estate, Fault, FaultKind, Scale, estate::Job};
@@ -256,4 +256,35 @@ async fn with_the_console_down_nothing_is_said_to_be_none() {
     assert_eq!(answer["data"]["backupServers"], json!({"complete": false, "totalCount": null, "nodes": []}));
     assert_eq!(answer["data"]["fleetHealth"][0]["complete"], false);
     assert!(codes(&answer).iter().all(|code| *code == "UPSTREAM_INVALID"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cold_walk_begins_the_lists_of_all_its_levels_at_once() {
+    let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
+    // the first level never comes
+    let servers = "/api/v3/infrastructure/backupServers?*";
+    world.simulator.faults.add([Fault { path: servers.to_owned(), times: None, kind: FaultKind::Hang }]);
+    let lists = ["/backupServers?", "/backupTapeJobs/jobObjects?", "/backupServers/jobs?", "/agentJobs/objects?"];
+    let mut requests = Vec::new();
+    let asked = async {
+        while !lists.iter().all(|list| requests.iter().any(|request: &String| request.contains(list))) {
+            requests.extend(world.requests());
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        answer = world.ask(TAPE_WALK) => panic!("{answer}"),
+        asked = tokio::time::timeout(PATIENCE, asked) => asked.expect("a list waits for another"),
+    }
+    assert_eq!(requests.len(), lists.len(), "{requests:?}");
+
+    // nothing is read twice for it, and a walk from one server begins nothing of the fleet's
+    world.simulator.faults.clear();
+    let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
+    world.data("{ backupServers { nodes { uid } } }").await;
+    world.requests();
+    let name = &world.simulator.estate().servers[0].name;
+    world.data(&format!("{{ backupServer(name: \"{name}\") {{ tapeLinkedJobs {{ nodes {{ linkedJobUid }} }} }} }}")).await;
+    let requests = world.requests();
+    assert!(requests.len() == 1 && requests[0].contains(&world.simulator.estate().servers[0].uid.to_string()), "{requests:?}");
 }
