@@ -61,6 +61,7 @@ pub struct Correlation {
     /// From a name without its domain to the one name in the job that it shortens; `None` for several.
     full_names: HashMap<(JobKey, String), Option<String>>,
     has_parts: HashSet<JobKey>,
+    on_server: HashMap<(UpstreamId, ServerUid), Vec<u32>>,
 }
 
 impl Correlation {
@@ -78,6 +79,11 @@ impl Correlation {
     pub fn computer_of<'s>(&self, place: u32, session: &'s Session) -> Option<&'s str> {
         let from = self.machine_from.get(place as usize).copied().flatten()?;
         session.job_name.as_deref()?.get(from as usize..)
+    }
+
+    /// The sessions that a server ran, in the list's order.
+    pub fn on_server(&self, server: (UpstreamId, ServerUid)) -> &[u32] {
+        self.on_server.get(&server).map_or(&[], Vec::as_slice)
     }
 
     /// The runs of a job, newest first: no per-machine parts.
@@ -153,6 +159,9 @@ impl Correlation {
 
     fn file(&mut self, sessions: &Snapshot<Session>) {
         for (place, session) in (0u32..).zip(sessions.rows()) {
+            if let Some(server) = self.server_of(place) {
+                self.on_server.entry(server).or_default().push(place);
+            }
             let (Some(job), _) = self.job_of(place) else { continue };
             if !is_part(session) {
                 self.runs.entry(job).or_default().push(place);

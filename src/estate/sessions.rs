@@ -1,7 +1,7 @@
 //! Questions about history: they need an Enterprise Manager's sessions and a console's jobs at once.
 
 use super::{
-    Caller, Failure, JobKey, MachineKey, RowRef, SessionKey, UpstreamId, View,
+    Caller, Failure, JobKey, MachineKey, RowRef, ServerKey, SessionKey, UpstreamId, View,
     correlate::{ConsoleSide, Correlation, Fleet, MatchedBy, is_part},
     history::History,
     indexes::company_of,
@@ -94,6 +94,23 @@ impl Caller {
                     all.problem = all.problem.or(correlated.view.problem().cloned());
                     let rows = correlated.view.rows().filter(|row| !runs_only || !is_part(row));
                     all.rows.extend(rows.map(|row| correlated.matched(row)));
+                }
+                Err(failure) => all.problem = all.problem.or(Some(failure)),
+            }
+        }
+        all
+    }
+
+    /// The agent sessions that a backup server ran, or without machines' parts of runs.
+    pub async fn sessions_of_server(&self, server: ServerKey, runs_only: bool) -> Sessions {
+        let mut all = Sessions::default();
+        for outcome in join_all(self.histories().iter().map(|history| self.correlated(history))).await {
+            match outcome {
+                Ok(correlated) => {
+                    // one that can't be matched for now may be this server's
+                    all.problem = all.problem.or(correlated.view.problem().or(correlated.doubt.as_ref()).cloned());
+                    let on_server = correlated.pick(correlated.correlation.on_server((server.upstream, server.server)));
+                    all.rows.extend(on_server.filter(|session| !runs_only || !is_part(&session.row)));
                 }
                 Err(failure) => all.problem = all.problem.or(Some(failure)),
             }

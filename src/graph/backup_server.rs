@@ -2,6 +2,7 @@
 
 use super::{
     agent_job::AgentJob,
+    agent_session::AgentSessionConnection,
     backup_agent::{BackupAgentConnection, BackupAgentFilter, agent_page},
     backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
     company::Company,
@@ -22,6 +23,7 @@ use super::{
     repository::{RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
     rows_of, rows_of_console,
     scalars::{UUID, text},
+    session_filter::{SessionFilter, SessionOrder, is_of_runs, ordered_session_page},
     tape_job::{TapeJob, TapeJobConnection},
 };
 use crate::{
@@ -283,6 +285,21 @@ impl BackupServer {
             rows_of_console(ctx, self.0.upstream(), |console, caller| console.repositories_of_server(caller, self.0.instance_uid)).await;
         let args = RepositoryArgs { filter, order_by };
         repository_page(ctx, rows, problems, &format!("{:?}", self.key()), args, &PageArgs { first, after }).await
+    }
+
+    /// The agent sessions that ran on the server, as Enterprise Manager remembers them, usually of 30 days; newest first, and
+    /// without the per-machine parts of runs, unless asked otherwise. Sessions whose server is not known are only in
+    /// `agentSessions` of the query.
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which sessions. All runs of the window when left out.")] filter: Option<SessionFilter>,
+        #[graphql(desc = "In which order. Newest first when left out.")] order_by: Option<Vec<SessionOrder>>,
+        #[graphql(desc = "How many sessions: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AgentSessionConnection> {
+        let sessions = loaders(ctx).caller().sessions_of_server(self.key(), is_of_runs(filter.as_ref())).await;
+        ordered_session_page(ctx, Ok(sessions), &format!("{:?}", self.key()), filter, order_by, PageArgs { first, after })
     }
 
     /// The agents that the server manages, by name.

@@ -100,6 +100,36 @@ async fn a_job_whose_id_changed_is_matched_by_name_on_its_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_shows_the_sessions_that_it_ran() {
+    let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
+    let estate = world.simulator.estate();
+    let query = "{ backupServers(first: 500) { nodes { uid
+        runs: sessions(first: 500) { complete totalCount nodes { uid startedAt } }
+        all: sessions(filter: { topLevelOnly: false }) { totalCount } } } }";
+    let data = world.data(query).await;
+    assert_eq!(array(&data["backupServers"]["nodes"]).len(), estate.servers.len());
+    for row in array(&data["backupServers"]["nodes"]) {
+        let own = estate.sessions.iter().filter(|session| row["uid"] == estate.servers[estate.jobs[session.of_job].server].uid.to_string());
+        let (parts, runs): (Vec<_>, Vec<_>) = own.partition(|session| session.parent.is_some());
+        assert_eq!(row["all"]["totalCount"], parts.len() + runs.len());
+        assert_eq!((&row["runs"]["complete"], &row["runs"]["totalCount"]), (&json!(true), &json!(runs.len())));
+        let shown = array(&row["runs"]["nodes"]);
+        assert!(shown.iter().all(|shown| runs.iter().any(|run| shown["uid"] == run.uid.to_string())), "{row}");
+        assert!(shown.is_sorted_by(|left, right| left["startedAt"].as_str() >= right["startedAt"].as_str()));
+    }
+
+    // while the jobs can't be read a session of a restored server may be anybody's
+    let world = World::small().await;
+    let fault = FaultKind::Html;
+    world.simulator.faults.add([Fault { path: "*/backupServers/jobs?*".to_owned(), times: None, kind: fault }]);
+    let answer = world.ask("{ backupServers(first: 2) { nodes { sessions(first: 1) { complete totalCount } } } }").await;
+    for (place, row) in array(&answer["data"]["backupServers"]["nodes"]).iter().enumerate() {
+        assert_eq!(row["sessions"], json!({"complete": false, "totalCount": null}));
+        assert!(array(&answer["errors"]).iter().any(|error| error["path"] == json!(["backupServers", "nodes", place, "sessions"])));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_shows_its_runs_and_a_run_its_parts() {
     let world = World::small().await;
     let estate = world.simulator.estate();

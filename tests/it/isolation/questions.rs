@@ -70,7 +70,7 @@ pub fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[Str
             let server = dice.one_of(&estate.servers).clone();
             let ask = if dice.roll(2) == 0 { format!("uid: \"{}\"", server.uid) } else { format!("name: \"{}\"", server.name) };
             Question {
-                query: format!("{{ backupServer({ask}) {{ uid name company {{ name }} jobs(first: 50) {{ totalCount nodes {{ uid name }} }} repositories {{ totalCount nodes {{ uid jobs(first: 50) {{ nodes {{ uid name }} }} }} }} backupAgents {{ totalCount nodes {{ uid name }} }} tapeLinkedJobs {{ totalCount nodes {{ jobUid linkedJobUid linkedJob {{ name }} }} }} }} }}"),
+                query: format!("{{ backupServer({ask}) {{ uid name company {{ name }} jobs(first: 50) {{ totalCount nodes {{ uid name }} }} repositories {{ totalCount nodes {{ uid jobs(first: 50) {{ nodes {{ uid name }} }} }} }} backupAgents {{ totalCount nodes {{ uid name }} }} sessions(first: 50, filter: {{ topLevelOnly: false }}) {{ totalCount nodes {{ uid jobName computer job {{ uid name }} }} }} tapeLinkedJobs {{ totalCount nodes {{ jobUid linkedJobUid linkedJob {{ name }} }} }} }} }}"),
                 check: Some(Box::new(move |data, seen| {
                     assert_eq!(data["backupServer"].is_object(), seen.servers.contains(&server.uid));
                     if data["backupServer"].is_object() {
