@@ -273,7 +273,7 @@ fn table(programs: &[Program], rows: &[Row], rounds: usize, time: Duration) -> S
     }
     let _ = writeln!(
         text,
-        "\n{rounds} rounds of {:.1} s for each query and server in turn, {CONNECTIONS} connections, medians; the server on one core, load and upstream on another.",
+        "\n{rounds} rounds of {:.1} s for each query and server in turn, {CONNECTIONS} connections, medians; the server on one core, load and upstream on another. Answers not kept: fields of the query and rows are, as JSON; a request is read, weighed, and put together from those that are current. Neither kept: every field is resolved.",
         time.as_secs_f64()
     );
     text
