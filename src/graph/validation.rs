@@ -45,14 +45,14 @@ impl Validator {
         if wrong.is_empty() { Ok(Fitting(document)) } else { Err(wrong.into_iter().map(error_of).collect()) }
     }
 
-    /// A document that fits, as it is run: with fields that are selected twice made one, if there are any.
+    /// A document that fits, as it is run: with fields that are selected twice made one, if there are any and all of them
+    /// can be. With some of them left, members could change their order: then it is run as it was sent.
     pub fn merge(&self, document: &parser::ExecutableDocument) -> Merged {
         if !merged::puts_together(document, &self.schema) {
             return Merged { document: None, puts_together: false };
         }
-        let document = merged::merge(document, &self.schema);
-        let puts_together = document.as_ref().is_none_or(|document| merged::puts_together(document, &self.schema));
-        Merged { document, puts_together }
+        let document = merged::merge(document, &self.schema).filter(|document| !merged::puts_together(document, &self.schema));
+        Merged { puts_together: document.is_none(), document }
     }
 
     /// What is wrong with the variables of the operation that is to run.
@@ -127,6 +127,20 @@ mod tests {
             ),
         ] {
             assert_eq!(check(text, variables), Vec::<String>::new(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_still_selects_a_field_twice_is_run_as_it_was_sent() {
+        let validator = Validator::new().unwrap();
+        for (text, is_merged, puts_together) in [
+            ("{ jobs { totalCount } companies { totalCount } }", false, false),
+            ("{ jobs { totalCount } jobs { complete } }", true, false),
+            // the members' order: totalCount, then those under the condition, then complete
+            ("{ jobs { totalCount } jobs @include(if: true) { nodes { name } } jobs { complete } }", false, true),
+        ] {
+            let merged = validator.merge(&async_graphql::parser::parse_query(text).unwrap());
+            assert_eq!((merged.document.is_some(), merged.puts_together), (is_merged, puts_together), "{text}");
         }
     }
 
