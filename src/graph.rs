@@ -80,7 +80,7 @@ use std::sync::Arc;
 
 pub use foresight::foresee;
 pub use query::{FederatedQuery, Query};
-pub use root_fields::RootFields;
+pub use root_fields::{RootFields, RootSelections};
 pub use rows::write_data;
 pub use validation::{Fitting, Merged, Validator};
 

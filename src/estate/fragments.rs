@@ -108,8 +108,13 @@ impl Fragments {
 
     /// The fragments of one request of somebody.
     pub fn of(self: &Arc<Self>, clearance: Clearance) -> Recollection {
-        let clearance = self.clearances.get_with(clearance, || self.number());
+        let clearance = self.clearances.get(&clearance).unwrap_or_else(|| self.clearances.get_with(clearance, || self.number()));
         Recollection { fragments: self.clone(), clearance, request: Mutex::default() }
+    }
+
+    /// The number of a selection that is said in full.
+    pub fn selection(&self, text: &str) -> u64 {
+        self.selections.get(text).unwrap_or_else(|| self.selections.get_with(text.into(), || self.number()))
     }
 
     /// How often what was given out again.
@@ -146,20 +151,18 @@ impl Recollection {
     /// The number of a selection, which is at that position in the document; `text` says it in full, if it can be said.
     pub fn selection(&self, position: (usize, usize), text: impl FnOnce() -> Option<String>) -> Option<u64> {
         let mut request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
-        *request.selections.entry(position).or_insert_with(|| Some(self.number(&text()?)))
-    }
-
-    /// The number of a selection that is said in full.
-    pub fn number(&self, text: &str) -> u64 {
-        let selections = &self.fragments.selections;
-        selections.get(text).unwrap_or_else(|| selections.get_with(text.into(), || self.fragments.number()))
+        *request.selections.entry(position).or_insert_with(|| Some(self.fragments.selection(&text()?)))
     }
 
     /// What a field of the query was rendered as, if that is still so, and what it was made from: who uses it has read that.
     pub fn recall(&self, selection: u64) -> Option<(Fragment, Arc<Sources>)> {
-        let known = self.fragments.known.get(&self.query_field(selection)).filter(|(_, sources)| sources.hold())?;
-        self.fragments.query_fields_given_again.fetch_add(1, Ordering::Relaxed);
-        Some(known)
+        self.fragments.known.get(&self.query_field(selection)).filter(|(_, sources)| sources.hold())
+    }
+
+    /// So many fields of the query are given out as they were rendered.
+    pub fn gives_again(&self, query_fields: usize) {
+        let count = u64::try_from(query_fields).unwrap_or(u64::MAX);
+        self.fragments.query_fields_given_again.fetch_add(count, Ordering::Relaxed);
     }
 
     fn query_field(&self, selection: u64) -> Key {

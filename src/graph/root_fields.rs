@@ -11,49 +11,64 @@ use super::{
 };
 use crate::estate::{
     Sources,
-    fragments::{Fragment, Recollection},
+    fragments::{Fragment, Fragments, Recollection},
 };
 use async_graphql::{
-    Positioned, Value, Variables,
+    Name, Positioned, Value, Variables,
     parser::types::{ExecutableDocument, Field, OperationDefinition, Selection},
 };
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// The fields of one operation, in the order of its answer.
-pub struct RootFields<'d> {
-    fields: Vec<RootField<'d>>,
+/// What one operation asks of `Query`, in the order of its answer, with the variables that it is run with.
+#[derive(Debug)]
+pub struct RootSelections(Box<[RootSelection]>);
+
+#[derive(Debug)]
+struct RootSelection {
+    /// What the field is called in the answer.
+    key: Name,
+    /// What is selected of it.
+    number: u64,
 }
 
-struct RootField<'d> {
-    field: &'d Positioned<Field>,
-    selection: u64,
+impl RootSelections {
+    /// None where what is selected can't be said.
+    pub fn of(
+        document: &ExecutableDocument,
+        operation: &OperationDefinition,
+        variables: &Variables,
+        fragments: &Fragments,
+    ) -> Option<Self> {
+        let saying = Saying { fragments: &document.fragments, variables };
+        let selection = |field: &Positioned<Field>| {
+            let number = fragments.selection(&saying.field(&field.node)?);
+            Some(RootSelection { key: field.node.response_key().node.clone(), number })
+        };
+        saying.fields(&operation.selection_set.node)?.into_iter().map(selection).collect::<Option<_>>().map(Self)
+    }
+}
+
+/// The fields of one answer, and what is known of them.
+pub struct RootFields<'s> {
+    fields: Vec<RootField<'s>>,
+}
+
+struct RootField<'s> {
+    selection: &'s RootSelection,
     known: Option<(Fragment, Arc<Sources>)>,
 }
 
-impl<'d> RootFields<'d> {
-    /// The fields, those that are known with what they are; those together have no more than `most` fields. None where
-    /// what is selected can't be said.
-    pub fn recall(
-        document: &'d ExecutableDocument,
-        operation: &'d OperationDefinition,
-        variables: &'d Variables,
-        recollection: &Recollection,
-        most: u64,
-    ) -> Option<Self> {
-        let saying = Saying { fragments: &document.fragments, variables };
-        let mut fields = Vec::new();
-        for field in saying.fields(&operation.selection_set.node)? {
-            let selection = recollection.number(&saying.field(&field.node)?);
-            let known = recollection.recall(selection);
-            fields.push(RootField { field, selection, known });
-        }
-        let mut fields = Self { fields };
+impl<'s> RootFields<'s> {
+    /// The fields, those that are known with what they are; those together have no more than `most` fields.
+    pub fn recall(selections: &'s RootSelections, recollection: &Recollection, most: u64) -> Self {
+        let field = |selection: &'s RootSelection| RootField { selection, known: recollection.recall(selection.number) };
+        let mut fields = Self { fields: selections.0.iter().map(field).collect() };
         // then it is for the execution to say how many there may be
         if fields.known_fields() > most {
             fields.fields.iter_mut().for_each(|field| field.known = None);
         }
-        Some(fields)
+        fields
     }
 
     /// Whether nothing has to be executed.
@@ -68,7 +83,7 @@ impl<'d> RootFields<'d> {
 
     /// How many bytes those that are known take.
     pub fn bytes(&self) -> usize {
-        let name = |field: &RootField<'_>| field.field.node.response_key().node.len() + "\"\":,".len();
+        let name = |field: &RootField<'_>| field.selection.key.len() + "\"\":,".len();
         self.fields.iter().filter_map(|field| Some(field.known.as_ref()?.0.packed.len() + name(field))).sum()
     }
 
@@ -81,39 +96,36 @@ impl<'d> RootFields<'d> {
         self.fields.iter().filter_map(|field| field.known.as_ref())
     }
 
-    /// Leaves what is known out of an operation.
-    pub fn leave_out_known(&self, operation: &mut OperationDefinition) {
-        if self.known().next().is_some() {
-            let unknown = self.fields.iter().filter(|field| field.known.is_none());
+    /// Leaves what is known out of the operation, which is of that document.
+    pub fn leave_out_known(&self, document: &ExecutableDocument, variables: &Variables, operation: &mut OperationDefinition) {
+        let saying = Saying { fragments: &document.fragments, variables };
+        let fields = saying.fields(&operation.selection_set.node).filter(|_| self.known().next().is_some());
+        if let Some(fields) = fields {
+            let unknown = fields.into_iter().zip(&self.fields).filter(|(_, field)| field.known.is_none());
             operation.selection_set.node.items =
-                unknown.map(|field| Positioned::new(Selection::Field(field.field.clone()), field.field.pos)).collect();
+                unknown.map(|(field, _)| Positioned::new(Selection::Field(field.clone()), field.pos)).collect();
         }
     }
 
     /// Writes the data of an answer: what is known, and of `executed` what is not, which is handed to `recollection`.
-    pub fn write(&self, executed: &Value, recollection: Option<&Recollection>, json: &mut Vec<u8>) {
+    pub fn write(&self, executed: &Value, recollection: &Recollection, json: &mut Vec<u8>) {
+        recollection.gives_again(self.known().count());
         // an error took all of it
         let members = match executed {
             Value::Object(members) => Some(members),
             _ if self.are_known() => None,
             _ => return write_value(executed, json, &mut 0),
         };
-        let named = self.fields.iter().map(|field| (&field.field.node.response_key().node, field));
+        let named = self.fields.iter().map(|field| (&field.selection.key, field));
         write_members(named, json, |field, json| {
             if let Some((fragment, _)) = &field.known {
                 json.extend_from_slice(&fragment.packed);
                 return;
             }
             let (begin, mut fields) = (json.len(), 0);
-            write_value(
-                members.and_then(|members| members.get(&field.field.node.response_key().node)).unwrap_or(&Value::Null),
-                json,
-                &mut fields,
-            );
-            if let Some(recollection) = recollection {
-                let fragment = Fragment { packed: Bytes::copy_from_slice(&json[begin..]), fields };
-                recollection.made_query_field(field.selection, fragment);
-            }
+            write_value(members.and_then(|members| members.get(&field.selection.key)).unwrap_or(&Value::Null), json, &mut fields);
+            let fragment = Fragment { packed: Bytes::copy_from_slice(&json[begin..]), fields };
+            recollection.made_query_field(field.selection.number, fragment);
         });
     }
 }

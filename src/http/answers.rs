@@ -135,7 +135,8 @@ impl Answers {
         if let Some(cache) = &self.kept
             && kept.body.len() + question.len() <= self.largest
         {
-            cache.insert(asked(asker, question), Arc::new(kept));
+            // its own bytes: as they came they are a part of what was received at once
+            cache.insert(asked(asker, &Bytes::copy_from_slice(question)), Arc::new(kept));
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Documents that were seen before: parsed and held against the schema once.
+//! Documents that were seen before: parsed and held against the schema once; and questions, which are documents with
+//! variables, read, weighed and checked once.
 //!
-//! Frontends send the same few documents over and over with other variables. What is kept is bounded by the bytes of
-//! their texts; a document that does not fit the schema is not kept.
+//! Frontends send the same few documents over and over, often with the same variables. What is kept is bounded by the
+//! bytes of the texts; what does not fit the schema is not kept.
 
 use super::{
     asking::Rejection,
@@ -9,18 +10,25 @@ use super::{
 };
 use crate::{
     config::Limits,
-    graph::{Fitting, Merged, Validator},
+    estate::fragments::Fragments,
+    graph::{Fitting, Merged, RootSelections, Validator},
 };
 use async_graphql::{
     ServerError, Variables,
     parser::{parse_query, types::ExecutableDocument},
 };
+use bytes::Bytes;
 use moka::sync::Cache;
 use serde_json::{Map, Value};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 /// Bytes of text that are kept; what is made of them takes some thirty times as many.
 const MAX_BYTES: u64 = 2 << 20;
+/// What a question takes besides its bytes, roughly, if its document is known.
+const QUESTION_BYTES: usize = 512;
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
 /// Longer messages would only be an echo of what was sent.
 const MAX_MESSAGE: usize = 256;
@@ -64,23 +72,44 @@ impl From<guard::Refusal> for Unfit {
 }
 
 /// What is asked with a document.
-pub(super) struct Asked<'a> {
-    pub operation: Option<&'a str>,
+pub(super) struct Asked {
+    pub operation: Option<String>,
     pub variables: Map<String, Value>,
     pub is_get: bool,
 }
 
-/// A document with the variables that it is run with, and what it weighs with them.
+/// A question that may be run: a document with the variables that it is run with, and what it weighs with them.
 pub(super) struct Prepared {
     pub document: Arc<Document>,
+    pub operation: Option<String>,
     pub variables: Variables,
     pub weight: Weight,
+    roots: OnceLock<Option<RootSelections>>,
 }
 
-/// Documents by their text.
+impl Prepared {
+    /// What is selected of `Query`, if it can be said.
+    pub fn roots(&self, fragments: &Fragments) -> Option<&RootSelections> {
+        let say = || {
+            let operation = guard::operation(self.document.run(), self.operation.as_deref())?;
+            RootSelections::of(self.document.run(), operation, &self.variables, fragments)
+        };
+        self.roots.get_or_init(say).as_ref()
+    }
+}
+
+/// A question as it came.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Sent {
+    bytes: Bytes,
+    is_get: bool,
+}
+
+/// Documents by their text, and questions by their bytes.
 pub(super) struct Documents {
     validator: Validator,
     known: Cache<Arc<str>, Arc<Document>>,
+    questions: Cache<Sent, Arc<Prepared>>,
 }
 
 impl Documents {
@@ -90,11 +119,26 @@ impl Documents {
             .weigher(|text: &Arc<str>, _| u32::try_from(text.len()).unwrap_or(u32::MAX))
             .time_to_idle(FORGOTTEN_AFTER)
             .build();
-        Ok(Self { validator: Validator::new()?, known })
+        let questions = Cache::builder()
+            .max_capacity(MAX_BYTES)
+            .weigher(|sent: &Sent, _| u32::try_from(sent.bytes.len() + QUESTION_BYTES).unwrap_or(u32::MAX))
+            .build();
+        Ok(Self { validator: Validator::new()?, known, questions })
+    }
+
+    /// A question that was prepared before.
+    pub fn known(&self, bytes: &Bytes, is_get: bool) -> Option<Arc<Prepared>> {
+        self.questions.get(&Sent { bytes: bytes.clone(), is_get })
+    }
+
+    /// Keeps a question.
+    pub fn keep(&self, bytes: &Bytes, is_get: bool, prepared: Arc<Prepared>) {
+        // its own bytes: as they came they are a part of what was received at once
+        self.questions.insert(Sent { bytes: Bytes::copy_from_slice(bytes), is_get }, prepared);
     }
 
     /// Checks everything that can be checked before anything runs.
-    pub fn prepare(&self, text: &str, asked: Asked<'_>, limits: &Limits) -> Result<Prepared, Unfit> {
+    pub fn prepare(&self, text: &str, asked: Asked, limits: &Limits) -> Result<Prepared, Unfit> {
         let known = self.known.get(text);
         let (document, (variables, weight)) = match known {
             Some(document) => {
@@ -116,14 +160,15 @@ impl Documents {
                 (document, weighed)
             }
         };
-        self.validator.check_variables(&document.fitting, asked.operation, &asked.variables).map_err(Unfit::Invalid)?;
-        Ok(Prepared { document, variables, weight })
+        let operation = asked.operation;
+        self.validator.check_variables(&document.fitting, operation.as_deref(), &asked.variables).map_err(Unfit::Invalid)?;
+        Ok(Prepared { document, operation, variables, weight, roots: OnceLock::new() })
     }
 }
 
 /// The variables with their defaults, and what the document weighs with them.
-fn weigh(document: &ExecutableDocument, asked: &Asked<'_>, limits: &Limits) -> Result<(Variables, Weight), Unfit> {
-    let Some(operation) = guard::operation(document, asked.operation) else {
+fn weigh(document: &ExecutableDocument, asked: &Asked, limits: &Limits) -> Result<(Variables, Weight), Unfit> {
+    let Some(operation) = guard::operation(document, asked.operation.as_deref()) else {
         return Err(Unfit::Refused(Rejection::graphql(
             "OPERATION_RESOLUTION_FAILURE",
             "The document has several operations, or none of that name: say in operationName which to run.",
@@ -173,5 +218,17 @@ mod tests {
         assert_eq!(prepare(&documents, "{ nope }", json!({})), Err("invalid"));
         documents.known.run_pending_tasks();
         assert_eq!(documents.known.entry_count(), 1, "what does not fit is not kept");
+    }
+    #[test]
+    fn a_question_is_known_by_its_bytes_and_how_it_was_asked() {
+        let documents = Documents::new().unwrap();
+        let asked = Asked { operation: None, variables: Map::new(), is_get: false };
+        let prepared = documents.prepare("{ jobs { totalCount } }", asked, &Limits::default()).ok().unwrap();
+        let (body, cost) = (Bytes::from_static(b"{\"query\": \"{ jobs { totalCount } }\"}"), prepared.weight.cost);
+        documents.keep(&body, false, Arc::new(prepared));
+        assert_eq!(documents.known(&body, false).map(|known| known.weight.cost), Some(cost));
+        // as an address the same text says nothing
+        assert!(documents.known(&body, true).is_none());
+        assert!(documents.known(&body.slice(1..), false).is_none());
     }
 }

@@ -7,7 +7,7 @@ use super::{
     Gateway,
     answers::{Kept, Running, Turn},
     asking::{Asker, Parameters, Question, Rejection},
-    run::run,
+    run::{again, run},
 };
 use crate::graph::{REPORTED, error::code};
 use async_graphql::{Response as Answer, ServerError};
@@ -47,8 +47,11 @@ where
     let outcome = match admit(gateway, asker, &question.bytes) {
         Err(rejection) => Err(rejection),
         Ok((_, Some(kept))) => give_again(gateway, asker, kept, &mut ran),
-        // boxed: what is moved about while an answer is found is small then
-        Ok((_room, None)) => Box::pin(run_once(gateway, asker, question, &mut ran)).await,
+        Ok((_room, None)) => match again(gateway, asker, &question.bytes, &mut ran) {
+            Some(outcome) => outcome,
+            // boxed: what is moved about while an answer is found is small then
+            None => Box::pin(run_once(gateway, asker, question, &mut ran)).await,
+        },
     };
     counters.upstream_requests.fetch_add(ran.upstream_requests.into(), Ordering::Relaxed);
     let (errors, said) = match &outcome {

@@ -1,14 +1,15 @@
 //! Runs a question that was not asked before, or not of these lists: from its text to bytes.
 //!
-//! Fields of the query that are known are not executed; where all are, nothing is.
+//! Fields of the query that are known are not executed; where all are, nothing is, and the answer is put together at once.
 
 use super::{
     Gateway,
     answers::Kept,
     asking::{Asker, Parameters, Question, Rejection},
-    documents::{Asked, Document, Prepared, Unfit},
+    documents::{Asked, Prepared, Unfit},
     execute::{Answered, Ran, refused_by_validation, told_in_public},
-    extensions, guard,
+    extensions,
+    guard::{self, Weight},
     packed::Packed,
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     graph::{RootFields, error::code, foresee, write_data},
     loaders::{Loaders, budget::Budget},
 };
-use async_graphql::{Request as Query, ServerError, Value, Variables};
+use async_graphql::{Request as Query, ServerError, Value};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use serde_json::json;
@@ -27,15 +28,6 @@ const MAX_NAME: usize = 128;
 
 /// What an answer has beside its data, in bytes, if it has no errors: roughly, and at the most.
 const BESIDE_DATA: usize = 256;
-
-/// What is run.
-struct Task<'a> {
-    document: &'a Document,
-    text: String,
-    operation: Option<String>,
-    variables: Variables,
-    recollection: Option<Recollection>,
-}
 
 /// What came of it.
 struct Outcome {
@@ -48,46 +40,81 @@ struct Outcome {
     made_by: Option<Caller>,
 }
 
+/// The answer to a question that was read before and of which all parts are known; none where there is more to do.
+pub(super) fn again(gateway: &Gateway, asker: &Asker, bytes: &Bytes, ran: &mut Ran) -> Option<Result<Answered, Rejection>> {
+    let prepared = gateway.documents.known(bytes, asker.is_get).filter(|_| !asker.cost_only)?;
+    let recollection = recollection(gateway, asker, &prepared)?;
+    let roots = recall(gateway, &prepared, &recollection).filter(RootFields::are_known)?;
+    note(&prepared, ran);
+    let within_rate = gateway.rates.take_cost(&asker.principal, ran.cost);
+    Some(within_rate.and_then(|()| finish(gateway, asker, bytes, &prepared.weight, put_together(&roots, &recollection, ran)?, ran)))
+}
+
+/// Runs a question.
 pub(super) async fn run<F>(gateway: &Gateway, asker: &Asker, question: Question<F>, ran: &mut Ran) -> Result<Answered, Rejection>
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
     let limits = &gateway.limits;
-    let Parameters { query, operation_name, variables, extensions } = (question.read)(&question.bytes)?;
-    ran.operation = operation_name.iter().flat_map(|name| name.chars()).take(MAX_NAME).collect::<String>().into();
-    let Some(text) = query else {
-        let is_persisted = extensions.is_some_and(|extensions| extensions.contains_key("persistedQuery"));
-        return Err(if is_persisted {
-            // clients answer this by sending the whole query
-            Rejection { status: StatusCode::OK, ..Rejection::graphql(code::PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound") }
-        } else {
-            Rejection::unreadable(StatusCode::BAD_REQUEST, "There is no query.")
-        });
+    let bytes = question.bytes.clone();
+    let prepared = match gateway.documents.known(&bytes, asker.is_get) {
+        Some(prepared) => prepared,
+        None => match prepare(gateway, asker, question, ran)? {
+            Ok(prepared) => prepared,
+            Err(invalid) => return Ok(invalid),
+        },
     };
-    let asked = Asked { operation: operation_name.as_deref(), variables: variables.unwrap_or_default(), is_get: asker.is_get };
-    let Prepared { document, variables, weight } = match gateway.documents.prepare(&text, asked, limits) {
-        Ok(prepared) => prepared,
-        Err(Unfit::Refused(rejection)) => return Err(rejection),
-        Err(Unfit::Invalid(errors)) => return Ok(refused_by_validation(errors, asker, limits.introspection)),
-    };
-    ran.cost = weight.cost;
+    note(&prepared, ran);
     if asker.cost_only {
-        let body = json!({"data": null, "extensions": extensions::estimated(&weight, limits.cost)});
+        let body = json!({"data": null, "extensions": extensions::estimated(&prepared.weight, limits.cost)});
         return Ok(Answered::Run { body: body.to_string().into(), errors: 0 });
     }
-    gateway.rates.take_cost(&asker.principal, weight.cost)?;
-
-    // what was read with a caller's own credentials is not for others; who wants to know what is read wants it read
-    let may_recall = !document.puts_together() && asker.passed.is_empty() && !asker.debug;
-    let recollection = gateway.fragments.as_ref().filter(|_| may_recall).map(|fragments| fragments.of(Clearance(asker.principal.clone())));
-    let task = Task { document: &document, text, operation: operation_name, variables, recollection };
-    let Outcome { body, errors, sources, made_by } = match task.answer(gateway, asker, ran).await? {
-        Ok(outcome) => outcome,
-        Err(refused) => return Ok(refused),
+    gateway.rates.take_cost(&asker.principal, ran.cost)?;
+    let recollection = recollection(gateway, asker, &prepared);
+    let roots = recollection.as_ref().and_then(|recollection| recall(gateway, &prepared, recollection));
+    let outcome = match (roots, recollection) {
+        (Some(roots), Some(recollection)) if roots.are_known() => put_together(&roots, &recollection, ran)?,
+        (roots, recollection) => match answer(gateway, asker, &prepared, roots, recollection, ran).await? {
+            Ok(outcome) => outcome,
+            Err(refused) => return Ok(refused),
+        },
     };
+    finish(gateway, asker, &bytes, &prepared.weight, outcome, ran)
+}
+
+/// An answer of which all parts are known.
+fn put_together(roots: &RootFields<'_>, recollection: &Recollection, ran: &mut Ran) -> Result<Outcome, Rejection> {
+    ran.fields = roots.known_fields();
+    let mut body = begin(&[], roots.bytes())?;
+    roots.write(&Value::Null, recollection, &mut body);
+    Ok(Outcome { body, errors: 0, sources: Sources::together(roots.sources()), made_by: None })
+}
+
+/// What is known of the fields of the query; none where what is selected of them can't be said.
+fn recall<'p>(gateway: &Gateway, prepared: &'p Prepared, recollection: &Recollection) -> Option<RootFields<'p>> {
+    let selections = prepared.roots(gateway.fragments.as_ref()?)?;
+    Some(RootFields::recall(selections, recollection, gateway.limits.answer_fields))
+}
+
+/// What is known of a question's parts, if that may be used. What was read with a caller's own credentials is not for
+/// others; who wants to know what is read wants it read.
+fn recollection(gateway: &Gateway, asker: &Asker, prepared: &Prepared) -> Option<Recollection> {
+    let may_recall = !prepared.document.puts_together() && asker.passed.is_empty() && !asker.debug;
+    gateway.fragments.as_ref().filter(|_| may_recall).map(|fragments| fragments.of(Clearance(asker.principal.clone())))
+}
+
+/// What is logged of a question.
+fn note(prepared: &Prepared, ran: &mut Ran) {
+    (ran.operation, ran.cost) = (name(prepared.operation.as_deref()), prepared.weight.cost);
+}
+
+/// An answer with its `extensions`, which is kept if it may be.
+fn finish(gateway: &Gateway, asker: &Asker, bytes: &Bytes, weight: &Weight, outcome: Outcome, ran: &Ran) -> Result<Answered, Rejection> {
+    let limits = &gateway.limits;
+    let Outcome { body, errors, sources, made_by } = outcome;
     let extended = |mut body: Vec<u8>, made_by: Option<&Caller>| {
         body.extend_from_slice(b",\"extensions\":");
-        let spent = extensions::spent(&weight, limits.cost, ran.fields, asker, made_by);
+        let spent = extensions::spent(weight, limits.cost, ran.fields, asker, made_by);
         serde_json::to_writer(&mut body, &spent).map_err(|_| unwritable())?;
         body.push(b'}');
         Ok::<_, Rejection>(Bytes::from(body))
@@ -106,69 +133,97 @@ where
     if let Some(sources) = sources.filter(|_| is_kept) {
         let body = again.unwrap_or_else(|| answer.clone());
         let kept = Kept { body, packed: Packed::default(), operation: ran.operation.clone(), cost: ran.cost, fields: ran.fields, sources };
-        gateway.answers.keep(asker, &question.bytes, kept);
+        gateway.answers.keep(asker, bytes, kept);
     }
     Ok(Answered::Run { body: answer, errors })
 }
 
-impl Task<'_> {
-    /// The answer but for its `extensions`; or a refusal, where the library had something against the document.
-    async fn answer(self, gateway: &Gateway, asker: &Asker, ran: &mut Ran) -> Result<Result<Outcome, Answered>, Rejection> {
-        let Self { document, text, operation, variables, recollection } = self;
-        let limits = &gateway.limits;
-        let roots = recollection.as_ref().and_then(|recollection| {
-            let operation = guard::operation(document.run(), operation.as_deref())?;
-            RootFields::recall(document.run(), operation, &variables, recollection, limits.answer_fields)
+/// A question that was not seen before; or a refusal, where it does not fit the schema.
+fn prepare<F>(gateway: &Gateway, asker: &Asker, question: Question<F>, ran: &mut Ran) -> Result<Result<Arc<Prepared>, Answered>, Rejection>
+where
+    F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
+{
+    let Parameters { query, operation_name, variables, extensions } = (question.read)(&question.bytes)?;
+    ran.operation = name(operation_name.as_deref());
+    let Some(text) = query else {
+        let is_persisted = extensions.is_some_and(|extensions| extensions.contains_key("persistedQuery"));
+        return Err(if is_persisted {
+            // clients answer this by sending the whole query
+            Rejection { status: StatusCode::OK, ..Rejection::graphql(code::PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound") }
+        } else {
+            Rejection::unreadable(StatusCode::BAD_REQUEST, "There is no query.")
         });
-        if let Some(known) = roots.as_ref().filter(|roots| roots.are_known()) {
-            ran.fields = known.known_fields();
-            let mut body = begin(&[], known.bytes())?;
-            known.write(&Value::Null, None, &mut body);
-            return Ok(Ok(Outcome { body, errors: 0, sources: Sources::together(known.sources()), made_by: None }));
+    };
+    let asked = Asked { operation: operation_name, variables: variables.unwrap_or_default(), is_get: asker.is_get };
+    match gateway.documents.prepare(&text, asked, &gateway.limits) {
+        Ok(prepared) => {
+            let prepared = Arc::new(prepared);
+            gateway.documents.keep(&question.bytes, asker.is_get, prepared.clone());
+            Ok(Ok(prepared))
         }
-
-        let caller = gateway.estate.caller(asker.principal.clone(), &asker.passed, asker.debug).await;
-        let mut parsed = document.run().clone();
-        let known_fields = roots.as_ref().map_or(0, RootFields::known_fields);
-        if let Some(roots) = &roots {
-            roots.sources().for_each(|sources| caller.reads.take_in(sources));
-            guard::operation_mut(&mut parsed, operation.as_deref()).into_iter().for_each(|operation| roots.leave_out_known(operation));
-        }
-        let loaders = Loaders::new(gateway.estate.clone(), caller, Budget::new(limits.answer_fields, known_fields), recollection);
-        if let Some(operation) = guard::operation(&parsed, operation.as_deref()) {
-            loaders.begin(foresee(&parsed, operation, &variables));
-        }
-        let mut query = Query::new(text).variables(variables.clone());
-        query.operation_name = operation.clone();
-        query.set_parsed_query(parsed);
-        let execution = loaders.drive(Box::pin(gateway.schema.execute(query.data(loaders.clone()))));
-        let span = tracing::info_span!("request", request_id = %asker.id.0);
-        let outcome = tokio::time::timeout(limits.timeout, tracing::Instrument::instrument(execution, span)).await;
-        let caller = loaders.caller();
-        (ran.fields, ran.upstream_requests) = (loaders.budget().spent(), caller.meter.by_upstream().values().sum());
-        let Ok(mut answer) = outcome else {
-            let message = format!("The answer was not ready after {:?} (limits.timeout).", limits.timeout);
-            let rejection = Rejection::graphql(code::UPSTREAM_TIMEOUT, message);
-            return Err(Rejection { status: StatusCode::GATEWAY_TIMEOUT, is_graphql: false, ..rejection });
-        };
-        if !answer.errors.is_empty() {
-            document.fitting.settle_nulls(operation.as_deref(), &mut answer.data, &answer.errors);
-        }
-        let (data, errors) = match told_in_public(answer, asker, limits.introspection) {
-            Ok(told) => told,
-            Err(refused) => return Ok(Err(refused)),
-        };
-        let mut body = begin(&errors, roots.as_ref().map_or(0, RootFields::bytes))?;
-        match &roots {
-            Some(roots) => roots.write(&data, loaders.recollection(), &mut body),
-            None => write_data(&data, &mut body),
-        }
-        let sources = if errors.is_empty() { caller.reads.sources().map(Arc::new) } else { None };
-        if let (Some(recollection), Some(sources)) = (loaders.recollection(), &sources) {
-            recollection.keep(sources);
-        }
-        Ok(Ok(Outcome { body, errors: errors.len(), sources, made_by: Some(caller.clone()) }))
+        Err(Unfit::Refused(rejection)) => Err(rejection),
+        Err(Unfit::Invalid(errors)) => Ok(Err(refused_by_validation(errors, asker, gateway.limits.introspection))),
     }
+}
+
+/// An operation's name, as far as it is logged.
+fn name(operation: Option<&str>) -> Box<str> {
+    operation.into_iter().flat_map(str::chars).take(MAX_NAME).collect::<String>().into()
+}
+
+/// The answer but for its `extensions`; or a refusal, where the library had something against the document.
+async fn answer(
+    gateway: &Gateway,
+    asker: &Asker,
+    prepared: &Prepared,
+    roots: Option<RootFields<'_>>,
+    recollection: Option<Recollection>,
+    ran: &mut Ran,
+) -> Result<Result<Outcome, Answered>, Rejection> {
+    let Prepared { document, operation, variables, .. } = prepared;
+    let limits = &gateway.limits;
+    let caller = gateway.estate.caller(asker.principal.clone(), &asker.passed, asker.debug).await;
+    let mut parsed = document.run().clone();
+    let known_fields = roots.as_ref().map_or(0, RootFields::known_fields);
+    if let (Some(roots), Some(operation)) = (&roots, guard::operation_mut(&mut parsed, operation.as_deref())) {
+        roots.sources().for_each(|sources| caller.reads.take_in(sources));
+        roots.leave_out_known(document.run(), variables, operation);
+    }
+    let loaders = Loaders::new(gateway.estate.clone(), caller, Budget::new(limits.answer_fields, known_fields), recollection);
+    if let Some(operation) = guard::operation(&parsed, operation.as_deref()) {
+        loaders.begin(foresee(&parsed, operation, variables));
+    }
+    // the text is not looked at where it was parsed
+    let mut query = Query::new("").variables(variables.clone());
+    query.operation_name = operation.clone();
+    query.set_parsed_query(parsed);
+    let execution = loaders.drive(Box::pin(gateway.schema.execute(query.data(loaders.clone()))));
+    let span = tracing::info_span!("request", request_id = %asker.id.0);
+    let outcome = tokio::time::timeout(limits.timeout, tracing::Instrument::instrument(execution, span)).await;
+    let caller = loaders.caller();
+    (ran.fields, ran.upstream_requests) = (loaders.budget().spent(), caller.meter.by_upstream().values().sum());
+    let Ok(mut answer) = outcome else {
+        let message = format!("The answer was not ready after {:?} (limits.timeout).", limits.timeout);
+        let rejection = Rejection::graphql(code::UPSTREAM_TIMEOUT, message);
+        return Err(Rejection { status: StatusCode::GATEWAY_TIMEOUT, is_graphql: false, ..rejection });
+    };
+    if !answer.errors.is_empty() {
+        document.fitting.settle_nulls(operation.as_deref(), &mut answer.data, &answer.errors);
+    }
+    let (data, errors) = match told_in_public(answer, asker, limits.introspection) {
+        Ok(told) => told,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let mut body = begin(&errors, roots.as_ref().map_or(0, RootFields::bytes))?;
+    match roots.as_ref().zip(loaders.recollection()) {
+        Some((roots, recollection)) => roots.write(&data, recollection, &mut body),
+        None => write_data(&data, &mut body),
+    }
+    let sources = if errors.is_empty() { caller.reads.sources().map(Arc::new) } else { None };
+    if let (Some(recollection), Some(sources)) = (loaders.recollection(), &sources) {
+        recollection.keep(sources);
+    }
+    Ok(Ok(Outcome { body, errors: errors.len(), sources, made_by: Some(caller.clone()) }))
 }
 
 /// An answer, up to its data, with room for that many bytes more.
