@@ -3,7 +3,9 @@
 mod answers;
 mod asking;
 mod auth;
+mod deadlines;
 mod documents;
+mod entrance;
 mod execute;
 mod explorer;
 mod extensions;
@@ -20,6 +22,7 @@ mod socket;
 mod tls;
 
 pub use auth::principal;
+pub use entrance::Entrance;
 pub use explorer::HAS_GRAPHIQL;
 pub use serve::serve;
 
@@ -36,25 +39,17 @@ use crate::{
     graph::Schema,
 };
 use axum::{
-    Router,
-    extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
-    response::{IntoResponse, Redirect, Response},
-    routing::get,
+    http::{HeaderMap, HeaderName, StatusCode, header},
+    response::{IntoResponse, Response},
 };
 use std::{
-    net::{IpAddr, Ipv4Addr},
     ops::Deref,
     sync::{
-        Arc, LazyLock,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
 };
 use tokio::sync::{Semaphore, watch};
-use tower::ServiceExt;
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, cors::CorsLayer};
-use uuid::Uuid;
 
 /// What every request needs.
 #[derive(Clone)]
@@ -143,145 +138,18 @@ impl Gateway {
         }
         outcome
     }
-
-    fn router(self, is_compressing: bool) -> Router {
-        let mut graphql = Router::new().route("/graphql", get(graphql::get).post(graphql::post).fallback(graphql::wrong_method));
-        if !self.server.origins.is_empty() {
-            graphql = graphql.layer(self.cors());
-        }
-        let router = Router::new()
-            .merge(graphql)
-            .route("/", get(async || Redirect::temporary("graphiql")))
-            .route("/graphiql", get(explorer::page))
-            .route("/graphiql/{*file}", get(explorer::file))
-            .route("/favicon.ico", get(explorer::icon))
-            .route("/health/live", get(health::live))
-            .route("/health/ready", get(health::ready))
-            .route("/metrics", get(health::metrics))
-            .fallback(async || plain(StatusCode::NOT_FOUND, "There is nothing here. GraphQL is at /graphql, GraphiQL at /graphiql.\n"));
-        let catch = CatchPanicLayer::custom(|_| graphql::internal_error());
-        let router = if is_compressing { router.layer((catch, CompressionLayer::new())) } else { router.layer(catch) };
-        router.with_state(self)
-    }
-
-    /// What pages of listed origins may do.
-    fn cors(&self) -> CorsLayer {
-        let origins: Vec<HeaderValue> = self.server.origins.iter().filter_map(|origin| origin.parse().ok()).collect();
-        CorsLayer::new()
-            .allow_origin(origins)
-            .allow_methods([Method::GET, Method::POST])
-            .allow_headers([
-                header::CONTENT_TYPE,
-                header::AUTHORIZATION,
-                header::ACCEPT,
-                HeaderName::from_static("x-api-key"),
-                HeaderName::from_static("x-cost-only"),
-                HeaderName::from_static("x-debug"),
-                REQUEST_ID,
-            ])
-            .expose_headers([REQUEST_ID, header::RETRY_AFTER])
-            .max_age(Duration::from_secs(3_600))
-    }
-}
-
-/// The way in: every request comes through here.
-#[derive(Clone)]
-pub struct Entrance {
-    gateway: Gateway,
-    plain: Router,
-    /// For those who say that they take compressed answers.
-    compressing: Router,
-}
-
-impl Entrance {
-    /// The way into a gateway.
-    pub fn new(gateway: Gateway) -> Self {
-        Self { plain: gateway.clone().router(false), compressing: gateway.clone().router(true), gateway }
-    }
-
-    /// Answers a request that came over no connection, as if it had come from this machine.
-    pub async fn answer_here(&self, mut request: Request) -> Response {
-        request.extensions_mut().insert(Peer { address: Ipv4Addr::LOCALHOST.into(), certificate: None });
-        self.clone().answer(request).await
-    }
-
-    /// Gives the request an id (the caller's, if it is plain) and the answer the headers that browsers should heed; finds
-    /// out whose address it is behind proxies that are trusted.
-    async fn answer(self, mut request: Request) -> Response {
-        let is_plain =
-            |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-        let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(is_plain).map(Arc::from);
-        let id: Arc<str> = given.unwrap_or_else(next_id);
-        request.extensions_mut().insert(RequestId(id.clone()));
-        let forwarded = forwarded_for(&request);
-        if let (Some(peer), Some(address)) = (request.extensions_mut().get_mut::<Peer>(), forwarded)
-            && self.gateway.server.trusted_proxies.contains(&peer.address)
-        {
-            peer.address = address;
-        }
-        // which of two hosts is meant is answered differently by whoever stands in front: none is answered
-        let hosts = request.headers().get_all(header::HOST).iter().count();
-        let router = if request.headers().contains_key(header::ACCEPT_ENCODING) { self.compressing } else { self.plain };
-        let mut response = match request.version() {
-            Version::HTTP_11 | Version::HTTP_10 if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) => {
-                plain(StatusCode::BAD_REQUEST, "There must be one Host header.\n")
-            }
-            _ if is_strange(&self.gateway.server.origins, &request) => {
-                plain(StatusCode::FORBIDDEN, "Pages of this origin may not ask here (server.origins).\n")
-            }
-            _ => router.oneshot(request).await.unwrap_or_else(|never| match never {}),
-        };
-        let headers = response.headers_mut();
-        if let Ok(value) = HeaderValue::try_from(&*id) {
-            headers.insert(REQUEST_ID, value);
-        }
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        response
-    }
 }
 
 /// The id of one request, for the log and for errors.
 #[derive(Clone, Debug)]
 struct RequestId(Arc<str>);
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// An id that no other request has, of this process or another. It is no secret: who knows one could guess the next.
-fn next_id() -> Arc<str> {
-    static FIRST: LazyLock<u128> = LazyLock::new(|| Uuid::new_v4().as_u128());
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let number = *FIRST ^ u128::from(COUNT.fetch_add(1, Ordering::Relaxed));
-    let mut text = Uuid::encode_buffer();
-    Arc::from(&*Uuid::from_u128(number).hyphenated().encode_lower(&mut text))
-}
-
-/// The last address that a proxy wrote.
-fn forwarded_for(request: &Request) -> Option<IpAddr> {
-    let value = request.headers().get_all("x-forwarded-for").iter().next_back()?.to_str().ok()?;
-    value.rsplit(',').next()?.trim().parse().ok()
-}
-
-/// A page of another origin can make a browser send a GET, or open a WebSocket, without being asked first. Browsers say
-/// so: such requests do nothing, unless the page's origin is listed. What a browser asks beforehand (OPTIONS) does nothing.
-fn is_strange(origins: &[String], request: &Request) -> bool {
-    if request.uri().path() != "/graphql" || request.method() == Method::OPTIONS {
-        return false;
-    }
-    let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let is_listed = |origin: &str| origins.iter().any(|listed| listed == origin);
-    let is_ours = |origin: &str| {
-        let host = text("host").or_else(|| request.uri().authority().map(|authority| authority.as_str()));
-        origin.split_once("://").is_some_and(|(_, of_page)| host.is_some_and(|host| host.eq_ignore_ascii_case(of_page)))
-    };
-    let is_navigation = text("sec-fetch-mode") == Some("navigate") && text("sec-fetch-dest") == Some("document");
-    match (text("origin"), text("sec-fetch-site")) {
-        // the browser knows best; it says nothing of the origin where a page asks for a picture, say
-        (origin, Some("cross-site" | "same-site")) => !origin.is_some_and(is_listed) && !is_navigation,
-        (_, Some(_)) => false,
-        (Some(origin), None) if socket::is_asked_for(request.headers()) => !is_listed(origin) && !is_ours(origin),
-        _ => false,
-    }
-}
+/// A key, as it is shown.
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// Set to anything but `false`, it asks for the cost of a query that is then not run.
+const COST_ONLY: HeaderName = HeaderName::from_static("x-cost-only");
+/// Set to anything but `false`, it asks how the answer came about.
+const DEBUG: HeaderName = HeaderName::from_static("x-debug");
 
 /// Text that is never a page.
 fn plain(status: StatusCode, text: impl Into<String>) -> Response {

@@ -1,11 +1,11 @@
 //! Who asks what, whatever the transport; and what they are told where it is not run.
 
-use super::{Gateway, RequestId, auth, guard, packed::Coding};
+use super::{COST_ONLY, DEBUG, Gateway, RequestId, auth, guard, packed::Coding};
 use crate::{
     estate::{Passed, Principal},
     graph::error::code,
 };
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -43,11 +43,6 @@ pub(super) struct Asker {
     pub coding: Option<Coding>,
 }
 
-/// Set to anything but `false`, it asks for the cost of a query that is then not run.
-const COST_ONLY: &str = "x-cost-only";
-/// Set to anything but `false`, it asks how the answer came about.
-const DEBUG: &str = "x-debug";
-
 impl Asker {
     /// Somebody who is known, with what the request's headers ask for.
     pub fn new(
@@ -58,7 +53,7 @@ impl Asker {
         transport: &'static str,
         is_get: bool,
     ) -> Result<Self, Rejection> {
-        let asks = |name: &str| headers.get(name).is_some_and(|value| value != "false");
+        let asks = |name: HeaderName| headers.get(name).is_some_and(|value| value != "false");
         let (cost_only, debug) = (asks(COST_ONLY), asks(DEBUG));
         if debug && !principal.debug {
             return Err(auth::forbidden("Who you are may not see how answers come about (debug = true for the caller or its role)."));

@@ -6,7 +6,7 @@
 mod keys;
 mod token;
 
-use super::asking::Rejection;
+use super::{API_KEY, asking::Rejection};
 use crate::{
     config::{Caller, Config, Hide, Role, Sees},
     estate::{Estate, Grant, Hidden, Named, Passed, Principal},
@@ -93,7 +93,7 @@ impl Shown {
             }
             shown.push(secret.trim());
         }
-        for value in headers.get_all("x-api-key") {
+        for value in headers.get_all(API_KEY) {
             let Ok(secret) = value.to_str() else { return Shown::Unclear };
             shown.push(secret.trim());
         }

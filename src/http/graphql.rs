@@ -22,9 +22,10 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use serde_json::{Map, Value, json};
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 /// The whole body must be here by then.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -32,20 +33,15 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const THROWN_AWAY: usize = 4 << 20;
 
 /// `POST /graphql`.
-pub(super) async fn post(
-    State(gateway): State<Gateway>,
-    Extension(id): Extension<RequestId>,
-    Extension(peer): Extension<Peer>,
-    request: Request,
-) -> Response {
+pub(super) async fn post(gateway: &Gateway, peer: Peer, id: RequestId, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let Some(media_type) = negotiate::media_type(&parts.headers) else { return not_acceptable() };
-    let asker = match identify(&gateway, &parts.headers, &peer, id.clone(), media_type, false).await {
+    let asker = match identify(gateway, &parts.headers, &peer, id.clone(), media_type, false).await {
         Ok(asker) => asker,
         Err(rejection) => return reject(media_type, &id, &rejection),
     };
     match read_body(&parts.headers, body, gateway.limits.body_bytes).await {
-        Ok(bytes) => answer(&gateway, &asker, media_type, Question { bytes, read: read_json }).await,
+        Ok(bytes) => answer(gateway, &asker, media_type, Question { bytes, read: read_json }).await,
         Err(rejection) => {
             let mut response = reject(media_type, &id, &rejection);
             // what is still to come of this body must not be taken for the next request
@@ -126,7 +122,13 @@ async fn read_body(headers: &HeaderMap, body: Incoming, max_bytes: usize) -> Res
             "The body must be application/json in UTF-8, not compressed.",
         ));
     }
-    match tokio::time::timeout(BODY_TIMEOUT, collect(body, max_bytes)).await {
+    let mut collecting = pin!(collect(body, max_bytes));
+    // nearly always all of it is here already, and nothing to wait for
+    let collected = match collecting.as_mut().now_or_never() {
+        Some(collected) => Ok(collected),
+        None => tokio::time::timeout(BODY_TIMEOUT, collecting).await,
+    };
+    match collected {
         Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => {
             let message = format!("The body must be whole, and at most {max_bytes} bytes (limits.body_bytes).");
@@ -249,10 +251,13 @@ fn write(media_type: MediaType, status: StatusCode, body: Bytes) -> Response {
         MediaType::EventStream => (MediaType::Json, body),
         media_type => (media_type, body),
     };
-    let headers = [
-        (header::CONTENT_TYPE, media_type.content_type()),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::VARY, "Accept, Authorization, X-API-Key"),
-    ];
-    (status, headers, body).into_response()
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    // these, and what the entrance adds
+    headers.reserve(8);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept, Authorization, X-API-Key"));
+    response
 }

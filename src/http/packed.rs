@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use tokio::sync::OnceCell;
 
 /// Below this it costs more than it saves.
-const SMALLEST: usize = 1_024;
+pub(super) const SMALLEST: u16 = 1_024;
 /// A tenth of a second of work at most for the largest answer; more saves little. The same as the layer's.
 const BROTLI_QUALITY: u32 = 4;
 const BROTLI_WINDOW: u32 = 22;
@@ -80,7 +80,7 @@ pub(super) struct Packed([OnceCell<Option<Bytes>>; 2]);
 impl Packed {
     /// The answer packed so; none where that is not worth it. Done once, off the threads that serve.
     pub async fn of(&self, coding: Coding, plain: &Bytes) -> Option<Bytes> {
-        if plain.len() < SMALLEST {
+        if plain.len() < usize::from(SMALLEST) {
             return None;
         }
         let cell = self.0.get(coding as usize)?;

@@ -1,6 +1,6 @@
 //! Connections: taken, made safe with TLS, spoken to in HTTP/1.1 or HTTP/2, and ended in peace.
 
-use super::{Entrance, Gateway, auth::Peer, patience::Patient, tls};
+use super::{Entrance, Gateway, auth::Peer, deadlines::Unhurried, patience::Patient, tls};
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper_util::{
@@ -10,7 +10,15 @@ use hyper_util::{
         graceful::{GracefulShutdown, Watcher},
     },
 };
-use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -27,6 +35,7 @@ const MAX_STREAMS: u32 = 200;
 struct Service {
     entrance: Entrance,
     builder: auto::Builder<TokioExecutor>,
+    deadlines: Unhurried,
     acceptor: Option<TlsAcceptor>,
 }
 
@@ -37,7 +46,8 @@ pub async fn serve(listener: TcpListener, gateway: Gateway, shutdown: impl Futur
     let room = Arc::new(Semaphore::new(gateway.limits.connections));
     let acceptor = gateway.server.tls.as_ref().map(tls::acceptor).transpose()?;
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(gateway.server.idle).max_buf_size(MAX_HEADERS_BYTES.max(64 << 10));
+    let deadlines = Unhurried::new(gateway.server.idle);
+    builder.http1().timer(deadlines).header_read_timeout(gateway.server.idle).max_buf_size(MAX_HEADERS_BYTES.max(64 << 10));
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -45,7 +55,7 @@ pub async fn serve(listener: TcpListener, gateway: Gateway, shutdown: impl Futur
         .max_header_list_size(MAX_HEADERS_BYTES as u32)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
-    let service = Service { entrance: Entrance::new(gateway), builder, acceptor };
+    let service = Service { entrance: Entrance::new(gateway), builder, deadlines, acceptor };
     let open = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -108,10 +118,14 @@ where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let entrance = service.entrance.clone();
-    let respond = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
-        let answer = entrance.clone().answer(request.map(Body::new));
-        async move { Ok::<_, Infallible>(answer.await) }
+    let is_asked = Arc::new(AtomicBool::new(false));
+    let asked = is_asked.clone();
+    let respond = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+        asked.store(true, Ordering::Relaxed);
+        let (entrance, peer) = (entrance.clone(), peer.clone());
+        async move { Ok::<_, Infallible>(entrance.answer(peer, request.map(Body::new)).await) }
     });
-    watcher.watch(service.builder.serve_connection_with_upgrades(TokioIo::new(stream), respond).into_owned()).await
+    let connection = service.builder.serve_connection_with_upgrades(TokioIo::new(stream), respond).into_owned();
+    let outcome = service.deadlines.drive(watcher.watch(connection), &is_asked).await;
+    outcome.unwrap_or_else(|| Err("nothing was asked".into()))
 }

@@ -132,8 +132,11 @@ async fn headers_and_bodies_that_never_end_are_not_waited_for() {
         &world,
         "POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{",
     );
-    let (headers, body) = tokio::join!(headers, body);
+    // of these nobody knows yet which HTTP they would speak
+    let (nothing, one_letter) = (told(&world, ""), told(&world, "P"));
+    let (headers, body, nothing, one_letter) = tokio::join!(headers, body, nothing, one_letter);
     assert!(!headers.contains(" 200 "), "{headers}");
+    assert_eq!((nothing.as_str(), one_letter.as_str()), ("", ""));
     assert!(body.starts_with("HTTP/1.1 408 "), "{body}");
     // and those that are too many
     let many: String = (0..200).map(|number| format!("X-{number}: a\r\n")).collect();

@@ -268,6 +268,6 @@ async fn an_answer_that_is_given_again_is_packed_for_those_who_take_that() {
     // too small to be worth it
     for _ in 0..2 {
         let (coding, _, answer) = ask("{ __typename }", "br").await;
-        assert_eq!(plain(&coding, &answer)["data"], json!({"__typename": "Query"}));
+        assert_eq!((coding.as_str(), &plain("", &answer)["data"]), ("", &json!({"__typename": "Query"})));
     }
 }

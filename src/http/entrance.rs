@@ -1,0 +1,211 @@
+//! The way in: every request comes through here, whatever it asks for, and gets its id, its checks and its headers.
+//!
+//! Questions by POST are nearly all that a gateway is asked; they go to their answer without being routed.
+
+use super::{API_KEY, COST_ONLY, DEBUG, Gateway, RequestId, auth::Peer, explorer, graphql, health, packed, plain, socket};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
+    response::{Redirect, Response},
+    routing::get,
+};
+use futures_util::{FutureExt, future::Either};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_http::{
+    compression::{Compression, DefaultPredicate, Predicate, predicate::SizeAbove},
+    cors::CorsLayer,
+};
+use uuid::Uuid;
+
+const GRAPHQL: &str = "/graphql";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
+/// The way into a gateway.
+#[derive(Clone)]
+pub struct Entrance(Arc<Parts>);
+
+struct Parts {
+    gateway: Gateway,
+    /// For everything but questions by POST.
+    router: Router,
+    /// What pages of listed origins may do, if any are.
+    cors: Option<CorsLayer>,
+}
+
+impl Entrance {
+    /// The way into a gateway.
+    pub fn new(gateway: Gateway) -> Self {
+        let cors = (!gateway.server.origins.is_empty()).then(|| cors(&gateway.server.origins));
+        Self(Arc::new(Parts { router: router(gateway.clone()), cors, gateway }))
+    }
+
+    /// Answers a request that came over no connection, as if it had come from this machine.
+    pub async fn answer_here(&self, request: Request) -> Response {
+        self.answer(Peer { address: Ipv4Addr::LOCALHOST.into(), certificate: None }, request).await
+    }
+
+    /// Gives the request an id (the caller's, if it is plain) and the answer the headers that browsers should heed; finds
+    /// out whose address it is behind proxies that are trusted.
+    pub(super) async fn answer(&self, mut peer: Peer, request: Request) -> Response {
+        let Parts { gateway, .. } = &*self.0;
+        let is_plain =
+            |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(is_plain).map(Arc::from);
+        let id: Arc<str> = given.unwrap_or_else(next_id);
+        if gateway.server.trusted_proxies.contains(&peer.address)
+            && let Some(address) = forwarded_for(request.headers())
+        {
+            peer.address = address;
+        }
+        // which of two hosts is meant is answered differently by whoever stands in front: none is answered
+        let hosts = request.headers().get_all(header::HOST).iter().count();
+        let mut response = match request.version() {
+            Version::HTTP_11 | Version::HTTP_10 if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) => {
+                plain(StatusCode::BAD_REQUEST, "There must be one Host header.\n")
+            }
+            _ if is_strange(&gateway.server.origins, &request) => {
+                plain(StatusCode::FORBIDDEN, "Pages of this origin may not ask here (server.origins).\n")
+            }
+            // boxed: what is moved about for the others is small then
+            _ if request.headers().contains_key(header::ACCEPT_ENCODING) => Box::pin(self.pack(peer, RequestId(id.clone()), request)).await,
+            _ => self.share(peer, RequestId(id.clone()), request).await,
+        };
+        let headers = response.headers_mut();
+        if let Ok(value) = HeaderValue::try_from(&*id) {
+            headers.insert(REQUEST_ID, value);
+        }
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
+    }
+
+    /// Compresses what is worth it.
+    async fn pack(&self, peer: Peer, id: RequestId, request: Request) -> Response {
+        let share = service_fn(|request| self.share(peer.clone(), id.clone(), request).map(Ok::<_, Infallible>));
+        let is_worth_it = DefaultPredicate::new().and(SizeAbove::new(packed::SMALLEST));
+        match Compression::new(share).compress_when(is_worth_it).oneshot(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Tells browsers which pages may ask.
+    fn share(&self, peer: Peer, id: RequestId, request: Request) -> impl Future<Output = Response> {
+        match &self.0.cors {
+            Some(cors) if request.uri().path() == GRAPHQL => Either::Left(async move {
+                let reach = service_fn(|request| self.reach(peer.clone(), id.clone(), request).map(Ok::<_, Infallible>));
+                Box::pin(cors.layer(reach).oneshot(request)).await.unwrap_or_else(|never| match never {})
+            }),
+            _ => Either::Right(self.reach(peer, id, request)),
+        }
+    }
+
+    /// The answer.
+    fn reach(&self, peer: Peer, id: RequestId, mut request: Request) -> impl Future<Output = Response> {
+        let answer = if request.method() == Method::POST && request.uri().path() == GRAPHQL {
+            Either::Left(graphql::post(&self.0.gateway, peer, id, request))
+        } else {
+            request.extensions_mut().insert(id);
+            request.extensions_mut().insert(peer);
+            Either::Right(self.0.router.clone().oneshot(request).map(|answer| answer.unwrap_or_else(|never| match never {})))
+        };
+        caught(answer)
+    }
+}
+
+/// A panic costs this request and no other.
+fn caught(answer: impl Future<Output = Response>) -> impl Future<Output = Response> {
+    AssertUnwindSafe(answer).catch_unwind().map(|answer| answer.unwrap_or_else(|_| graphql::internal_error()))
+}
+
+fn router(gateway: Gateway) -> Router {
+    Router::new()
+        .route(GRAPHQL, get(graphql::get).fallback(graphql::wrong_method))
+        .route("/", get(async || Redirect::temporary("graphiql")))
+        .route("/graphiql", get(explorer::page))
+        .route("/graphiql/{*file}", get(explorer::file))
+        .route("/favicon.ico", get(explorer::icon))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(async || plain(StatusCode::NOT_FOUND, "There is nothing here. GraphQL is at /graphql, GraphiQL at /graphiql.\n"))
+        .with_state(gateway)
+}
+
+/// What pages of these origins may do.
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT, API_KEY, COST_ONLY, DEBUG, REQUEST_ID])
+        .expose_headers([REQUEST_ID, header::RETRY_AFTER])
+        .max_age(Duration::from_secs(3_600))
+}
+
+/// An id that no other request has, of this process or another. It is no secret: who knows one could guess the next.
+fn next_id() -> Arc<str> {
+    static FIRST: LazyLock<u128> = LazyLock::new(|| Uuid::new_v4().as_u128());
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let number = *FIRST ^ u128::from(COUNT.fetch_add(1, Ordering::Relaxed));
+    let mut text = Uuid::encode_buffer();
+    Arc::from(&*Uuid::from_u128(number).hyphenated().encode_lower(&mut text))
+}
+
+/// The last address that a proxy wrote.
+fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
+    let value = headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
+    value.rsplit(',').next()?.trim().parse().ok()
+}
+
+/// A page of another origin can make a browser send a GET, or open a WebSocket, without being asked first. Browsers say
+/// so: such requests do nothing, unless the page's origin is listed. What a browser asks beforehand (OPTIONS) does nothing.
+fn is_strange(origins: &[String], request: &Request) -> bool {
+    if request.uri().path() != GRAPHQL || request.method() == Method::OPTIONS {
+        return false;
+    }
+    let text = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let is_listed = |origin: &str| origins.iter().any(|listed| listed == origin);
+    let is_ours = |origin: &str| {
+        let host = text(header::HOST).or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+        origin.split_once("://").is_some_and(|(_, of_page)| host.is_some_and(|host| host.eq_ignore_ascii_case(of_page)))
+    };
+    let is_navigation = || text(FETCH_MODE) == Some("navigate") && text(FETCH_DEST) == Some("document");
+    match (text(header::ORIGIN), text(FETCH_SITE)) {
+        // the browser knows best; it says nothing of the origin where a page asks for a picture, say
+        (origin, Some("cross-site" | "same-site")) => !origin.is_some_and(is_listed) && !is_navigation(),
+        (_, Some(_)) => false,
+        (Some(origin), None) if socket::is_asked_for(request.headers()) => !is_listed(origin) && !is_ours(origin),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_that_tells_nothing_of_it() {
+        let answer = caught(async { std::panic::resume_unwind(Box::new("of this nobody hears")) }).await;
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = axum::body::to_bytes(answer.into_body(), 4_096).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["errors"][0]["extensions"]["code"], "INTERNAL");
+        assert!(!body.to_string().contains("nobody hears"));
+    }
+}
