@@ -1,18 +1,19 @@
 //! What the pieces cost, without connections: `cargo bench`, or `cargo bench -- read` for some of them. Beside other gateways, and
 //! with connections, see `bench/compare`.
 //!
+//! `bench/instructions` counts the instructions of each instead, which come out the same on a busy machine.
+//!
 //! `read` is a page of an upstream, from its bytes to rows. `answer` is a question over lists in hand, from a request to its
 //! response, by what the gateway may remember: whole answers, rows, or nothing. `many` is the same as `rows`, of long lists:
 //! what it costs to choose a page.
 
-#![allow(missing_docs, reason = "criterion's macros make the functions")]
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a bench that can't be set up can't go on")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a bench that can't be set up can't go on")]
 
 use axum::{
     body::{Body, to_bytes},
     http::Request,
 };
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 use std::{hint::black_box, net::SocketAddr, time::Duration};
@@ -111,15 +112,45 @@ struct Page<T> {
     data: Vec<T>,
 }
 
-fn read_page<T: DeserializeOwned>(criterion: &mut Criterion, name: &str, page: &[u8]) {
-    let mut group = criterion.benchmark_group("read");
-    group.throughput(Throughput::Bytes(page.len() as u64));
-    group.bench_function(name, |bencher| {
-        bencher.iter(|| serde_json::from_slice::<Page<T>>(black_box(page)).unwrap().data.len());
+/// What is done with the pieces.
+enum Way {
+    Time(Box<Criterion>),
+    /// Counted, the one of that name; all of them where there is none.
+    Count(Option<String>),
+}
+
+impl Way {
+    /// One piece, of so many bytes.
+    fn piece(&mut self, group: &str, name: &str, bytes: usize, mut run: impl FnMut()) {
+        match self {
+            Way::Time(criterion) => {
+                let mut group = criterion.benchmark_group(group);
+                group.throughput(Throughput::Bytes(bytes as u64));
+                group.bench_function(name, |bencher| bencher.iter(&mut run));
+            }
+            Way::Count(only) if only.as_ref().is_none_or(|only| *only == format!("{group}/{name}")) => {
+                run();
+                counted_piece(&mut run);
+                println!("{group}/{name}\t{bytes}");
+            }
+            Way::Count(_) => {}
+        }
+    }
+}
+
+/// `bench/instructions` counts from where this begins to where it ends.
+#[inline(never)]
+fn counted_piece(run: &mut dyn FnMut()) {
+    run();
+}
+
+fn read_page<T: DeserializeOwned>(way: &mut Way, name: &str, page: &[u8]) {
+    way.piece("read", name, page.len(), || {
+        black_box(serde_json::from_slice::<Page<T>>(black_box(page)).unwrap().data.len());
     });
 }
 
-fn read(criterion: &mut Criterion) {
+fn read(way: &mut Way) {
     let runtime = Runtime::new().unwrap();
     let at = simulate(&runtime, Scale::Large);
     let page = |path: &str| {
@@ -129,27 +160,26 @@ fn read(criterion: &mut Criterion) {
             answer.error_for_status().unwrap().bytes().await.unwrap()
         })
     };
-    read_page::<Job>(criterion, "500 jobs", &page("jobs"));
-    read_page::<AgentJobObject>(criterion, "500 machines", &page("jobs/agentJobs/objects"));
+    read_page::<Job>(way, "500 jobs", &page("jobs"));
+    read_page::<AgentJobObject>(way, "500 machines", &page("jobs/agentJobs/objects"));
 }
 
-fn answer(criterion: &mut Criterion) {
+fn answer(way: &mut Way) {
     let runtime = Runtime::new().unwrap();
     let at = simulate(&runtime, Scale::Medium);
     for (remembers, answers, rows) in [("answers", 32 << 20, 32 << 20), ("rows", 0, 32 << 20), ("nothing", 0, 0)] {
         let entrance = entrance(&runtime, at, answers, rows);
-        ask_all(criterion, &runtime, &format!("answer/{remembers}"), &entrance, &QUESTIONS);
+        ask_all(way, &runtime, &format!("answer/{remembers}"), &entrance, &QUESTIONS);
     }
 }
 
-fn many(criterion: &mut Criterion) {
+fn many(way: &mut Way) {
     let runtime = Runtime::new().unwrap();
     let at = simulate(&runtime, Scale::Large);
-    ask_all(criterion, &runtime, "many", &entrance(&runtime, at, 0, 32 << 20), &PAGES);
+    ask_all(way, &runtime, "many", &entrance(&runtime, at, 0, 32 << 20), &PAGES);
 }
 
-fn ask_all(criterion: &mut Criterion, runtime: &Runtime, name: &str, entrance: &Entrance, questions: &[(&str, &str)]) {
-    let mut group = criterion.benchmark_group(name);
+fn ask_all(way: &mut Way, runtime: &Runtime, name: &str, entrance: &Entrance, questions: &[(&str, &str)]) {
     for (question, query) in questions {
         let body = json!({"query": query}).to_string();
         // the lists, and what may be remembered
@@ -157,10 +187,22 @@ fn ask_all(criterion: &mut Criterion, runtime: &Runtime, name: &str, entrance: &
             ask(entrance, &body).await;
             ask(entrance, &body).await
         });
-        group.throughput(Throughput::Bytes(bytes as u64));
-        group.bench_function(*question, |bencher| bencher.iter(|| runtime.block_on(ask(entrance, &body))));
+        way.piece(name, question, bytes, || {
+            runtime.block_on(ask(entrance, &body));
+        });
     }
 }
 
-criterion_group!(pieces, read, answer, many);
-criterion_main!(pieces);
+fn main() {
+    let mut words = std::env::args().skip(1);
+    if words.next().is_some_and(|word| word == "count") {
+        let mut way = Way::Count(words.next());
+        [read, answer].iter().for_each(|pieces| pieces(&mut way));
+        return;
+    }
+    let mut way = Way::Time(Box::new(Criterion::default().configure_from_args()));
+    [read, answer, many].iter().for_each(|pieces| pieces(&mut way));
+    if let Way::Time(criterion) = way {
+        criterion.final_summary();
+    }
+}

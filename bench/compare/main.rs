@@ -12,7 +12,7 @@ mod server;
 use axum::{Router, http::header, routing::post};
 use hyper::body::Bytes;
 use serde_json::{Value, json};
-use server::Program;
+use server::{Dialect, Program};
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -25,19 +25,28 @@ const CONNECTIONS: usize = 16;
 const NAMES: [&str; 3] = ["small", "list", "walk"];
 /// The gateway as it is, and with less of its memory.
 const OURS: [&str; 3] = ["veeam-graph", "veeam-graph, answers not kept", "veeam-graph, neither answers nor rows kept"];
+const LIST: &str = "{ jobs(first: 100) { nodes { uid name status type isEnabled lastDurationSeconds scheduleType destination } } }";
+/// The console's answers are passed on as they are: other names, and one level more.
+const MESH: [&str; 3] = [
+    "query($uid: String!) { backupServer(uid: $uid) { data { name } } }",
+    "{ jobs { nodes: data { uid: instanceUid name status type isEnabled lastDurationSeconds: lastDuration scheduleType destination } } }",
+    "{ backupServers { nodes: data { name version tapeLinkedJobs { nodes: data { jobUid linkedJobUid linkedJob { data { uid: instanceUid name status objects { nodes: data { uid: instanceUid computer backupStatus } } } } } } } } }",
+];
 /// As many requests in one round at most: load is bounded in count and time.
 const MOST: usize = 400_000;
 
-/// The three questions. `is_plain`: for a schema without interfaces and scalars of its own.
-fn queries(is_plain: bool) -> [String; 3] {
-    let text = format!("query($uid: {}!) {{ backupServer(uid: $uid) {{ name }} }}", if is_plain { "String" } else { "UUID" });
-    let small = json!({"query": text, "variables": {"uid": estate::uid(1, 3)}});
-    let list = "{ jobs(first: 100) { nodes { uid name status type isEnabled lastDurationSeconds scheduleType destination } } }";
-    let objects = "objects(first: 50) { nodes { uid computer backupStatus } }";
-    let objects = if is_plain { objects.to_owned() } else { format!("... on AgentJob {{ {objects} }}") };
+/// The three questions, as a server's schema wants them.
+fn queries(dialect: Dialect) -> [String; 3] {
+    let (uid, list, objects) = match dialect {
+        Dialect::Ours => ("UUID", LIST, "... on AgentJob { objects(first: 50) { nodes { uid computer backupStatus } } }"),
+        Dialect::Plain => ("String", LIST, "objects(first: 50) { nodes { uid computer backupStatus } }"),
+        Dialect::Mesh => return MESH.map(|query| json!({"query": query, "variables": {"uid": estate::uid(1, 3)}}).to_string()),
+    };
+    let small = format!("query($uid: {uid}!) {{ backupServer(uid: $uid) {{ name }} }}");
     let walk = format!(
         "{{ backupServers(first: 10) {{ nodes {{ name version tapeLinkedJobs(first: 50) {{ nodes {{ jobUid linkedJobUid linkedJob {{ uid name status {objects} }} }} }} }} }} }}"
     );
+    let small = json!({"query": small, "variables": {"uid": estate::uid(1, 3)}});
     [small.to_string(), json!({"query": list}).to_string(), json!({"query": walk}).to_string()]
 }
 
@@ -119,7 +128,8 @@ fn programs(binary: &str, peers: &str, folder: &Path, upstream: u16) -> Result<V
     Ok(programs)
 }
 
-/// Answers are equal when their data are, whatever the order of rows that nobody asked to be ordered.
+/// Answers are equal when their data are, whatever the order of rows that nobody asked to be ordered, and whether a row
+/// is in an envelope.
 fn canonical(bytes: &[u8]) -> Result<Value, String> {
     fn sort(value: &mut Value) {
         match value {
@@ -129,7 +139,12 @@ fn canonical(bytes: &[u8]) -> Result<Value, String> {
                 // the upstream lists a machine twice; the gateway knows, the others pass it on
                 rows.dedup();
             }
-            Value::Object(members) => members.values_mut().for_each(sort),
+            Value::Object(members) => {
+                members.values_mut().for_each(sort);
+                if let (1, Some(row)) = (members.len(), members.get_mut("data")) {
+                    *value = row.take();
+                }
+            }
             _ => {}
         }
     }
@@ -180,14 +195,14 @@ async fn compare(binary: &str, peers: &str, folder: &Path, results: &Path, time:
                 let server = program.start(free_port()?, &log(place)).await?;
                 simulator.take_requests();
                 let started = Instant::now();
-                let answer = load::once(&server.asked(2, &queries(program.is_plain())[2]))
+                let answer = load::once(&server.asked(2, &queries(program.dialect())[2]))
                     .await
                     .map_err(|error| format!("{}: {error}", program.name))?;
                 rows[place].cold.entry(delay).or_default().push(started.elapsed().as_secs_f64() * 1_000.0);
                 rows[place].cold_requests = Some(simulator.take_requests().len());
                 canonical(&answer).map_err(|error| format!("{}: {error}", program.name))?;
                 if delay == 0 && place == 1 && expected.is_empty() {
-                    for (number, query) in queries(false).iter().enumerate() {
+                    for (number, query) in queries(Dialect::Ours).iter().enumerate() {
                         let bytes = load::once(&server.asked(number, query)).await?;
                         expected.push(canonical(&bytes)?);
                         std::fs::write(folder.join(NAMES[number]), bytes).map_err(|error| error.to_string())?;
@@ -202,7 +217,7 @@ async fn compare(binary: &str, peers: &str, folder: &Path, results: &Path, time:
     let mut servers = Vec::new();
     for (place, program) in programs.iter().enumerate() {
         let server = program.start(free_port()?, &log(place)).await?;
-        for (number, query) in queries(program.is_plain()).iter().enumerate() {
+        for (number, query) in queries(program.dialect()).iter().enumerate() {
             let asked = server.asked(number, query);
             let answer = canonical(&load::once(&asked).await?).map_err(|error| format!("{}: {error}", program.name))?;
             if answer != expected[number] {
@@ -219,7 +234,7 @@ async fn compare(binary: &str, peers: &str, folder: &Path, results: &Path, time:
             for (place, server) in servers.iter().enumerate() {
                 let (cpu, started) = (server.cpu(), Instant::now());
                 let counted =
-                    load::many(&server.asked(number, &queries(server.program.is_plain())[number]), CONNECTIONS, time, MOST).await?;
+                    load::many(&server.asked(number, &queries(server.program.dialect())[number]), CONNECTIONS, time, MOST).await?;
                 let (spent, took) = (server.cpu() - cpu, started.elapsed().as_secs_f64());
                 let of = |part: f64| counted.milliseconds.get((counted.answers as f64 * part) as usize).copied().unwrap_or(f64::NAN);
                 let answers = counted.answers as f64;

@@ -19,6 +19,17 @@ pub struct Program {
     pub is_floor: bool,
 }
 
+/// How schemas differ.
+#[derive(Clone, Copy)]
+pub enum Dialect {
+    /// The gateway's.
+    Ours,
+    /// Neither interfaces nor scalars of its own.
+    Plain,
+    /// The console's own names, in its envelopes.
+    Mesh,
+}
+
 /// One that runs.
 pub struct Server<'a> {
     pub program: &'a Program,
@@ -34,9 +45,13 @@ impl Drop for Server<'_> {
 }
 
 impl Program {
-    /// Whether its schema has neither interfaces nor scalars of its own.
-    pub fn is_plain(&self) -> bool {
-        self.name.starts_with("Tailcall")
+    /// What its schema is like.
+    pub fn dialect(&self) -> Dialect {
+        match self.name.split(' ').next() {
+            Some("Tailcall") => Dialect::Plain,
+            Some("Hive") => Dialect::Mesh,
+            _ => Dialect::Ours,
+        }
     }
 
     /// Starts it, and waits until it answers something that needs nothing upstream.
