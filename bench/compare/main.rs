@@ -159,8 +159,8 @@ fn canonical(bytes: &[u8]) -> Result<Value, String> {
 
 #[derive(Default)]
 struct Row {
-    /// By query: CPU microseconds per request, requests per second, p50, p99; a round each.
-    warm: [Vec<[f64; 4]>; 3],
+    /// By query: CPU microseconds per request, requests per second, p99; a round each.
+    warm: [Vec<[f64; 3]>; 3],
     memory: f64,
     cold_requests: Option<usize>,
     warm_requests: usize,
@@ -236,9 +236,9 @@ async fn compare(binary: &str, peers: &str, folder: &Path, results: &Path, time:
                 let counted =
                     load::many(&server.asked(number, &queries(server.program.dialect())[number]), CONNECTIONS, time, MOST).await?;
                 let (spent, took) = (server.cpu() - cpu, started.elapsed().as_secs_f64());
-                let of = |part: f64| counted.milliseconds.get((counted.answers as f64 * part) as usize).copied().unwrap_or(f64::NAN);
+                let slowest = counted.milliseconds.get(counted.answers * 99 / 100).copied().unwrap_or(f64::NAN);
                 let answers = counted.answers as f64;
-                rows[place].warm[number].push([spent * 1e6 / answers, answers / took, of(0.5), of(0.99)]);
+                rows[place].warm[number].push([spent * 1e6 / answers, answers / took, slowest]);
                 rows[place].warm_requests += simulator.take_requests().len();
                 rows[place].memory = server.memory();
             }
@@ -264,23 +264,21 @@ fn figure(row: &Row, number: usize, column: usize) -> f64 {
 /// The table, in Markdown.
 fn table(programs: &[Program], rows: &[Row], rounds: usize, time: Duration) -> String {
     let mut text = format!(
-        "| | version | small: CPU µs | x floor | list: CPU µs | x floor | walk: CPU µs | x floor | walk: per s | walk: p50 / p99 ms | RSS MB | upstream calls, cold walk | warm | cold walk ms at 0 / 5 / 50 ms |\n|{}\n",
-        " --- |".repeat(14)
+        "| | version | small: CPU µs | x floor | p99 ms | list: CPU µs | x floor | p99 ms | walk: CPU µs | x floor | p99 ms | walk: per s | RSS MB | upstream calls, cold walk | warm | cold walk ms at 0 / 5 / 50 ms |\n|{}\n",
+        " --- |".repeat(16)
     );
     for (program, row) in programs.iter().zip(rows) {
         let _ = write!(text, "| {} | {} |", program.name, program.version);
         for number in 0..NAMES.len() {
             let cpu = figure(row, number, 0);
-            let _ = write!(text, " {cpu:.1} | {:.2} |", cpu / figure(&rows[0], number, 0));
+            let _ = write!(text, " {cpu:.1} | {:.2} | {:.2} |", cpu / figure(&rows[0], number, 0), figure(row, number, 2));
         }
         let cold: Vec<String> = row.cold.values().map(|times| format!("{:.0}", median(times.clone()))).collect();
         let calls = row.cold_requests.map_or("-".to_owned(), |calls| calls.to_string());
         let _ = writeln!(
             text,
-            " {:.0} | {:.2} / {:.2} | {:.0} | {calls} | {} | {} |",
+            " {:.0} | {:.0} | {calls} | {} | {} |",
             figure(row, 2, 1),
-            figure(row, 2, 2),
-            figure(row, 2, 3),
             row.memory,
             row.warm_requests,
             if cold.is_empty() { "-".to_owned() } else { cold.join(" / ") },
