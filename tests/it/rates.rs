@@ -40,6 +40,22 @@ async fn who_asks_too_often_or_for_too_much_is_told_when_to_come_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_answer_costs_its_caller_the_same_however_it_is_come_by() {
+    // whole answers are kept, parts of them, nothing
+    for (kept_answers_bytes, kept_rows_bytes) in [(1 << 20, 1 << 20), (0, 1 << 20), (0, 0)] {
+        let limits = Limits { cost_per_minute: Some(700), kept_answers_bytes, kept_rows_bytes, ..Limits::default() };
+        let world = World::start(Setup { limits, ..Setup::default() }).await;
+        let mut statuses = Vec::new();
+        for _ in 0..4 {
+            let answer = post(&world, &[], r#"{"query": "{ jobs(first: 100) { nodes { name } } }"}"#).await;
+            statuses.push((answer.status, codes(&answer.body).len()));
+        }
+        // 201 each
+        assert_eq!(statuses, [(200, 0), (200, 0), (200, 0), (429, 1)], "{kept_answers_bytes} {kept_rows_bytes}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_much_is_turned_away_at_once_and_taken_again_when_there_is_room() {
     let limits = Limits { concurrent_requests: 2, ..Limits::default() };
     let world = Arc::new(World::start(Setup { limits, timeout: Duration::from_secs(2), ..Setup::default() }).await);
