@@ -9,6 +9,7 @@ mod schema;
 mod serve;
 mod simulate;
 
+use crate::http;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::{process::ExitCode, time::Duration};
 use tokio::net::TcpListener;
@@ -128,8 +129,8 @@ fn say(text: impl std::fmt::Display) {
     println!("{text}");
 }
 
-async fn bind(address: std::net::SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| format!("can't listen on {address}: {error}"))
+fn bind(address: std::net::SocketAddr) -> Result<TcpListener, String> {
+    http::listen(address).map_err(|error| format!("can't listen on {address}: {error}"))
 }
 
 /// Ends with Ctrl-C or SIGTERM.

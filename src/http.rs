@@ -24,7 +24,7 @@ mod tls;
 pub use auth::principal;
 pub use entrance::Entrance;
 pub use explorer::HAS_GRAPHIQL;
-pub use serve::serve;
+pub use serve::{listen, serve};
 
 use self::{
     answers::Answers,

@@ -38,9 +38,9 @@ impl Demo {
     }
 
     async fn start(self) -> Result<(), String> {
-        let listener = bind(self.listen).await?;
+        let listener = bind(self.listen)?;
         let address = listener.local_addr().unwrap_or(self.listen);
-        let apis = bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let apis = bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let apis_at = apis.local_addr().map_err(|error| error.to_string())?;
         let estate = generate::generate(self.scale.into(), self.seed, jiff::Timestamp::now());
         let (servers, jobs, machines, sessions) = (estate.servers.len(), estate.jobs.len(), estate.machines.len(), estate.sessions.len());

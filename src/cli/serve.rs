@@ -18,7 +18,7 @@ impl Serve {
             Ok(config) => config,
             Err(code) => return code,
         };
-        let listener = match bind(config.server.listen).await {
+        let listener = match bind(config.server.listen) {
             Ok(listener) => listener,
             Err(error) => return fail(error),
         };

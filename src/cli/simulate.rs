@@ -35,7 +35,7 @@ impl Simulate {
                 }
             }
         };
-        let listener = match bind(self.listen).await {
+        let listener = match bind(self.listen) {
             Ok(listener) => listener,
             Err(error) => return fail(error),
         };

@@ -12,6 +12,7 @@ use hyper_util::{
 };
 use std::{
     convert::Infallible,
+    io,
     net::SocketAddr,
     sync::{
         Arc,
@@ -20,7 +21,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
 };
 use tokio_rustls::TlsAcceptor;
@@ -30,6 +31,10 @@ const MAX_HEADERS_BYTES: usize = 32 << 10;
 /// Requests on one HTTP/2 connection at once.
 const MAX_STREAMS: u32 = 200;
 
+/// Connections that the system makes for us before we take them, if it makes so many: when a gateway comes back, all of its
+/// clients come at once. One for which there is no room tries again after a second, then after two, then after four.
+const WAITING: u32 = 4_096;
+
 /// What a connection is served with.
 #[derive(Clone)]
 struct Service {
@@ -37,6 +42,16 @@ struct Service {
     builder: auto::Builder<TokioExecutor>,
     deadlines: Unhurried,
     acceptor: Option<TlsAcceptor>,
+}
+
+/// Takes an address.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // what is left of a process that ended must not keep the next from its address; elsewhere this means something else
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(WAITING)
 }
 
 /// Serves until `shutdown` ends; then takes no more connections and lets open requests go on for a while. Fails where the
@@ -128,4 +143,26 @@ where
     let connection = service.builder.serve_connection_with_upgrades(TokioIo::new(stream), respond).into_owned();
     let outcome = service.deadlines.drive(watcher.watch(connection), &is_asked).await;
     outcome.unwrap_or_else(|| Err("nothing was asked".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // elsewhere the system may make fewer than are asked for
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_crowd_that_comes_at_once_is_connected_before_anybody_is_served() {
+        const CROWD: usize = 500;
+        let most = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+        if most.trim().parse::<usize>().unwrap() < CROWD {
+            return;
+        }
+        let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        let address = listener.local_addr().unwrap();
+        let crowd = futures_util::future::try_join_all((0..CROWD).map(|_| TcpStream::connect(address)));
+        // those for whom there is no room come in when somebody is let in; nobody is
+        let connected = tokio::time::timeout(Duration::from_secs(20), crowd).await.unwrap().unwrap();
+        assert_eq!(connected.len(), CROWD);
+    }
 }

@@ -11,6 +11,7 @@ use tokio::{net::TcpListener, sync::watch};
 use veeam_graph::{
     app,
     config::{Access, Auth, Cache, Config, Kind, Limits, Server, Tls, Upstream},
+    http,
     simulator::{API_KEY, Estate, Options, PASSWORD, Scale, Simulator, USER, generate},
     time::Clock,
 };
@@ -87,7 +88,7 @@ pub fn password() -> Auth {
 
 /// A socket on a port that the system picks.
 pub async fn listen() -> (TcpListener, SocketAddr) {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let listener = http::listen(([127, 0, 0, 1], 0).into()).unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)
 }
