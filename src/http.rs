@@ -11,6 +11,7 @@ mod explorer;
 mod extensions;
 mod graphql;
 mod guard;
+mod headers;
 mod health;
 mod negotiate;
 mod packed;
@@ -29,17 +30,18 @@ pub use serve::{listen, serve};
 use self::{
     answers::Answers,
     asking::Rejection,
-    auth::{Doorkeeper, Peer, Shown},
+    auth::{Doorkeeper, Known, Peer, Shown},
     documents::Documents,
+    headers::Headers,
     rates::Rates,
 };
 use crate::{
     config::{Config, Limits, Server},
-    estate::{Estate, Principal, fragments::Fragments},
+    estate::{Estate, fragments::Fragments},
     graph::Schema,
 };
 use axum::{
-    http::{HeaderMap, HeaderName, StatusCode, header},
+    http::{HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use std::{
@@ -120,7 +122,7 @@ impl Gateway {
     }
 
     /// Who asks, by what a request's headers show. Wrong keys are counted, by the address that they come from.
-    async fn identify(&self, headers: &HeaderMap, peer: &Peer, id: &RequestId) -> Result<Arc<Principal>, Rejection> {
+    async fn identify(&self, headers: Headers<'_>, peer: &Peer, id: &RequestId) -> Result<Known, Rejection> {
         self.rates.take_address(peer.address)?;
         let is_for_upstream = !self.estate.of_callers().is_empty();
         let outcome = self.doorkeeper.identify(&Shown::in_headers(headers), peer, is_for_upstream).await;
@@ -144,6 +146,8 @@ impl Gateway {
 #[derive(Clone, Debug)]
 struct RequestId(Arc<str>);
 
+/// Names a request, in both directions.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A key, as it is shown.
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Set to anything but `false`, it asks for the cost of a query that is then not run.

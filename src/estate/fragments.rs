@@ -7,6 +7,7 @@
 
 use super::{ListedRow, RowRef, principal::Clearance, reads::Sources};
 use bytes::Bytes;
+use foldhash::quality::RandomState;
 use moka::sync::Cache;
 use std::{
     any::TypeId,
@@ -16,15 +17,15 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Instant,
 };
 
 /// What an entry takes besides its bytes, roughly.
 const ENTRY_BYTES: usize = 256;
 /// Larger fragments are parts of answers that are kept whole.
 const LARGEST: usize = 1 << 20;
-/// Selections that are told apart at once, in bytes of their texts, and clearances; forgotten ones get a new number.
+/// Selections that are told apart at once, in bytes of their texts; forgotten ones get a new number.
 const SELECTIONS: u64 = 4 << 20;
-const CLEARANCES: u64 = 1_000;
 
 /// Which row: a place in one reading of one list, as one type shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,7 +58,7 @@ impl RowKey {
 struct Key {
     row: RowKey,
     selection: u64,
-    clearance: u64,
+    clearance: Clearance,
 }
 
 /// A row as JSON.
@@ -71,9 +72,8 @@ pub struct Fragment {
 
 /// Fragments of every request.
 pub struct Fragments {
-    known: Cache<Key, (Fragment, Arc<Sources>)>,
-    selections: Cache<Arc<str>, u64>,
-    clearances: Cache<Clearance, u64>,
+    known: Cache<Key, (Fragment, Arc<Sources>), RandomState>,
+    selections: Cache<Arc<str>, u64, RandomState>,
     next: AtomicU64,
     rows_given_again: AtomicU64,
     query_fields_given_again: AtomicU64,
@@ -94,12 +94,11 @@ impl Fragments {
         let weigh =
             |_: &Key, (fragment, _): &(Fragment, Arc<Sources>)| u32::try_from(fragment.packed.len() + ENTRY_BYTES).unwrap_or(u32::MAX);
         Self {
-            known: Cache::builder().max_capacity(bytes).weigher(weigh).build(),
+            known: Cache::builder().max_capacity(bytes).weigher(weigh).build_with_hasher(RandomState::default()),
             selections: Cache::builder()
                 .max_capacity(SELECTIONS)
                 .weigher(|text: &Arc<str>, _| u32::try_from(text.len() + ENTRY_BYTES).unwrap_or(u32::MAX))
-                .build(),
-            clearances: Cache::new(CLEARANCES),
+                .build_with_hasher(RandomState::default()),
             next: AtomicU64::new(0),
             rows_given_again: AtomicU64::new(0),
             query_fields_given_again: AtomicU64::new(0),
@@ -108,7 +107,6 @@ impl Fragments {
 
     /// The fragments of one request of somebody.
     pub fn of(self: &Arc<Self>, clearance: Clearance) -> Recollection {
-        let clearance = self.clearances.get(&clearance).unwrap_or_else(|| self.clearances.get_with(clearance, || self.number()));
         Recollection { fragments: self.clone(), clearance, request: Mutex::default() }
     }
 
@@ -134,7 +132,7 @@ impl Fragments {
 /// Fragments as one request uses and makes them.
 pub struct Recollection {
     fragments: Arc<Fragments>,
-    clearance: u64,
+    clearance: Clearance,
     request: Mutex<Request>,
 }
 
@@ -156,7 +154,7 @@ impl Recollection {
 
     /// What a field of the query was rendered as, if that is still so, and what it was made from: who uses it has read that.
     pub fn recall(&self, selection: u64) -> Option<(Fragment, Arc<Sources>)> {
-        self.fragments.known.get(&self.query_field(selection)).filter(|(_, sources)| sources.hold())
+        self.fragments.known.get(&self.query_field(selection)).filter(|(_, sources)| sources.hold(Instant::now()))
     }
 
     /// So many fields of the query are given out as they were rendered.
@@ -177,7 +175,7 @@ impl Recollection {
         let (fragment, sources) = self.fragments.known.get(&Key { row, selection, clearance: self.clearance })?;
         let mut request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
         let holds = *request.held.entry(Arc::as_ptr(&sources) as usize).or_insert_with(|| {
-            let holds = sources.hold();
+            let holds = sources.hold(Instant::now());
             if holds {
                 sources.note();
             }

@@ -5,11 +5,18 @@
 //! principal. Names are looked up in the consoles' own lists, each time these are read anew (`visibility.rs`).
 
 use crate::uid::{CompanyUid, ServerUid};
+use moka::sync::Cache;
 use std::{
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use uuid::Uuid;
+
+/// Clearances that are told apart at once.
+const CLEARANCES: u64 = 1_000;
 
 /// Who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,22 +86,44 @@ impl Grant {
     }
 }
 
-/// What decides of everything that somebody is answered: two with the same are given the same rows and fields. Who they
+/// What decides of everything that somebody is answered: those with the same are given the same rows and fields. Who they
 /// are does not take part.
-#[derive(Clone, Debug)]
-pub struct Clearance(pub Arc<Principal>);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Clearance(u64);
 
-impl PartialEq for Clearance {
+/// Clearances that are told apart. One that is forgotten is another when it comes again: never somebody else's.
+pub struct Clearances {
+    known: Cache<Rights, Clearance>,
+    next: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Rights(Arc<Principal>);
+
+impl PartialEq for Rights {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || (self.0.hidden == other.0.hidden && self.0.grants == other.0.grants)
+        self.0.hidden == other.0.hidden && self.0.grants == other.0.grants
     }
 }
 
-impl Eq for Clearance {}
+impl Eq for Rights {}
 
-impl Hash for Clearance {
+impl Hash for Rights {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (&self.0.grants, self.0.hidden).hash(state);
+    }
+}
+
+impl Default for Clearances {
+    fn default() -> Self {
+        Self { known: Cache::new(CLEARANCES), next: AtomicU64::default() }
+    }
+}
+
+impl Clearances {
+    /// The one of a principal.
+    pub fn of(&self, principal: &Arc<Principal>) -> Clearance {
+        self.known.get_with(Rights(principal.clone()), || Clearance(self.next.fetch_add(1, Ordering::Relaxed)))
     }
 }
 
@@ -138,5 +167,17 @@ mod tests {
         assert!(matches!(Named::<CompanyUid>::parse(uid), Named::Uid(_)));
         assert_eq!(Named::<CompanyUid>::parse(" Acme Ltd "), Named::Name("acme ltd".into()));
         assert!(matches!(Named::<CompanyUid>::parse(&uid.replace('-', "")), Named::Name(_)));
+    }
+
+    #[test]
+    fn who_sees_the_same_has_the_same_clearance_and_nobody_else() {
+        let clearances = Clearances::default();
+        let of = |principal: Principal| clearances.of(&Arc::new(principal));
+        let everything = || Principal::everything("a");
+        let limited = || Principal { grants: vec![Grant { companies: Some(Vec::new()), ..Grant::default() }], ..everything() };
+        let blind = || Principal { hidden: Hidden { host_names: true, ..Hidden::default() }, ..everything() };
+        assert_eq!(of(everything()), of(Principal { debug: true, ..Principal::everything("b") }));
+        assert_eq!((of(limited()), of(blind())), (of(limited()), of(blind())));
+        assert!(of(everything()) != of(limited()) && of(everything()) != of(blind()) && of(limited()) != of(blind()));
     }
 }

@@ -149,8 +149,7 @@ impl Sources {
     }
 
     /// Whether all of it is still what a reader would be given, and fresh. If so, it counts as used now.
-    pub fn hold(&self) -> bool {
-        let now = Instant::now();
+    pub fn hold(&self, now: Instant) -> bool {
         let hold = self.until.is_none_or(|until| now < until) && self.lists.iter().all(|list| list.is_current(now));
         if hold {
             self.lists.iter().for_each(|list| list.use_it());

@@ -9,10 +9,12 @@
 use super::{asking::Asker, packed::Packed};
 use crate::estate::{Sources, principal::Clearance};
 use bytes::Bytes;
+use foldhash::quality::RandomState;
 use moka::sync::Cache;
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
 use tokio::sync::watch;
 
@@ -45,7 +47,7 @@ pub(super) struct Kept {
 
 /// Answers by question.
 pub(super) struct Answers {
-    kept: Option<Cache<Asked, Arc<Kept>>>,
+    kept: Option<Cache<Asked, Arc<Kept>, RandomState>>,
     largest: usize,
     /// Questions that are being answered: whoever asks one of them meanwhile waits for it.
     running: Mutex<HashMap<Asked, watch::Sender<bool>>>,
@@ -88,7 +90,7 @@ impl Answers {
             .weigher(|asked: &Asked, kept: &Arc<Kept>| {
                 u32::try_from(kept.body.len() + kept.body.len() / PACKED_PART + asked.question.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
             })
-            .build();
+            .build_with_hasher(RandomState::default());
         Self { kept: (bytes > 0).then_some(cache), largest: bytes / LARGEST_PART, running: Mutex::default() }
     }
 
@@ -97,14 +99,14 @@ impl Answers {
         self.kept.is_some() && asker.passed.is_empty() && !asker.cost_only && !asker.debug
     }
 
-    /// The answer that would be made if the question were run now.
-    pub fn find(&self, asker: &Asker, question: &Bytes) -> Option<Arc<Kept>> {
+    /// The answer that would be made if the question were run at that moment, which is now.
+    pub fn find(&self, asker: &Asker, question: &Bytes, now: Instant) -> Option<Arc<Kept>> {
         if !self.are_kept_for(asker) {
             return None;
         }
         let asked = asked(asker, question);
         let kept = self.kept.as_ref()?.get(&asked)?;
-        if kept.sources.hold() {
+        if kept.sources.hold(now) {
             return Some(kept);
         }
         self.kept.as_ref()?.invalidate(&asked);
@@ -142,5 +144,5 @@ impl Answers {
 }
 
 fn asked(asker: &Asker, question: &Bytes) -> Asked {
-    Asked { clearance: Clearance(asker.principal.clone()), is_get: asker.is_get, question: question.clone() }
+    Asked { clearance: asker.clearance, is_get: asker.is_get, question: question.clone() }
 }

@@ -1,11 +1,17 @@
 //! Who asks what, whatever the transport; and what they are told where it is not run.
 
-use super::{COST_ONLY, DEBUG, Gateway, RequestId, auth, guard, packed::Coding};
+use super::{
+    COST_ONLY, DEBUG, Gateway, RequestId,
+    auth::{self, Known},
+    guard,
+    headers::Headers,
+    packed::Coding,
+};
 use crate::{
-    estate::{Passed, Principal},
+    estate::{Passed, Principal, principal::Clearance},
     graph::error::code,
 };
-use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::http::{HeaderName, StatusCode};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -28,6 +34,7 @@ pub(super) struct Parameters {
 #[derive(Clone, Debug)]
 pub(super) struct Asker {
     pub principal: Arc<Principal>,
+    pub clearance: Clearance,
     /// What it brought for upstreams that are read with it.
     pub passed: Passed,
     pub id: RequestId,
@@ -47,19 +54,20 @@ impl Asker {
     /// Somebody who is known, with what the request's headers ask for.
     pub fn new(
         gateway: &Gateway,
-        principal: Arc<Principal>,
-        headers: &HeaderMap,
+        who: Known,
+        headers: Headers<'_>,
         id: RequestId,
         transport: &'static str,
         is_get: bool,
     ) -> Result<Self, Rejection> {
-        let asks = |name: HeaderName| headers.get(name).is_some_and(|value| value != "false");
+        let Known { principal, clearance } = who;
+        let asks = |name: HeaderName| headers.get(&name).is_some_and(|value| value != "false");
         let (cost_only, debug) = (asks(COST_ONLY), asks(DEBUG));
         if debug && !principal.debug {
             return Err(auth::forbidden("Who you are may not see how answers come about (debug = true for the caller or its role)."));
         }
         let passed = auth::passed(&gateway.estate, &gateway.doorkeeper, headers);
-        Ok(Self { principal, passed, id, transport, is_get, cost_only, debug, coding: Coding::taken(headers) })
+        Ok(Self { principal, clearance, passed, id, transport, is_get, cost_only, debug, coding: Coding::taken(headers) })
     }
 }
 

@@ -6,18 +6,24 @@
 mod keys;
 mod token;
 
-use super::{API_KEY, asking::Rejection};
+use super::{API_KEY, asking::Rejection, headers::Headers};
 use crate::{
     config::{Caller, Config, Hide, Role, Sees},
-    estate::{Estate, Grant, Hidden, Named, Passed, Principal},
+    estate::{
+        Estate, Grant, Hidden, Named, Passed, Principal,
+        principal::{Clearance, Clearances},
+    },
     graph::error::code,
     upstream::settings::Kind,
 };
 use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use serde_json::{Map, Value};
 use std::{collections::HashMap, sync::Arc};
 use token::Tokens;
+
+/// What the vendor's own clients of Enterprise Manager show.
+const SESSION: HeaderName = HeaderName::from_static("x-restsvcsessionid");
 
 /// What a connection tells of whoever is on its other side.
 #[derive(Clone, Debug)]
@@ -54,18 +60,18 @@ pub(super) fn headers_in(payload: &Map<String, Value>) -> HeaderMap {
 
 /// What callers bring for upstreams that are read with it: `X-Upstream-<name>: <token or session>`, or what the vendor's own
 /// clients send, where that can't be meant for us.
-pub(super) fn passed(estate: &Estate, doorkeeper: &Doorkeeper, headers: &HeaderMap) -> Passed {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
+pub(super) fn passed(estate: &Estate, doorkeeper: &Doorkeeper, headers: Headers<'_>) -> Passed {
+    let text = |name: &HeaderName| headers.text(name).map(str::trim).filter(|text| !text.is_empty());
     let bare = |text: &str| match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim().to_owned(),
         _ => text.to_owned(),
     };
     let mut passed = Passed::default();
     for (name, kind) in estate.of_callers() {
-        let by_name = text(&format!("x-upstream-{}", name.to_ascii_lowercase()));
+        let by_name = HeaderName::try_from(format!("x-upstream-{name}")).ok().and_then(|name| text(&name));
         let as_vendor = || match kind {
-            Kind::EnterpriseManager => text("x-restsvcsessionid"),
-            Kind::Vspc | Kind::Vac => text("authorization").filter(|_| doorkeeper.knows_nobody()),
+            Kind::EnterpriseManager => text(&SESSION),
+            Kind::Vspc | Kind::Vac => text(&header::AUTHORIZATION).filter(|_| doorkeeper.knows_nobody()),
         };
         if let Some(credential) = by_name.or_else(as_vendor) {
             passed.add(name.clone(), bare(credential).into());
@@ -74,26 +80,33 @@ pub(super) fn passed(estate: &Estate, doorkeeper: &Doorkeeper, headers: &HeaderM
     passed
 }
 
+/// Somebody who is known.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub principal: Arc<Principal>,
+    pub clearance: Clearance,
+}
+
 /// Knows callers.
 pub(super) struct Doorkeeper {
-    anonymous: Option<Arc<Principal>>,
-    keys: HashMap<[u8; 32], Arc<Principal>>,
-    certificates: HashMap<[u8; 32], Arc<Principal>>,
+    anonymous: Option<Known>,
+    keys: HashMap<[u8; 32], Known>,
+    certificates: HashMap<[u8; 32], Known>,
     tokens: Option<Tokens>,
 }
 
 impl Shown {
     /// From a request's headers: `Authorization: Bearer …` or `X-API-Key: …`.
-    pub fn in_headers(headers: &HeaderMap) -> Self {
+    pub fn in_headers(headers: Headers<'_>) -> Self {
         let mut shown = Vec::new();
-        for value in headers.get_all(header::AUTHORIZATION) {
+        for value in headers.all(&header::AUTHORIZATION) {
             let Some((scheme, secret)) = value.to_str().ok().and_then(|value| value.trim().split_once(' ')) else { return Shown::Unclear };
             if !scheme.eq_ignore_ascii_case("bearer") {
                 return Shown::Unclear;
             }
             shown.push(secret.trim());
         }
-        for value in headers.get_all(API_KEY) {
+        for value in headers.all(&API_KEY) {
             let Ok(secret) = value.to_str() else { return Shown::Unclear };
             shown.push(secret.trim());
         }
@@ -110,31 +123,40 @@ impl Shown {
     }
 }
 
+impl Known {
+    fn new(principal: Principal, clearances: &Clearances) -> Self {
+        let principal = Arc::new(principal);
+        Self { clearance: clearances.of(&principal), principal }
+    }
+}
+
 impl Doorkeeper {
     /// From the settings. Fails where an identity provider's keys are a file that can't be used.
     pub fn new(config: &Config) -> Result<Self, String> {
+        let clearances = Arc::<Clearances>::default();
+        let known = |principal: Principal| Known::new(principal, &clearances);
         let (mut keys, mut certificates) = (HashMap::new(), HashMap::new());
         for caller in &config.auth.callers {
-            let principal = Arc::new(principal(caller, &config.auth.roles));
-            keys.extend(caller.keys.iter().map(|key| (*key, principal.clone())));
-            certificates.extend(caller.certificates.iter().map(|certificate| (*certificate, principal.clone())));
+            let known = known(principal(caller, &config.auth.roles));
+            keys.extend(caller.keys.iter().map(|key| (*key, known.clone())));
+            certificates.extend(caller.certificates.iter().map(|certificate| (*certificate, known.clone())));
         }
         // where nobody is known, whoever asks is at the machine itself, or was let in on purpose
         let debug = config.auth.callers.is_empty() && config.auth.jwt.is_none();
-        let anonymous = config.takes_anonymous().then(|| Arc::new(Principal { debug, ..Principal::everything("anonymous") }));
-        let tokens = config.auth.jwt.as_ref().map(|jwt| Tokens::new(jwt, &config.auth.roles)).transpose()?;
+        let anonymous = config.takes_anonymous().then(|| known(Principal { debug, ..Principal::everything("anonymous") }));
+        let tokens = config.auth.jwt.as_ref().map(|jwt| Tokens::new(jwt, &config.auth.roles, clearances.clone())).transpose()?;
         Ok(Self { anonymous, keys, certificates, tokens })
     }
 
     /// Who somebody is, by what they show.
-    pub async fn identify(&self, shown: &Shown, peer: &Peer, is_for_upstream: bool) -> Result<Arc<Principal>, Rejection> {
+    pub async fn identify(&self, shown: &Shown, peer: &Peer, is_for_upstream: bool) -> Result<Known, Rejection> {
         match shown {
             // a token that is an upstream's, where nobody's is ours
             _ if is_for_upstream && self.knows_nobody() => self.anonymous.clone().ok_or_else(|| unauthenticated("Nobody may ask here.")),
             Shown::Unclear => Err(unauthenticated("Show one thing: `Authorization: Bearer <key or token>`, or `X-API-Key: <key>`.")),
             Shown::Secret(secret) => match (self.by_key(secret), &self.tokens) {
-                (Some(principal), _) => Ok(principal),
-                (None, Some(tokens)) if secret.matches('.').count() == 2 => tokens.principal(secret).await,
+                (Some(known), _) => Ok(known),
+                (None, Some(tokens)) if secret.matches('.').count() == 2 => Box::pin(tokens.identify(secret)).await,
                 _ => Err(unauthenticated("The key is not known here.")),
             },
             Shown::Nothing => {
@@ -155,10 +177,10 @@ impl Doorkeeper {
         self.anonymous.is_some()
     }
 
-    fn by_key(&self, secret: &str) -> Option<Arc<Principal>> {
+    fn by_key(&self, secret: &str) -> Option<Known> {
         let found = digest::digest(&digest::SHA256, secret.as_bytes());
-        let (known, principal) = self.keys.get_key_value(found.as_ref())?;
-        verify_slices_are_equal(known, found.as_ref()).ok().map(|()| principal.clone())
+        let (digest, known) = self.keys.get_key_value(found.as_ref())?;
+        verify_slices_are_equal(digest, found.as_ref()).ok().map(|()| known.clone())
     }
 }
 
@@ -209,7 +231,7 @@ mod tests {
             for (name, value) in pairs {
                 headers.append(*name, value.parse().unwrap());
             }
-            match Shown::in_headers(&headers) {
+            match Shown::in_headers(Headers::new(&headers)) {
                 Shown::Nothing => "nothing".to_owned(),
                 Shown::Secret(secret) => format!("secret {secret}"),
                 Shown::Unclear => "unclear".to_owned(),

@@ -18,6 +18,7 @@ use async_graphql::{
     parser::{parse_query, types::ExecutableDocument},
 };
 use bytes::Bytes;
+use foldhash::quality::RandomState;
 use moka::sync::Cache;
 use serde_json::{Map, Value};
 use std::{
@@ -108,8 +109,8 @@ struct Sent {
 /// Documents by their text, and questions by their bytes.
 pub(super) struct Documents {
     validator: Validator,
-    known: Cache<Arc<str>, Arc<Document>>,
-    questions: Cache<Sent, Arc<Prepared>>,
+    known: Cache<Arc<str>, Arc<Document>, RandomState>,
+    questions: Cache<Sent, Arc<Prepared>, RandomState>,
 }
 
 impl Documents {
@@ -118,11 +119,11 @@ impl Documents {
             .max_capacity(MAX_BYTES)
             .weigher(|text: &Arc<str>, _| u32::try_from(text.len()).unwrap_or(u32::MAX))
             .time_to_idle(FORGOTTEN_AFTER)
-            .build();
+            .build_with_hasher(RandomState::default());
         let questions = Cache::builder()
             .max_capacity(MAX_BYTES)
             .weigher(|sent: &Sent, _| u32::try_from(sent.bytes.len() + QUESTION_BYTES).unwrap_or(u32::MAX))
-            .build();
+            .build_with_hasher(RandomState::default());
         Ok(Self { validator: Validator::new()?, known, questions })
     }
 

@@ -2,16 +2,20 @@
 //!
 //! Questions by POST are nearly all that a gateway is asked; they go to their answer without being routed.
 
-use super::{API_KEY, COST_ONLY, DEBUG, Gateway, RequestId, auth::Peer, explorer, graphql, health, packed, plain, socket};
+use super::{
+    API_KEY, COST_ONLY, DEBUG, Gateway, REQUEST_ID, RequestId, auth::Peer, explorer, graphql, graphql::Sent, headers::Headers, health,
+    packed, plain, socket,
+};
 use axum::{
     Router,
     body::Body,
     extract::Request,
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
     response::{Redirect, Response},
     routing::get,
 };
-use futures_util::{FutureExt, future::Either};
+use futures_util::FutureExt;
+use hyper::body::Body as _;
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr},
@@ -30,7 +34,6 @@ use tower_http::{
 use uuid::Uuid;
 
 const GRAPHQL: &str = "/graphql";
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -62,75 +65,98 @@ impl Entrance {
 
     /// Gives the request an id (the caller's, if it is plain) and the answer the headers that browsers should heed; finds
     /// out whose address it is behind proxies that are trusted.
-    pub(super) async fn answer(&self, mut peer: Peer, request: Request) -> Response {
-        let Parts { gateway, .. } = &*self.0;
+    pub(super) async fn answer<B: Sent>(&self, mut peer: Peer, request: hyper::Request<B>) -> Response {
+        let Parts { gateway, cors, .. } = &*self.0;
+        let headers = Headers::new(request.headers());
         let is_plain =
             |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-        let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(is_plain).map(Arc::from);
-        let id: Arc<str> = given.unwrap_or_else(next_id);
+        let id = RequestId(headers.text(&REQUEST_ID).filter(is_plain).map_or_else(next_id, Arc::from));
         if gateway.server.trusted_proxies.contains(&peer.address)
-            && let Some(address) = forwarded_for(request.headers())
+            && let Some(address) = forwarded_for(headers)
         {
             peer.address = address;
         }
-        // which of two hosts is meant is answered differently by whoever stands in front: none is answered
-        let hosts = request.headers().get_all(header::HOST).iter().count();
-        let mut response = match request.version() {
-            Version::HTTP_11 | Version::HTTP_10 if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) => {
-                plain(StatusCode::BAD_REQUEST, "There must be one Host header.\n")
-            }
-            _ if is_strange(&gateway.server.origins, &request) => {
-                plain(StatusCode::FORBIDDEN, "Pages of this origin may not ask here (server.origins).\n")
-            }
+        let is_question = request.method() == Method::POST && request.uri().path() == GRAPHQL;
+        let mut response = if let Some(refusal) = refusal(&gateway.server.origins, &request, headers) {
+            refusal
+        } else if is_question && cors.is_none() {
+            let coding = headers.get(&header::ACCEPT_ENCODING).cloned();
+            let (parts, body) = request.into_parts();
+            let response = caught(graphql::post(gateway, &peer, &id, &parts, body)).await;
+            pack(coding, response).await
+        } else {
             // boxed: what is moved about for the others is small then
-            _ if request.headers().contains_key(header::ACCEPT_ENCODING) => Box::pin(self.pack(peer, RequestId(id.clone()), request)).await,
-            _ => self.share(peer, RequestId(id.clone()), request).await,
+            Box::pin(self.route(peer, id.clone(), request.map(Body::new))).await
         };
         let headers = response.headers_mut();
-        if let Ok(value) = HeaderValue::try_from(&*id) {
+        if let Ok(value) = HeaderValue::try_from(&*id.0) {
             headers.insert(REQUEST_ID, value);
         }
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         response
     }
 
-    /// Compresses what is worth it.
-    async fn pack(&self, peer: Peer, id: RequestId, request: Request) -> Response {
-        let share = service_fn(|request| self.share(peer.clone(), id.clone(), request).map(Ok::<_, Infallible>));
-        let is_worth_it = DefaultPredicate::new().and(SizeAbove::new(packed::SMALLEST));
-        match Compression::new(share).compress_when(is_worth_it).oneshot(request).await {
-            Ok(response) => response.map(Body::new),
-            Err(never) => match never {},
-        }
-    }
-
-    /// Tells browsers which pages may ask.
-    fn share(&self, peer: Peer, id: RequestId, request: Request) -> impl Future<Output = Response> {
-        match &self.0.cors {
-            Some(cors) if request.uri().path() == GRAPHQL => Either::Left(async move {
+    /// The answer to whatever else is asked, and to pages of other origins.
+    async fn route(&self, peer: Peer, id: RequestId, request: Request) -> Response {
+        let coding = request.headers().get(header::ACCEPT_ENCODING).cloned();
+        let response = match &self.0.cors {
+            Some(cors) if request.uri().path() == GRAPHQL => {
                 let reach = service_fn(|request| self.reach(peer.clone(), id.clone(), request).map(Ok::<_, Infallible>));
-                Box::pin(cors.layer(reach).oneshot(request)).await.unwrap_or_else(|never| match never {})
-            }),
-            _ => Either::Right(self.reach(peer, id, request)),
-        }
+                cors.layer(reach).oneshot(request).await.unwrap_or_else(|never| match never {})
+            }
+            _ => self.reach(peer, id, request).await,
+        };
+        pack(coding, response).await
     }
 
-    /// The answer.
-    fn reach(&self, peer: Peer, id: RequestId, mut request: Request) -> impl Future<Output = Response> {
-        let answer = if request.method() == Method::POST && request.uri().path() == GRAPHQL {
-            Either::Left(graphql::post(&self.0.gateway, peer, id, request))
-        } else {
-            request.extensions_mut().insert(id);
-            request.extensions_mut().insert(peer);
-            Either::Right(self.0.router.clone().oneshot(request).map(|answer| answer.unwrap_or_else(|never| match never {})))
-        };
-        caught(answer)
+    async fn reach(&self, peer: Peer, id: RequestId, mut request: Request) -> Response {
+        if request.method() == Method::POST && request.uri().path() == GRAPHQL {
+            let (parts, body) = request.into_parts();
+            return caught(graphql::post(&self.0.gateway, &peer, &id, &parts, body)).await;
+        }
+        request.extensions_mut().insert(id);
+        request.extensions_mut().insert(peer);
+        caught(self.0.router.clone().oneshot(request).map(|answer| answer.unwrap_or_else(|never| match never {}))).await
     }
 }
 
 /// A panic costs this request and no other.
 fn caught(answer: impl Future<Output = Response>) -> impl Future<Output = Response> {
     AssertUnwindSafe(answer).catch_unwind().map(|answer| answer.unwrap_or_else(|_| graphql::internal_error()))
+}
+
+/// Compresses an answer for those who take that, if it is worth it.
+async fn pack(coding: Option<HeaderValue>, response: Response) -> Response {
+    let is_small = response.body().size_hint().upper().is_some_and(|bytes| bytes < packed::SMALLEST.into());
+    let Some(coding) = coding.filter(|_| !is_small && !response.headers().contains_key(header::CONTENT_ENCODING)) else {
+        return response;
+    };
+    // the layer wants to be round what answers
+    let mut request = Request::new(Body::empty());
+    request.headers_mut().insert(header::ACCEPT_ENCODING, coding);
+    let mut response = Some(response);
+    let answer = service_fn(|_: Request| std::future::ready(Ok::<_, Infallible>(response.take().unwrap_or_default())));
+    let is_worth_it = DefaultPredicate::new().and(SizeAbove::new(packed::SMALLEST));
+    match Box::pin(Compression::new(answer).compress_when(is_worth_it).oneshot(request)).await {
+        Ok(response) => response.map(Body::new),
+        Err(never) => match never {},
+    }
+}
+
+/// A request that is not looked at any further.
+fn refusal<B>(origins: &[String], request: &hyper::Request<B>, headers: Headers<'_>) -> Option<Response> {
+    // which of two hosts is meant is answered differently by whoever stands in front: none is answered
+    let is_one = match request.version() {
+        Version::HTTP_11 => headers.one(&header::HOST).is_some(),
+        Version::HTTP_10 => headers.all(&header::HOST).count() <= 1,
+        _ => true,
+    };
+    if !is_one {
+        return Some(plain(StatusCode::BAD_REQUEST, "There must be one Host header.\n"));
+    }
+    let is_asked = request.uri().path() == GRAPHQL && request.method() != Method::OPTIONS;
+    let is_refused = is_asked && is_strange(origins, request.uri(), headers);
+    is_refused.then(|| plain(StatusCode::FORBIDDEN, "Pages of this origin may not ask here (server.origins).\n"))
 }
 
 fn router(gateway: Gateway) -> Router {
@@ -168,29 +194,25 @@ fn next_id() -> Arc<str> {
 }
 
 /// The last address that a proxy wrote.
-fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
-    let value = headers.get_all(FORWARDED_FOR).iter().next_back()?.to_str().ok()?;
+fn forwarded_for(headers: Headers<'_>) -> Option<IpAddr> {
+    let value = headers.all(&FORWARDED_FOR).last()?.to_str().ok()?;
     value.rsplit(',').next()?.trim().parse().ok()
 }
 
 /// A page of another origin can make a browser send a GET, or open a WebSocket, without being asked first. Browsers say
 /// so: such requests do nothing, unless the page's origin is listed. What a browser asks beforehand (OPTIONS) does nothing.
-fn is_strange(origins: &[String], request: &Request) -> bool {
-    if request.uri().path() != GRAPHQL || request.method() == Method::OPTIONS {
-        return false;
-    }
-    let text = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
+fn is_strange(origins: &[String], uri: &Uri, headers: Headers<'_>) -> bool {
     let is_listed = |origin: &str| origins.iter().any(|listed| listed == origin);
     let is_ours = |origin: &str| {
-        let host = text(header::HOST).or_else(|| request.uri().authority().map(|authority| authority.as_str()));
+        let host = headers.text(&header::HOST).or_else(|| uri.authority().map(|authority| authority.as_str()));
         origin.split_once("://").is_some_and(|(_, of_page)| host.is_some_and(|host| host.eq_ignore_ascii_case(of_page)))
     };
-    let is_navigation = || text(FETCH_MODE) == Some("navigate") && text(FETCH_DEST) == Some("document");
-    match (text(header::ORIGIN), text(FETCH_SITE)) {
+    let is_navigation = || headers.text(&FETCH_MODE) == Some("navigate") && headers.text(&FETCH_DEST) == Some("document");
+    match (headers.text(&header::ORIGIN), headers.text(&FETCH_SITE)) {
         // the browser knows best; it says nothing of the origin where a page asks for a picture, say
         (origin, Some("cross-site" | "same-site")) => !origin.is_some_and(is_listed) && !is_navigation(),
         (_, Some(_)) => false,
-        (Some(origin), None) if socket::is_asked_for(request.headers()) => !is_listed(origin) && !is_ours(origin),
+        (Some(origin), None) if socket::is_asked_for(headers) => !is_listed(origin) && !is_ours(origin),
         _ => false,
     }
 }
@@ -207,5 +229,15 @@ mod tests {
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["errors"][0]["extensions"]["code"], "INTERNAL");
         assert!(!body.to_string().contains("nobody hears"));
+    }
+
+    /// Every connection has room for one, and it is moved before it is begun.
+    #[test]
+    fn what_a_request_needs_while_it_is_answered_is_small() {
+        fn size<'a, F: Future>(_: impl FnOnce(&'a Entrance, Peer, hyper::Request<hyper::body::Incoming>) -> F) -> usize {
+            size_of::<F>()
+        }
+        let bytes = size(Entrance::answer::<hyper::body::Incoming>);
+        assert!(bytes < 2_048, "{bytes}");
     }
 }

@@ -44,7 +44,7 @@ where
     let counters = &gateway.counters;
     counters.requests.fetch_add(1, Ordering::Relaxed);
     let mut ran = Ran::default();
-    let outcome = match admit(gateway, asker, &question.bytes) {
+    let outcome = match admit(gateway, asker, &question.bytes, started) {
         Err(rejection) => Err(rejection),
         Ok((_, Some(kept))) => give_again(gateway, asker, kept, &mut ran),
         Ok((_room, None)) => match again(gateway, asker, &question.bytes, &mut ran) {
@@ -96,13 +96,18 @@ pub(super) struct Ran {
 }
 
 /// Whether there is room, and the caller within its rates; and the answer, where it was given before.
-fn admit<'a>(gateway: &'a Gateway, asker: &Asker, question: &Bytes) -> Result<(SemaphorePermit<'a>, Option<Arc<Kept>>), Rejection> {
+fn admit<'a>(
+    gateway: &'a Gateway,
+    asker: &Asker,
+    question: &Bytes,
+    now: Instant,
+) -> Result<(SemaphorePermit<'a>, Option<Arc<Kept>>), Rejection> {
     let Ok(room) = gateway.room.try_acquire() else {
         let message = "The gateway has too much to do. Try again in a moment.";
         return Err(Rejection::later(StatusCode::SERVICE_UNAVAILABLE, code::OVERLOADED, message, Duration::from_secs(1)));
     };
     gateway.rates.take_request(&asker.principal)?;
-    Ok((room, gateway.answers.find(asker, question)))
+    Ok((room, gateway.answers.find(asker, question, now)))
 }
 
 /// An answer that was given before.
@@ -127,7 +132,7 @@ where
             }
             Turn::Others(mut end) => {
                 let ended = tokio::time::timeout(gateway.limits.timeout, end.changed()).await;
-                if let Some(kept) = gateway.answers.find(asker, &question.bytes) {
+                if let Some(kept) = gateway.answers.find(asker, &question.bytes, Instant::now()) {
                     return give_again(gateway, asker, kept, ran);
                 }
                 // who ran it may have left in the middle: then it is the turn of one of those who waited

@@ -5,45 +5,51 @@
 //! that was not run has no `data`.
 
 use super::{
-    Gateway, RequestId,
+    Gateway, REQUEST_ID, RequestId,
     answers::Kept,
     asking::{Asker, Parameters, Question, Rejection},
     auth::Peer,
     execute::{Answered, execute},
+    headers::Headers,
     negotiate::{self, MediaType},
     plain, socket,
 };
 use crate::graph::error::code;
 use axum::{
     Extension,
-    body::Body as Incoming,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Version, header, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
+use hyper::body::Body;
 use serde_json::{Map, Value, json};
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::LazyLock, time::Duration};
 
 /// The whole body must be here by then.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a body that is too large is taken beyond that.
 const THROWN_AWAY: usize = 4 << 20;
 
+/// What is sent with a request.
+pub(super) trait Sent: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static {}
+
+impl<B: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static> Sent for B {}
+
 /// `POST /graphql`.
-pub(super) async fn post(gateway: &Gateway, peer: Peer, id: RequestId, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let Some(media_type) = negotiate::media_type(&parts.headers) else { return not_acceptable() };
-    let asker = match identify(gateway, &parts.headers, &peer, id.clone(), media_type, false).await {
+pub(super) async fn post(gateway: &Gateway, peer: &Peer, id: &RequestId, parts: &Parts, body: impl Sent) -> Response {
+    let headers = Headers::new(&parts.headers);
+    let Some(media_type) = negotiate::media_type(headers) else { return not_acceptable() };
+    let asker = match identify(gateway, headers, peer, id, media_type, false).await {
         Ok(asker) => asker,
-        Err(rejection) => return reject(media_type, &id, &rejection),
+        Err(rejection) => return reject(media_type, id, &rejection),
     };
-    match read_body(&parts.headers, body, gateway.limits.body_bytes).await {
+    match read_body(headers, body, gateway.limits.body_bytes).await {
         Ok(bytes) => answer(gateway, &asker, media_type, Question { bytes, read: read_json }).await,
         Err(rejection) => {
-            let mut response = reject(media_type, &id, &rejection);
+            let mut response = reject(media_type, id, &rejection);
             // what is still to come of this body must not be taken for the next request
             if parts.version <= Version::HTTP_11 && matches!(rejection.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT)
             {
@@ -61,14 +67,15 @@ pub(super) async fn get(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
-    if socket::is_asked_for(request.headers()) {
+    let headers = Headers::new(request.headers());
+    if socket::is_asked_for(headers) {
         return socket::open(gateway, id, peer, request).await;
     }
-    if negotiate::wants_html(request.headers()) {
+    if negotiate::wants_html(headers) {
         return Redirect::temporary("graphiql").into_response();
     }
-    let Some(media_type) = negotiate::media_type(request.headers()) else { return not_acceptable() };
-    let asker = match identify(&gateway, request.headers(), &peer, id.clone(), media_type, true).await {
+    let Some(media_type) = negotiate::media_type(headers) else { return not_acceptable() };
+    let asker = match identify(&gateway, headers, &peer, &id, media_type, true).await {
         Ok(asker) => asker,
         Err(rejection) => return reject(media_type, &id, &rejection),
     };
@@ -96,27 +103,31 @@ fn not_acceptable() -> Response {
 /// Who asks, before anything of what they ask is read.
 async fn identify(
     gateway: &Gateway,
-    headers: &HeaderMap,
+    headers: Headers<'_>,
     peer: &Peer,
-    id: RequestId,
+    id: &RequestId,
     media_type: MediaType,
     is_get: bool,
 ) -> Result<Asker, Rejection> {
-    let principal = gateway.identify(headers, peer, &id).await?;
+    let principal = gateway.identify(headers, peer, id).await?;
     let transport = if media_type == MediaType::EventStream { "sse" } else { "http" };
-    Asker::new(gateway, principal, headers, id, transport, is_get)
+    Asker::new(gateway, principal, headers, id.clone(), transport, is_get)
 }
 
-async fn read_body(headers: &HeaderMap, body: Incoming, max_bytes: usize) -> Result<Bytes, Rejection> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+/// Whether a body is said to be JSON in UTF-8, once.
+fn is_json(headers: Headers<'_>) -> bool {
+    let Some(content_type) = headers.one(&header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
     let mut parts = content_type.split(';').map(str::trim);
     let is_json = parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"));
     let is_utf8 = parts.all(|part| match part.split_once('=') {
         Some((name, value)) if name.eq_ignore_ascii_case("charset") => value.trim_matches('"').eq_ignore_ascii_case("utf-8"),
         _ => true,
     });
-    let says_once = headers.get_all(header::CONTENT_TYPE).iter().count() == 1;
-    if !is_json || !is_utf8 || !says_once || headers.contains_key(header::CONTENT_ENCODING) {
+    is_json && is_utf8
+}
+
+async fn read_body(headers: Headers<'_>, body: impl Sent, max_bytes: usize) -> Result<Bytes, Rejection> {
+    if !is_json(headers) || headers.has(&header::CONTENT_ENCODING) {
         return Err(Rejection::unreadable(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "The body must be application/json in UTF-8, not compressed.",
@@ -126,7 +137,7 @@ async fn read_body(headers: &HeaderMap, body: Incoming, max_bytes: usize) -> Res
     // nearly always all of it is here already, and nothing to wait for
     let collected = match collecting.as_mut().now_or_never() {
         Some(collected) => Ok(collected),
-        None => tokio::time::timeout(BODY_TIMEOUT, collecting).await,
+        None => Box::pin(tokio::time::timeout(BODY_TIMEOUT, collecting)).await,
     };
     match collected {
         Ok(Some(bytes)) => Ok(bytes),
@@ -154,7 +165,7 @@ fn read_json(bytes: &[u8]) -> Result<Parameters, Rejection> {
 
 /// The whole of a body; `None` where it breaks off or is too large. Of one that is too large a little more is taken and
 /// thrown away: who is still sending would else see a broken connection, and not why.
-async fn collect(mut body: Incoming, max_bytes: usize) -> Option<Bytes> {
+async fn collect(mut body: impl Sent, max_bytes: usize) -> Option<Bytes> {
     let (mut bytes, mut seen) = (BytesMut::new(), 0usize);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.ok()?.into_data() else { continue };
@@ -196,7 +207,8 @@ where
 {
     match execute(gateway, asker, question).await {
         Ok(Answered::Run { body, .. }) => write(media_type, StatusCode::OK, body),
-        Ok(Answered::Again(kept)) => write_again(asker, media_type, &kept).await,
+        Ok(Answered::Again(kept)) if asker.coding.is_some() => Box::pin(write_packed(asker, media_type, &kept)).await,
+        Ok(Answered::Again(kept)) => write(media_type, StatusCode::OK, kept.body.clone()),
         Ok(Answered::Refused(errors)) => {
             let is_told_by_status = media_type == MediaType::GraphqlResponse;
             let status = if is_told_by_status { StatusCode::BAD_REQUEST } else { StatusCode::OK };
@@ -207,7 +219,7 @@ where
 }
 
 /// An answer that was given before, packed as it was then for those who take that.
-async fn write_again(asker: &Asker, media_type: MediaType, kept: &Kept) -> Response {
+async fn write_packed(asker: &Asker, media_type: MediaType, kept: &Kept) -> Response {
     let packed = match asker.coding.filter(|_| media_type != MediaType::EventStream) {
         Some(coding) => kept.packed.of(coding, &kept.body).await.map(|body| (coding, body)),
         None => None,
@@ -253,11 +265,20 @@ fn write(media_type: MediaType, status: StatusCode, body: Bytes) -> Response {
     };
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    // these, and what the entrance adds
-    headers.reserve(8);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::VARY, HeaderValue::from_static("Accept, Authorization, X-API-Key"));
+    *response.headers_mut() = HEADERS[media_type as usize].clone();
     response
 }
+
+/// What every answer of a media type says of itself. Copied, that costs half of what it does to put it together.
+static HEADERS: LazyLock<[HeaderMap; 3]> = LazyLock::new(|| {
+    MediaType::ALL.map(|media_type| {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::VARY, HeaderValue::from_static("Accept, Authorization, X-API-Key"));
+        // a copy has room for what it holds: these the entrance sets
+        headers.insert(REQUEST_ID, HeaderValue::from_static(""));
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers
+    })
+});

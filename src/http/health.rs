@@ -1,6 +1,6 @@
 //! `/health/live`, `/health/ready` and `/metrics`.
 
-use super::{Gateway, RequestId, auth::Peer, graphql, negotiate::MediaType, plain};
+use super::{Gateway, RequestId, auth::Peer, graphql, headers::Headers, negotiate::MediaType, plain};
 use crate::estate::{Grant, State as Condition};
 use axum::{
     Extension,
@@ -52,8 +52,8 @@ pub(super) async fn metrics(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Response {
-    match gateway.identify(&headers, &peer, &id).await {
-        Ok(principal) if principal.grants.contains(&Grant::default()) => {}
+    match gateway.identify(Headers::new(&headers), &peer, &id).await {
+        Ok(who) if who.principal.grants.contains(&Grant::default()) => {}
         Ok(_) => return plain(StatusCode::FORBIDDEN, "Metrics are for those who may see everything.\n"),
         Err(rejection) => return graphql::reject(MediaType::Json, &id, &rejection),
     }

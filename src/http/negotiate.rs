@@ -1,6 +1,7 @@
 //! Which media type the caller wants, by `Accept`.
 
-use axum::http::{HeaderMap, header};
+use super::headers::Headers;
+use axum::http::header;
 
 /// The forms that an answer can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,20 @@ pub(super) enum MediaType {
 }
 
 impl MediaType {
+    /// Each at its own place.
+    pub const ALL: [Self; 3] = [MediaType::GraphqlResponse, MediaType::Json, MediaType::EventStream];
+
+    /// The one that a media range means.
+    fn named(range: &[u8]) -> Option<Self> {
+        let is = |name: &[u8]| range.eq_ignore_ascii_case(name);
+        match range {
+            _ if is(b"application/json") || is(b"*/*") || is(b"application/*") => Some(MediaType::Json),
+            _ if is(b"application/graphql-response+json") => Some(MediaType::GraphqlResponse),
+            _ if is(b"text/event-stream") => Some(MediaType::EventStream),
+            _ => None,
+        }
+    }
+
     /// As a content type.
     pub fn content_type(self) -> &'static str {
         match self {
@@ -25,19 +40,18 @@ impl MediaType {
 }
 
 /// The acceptable form with the highest weight; JSON when nobody says. `None`: nothing that we have is acceptable.
-pub(super) fn media_type(headers: &HeaderMap) -> Option<MediaType> {
+pub(super) fn media_type(headers: Headers<'_>) -> Option<MediaType> {
     let mut best: Option<(f32, MediaType)> = None;
     let mut is_said = false;
-    for value in headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()) {
+    // nearly always it is one name and no more
+    if let Some(media_type) = headers.one(&header::ACCEPT).and_then(|value| MediaType::named(value.as_bytes())) {
+        return Some(media_type);
+    }
+    for value in headers.all(&header::ACCEPT).filter_map(|value| value.to_str().ok()) {
         for range in value.split(',').map(str::trim).filter(|range| !range.is_empty()) {
             is_said = true;
             let mut parts = range.split(';').map(str::trim);
-            let candidate = match parts.next().unwrap_or_default().to_ascii_lowercase().as_str() {
-                "application/graphql-response+json" => MediaType::GraphqlResponse,
-                "application/json" | "application/*" | "*/*" => MediaType::Json,
-                "text/event-stream" => MediaType::EventStream,
-                _ => continue,
-            };
+            let Some(candidate) = MediaType::named(parts.next().unwrap_or_default().as_bytes()) else { continue };
             let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
             if weight > 0.0 && best.is_none_or(|(known, _)| weight > known) {
                 best = Some((weight, candidate));
@@ -48,14 +62,15 @@ pub(super) fn media_type(headers: &HeaderMap) -> Option<MediaType> {
 }
 
 /// Whether a browser asks for a page to look at.
-pub(super) fn wants_html(headers: &HeaderMap) -> bool {
-    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+pub(super) fn wants_html(headers: Headers<'_>) -> bool {
+    let accept = headers.text(&header::ACCEPT).unwrap_or_default();
     accept.split(',').next().is_some_and(|first| first.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderMap;
 
     #[test]
     fn the_heaviest_acceptable_form_wins() {
@@ -73,7 +88,7 @@ mod tests {
             if let Some(accept) = accept {
                 headers.insert(header::ACCEPT, accept.parse().unwrap());
             }
-            assert_eq!(media_type(&headers), expected, "{accept:?}");
+            assert_eq!(media_type(Headers::new(&headers)), expected, "{accept:?}");
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! What is not given again, and what is too small to be worth it, is left to the layer that packs while it sends.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use super::headers::Headers;
+use axum::http::{HeaderValue, header};
 use bytes::Bytes;
 use std::io::{self, Write};
 use tokio::sync::OnceCell;
@@ -23,10 +24,13 @@ pub(super) enum Coding {
 
 impl Coding {
     /// The better one of those that are taken at least as willingly as plain text; none where neither is.
-    pub fn taken(headers: &HeaderMap) -> Option<Self> {
+    pub fn taken(headers: Headers<'_>) -> Option<Self> {
+        if !headers.has(&header::ACCEPT_ENCODING) {
+            return None;
+        }
         let mut weights = [None; 3];
-        let (mut any, lists) = (None, headers.get_all(header::ACCEPT_ENCODING));
-        for item in lists.iter().filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(',')) {
+        let (mut any, lists) = (None, headers.all(&header::ACCEPT_ENCODING));
+        for item in lists.filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(',')) {
             let mut parts = item.split(';').map(str::trim);
             let name = parts.next().unwrap_or_default();
             let weight =
@@ -96,9 +100,11 @@ impl Packed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderMap;
 
     fn taken(text: &str) -> Option<Coding> {
-        Coding::taken(&HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_str(text).unwrap())]))
+        let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_str(text).unwrap())]);
+        Coding::taken(Headers::new(&headers))
     }
 
     #[test]
@@ -112,6 +118,6 @@ mod tests {
         for text in ["", "identity", "deflate", "br;q=0, gzip;q=0", "identity, br;q=0.5", "br;q=x"] {
             assert_eq!(taken(text), None, "{text}");
         }
-        assert_eq!(Coding::taken(&HeaderMap::new()), None);
+        assert_eq!(Coding::taken(Headers::new(&HeaderMap::new())), None);
     }
 }

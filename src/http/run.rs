@@ -13,7 +13,7 @@ use super::{
     packed::Packed,
 };
 use crate::{
-    estate::{Caller, Sources, fragments::Recollection, principal::Clearance},
+    estate::{Caller, Sources, fragments::Recollection},
     graph::{RootFields, error::code, foresee, write_data},
     loaders::{Loaders, budget::Budget},
 };
@@ -100,7 +100,7 @@ fn recall<'p>(gateway: &Gateway, prepared: &'p Prepared, recollection: &Recollec
 /// others; who wants to know what is read wants it read.
 fn recollection(gateway: &Gateway, asker: &Asker, prepared: &Prepared) -> Option<Recollection> {
     let may_recall = !prepared.document.puts_together() && asker.passed.is_empty() && !asker.debug;
-    gateway.fragments.as_ref().filter(|_| may_recall).map(|fragments| fragments.of(Clearance(asker.principal.clone())))
+    gateway.fragments.as_ref().filter(|_| may_recall).map(|fragments| fragments.of(asker.clearance))
 }
 
 /// What is logged of a question.
@@ -114,8 +114,7 @@ fn finish(gateway: &Gateway, asker: &Asker, bytes: &Bytes, weight: &Weight, outc
     let Outcome { body, errors, sources, made_by } = outcome;
     let extended = |mut body: Vec<u8>, made_by: Option<&Caller>| {
         body.extend_from_slice(b",\"extensions\":");
-        let spent = extensions::spent(weight, limits.cost, ran.fields, asker, made_by);
-        serde_json::to_writer(&mut body, &spent).map_err(|_| unwritable())?;
+        extensions::write_spent(&mut body, weight, limits.cost, ran.fields, asker, made_by).map_err(|_| unwritable())?;
         body.push(b'}');
         Ok::<_, Rejection>(Bytes::from(body))
     };

@@ -7,12 +7,12 @@
 use super::{
     Gateway, RequestId,
     asking::{Asker, Parameters, Question, Rejection},
-    auth::{self, Peer, Shown},
+    auth::{self, Known, Peer, Shown},
     execute::{Answered, execute},
     graphql,
+    headers::Headers,
     negotiate::MediaType,
 };
-use crate::estate::Principal;
 use axum::{
     extract::{
         FromRequest, Request,
@@ -114,15 +114,15 @@ enum Said {
 struct Close(u16, &'static str);
 
 /// Whether a request wants to become a WebSocket.
-pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
-    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+pub(super) fn is_asked_for(headers: Headers<'_>) -> bool {
+    headers.get(&header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Makes a request a WebSocket, for those who show in its headers who they are, or have yet to.
 pub(super) async fn open(gateway: Gateway, id: RequestId, peer: Peer, request: Request) -> Response {
     let headers = request.headers().clone();
-    if !matches!(Shown::in_headers(&headers), Shown::Nothing)
-        && let Err(rejection) = gateway.identify(&headers, &peer, &id).await
+    if !matches!(Shown::in_headers(Headers::new(&headers)), Shown::Nothing)
+        && let Err(rejection) = gateway.identify(Headers::new(&headers), &peer, &id).await
     {
         return graphql::reject(MediaType::GraphqlResponse, &id, &rejection);
     }
@@ -242,12 +242,12 @@ impl Connection {
                 for (name, value) in payload.as_ref().map(auth::headers_in).unwrap_or_default().drain() {
                     name.and_then(|name| self.headers.insert(name, value));
                 }
-                let principal = self.identify().await.map_err(|rejection| match rejection.retry_after {
+                let who = self.identify().await.map_err(|rejection| match rejection.retry_after {
                     Some(_) => Close(close_code::AGAIN, "Try again later"),
                     None => Close(4403, "Forbidden"),
                 })?;
                 let most = self.gateway.limits.sockets_per_caller;
-                let place = self.gateway.sockets.take(&principal.name, most);
+                let place = self.gateway.sockets.take(&who.principal.name, most);
                 self.place = Some(place.ok_or(Close(4429, "Too many connections (limits.sockets_per_caller)"))?);
                 Ok(vec![message(&json!({"type": "connection_ack"}))])
             }
@@ -272,14 +272,14 @@ impl Connection {
         }
     }
 
-    async fn identify(&self) -> Result<Arc<Principal>, Rejection> {
-        self.gateway.identify(&self.headers, &self.peer, &self.id).await
+    async fn identify(&self) -> Result<Known, Rejection> {
+        self.gateway.identify(Headers::new(&self.headers), &self.peer, &self.id).await
     }
 
     async fn start(&mut self, operation: String, parameters: Parameters) -> Result<(), Close> {
         // a key may be gone and a token have expired since the connection was made
         let asker = self.identify().await;
-        let asker = asker.and_then(|principal| Asker::new(&self.gateway, principal, &self.headers, self.id.clone(), "websocket", false));
+        let asker = asker.and_then(|who| Asker::new(&self.gateway, who, Headers::new(&self.headers), self.id.clone(), "websocket", false));
         let asker = match asker {
             Ok(asker) => asker,
             Err(rejection) if rejection.status == StatusCode::UNAUTHORIZED || rejection.status == StatusCode::FORBIDDEN => {

@@ -97,6 +97,18 @@ impl Keys {
         if is_known { Ok(self.in_hand(GOOD_FOR, kid)) } else { Err("no keys are known".to_owned()) }
     }
 
+    /// The keys, if they need not be read again yet.
+    pub fn fresh(&self) -> Option<Arc<JwkSet>> {
+        let known = self.known();
+        known.keys.clone().filter(|_| known.read.is_some_and(|read| read.elapsed() < FRESH_FOR))
+    }
+
+    /// As if nothing had been read yet.
+    #[cfg(test)]
+    pub fn forget(&self) {
+        *self.known() = Known::default();
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }

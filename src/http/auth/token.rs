@@ -1,19 +1,31 @@
 //! Tokens of an identity provider (JWT): whose they are, for whom they were made, until when, and what roles they carry.
+//!
+//! A page sends the same token with all that it asks for minutes. Its signature is checked once, and again when the keys were
+//! read anew; its time whenever it is shown.
 
-use super::{forbidden, grant, hidden, keys::Keys, unauthenticated};
+use super::{Known, forbidden, grant, hidden, keys::Keys, unauthenticated};
 use crate::{
     config::{Jwt, Role},
-    estate::{Grant, Named, Principal},
+    estate::{Grant, Named, Principal, principal::Clearances},
     graph::error::code,
     http::asking::Rejection,
 };
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use axum::http::StatusCode;
+use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header, errors::ErrorKind};
+use moka::sync::Cache;
 use serde_json::{Map, Value};
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{
+    str::FromStr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 /// Longer ones are no token of anybody's.
 const MAX_BYTES: usize = 16 << 10;
+/// Tokens that are known again.
+const SEEN: u64 = 10_000;
 
 /// Checks tokens.
 pub(super) struct Tokens {
@@ -22,10 +34,23 @@ pub(super) struct Tokens {
     name_claim: String,
     roles_claim: String,
     roles: Vec<Role>,
+    clearances: Arc<Clearances>,
+    /// By their digests: a token is never kept.
+    seen: Cache<[u8; SHA256_OUTPUT_LEN], Seen>,
+}
+
+/// A token that was found to be good.
+#[derive(Clone)]
+struct Seen {
+    who: Known,
+    /// Those that it was held against.
+    keys: Arc<JwkSet>,
+    /// Its last second, by Unix time.
+    until: u64,
 }
 
 impl Tokens {
-    pub fn new(jwt: &Jwt, roles: &[Role]) -> Result<Self, String> {
+    pub fn new(jwt: &Jwt, roles: &[Role], clearances: Arc<Clearances>) -> Result<Self, String> {
         let algorithms: Vec<Algorithm> = jwt.algorithms.iter().filter_map(|name| Algorithm::from_str(name).ok()).collect();
         let mut validation = Validation::new(algorithms.first().copied().unwrap_or(Algorithm::RS256));
         validation.algorithms = algorithms;
@@ -40,14 +65,36 @@ impl Tokens {
             name_claim: jwt.name_claim.clone(),
             roles_claim: jwt.roles_claim.clone(),
             roles: roles.to_vec(),
+            clearances,
+            seen: Cache::new(SEEN),
         })
     }
 
     /// Whoever a token was issued to.
-    pub async fn principal(&self, token: &str) -> Result<Arc<Principal>, Rejection> {
+    pub async fn identify(&self, token: &str) -> Result<Known, Rejection> {
         if token.len() > MAX_BYTES {
             return Err(unauthenticated("The token is longer than any."));
         }
+        let mut name = [0; SHA256_OUTPUT_LEN];
+        name.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
+        // taken before: keys that are read meanwhile are others
+        let keys = self.keys.fresh();
+        if let (Some(seen), Some(keys)) = (self.seen.get(&name), &keys)
+            && Arc::ptr_eq(&seen.keys, keys)
+            && seen.until.saturating_add(self.validation.leeway) >= now()
+        {
+            return Ok(seen.who);
+        }
+        let claims = self.claims(token).await?;
+        let who = Known::new(self.of_claims(&claims)?, &self.clearances);
+        if let (Some(keys), Some(until)) = (keys, claims.get("exp").and_then(Value::as_u64)) {
+            self.seen.insert(name, Seen { who: who.clone(), keys, until });
+        }
+        Ok(who)
+    }
+
+    /// What a token says, if it is good.
+    async fn claims(&self, token: &str) -> Result<Map<String, Value>, Rejection> {
         let header = decode_header(token).map_err(|_| unauthenticated("The token is none that can be read."))?;
         if !self.validation.algorithms.contains(&header.alg) {
             return Err(unauthenticated("The token's signature is of a kind that is not taken here."));
@@ -70,11 +117,10 @@ impl Tokens {
             DecodingKey::from_jwk(&jwk).map_err(|_| unauthenticated("The token is signed with a key of a kind that is not taken."))?;
         // one family at a time, or the library refuses the key: all of them are for public keys
         let validation = Validation { algorithms: vec![header.alg], ..self.validation.clone() };
-        let claims = decode::<Map<String, Value>>(token, &key, &validation).map_err(|error| unauthenticated(why(error.kind())))?.claims;
-        self.of_claims(&claims)
+        Ok(decode(token, &key, &validation).map_err(|error| unauthenticated(why(error.kind())))?.claims)
     }
 
-    fn of_claims(&self, claims: &Map<String, Value>) -> Result<Arc<Principal>, Rejection> {
+    fn of_claims(&self, claims: &Map<String, Value>) -> Result<Principal, Rejection> {
         let Some(name) = claims.get(&self.name_claim).and_then(Value::as_str).filter(|name| !name.is_empty()) else {
             return Err(unauthenticated("The token does not name its bearer."));
         };
@@ -93,14 +139,19 @@ impl Tokens {
         });
         // a token's name is never a caller's of the settings: they have limits of their own
         let name: String = format!("token:{name}").chars().filter(|character| !character.is_control()).take(128).collect();
-        Ok(Arc::new(Principal {
+        Ok(Principal {
             name: name.into(),
             roles: roles.iter().map(|role| role.name.as_str().into()).collect(),
             grants: grants.collect(),
             hidden: hidden(roles.iter().map(|role| role.hide)),
             debug: roles.iter().any(|role| role.debug),
-        }))
+        })
     }
+}
+
+/// Unix time in seconds.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// A list of texts, or texts in one, parted by spaces.
@@ -120,5 +171,58 @@ fn why(kind: &ErrorKind) -> &'static str {
         ErrorKind::InvalidIssuer => "The token is of another issuer.",
         ErrorKind::MissingRequiredClaim(_) => "The token lacks one of exp, iss and aud.",
         _ => "The token's signature does not hold.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::JwtKeys;
+    use jsonwebtoken::{EncodingKey, Header, encode, jwk::Jwk};
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn a_token_that_was_good_ends_with_its_time_and_with_its_key() {
+        let file = std::env::temp_dir().join(format!("veeam-graph-ending-{}.json", std::process::id()));
+        let key = EncodingKey::from_ec_der(&rcgen::KeyPair::generate().unwrap().serialize_der());
+        let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap()).unwrap();
+        jwk["kid"] = json!("first");
+        std::fs::write(&file, json!({"keys": [jwk]}).to_string()).unwrap();
+        let jwt = Jwt {
+            issuer: "issuer".to_owned(),
+            audience: vec!["us".to_owned()],
+            keys: JwtKeys::File(file.clone()),
+            algorithms: vec!["ES256".to_owned()],
+            clock_skew: Duration::ZERO,
+            name_claim: "sub".to_owned(),
+            roles_claim: "roles".to_owned(),
+        };
+        let role = |name: &str| Role { name: name.to_owned(), ..Role::default() };
+        let tokens = Tokens::new(&jwt, &[role("noc"), role("desk")], Arc::default()).unwrap();
+        let token = |seconds: u64, role: &str| {
+            let claims = json!({"iss": "issuer", "aud": "us", "exp": now() + seconds, "sub": "ada", "roles": [role]});
+            encode(&Header { kid: Some("first".to_owned()), ..Header::new(Algorithm::ES256) }, &claims, &key).unwrap()
+        };
+        let (short, long, other) = (token(2, "noc"), token(600, "noc"), token(600, "desk"));
+        let who = async |token: &str| tokens.identify(token).await.map(|known| known.principal).map_err(|rejection| rejection.status);
+
+        for token in [&long, &short, &long, &other] {
+            assert_eq!(who(token).await.unwrap().roles[0], if *token == other { "desk" } else { "noc" }.into());
+        }
+        assert!(Arc::ptr_eq(&who(&long).await.unwrap(), &who(&long).await.unwrap()), "it is known again");
+        let mut cut = long.clone();
+        cut.truncate(long.len() - 1);
+        assert_eq!(who(&cut).await, Err(StatusCode::UNAUTHORIZED));
+        let ends = async { while who(&short).await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(30), ends).await.unwrap();
+        assert_eq!((who(&short).await, who(&long).await.is_ok()), (Err(StatusCode::UNAUTHORIZED), true));
+        // its key is withdrawn
+        std::fs::write(&file, json!({"keys": []}).to_string()).unwrap();
+        tokens.keys.forget();
+        // the first has the keys read anew, the second is held against them
+        for token in [&other, &long] {
+            assert_eq!(who(token).await, Err(StatusCode::UNAUTHORIZED));
+        }
+        std::fs::remove_file(file).unwrap();
     }
 }
