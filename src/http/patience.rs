@@ -1,9 +1,11 @@
 //! A connection whose other side must go on reading: who takes nothing of an answer for half a minute is let go, with
 //! what was kept for them.
 
+use super::deadlines::Activity;
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -19,11 +21,12 @@ pub(super) struct Patient<S> {
     stream: S,
     /// Set while a write waits.
     until: Option<Pin<Box<Sleep>>>,
+    activity: Arc<Activity>,
 }
 
 impl<S> Patient<S> {
-    pub fn new(stream: S) -> Self {
-        Self { stream, until: None }
+    pub fn new(stream: S, activity: Arc<Activity>) -> Self {
+        Self { stream, until: None, activity }
     }
 
     fn judge<T>(&mut self, context: &mut Context<'_>, progress: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -49,12 +52,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let progress = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.activity.wrote(progress.is_pending());
         this.judge(context, progress)
     }
 
     fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let progress = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
+        this.activity.wrote(progress.is_pending());
         this.judge(context, progress)
     }
 
@@ -83,7 +88,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_reads_slowly_is_served_and_who_does_not_read_is_let_go() {
         let (ours, mut theirs) = tokio::io::duplex(16);
-        let mut ours = Patient::new(ours);
+        let mut ours = Patient::new(ours, Arc::default());
         let writing = async { ours.write_all(&[7; 64]).await };
         let reading = async {
             let mut read = [0; 16];

@@ -1,8 +1,7 @@
 //! Connections: taken, made safe with TLS, spoken to in HTTP/1.1 or HTTP/2, and ended in peace.
 
-use super::{Entrance, Gateway, auth::Peer, deadlines::Unhurried, patience::Patient, tls};
-use axum::body::Body;
-use hyper::body::Incoming;
+use super::{Entrance, Gateway, auth::Peer, deadlines::Activity, patience::Patient, tls};
+use hyper::{Version, body::Incoming};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{
@@ -10,16 +9,7 @@ use hyper_util::{
         graceful::{GracefulShutdown, Watcher},
     },
 };
-use std::{
-    convert::Infallible,
-    io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
@@ -40,7 +30,7 @@ const WAITING: u32 = 4_096;
 struct Service {
     entrance: Entrance,
     builder: auto::Builder<TokioExecutor>,
-    deadlines: Unhurried,
+    idle: Duration,
     acceptor: Option<TlsAcceptor>,
 }
 
@@ -61,8 +51,7 @@ pub async fn serve(listener: TcpListener, gateway: Gateway, shutdown: impl Futur
     let room = Arc::new(Semaphore::new(gateway.limits.connections));
     let acceptor = gateway.server.tls.as_ref().map(tls::acceptor).transpose()?;
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    let deadlines = Unhurried::new(gateway.server.idle);
-    builder.http1().timer(deadlines).header_read_timeout(gateway.server.idle).max_buf_size(MAX_HEADERS_BYTES.max(64 << 10));
+    builder.http1().max_buf_size(MAX_HEADERS_BYTES.max(64 << 10));
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -70,7 +59,8 @@ pub async fn serve(listener: TcpListener, gateway: Gateway, shutdown: impl Futur
         .max_header_list_size(MAX_HEADERS_BYTES as u32)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
-    let service = Service { entrance: Entrance::new(gateway), builder, deadlines, acceptor };
+    let idle = gateway.server.idle;
+    let service = Service { entrance: Entrance::new(gateway), builder, idle, acceptor };
     let open = GracefulShutdown::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -112,12 +102,15 @@ async fn converse(service: Service, stream: TcpStream, address: SocketAddr, watc
     // answers are written whole: waiting for more would only delay them
     let _ = stream.set_nodelay(true);
     let mut peer = Peer { address: address.ip().to_canonical(), certificate: None };
+    let activity = Arc::<Activity>::default();
+    let stream = Patient::new(stream, activity.clone());
     let outcome = match &service.acceptor {
-        None => answer(&service, Patient::new(stream), peer, watcher).await,
-        Some(acceptor) => match tokio::time::timeout(tls::HANDSHAKE_TIMEOUT, acceptor.accept(Patient::new(stream))).await {
+        None => answer(&service, stream, peer, activity, watcher).await,
+        // boxed: it is larger, and who comes without need not make room for it
+        Some(acceptor) => match tokio::time::timeout(tls::HANDSHAKE_TIMEOUT, Box::pin(acceptor.accept(stream))).await {
             Ok(Ok(stream)) => {
                 peer.certificate = tls::fingerprint(&stream);
-                answer(&service, stream, peer, watcher).await
+                Box::pin(answer(&service, stream, peer, activity, watcher)).await
             }
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err("the handshake takes too long".into()),
@@ -128,21 +121,28 @@ async fn converse(service: Service, stream: TcpStream, address: SocketAddr, watc
     }
 }
 
-async fn answer<S>(service: &Service, stream: S, peer: Peer, watcher: Watcher) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+async fn answer<S>(
+    service: &Service,
+    stream: S,
+    peer: Peer,
+    activity: Arc<Activity>,
+    watcher: Watcher,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
     let entrance = service.entrance.clone();
-    let is_asked = Arc::new(AtomicBool::new(false));
-    let asked = is_asked.clone();
+    let of_requests = activity.clone();
     let respond = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        asked.store(true, Ordering::Relaxed);
-        let (entrance, peer) = (entrance.clone(), peer.clone());
-        async move { Ok::<_, Infallible>(entrance.answer(peer, request.map(Body::new)).await) }
+        let (entrance, peer, activity) = (entrance.clone(), peer.clone(), of_requests.clone());
+        async move {
+            let _under_way = activity.begin(request.version() == Version::HTTP_2);
+            Ok::<_, Infallible>(entrance.answer(peer, request).await)
+        }
     });
     let connection = service.builder.serve_connection_with_upgrades(TokioIo::new(stream), respond).into_owned();
-    let outcome = service.deadlines.drive(watcher.watch(connection), &is_asked).await;
-    outcome.unwrap_or_else(|| Err("nothing was asked".into()))
+    let outcome = activity.drive(watcher.watch(connection), service.idle).await;
+    outcome.unwrap_or_else(|| Err("nothing was asked for too long".into()))
 }
 
 #[cfg(test)]
