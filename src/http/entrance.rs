@@ -3,8 +3,8 @@
 //! Questions by POST are nearly all that a gateway is asked; they go to their answer without being routed.
 
 use super::{
-    API_KEY, COST_ONLY, DEBUG, Gateway, REQUEST_ID, RequestId, auth::Peer, explorer, graphql, graphql::Sent, headers::Headers, health,
-    packed, plain, socket,
+    API_KEY, COST_ONLY, DEBUG, Gateway, REQUEST_ID, RequestId, auth::Peer, explorer, graphql, graphql::RequestBody, headers::Headers,
+    health, packed, plain, socket,
 };
 use axum::{
     Router,
@@ -65,7 +65,7 @@ impl Entrance {
 
     /// Gives the request an id (the caller's, if it is plain) and the answer the headers that browsers should heed; finds
     /// out whose address it is behind proxies that are trusted.
-    pub(super) async fn answer<B: Sent>(&self, mut peer: Peer, request: hyper::Request<B>) -> Response {
+    pub(super) async fn answer<B: RequestBody>(&self, mut peer: Peer, request: hyper::Request<B>) -> Response {
         let Parts { gateway, cors, .. } = &*self.0;
         let headers = Headers::new(request.headers());
         let is_plain =

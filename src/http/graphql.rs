@@ -34,12 +34,12 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const THROWN_AWAY: usize = 4 << 20;
 
 /// What is sent with a request.
-pub(super) trait Sent: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static {}
+pub(super) trait RequestBody: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static {}
 
-impl<B: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static> Sent for B {}
+impl<B: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static> RequestBody for B {}
 
 /// `POST /graphql`.
-pub(super) async fn post(gateway: &Gateway, peer: &Peer, id: &RequestId, parts: &Parts, body: impl Sent) -> Response {
+pub(super) async fn post(gateway: &Gateway, peer: &Peer, id: &RequestId, parts: &Parts, body: impl RequestBody) -> Response {
     let headers = Headers::new(&parts.headers);
     let Some(media_type) = negotiate::media_type(headers) else { return not_acceptable() };
     let asker = match identify(gateway, headers, peer, id, media_type, false).await {
@@ -126,7 +126,7 @@ fn is_json(headers: Headers<'_>) -> bool {
     is_json && is_utf8
 }
 
-async fn read_body(headers: Headers<'_>, body: impl Sent, max_bytes: usize) -> Result<Bytes, Rejection> {
+async fn read_body(headers: Headers<'_>, body: impl RequestBody, max_bytes: usize) -> Result<Bytes, Rejection> {
     if !is_json(headers) || headers.has(&header::CONTENT_ENCODING) {
         return Err(Rejection::unreadable(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -165,7 +165,7 @@ fn read_json(bytes: &[u8]) -> Result<Parameters, Rejection> {
 
 /// The whole of a body; `None` where it breaks off or is too large. Of one that is too large a little more is taken and
 /// thrown away: who is still sending would else see a broken connection, and not why.
-async fn collect(mut body: impl Sent, max_bytes: usize) -> Option<Bytes> {
+async fn collect(mut body: impl RequestBody, max_bytes: usize) -> Option<Bytes> {
     let (mut bytes, mut seen) = (BytesMut::new(), 0usize);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.ok()?.into_data() else { continue };
