@@ -1,6 +1,6 @@
 //! Answers that are given again, as those take them who take compressed ones: packed once, not for every asker.
 //!
-//! What is not given again, and what is too small to be worth it, is left to the layer that packs while it sends.
+//! What is not given again is packed while it is sent (`http/entrance.rs`); what is too small to be worth it is not at all.
 
 use super::headers::Headers;
 use axum::http::{HeaderValue, header};
