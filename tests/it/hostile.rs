@@ -1,7 +1,9 @@
 //! Documents that are meant to hurt, against the binary itself: none ends it, none gets a 5xx, none is echoed at length.
 //!
 //! `HOSTILE_GENERATED` sets how many are made up beside the named ones. `VEEAM_GRAPH_BINARY` names another binary, and
-//! `HOSTILE_CPU_MS` and `HOSTILE_RSS_MB` what one document may cost it: CI asks that of the release build.
+//! `HOSTILE_CPU_RATIO` and `HOSTILE_RSS_MB` what one document may cost it: CI asks that of the release build. CPU is held
+//! against an honest question to the same process, and what seems too dear is asked of a fresh one again: what else the
+//! machine does makes it dearer, never cheaper.
 
 mod documents;
 
@@ -68,37 +70,65 @@ impl Victim {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn documents_that_are_meant_to_hurt_are_answered_in_few_words_and_end_nothing() {
-    let victim = Victim::start();
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let named = named();
-    assert!(named.len() >= 300, "{}", named.len());
-    let made_up = generated(setting("HOSTILE_GENERATED").unwrap_or(1_000));
-    // the lists are read once, so that what follows is the documents' own cost
-    for warm in [
-        "{ jobs { nodes { tape { status } backupServer { name } } } agentJobObjects { totalCount } agentSessions { totalCount } companies { totalCount } fleetHealth { key } }",
-        "{ tapeLinkedJobs { totalCount } }",
-    ] {
-        client
-            .post(format!("{}/graphql", victim.origin))
-            .header("content-type", "application/json")
-            .body(query(warm))
-            .send()
-            .await
-            .unwrap();
-    }
-    let (max_cpu, max_memory) = (setting("HOSTILE_CPU_MS").map(|ms| ms * 1_000), setting("HOSTILE_RSS_MB").map(|mb| mb * 1_024));
-    let (mut worst_cpu, mut worst_memory, mut count) = ((0, String::new()), (0, String::new()), 0u64);
-    for (name, body) in named.into_iter().chain(made_up) {
-        let (before, _) = victim.memory();
-        let spent = victim.cpu();
-        let request = client.post(format!("{}/graphql", victim.origin)).header("content-type", "application/json").body(body);
+/// What a document cost: CPU in microseconds, and memory beyond what was there, in KiB.
+struct Cost {
+    cpu: u64,
+    memory: u64,
+}
+
+/// The lists are read once, so that what follows is the documents' own cost.
+const LISTS: [&str; 2] = [
+    "{ jobs { nodes { tape { status } backupServer { name } } } agentJobObjects { totalCount } agentSessions { totalCount } companies { totalCount } fleetHealth { key } }",
+    "{ tapeLinkedJobs { totalCount } }",
+];
+/// An honest question, of which the median of so many is the floor.
+const HONEST: usize = 9;
+/// How often a document that seems too dear is asked of a fresh process.
+const AGAIN: usize = 6;
+
+impl Victim {
+    async fn ask(&self, client: &reqwest::Client, name: &str, body: Vec<u8>) -> (u16, String, Cost) {
+        let (before, spent) = (self.memory().0, self.cpu());
+        let request = client.post(format!("{}/graphql", self.origin)).header("content-type", "application/json").body(body);
         let response = request.send().await.unwrap_or_else(|error| panic!("{name}: {error}"));
         let status = response.status().as_u16();
         let text = response.text().await.unwrap();
-        let (cpu, memory) = (victim.cpu().saturating_sub(spent), victim.memory().1.saturating_sub(before));
+        let cost = Cost { cpu: self.cpu().saturating_sub(spent), memory: self.memory().1.saturating_sub(before) };
+        (status, text, cost)
+    }
+
+    /// A process that has read its lists, and the CPU that an honest question costs it, each time by a document of its own.
+    async fn ready(client: &reqwest::Client) -> (Self, u64) {
+        let victim = Self::start();
+        for lists in LISTS {
+            victim.ask(client, lists, query(lists)).await;
+        }
+        let mut honest = Vec::with_capacity(HONEST);
+        for at in 0..HONEST {
+            let question = query(format!(
+                "query Jobs{at} {{ jobs(first: 50) {{ totalCount nodes {{ id name health tape {{ status reason }} backupServer {{ id name }} }} }} }}"
+            ));
+            let (status, text, cost) = victim.ask(client, "an honest question", question).await;
+            assert!(status == 200 && !text.contains("\"errors\""), "{text:.300}");
+            honest.push(cost.cpu);
+        }
+        honest.sort_unstable();
+        (victim, honest[HONEST / 2])
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_that_are_meant_to_hurt_are_answered_in_few_words_and_end_nothing() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let (victim, floor) = Victim::ready(&client).await;
+    let named = named();
+    assert!(named.len() >= 300, "{}", named.len());
+    let made_up = generated(setting("HOSTILE_GENERATED").unwrap_or(1_000));
+    let (max_ratio, max_memory) = (setting("HOSTILE_CPU_RATIO"), setting("HOSTILE_RSS_MB").map(|mb| mb * 1_024));
+    let (mut worst_cpu, mut worst_memory, mut count) = ((0, String::new()), (0, String::new()), 0u64);
+    for (name, body) in named.into_iter().chain(made_up) {
+        let (status, text, mut cost) = victim.ask(&client, &name, body.clone()).await;
         assert!(status < 500, "{name}: {status} {text:.300}");
         let answer: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{name}: no JSON: {text:.300}"));
         let errors = answer["errors"].as_array().map_or(&[][..], Vec::as_slice);
@@ -108,18 +138,32 @@ async fn documents_that_are_meant_to_hurt_are_answered_in_few_words_and_end_noth
             assert!(message.chars().count() <= 300 && error["extensions"]["code"].is_string(), "{name}: {error}");
             assert_ne!(error["extensions"]["code"], "INTERNAL", "{name}: {error}");
         }
-        if cpu > worst_cpu.0 {
-            worst_cpu = (cpu, name.clone());
+        let mut floor = floor;
+        for _ in 0..AGAIN {
+            if max_ratio.is_none_or(|max| cost.cpu <= max * floor) {
+                break;
+            }
+            eprintln!("{name}: {} microseconds of CPU, {floor} for an honest question; once more", cost.cpu);
+            let fresh;
+            (fresh, floor) = Victim::ready(&client).await;
+            cost.cpu = fresh.ask(&client, &name, body.clone()).await.2.cpu;
         }
-        if memory > worst_memory.0 {
-            worst_memory = (memory, name.clone());
+        if cost.cpu > worst_cpu.0 {
+            worst_cpu = (cost.cpu, name.clone());
         }
-        assert!(max_cpu.is_none_or(|max| cpu <= max), "{name}: {cpu} microseconds of CPU");
-        assert!(max_memory.is_none_or(|max| memory <= max), "{name}: {memory} KiB more");
+        if cost.memory > worst_memory.0 {
+            worst_memory = (cost.memory, name.clone());
+        }
+        assert!(
+            max_ratio.is_none_or(|max| cost.cpu <= max * floor),
+            "{name}: {} microseconds of CPU, {floor} for an honest question",
+            cost.cpu
+        );
+        assert!(max_memory.is_none_or(|max| cost.memory <= max), "{name}: {} KiB more", cost.memory);
         count += 1;
     }
     eprintln!(
-        "{count} documents; worst CPU {} µs ({}); worst growth {} KiB ({})",
+        "{count} documents; worst CPU {} µs ({}), {floor} for an honest question; worst growth {} KiB ({})",
         worst_cpu.0, worst_cpu.1, worst_memory.0, worst_memory.1
     );
 }
