@@ -32,7 +32,6 @@ mod resource;
 mod shelf;
 mod snapshot;
 mod visibility;
-mod whole;
 
 use crate::{
     time::Clock,

@@ -5,11 +5,13 @@ use super::{
     console::{Answers, Rows, many, one},
     shelf::{Freshness, Shelf},
     snapshot::Snapshot,
+    upkeep::Lists,
 };
 use crate::{
     time::Clock,
     uid::{AgentUid, JobUid},
     upstream::{
+        Error,
         pager::Listing,
         vac::{Vac, backup_agent_job::BackupAgentJob},
     },
@@ -43,8 +45,10 @@ impl Agents {
     pub(super) fn open(opening: &Opening, status: Arc<Status>, clock: Clock) -> Result<Self, String> {
         let ages = opening.lifetimes;
         let freshness = Freshness { lifetime: ages.agent_jobs_v2, max_stale: ages.max_stale, failure: ages.failure };
-        let jobs = Shelf::new("BackupAgentJobs", status.clone(), clock, freshness, MAX_ROWS);
-        Ok(Self { vac: Arc::new(Vac::new(&opening.settings)?), is_of_callers: opening.is_of_callers(), status, jobs })
+        let vac = Arc::new(Vac::new(&opening.settings)?);
+        let of_jobs = vac.clone();
+        let jobs = Shelf::new("BackupAgentJobs", &status, clock, freshness, MAX_ROWS, move |scope, _| read(of_jobs.clone(), scope));
+        Ok(Self { vac, is_of_callers: opening.is_of_callers(), status, jobs })
     }
 
     /// Its name in the configuration.
@@ -64,7 +68,7 @@ impl Agents {
 
     /// Every job of one agent; empty for an agent that is not there.
     pub async fn jobs_of_agent(&self, caller: &Caller, agent: AgentUid) -> Result<Rows<BackupAgentJob>, Failure> {
-        let view = self.view(caller, self.read(Scope::All(agent)).await?);
+        let view = self.view(caller, self.jobs.get(&Scope::All(agent)).await?);
         Ok(many(&view, view.index().agent.of(&agent)))
     }
 
@@ -85,7 +89,7 @@ impl Agents {
                 let all = Scope::All(agent);
                 let in_hand = self.jobs.last(&all).await.is_some_and(|snapshot| snapshot.is_fresh());
                 let scope = if is_only && !in_hand { Scope::One(agent, job) } else { all };
-                let answer = self.read(scope).await.and_then(|snapshot| {
+                let answer = self.jobs.get(&scope).await.and_then(|snapshot| {
                     let view = self.view(caller, snapshot);
                     one(&view, view.index().id.of(&job))
                 });
@@ -103,18 +107,16 @@ impl Agents {
         }
     }
 
-    async fn read(&self, scope: Scope) -> Result<Arc<Snapshot<BackupAgentJob>>, Failure> {
-        self.jobs
-            .get(&scope, || {
-                let vac = self.vac.clone();
-                async move {
-                    let rows = match scope {
-                        Scope::All(agent) => vac.backup_agent_jobs(agent).await?.unwrap_or_default(),
-                        Scope::One(agent, job) => vac.backup_agent_job(agent, job).await?.into_iter().collect(),
-                    };
-                    Ok(Listing { rows, problem: None, pages: 1 })
-                }
-            })
-            .await
+    /// What can be kept fresh.
+    pub(super) fn lists(&self) -> Lists<'_> {
+        vec![&self.jobs]
     }
+}
+
+async fn read(vac: Arc<Vac>, scope: Scope) -> Result<Listing<BackupAgentJob>, Error> {
+    let rows = match scope {
+        Scope::All(agent) => vac.backup_agent_jobs(agent).await?.unwrap_or_default(),
+        Scope::One(agent, job) => vac.backup_agent_job(agent, job).await?.into_iter().collect(),
+    };
+    Ok(Listing { rows, problem: None, pages: 1 })
 }

@@ -7,6 +7,7 @@ use super::{
     Failure, Status,
     shelf::{Freshness, Shelf},
     snapshot::{Listed, Snapshot},
+    upkeep::KeptFresh,
 };
 use crate::{
     time::Clock,
@@ -38,16 +39,28 @@ where
     T: Listed,
 {
     /// An empty shelf that keeps at most `rows` rows.
-    pub fn new(name: &'static str, status: Arc<Status>, clock: Clock, freshness: Freshness, rows: u64) -> Self {
-        let of = Cache::builder().max_capacity(KEYS).time_to_live(freshness.lifetime + freshness.max_stale).build();
-        Self { shelf: Shelf::new(name, status, clock, freshness, rows), of }
-    }
-
-    /// Readings for these keys: those that are in hand, and one of all that are missing.
-    pub async fn gather<F>(&self, keys: &[K], read: impl Fn(Arc<[K]>) -> F) -> Vec<Answer<K, T>>
+    pub fn new<F>(
+        name: &'static str,
+        status: &Arc<Status>,
+        clock: Clock,
+        freshness: Freshness,
+        rows: u64,
+        read: impl Fn(Arc<[K]>) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
     {
+        let of = Cache::builder().max_capacity(KEYS).time_to_live(freshness.lifetime + freshness.max_stale).build();
+        Self { shelf: Shelf::new(name, status, clock, freshness, rows, move |group, _| read(group)), of }
+    }
+
+    /// The readings, to be kept fresh.
+    pub fn shelf(&self) -> &dyn KeptFresh {
+        &self.shelf
+    }
+
+    /// Readings for these keys: those that are in hand, and one of all that are missing.
+    pub async fn gather(&self, keys: &[K]) -> Vec<Answer<K, T>> {
         let (mut groups, mut missing) = (BTreeMap::<Arc<[K]>, Vec<K>>::new(), BTreeSet::new());
         for key in keys {
             match self.of.get(key).await {
@@ -59,7 +72,7 @@ where
         for (group, wanted) in groups {
             // a stale reading is refreshed for those who want all of it, and not for who wants one of its many keys
             if wanted.len() == group.len() {
-                match self.shelf.peek(&group, || read(group.clone())).await {
+                match self.shelf.peek(&group).await {
                     Some(snapshot) => answers.push((wanted, Ok(snapshot))),
                     None => missing.extend(wanted),
                 }
@@ -78,7 +91,7 @@ where
             return answers;
         }
         let group: Arc<[K]> = missing.into_iter().collect();
-        let outcome = self.shelf.get(&group, || read(group.clone())).await;
+        let outcome = self.shelf.get(&group).await;
         let mut left = group.to_vec();
         if outcome.is_ok() {
             for key in group.iter() {

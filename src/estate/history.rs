@@ -13,7 +13,6 @@ use super::{
     shelf::{Freshness, Shelf},
     snapshot::Snapshot,
     upkeep::Lists,
-    whole::Whole,
 };
 use crate::{
     time::Clock,
@@ -29,6 +28,7 @@ use crate::{
         pager::Listing,
     },
 };
+use futures_util::{FutureExt, future::BoxFuture};
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::HashSet,
@@ -53,14 +53,12 @@ pub struct History {
     status: Arc<Status>,
     /// Whether callers bring the credentials.
     is_of_callers: bool,
-    sessions: Whole<Session>,
+    sessions: Arc<Shelf<(), Session>>,
     sessions_of: Groups<JobUid, Session>,
     single: Arc<Shelf<SessionUid, Session>>,
     tasks_of: Groups<SessionUid, TaskSession>,
-    servers: Whole<ManagedServer>,
+    servers: Arc<Shelf<(), ManagedServer>>,
     correlation: Memo<Correlation>,
-    window: SignedDuration,
-    clock: Clock,
 }
 
 impl History {
@@ -69,24 +67,33 @@ impl History {
         let fresh = |lifetime| Freshness { lifetime, max_stale: ages.max_stale, failure: ages.failure };
         let manager = Arc::new(EnterpriseManager::new(&opening.settings)?);
         let window = SignedDuration::try_from(opening.session_window).unwrap_or(SignedDuration::from_hours(24 * 30));
-        let (of_sessions, of_servers, last_whole) = (manager.clone(), manager.clone(), Arc::default());
+        let (of_window, of_jobs, of_tasks, of_single, of_servers) =
+            (manager.clone(), manager.clone(), manager.clone(), manager.clone(), manager.clone());
+        let last_whole = Arc::default();
         Ok(Self {
             is_of_callers: opening.is_of_callers(),
-            sessions: Whole::new("Sessions", &status, clock, fresh(ages.sessions), MAX_SESSIONS, move |last| {
-                read_window(of_sessions.clone(), last, Arc::clone(&last_whole), since(clock, window))
+            sessions: Shelf::new("Sessions", &status, clock, fresh(ages.sessions), MAX_SESSIONS, move |(), last| {
+                read_window(of_window.clone(), last, Arc::clone(&last_whole), since(clock, window))
             }),
-            sessions_of: Groups::new("SessionsOfJobs", status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
-            tasks_of: Groups::new("TaskSessions", status.clone(), clock, fresh(ages.sessions), MAX_TASKS),
-            single: Shelf::new("Session", status.clone(), clock, fresh(ages.sessions), MAX_SESSIONS),
-            servers: Whole::new("ManagedServers", &status, clock, fresh(ages.servers), MAX_SESSIONS, move |_| {
+            sessions_of: Groups::new("SessionsOfJobs", &status, clock, fresh(ages.sessions), MAX_SESSIONS, move |jobs: Arc<[JobUid]>| {
+                let (manager, since) = (of_jobs.clone(), since(clock, window));
+                async move { manager.sessions_of_jobs(&jobs, since).await }
+            }),
+            tasks_of: Groups::new("TaskSessions", &status, clock, fresh(ages.sessions), MAX_TASKS, move |sessions: Arc<[SessionUid]>| {
+                let manager = of_tasks.clone();
+                async move { manager.task_sessions(&sessions).await }
+            }),
+            single: Shelf::new("Session", &status, clock, fresh(ages.sessions), MAX_SESSIONS, move |uid, _| {
+                let manager = of_single.clone();
+                async move { Ok(Listing { rows: manager.session(uid).await?.into_iter().collect(), problem: None, pages: 1 }) }
+            }),
+            servers: Shelf::new("ManagedServers", &status, clock, fresh(ages.servers), MAX_SESSIONS, move |(), _| {
                 let manager = of_servers.clone();
                 async move { manager.managed_servers().await }
             }),
             manager,
             correlation: Memo::default(),
-            window,
             status,
-            clock,
         })
     }
 
@@ -116,60 +123,51 @@ impl History {
 
     /// One session by its id, also one outside the window: whoever asks. `sessions.rs` tells who may see it.
     pub(super) async fn session(&self, uid: SessionUid) -> Result<Option<RowRef<Session>>, Failure> {
-        if let Some(snapshot) = self.sessions.fresh().await {
+        if let Some(snapshot) = self.sessions.last(&()).await.filter(|snapshot| snapshot.is_fresh()) {
             let view = View::whole(snapshot);
             if let Some(row) = view.pick(view.index().uid.of(&uid)).next() {
                 return Ok(Some(row));
             }
         }
-        let manager = self.manager.clone();
-        let read = || {
-            let manager = manager.clone();
-            async move { Ok(Listing { rows: manager.session(uid).await?.into_iter().collect(), problem: None, pages: 1 }) }
-        };
-        let view = View::whole(self.single.get(&uid, read).await?);
+        let view = View::whole(self.single.get(&uid).await?);
         one(&view, view.index().uid.of(&uid))
     }
 
     /// The sessions of a few jobs, of any type, without the rest of the fleet's.
     pub(super) async fn sessions_of_jobs(&self, jobs: &[JobUid]) -> Vec<Answer<JobUid, Session>> {
-        let since = since(self.clock, self.window);
-        let read = |jobs: Arc<[JobUid]>| {
-            let manager = self.manager.clone();
-            async move { manager.sessions_of_jobs(&jobs, since).await }
-        };
-        self.sessions_of.gather(jobs, read).await
+        self.sessions_of.gather(jobs).await
     }
 
     /// The tasks of a few sessions.
     pub(super) async fn tasks_of_sessions(&self, sessions: &[SessionUid]) -> Vec<Answer<SessionUid, TaskSession>> {
-        let read = |sessions: Arc<[SessionUid]>| {
-            let manager = self.manager.clone();
-            async move { manager.task_sessions(&sessions).await }
-        };
-        self.tasks_of.gather(sessions, read).await
+        self.tasks_of.gather(sessions).await
     }
 
     /// Whether the window is in hand, so that a question about agent sessions costs nothing.
     pub(super) async fn has_sessions(&self) -> bool {
-        self.sessions.in_hand().await.is_some() || self.sessions.is_reading()
+        self.sessions.peek(&()).await.is_some() || self.sessions.is_reading(&())
     }
 
     pub(super) async fn session_snapshot(&self) -> Result<Arc<Snapshot<Session>>, Failure> {
-        self.sessions.get().await
+        self.sessions.get(&()).await
     }
 
     pub(super) async fn server_snapshot(&self) -> Result<Arc<Snapshot<ManagedServer>>, Failure> {
-        self.servers.get().await
+        self.servers.get(&()).await
     }
 
     pub(super) fn correlation(&self) -> &Memo<Correlation> {
         &self.correlation
     }
 
+    /// Reads what most queries need, if it is not in hand.
+    pub(super) fn warm(&self) -> [BoxFuture<'_, Result<(), Failure>>; 2] {
+        [async move { self.sessions.get(&()).await.map(drop) }.boxed(), async move { self.servers.get(&()).await.map(drop) }.boxed()]
+    }
+
     /// What can be kept fresh.
     pub(super) fn lists(&self) -> Lists<'_> {
-        vec![&self.sessions, &self.servers]
+        vec![&self.sessions, &self.servers, self.sessions_of.shelf(), self.tasks_of.shelf(), &self.single]
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     console::{Answers, LinkResource, LinkScope},
     memo::Memo,
     snapshot::Snapshot,
-    whole::KeptFresh,
+    upkeep::KeptFresh,
 };
 use crate::{
     uid::ServerUid,
@@ -95,9 +95,9 @@ impl LinkLists {
         Self { lists, placement: Memo::default() }
     }
 
-    /// The fleet's list, to be kept fresh.
-    pub fn whole(&self) -> &dyn KeptFresh {
-        self.lists.whole()
+    /// What can be kept fresh.
+    pub fn lists(&self) -> &dyn KeptFresh {
+        &self.lists
     }
 
     /// Begins the fleet's list, where nothing is known of it yet.

@@ -6,7 +6,7 @@ use super::{
     reads::{self, Chosen},
     shelf::{Freshness, Shelf},
     snapshot::{Listed, Snapshot},
-    whole::{KeptFresh, Whole},
+    upkeep::{Due, KeptFresh, due},
 };
 use crate::{
     time::Clock,
@@ -15,7 +15,10 @@ use crate::{
         pager::{Listing, Opened},
     },
 };
-use futures_util::future::{BoxFuture, join_all};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
 use std::{
     collections::HashMap,
     hash::Hash,
@@ -48,7 +51,7 @@ pub(super) trait Source<K, T>: Send + Sync + 'static {
 pub(super) struct Resource<K, T: Listed, S> {
     name: &'static str,
     upstream: Arc<str>,
-    wide: Whole<T>,
+    wide: Arc<Shelf<(), T>>,
     narrow: Arc<Shelf<K, T>>,
     /// How long a failure is passed on without asking again.
     damped: Duration,
@@ -83,12 +86,12 @@ where
             absent: Mutex::default(),
             probing: tokio::sync::Mutex::default(),
         });
-        let source = shared.clone();
+        let (of_all, of_key) = (shared.clone(), shared.clone());
         Self {
             name,
             upstream: status.name.clone(),
-            wide: Whole::new(name, status, clock, freshness, WIDE_ROWS, move |_| read_wide(source.clone())),
-            narrow: Shelf::new(name, status.clone(), clock, freshness, NARROW_ROWS),
+            wide: Shelf::new(name, status, clock, freshness, WIDE_ROWS, move |(), _| read_wide(of_all.clone())),
+            narrow: Shelf::new(name, status, clock, freshness, NARROW_ROWS, move |key, _| read_narrow(of_key.clone(), key)),
             damped: freshness.failure,
             shared,
         }
@@ -96,24 +99,19 @@ where
 
     /// The fleet's list.
     pub async fn all(&self) -> Result<Arc<Snapshot<T>>, Failure> {
-        self.wide.get().await
+        self.wide.get(&()).await
     }
 
     /// The fleet's list, if it is in hand.
     pub async fn all_in_hand(&self) -> Option<Arc<Snapshot<T>>> {
-        self.wide.in_hand().await
-    }
-
-    /// The fleet's list, to be kept fresh.
-    pub fn whole(&self) -> &dyn KeptFresh {
-        &self.wide
+        self.wide.peek(&()).await
     }
 
     /// Reads the first page of the fleet's list, where nothing is known of it yet: whoever comes to the list goes on from
     /// there. A failure is theirs who do.
     pub async fn begin(&self) {
-        if self.pages().is_none() && !self.wide.is_reading() && self.absent().is_none() {
-            let _ = self.shared.probe.get_or_try_init(|| self.shared.probe()).await;
+        if self.pages().is_none() && !self.wide.is_reading(&()) && self.absent().is_none() {
+            let _ = self.shared.learn().await;
         }
     }
 
@@ -125,7 +123,7 @@ where
         let mut answers = HashMap::with_capacity(keys.len());
         let mut missing = Vec::new();
         for key in keys {
-            match self.narrow.peek(key, || read_narrow(self.shared.clone(), key.clone())).await {
+            match self.narrow.peek(key).await {
                 Some(snapshot) => drop(answers.insert(key.clone(), Ok(snapshot))),
                 None => missing.push(key.clone()),
             }
@@ -161,7 +159,7 @@ where
     /// A reading of its own for each key, whatever the fleet's list says.
     pub async fn each(&self, keys: Vec<K>) -> HashMap<K, Result<Arc<Snapshot<T>>, Failure>> {
         let reads = keys.into_iter().map(|key| async move {
-            let outcome = self.narrow.get(&key, || read_narrow(self.shared.clone(), key.clone())).await;
+            let outcome = self.narrow.get(&key).await;
             (key, outcome)
         });
         join_all(reads).await.into_iter().collect()
@@ -174,7 +172,7 @@ where
     /// Whether the fleet's list is the cheaper way to `calls` answers, and why. Fails where this version of the upstream has no
     /// such list: its parts would fail one by one.
     async fn prefers_wide(&self, calls: usize) -> Result<(bool, &'static str), Failure> {
-        if self.wide.is_reading() {
+        if self.wide.is_reading(&()) {
             return Ok((true, "the fleet's list is being read already"));
         }
         Ok(match choose(calls, self.pages(), 0) {
@@ -186,7 +184,7 @@ where
                 if let Some(failure) = self.absent() {
                     return Err(failure);
                 }
-                let probed = self.shared.probe.get_or_try_init(|| self.shared.probe()).await;
+                let probed = self.shared.learn().await;
                 if let Err(error) = &probed
                     && error.is_absent
                 {
@@ -214,10 +212,55 @@ where
     }
 }
 
+impl<K, T, S> KeptFresh for Resource<K, T, S>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    T: Listed,
+    S: Source<K, T>,
+{
+    fn due(&self, now: Instant) -> BoxFuture<'_, Vec<Due>> {
+        async move {
+            let mut all = due(&self.wide, self.wide.in_use(), now).await;
+            let by_key = self.narrow.in_use();
+            let of_keys = due(&self.narrow, by_key.clone(), now).await;
+            let Some(left) = of_keys.iter().map(|due| due.left).min() else { return all };
+            match choose(by_key.len(), self.pages(), 0) {
+                Choice::Wide if self.wide.last(&()).await.is_none() => {
+                    // from now on the list answers for them
+                    by_key.iter().for_each(|(_, reading)| reading.leave());
+                    let wide = self.wide.clone();
+                    all.push(Due { left, renew: async move { drop(wide.get(&()).await) }.boxed() });
+                }
+                choice => {
+                    all.extend(of_keys);
+                    if choice == Choice::Probe {
+                        let shared = self.shared.clone();
+                        all.push(Due { left, renew: async move { drop(shared.learn().await) }.boxed() });
+                    }
+                }
+            }
+            all
+        }
+        .boxed()
+    }
+
+    fn warm(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        async move { self.all().await.map(drop) }.boxed()
+    }
+}
+
 impl<T: Listed, S> Shared<T, S> {
     fn take_opened(&self) -> Option<Opened<T>> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).take();
         opened.filter(|(since, _)| since.elapsed() < OPENED_FOR).map(|(_, opened)| opened)
+    }
+
+    /// Reads the first page of the fleet's list, once: it tells how many there are.
+    async fn learn<K>(&self) -> Result<(), Error>
+    where
+        S: Source<K, T>,
+    {
+        self.probe.get_or_try_init(|| self.probe()).await.copied()
     }
 
     async fn probe<K>(&self) -> Result<(), Error>

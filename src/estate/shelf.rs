@@ -1,10 +1,10 @@
-//! Keeps readings by key: one flight per key however many wait, stale readings served while one refresh runs, failures
-//! damped and never kept.
+//! Keeps readings by key, and knows how each is read: one flight per key however many wait, stale readings served while one
+//! refresh runs, failures damped and never kept.
 
 use super::{
     Failure, Status,
     reads::{self, Found},
-    snapshot::{Listed, Snapshot},
+    snapshot::{Listed, Snapshot, Stamp},
 };
 use crate::{
     time::Clock,
@@ -24,6 +24,7 @@ use std::{
 
 type Outcome<T> = Result<Arc<Snapshot<T>>, Failure>;
 type Flight<T> = Shared<BoxFuture<'static, Outcome<T>>>;
+type Reader<K, T> = dyn Fn(K, Option<Arc<Snapshot<T>>>) -> BoxFuture<'static, Result<Listing<T>, Error>> + Send + Sync;
 
 /// How long readings are good for.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +41,7 @@ pub(super) struct Freshness {
 pub(super) struct Shelf<K, T: Listed> {
     /// For people who want to know what was read.
     name: &'static str,
+    read: Box<Reader<K, T>>,
     kept: Cache<K, Arc<Snapshot<T>>>,
     damped: Cache<K, Failure>,
     flights: Mutex<HashMap<K, Flight<T>>>,
@@ -53,43 +55,48 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     T: Listed,
 {
-    /// An empty shelf that keeps at most `rows` rows.
-    pub fn new(name: &'static str, status: Arc<Status>, clock: Clock, freshness: Freshness, rows: u64) -> Arc<Self> {
+    /// An empty shelf that keeps at most `rows` rows. `read` is given a key, and its last reading to build on.
+    pub fn new<F>(
+        name: &'static str,
+        status: &Arc<Status>,
+        clock: Clock,
+        freshness: Freshness,
+        rows: u64,
+        read: impl Fn(K, Option<Arc<Snapshot<T>>>) -> F + Send + Sync + 'static,
+    ) -> Arc<Self>
+    where
+        F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
+    {
         let kept = Cache::builder()
             .max_capacity(rows)
             .weigher(|_, snapshot: &Arc<Snapshot<T>>| snapshot.len().saturating_add(1))
             .time_to_live(freshness.lifetime + freshness.max_stale)
             .build();
         let damped = Cache::builder().max_capacity(10_000).time_to_live(freshness.failure).build();
-        Arc::new(Self { name, kept, damped, flights: Mutex::default(), freshness, status, clock })
+        let read = Box::new(move |key, last| read(key, last).boxed());
+        Arc::new(Self { name, read, kept, damped, flights: Mutex::default(), freshness, status: status.clone(), clock })
     }
 
     /// What is kept under a key, fresh or stale; a stale one is being refreshed by the time this returns.
-    pub async fn peek<F>(self: &Arc<Self>, key: &K, read: impl FnOnce() -> F) -> Option<Arc<Snapshot<T>>>
-    where
-        F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
-    {
+    pub async fn peek(self: &Arc<Self>, key: &K) -> Option<Arc<Snapshot<T>>> {
         let snapshot = self.kept.get(key).await?;
         reads::list(snapshot.stamp());
         snapshot.stamp().use_it();
         self.tell(if snapshot.is_fresh() { Found::Fresh } else { Found::Stale });
         if !snapshot.is_fresh() && self.damped.get(key).await.is_none() {
-            drop(self.flight(key, read, None));
+            drop(self.flight(key, None));
         }
         Some(snapshot)
     }
 
     /// What is kept, or what a reading gives; a thousand askers cause one reading.
-    pub async fn get<F>(self: &Arc<Self>, key: &K, read: impl Fn() -> F) -> Outcome<T>
-    where
-        F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
-    {
-        if let Some(snapshot) = self.peek(key, &read).await {
+    pub async fn get(self: &Arc<Self>, key: &K) -> Outcome<T> {
+        if let Some(snapshot) = self.peek(key).await {
             return Ok(snapshot);
         }
         let outcome = match self.damped.get(key).await {
             Some(failure) => Err(failure),
-            None => self.flight(key, read, None).await,
+            None => self.flight(key, None).await,
         };
         match &outcome {
             Ok(snapshot) => {
@@ -118,17 +125,20 @@ where
         self.damped.get(key).await.is_some()
     }
 
-    /// Reads anew what is kept, though it is good yet.
-    pub async fn renew<F>(self: &Arc<Self>, key: &K, read: impl FnOnce() -> F)
-    where
-        F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
-    {
-        let generation = self.kept.get(key).await.map(|snapshot| snapshot.generation());
-        // a failure is in the log, and damped
-        let _ = self.flight(key, read, generation).await;
+    /// What was asked for again since it was read.
+    pub fn in_use(&self) -> Vec<(K, Arc<Stamp>)> {
+        let used = self.kept.iter().filter(|(_, snapshot)| snapshot.stamp().was_used());
+        used.map(|(key, snapshot)| ((*key).clone(), snapshot.stamp().clone())).collect()
     }
 
-    /// The last reading, for one that builds on it.
+    /// Reads anew what was read, though it is good yet; unless that was done meanwhile.
+    pub async fn renew(self: &Arc<Self>, key: &K, reading: &Stamp) {
+        // if it fails, that is in the log, and somebody must ask before it is tried again
+        reading.leave();
+        let _ = self.flight(key, Some(reading.generation())).await;
+    }
+
+    /// The last reading under a key, for one that asks for something else; it does not count as used.
     pub async fn last(&self, key: &K) -> Option<Arc<Snapshot<T>>> {
         let snapshot = self.kept.get(key).await?;
         reads::list(snapshot.stamp());
@@ -136,10 +146,7 @@ where
     }
 
     /// A reading that takes the place of the one given, unless another already did.
-    fn flight<F>(self: &Arc<Self>, key: &K, read: impl FnOnce() -> F, instead_of: Option<u64>) -> Flight<T>
-    where
-        F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
-    {
+    fn flight(self: &Arc<Self>, key: &K, instead_of: Option<u64>) -> Flight<T> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(key) {
             return flight.clone();
@@ -151,9 +158,11 @@ where
         {
             return async move { Ok(snapshot) }.boxed().shared();
         }
-        let (shelf, landing, reading) = (self.clone(), key.clone(), read());
+        let (shelf, landing) = (self.clone(), key.clone());
         // A task of its own: the asker who started it may leave, those who wait must not start again.
         let task = meter::spawn(async move {
+            let last = shelf.kept.get(&landing).await;
+            let reading = async { (shelf.read)(landing.clone(), last).await };
             let outcome = std::panic::AssertUnwindSafe(reading).catch_unwind().await;
             let outcome = outcome.unwrap_or_else(|_| Err(shelf.broken()));
             shelf.land(&landing, outcome).await

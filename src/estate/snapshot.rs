@@ -58,6 +58,11 @@ impl Stamp {
         }
     }
 
+    /// Forgets that anybody was: what comes next is another reading's.
+    pub fn leave(&self) {
+        self.was_used.store(false, Ordering::Relaxed);
+    }
+
     /// Whether anybody was answered from it.
     pub fn was_used(&self) -> bool {
         self.was_used.load(Ordering::Relaxed)

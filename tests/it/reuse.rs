@@ -184,6 +184,36 @@ async fn lists_in_use_are_read_anew_though_nobody_asks_just_then() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_in_use_by_key_is_read_anew_by_key_and_what_was_asked_for_once_is_not() {
+    let good_for = Some(Duration::from_secs(6));
+    let cache = Cache { jobs: good_for, agent_objects: good_for, ..Cache::default() };
+    let world = World::start(Setup { cache, ..Setup::default() }).await;
+    let estate = world.simulator.estate();
+    let mut jobs = estate.jobs.iter().filter(|job| job.kind == "AgentBackupJob");
+    let (polled, once) = (jobs.next().unwrap(), jobs.next().unwrap());
+    let question = |job: &veeam_graph::simulator::estate::Job| {
+        let server = estate.servers[job.server].uid;
+        format!("{{ job(uid: \"{}\", backupServerUid: \"{server}\") {{ name ... on AgentJob {{ objects {{ totalCount }} }} }} }}", job.uid)
+    };
+    world.data(&question(once)).await;
+    world.requests();
+    world.data(&question(polled)).await;
+    let mut expected = world.requests();
+    assert_eq!(expected.len(), 2, "{expected:?}");
+    assert!(expected.iter().all(|request| request.contains(&polled.uid.to_string())), "{expected:?}");
+    world.data(&question(polled)).await;
+    let (started, mut read) = (Instant::now(), Vec::new());
+    while read.len() < expected.len() {
+        assert!(started.elapsed() < PATIENCE, "read anew: {read:?}");
+        world.get("/health/live").await;
+        read.extend(world.requests());
+    }
+    read.sort();
+    expected.sort();
+    assert_eq!(read, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_warm_gateway_answers_its_first_query_without_asking_anybody() {
     let server = Server { warm: true, ..Server::at(([127, 0, 0, 1], 0).into()) };
     let world = World::start(Setup { server, ..Setup::default() }).await;

@@ -2,7 +2,12 @@
 
 use super::Console;
 use crate::{
-    estate::{Caller, Failure, View, links::LinkLists, resource::Resource, snapshot::Snapshot, upkeep::Lists},
+    estate::{
+        Caller, Failure, View,
+        links::LinkLists,
+        snapshot::Snapshot,
+        upkeep::{KeptFresh, Lists},
+    },
     upstream::vspc::{
         agent_job_object::AgentJobObject, backup_server::BackupServer, job::Job, license_usage::LicenseUsage, organization::Organization,
         repository::Repository,
@@ -14,27 +19,27 @@ impl Console {
     /// What can be kept fresh.
     pub(in crate::estate) fn lists(&self) -> Lists<'_> {
         let mut lists: Lists<'_> = vec![
-            self.servers.whole(),
-            self.jobs.whole(),
-            self.agent_jobs.whole(),
-            self.objects.whole(),
-            self.copy_jobs.whole(),
-            self.tape_repositories.whole(),
-            self.computer_backups.whole(),
-            self.agents.whole(),
-            self.repositories.whole(),
-            self.organizations.whole(),
-            self.managers.whole(),
-            self.locations.whole(),
-            self.console_agents.whole(),
-            self.console_agent_jobs.whole(),
-            self.alarms.whole(),
-            self.licenses.whole(),
+            &self.servers,
+            &self.jobs,
+            &self.agent_jobs,
+            &self.objects,
+            &self.copy_jobs,
+            &self.tape_repositories,
+            &self.computer_backups,
+            &self.agents,
+            &self.repositories,
+            &self.organizations,
+            &self.managers,
+            &self.locations,
+            &self.console_agents,
+            &self.console_agent_jobs,
+            &self.alarms,
+            &self.licenses,
         ];
-        lists.extend(self.links.iter().map(LinkLists::whole));
-        lists.extend(self.job_details.iter().map(Resource::whole));
-        lists.extend(self.job_objects.iter().map(Resource::whole));
-        lists.extend(self.workloads.iter().map(Resource::whole));
+        lists.extend(self.links.iter().map(LinkLists::lists));
+        lists.extend(self.job_details.iter().map(|list| -> &dyn KeptFresh { list }));
+        lists.extend(self.job_objects.iter().map(|list| -> &dyn KeptFresh { list }));
+        lists.extend(self.workloads.iter().map(|list| -> &dyn KeptFresh { list }));
         lists
     }
 
