@@ -10,6 +10,7 @@ pub mod error;
 pub mod meter;
 pub mod pager;
 pub mod settings;
+pub mod shared_text;
 
 pub mod vac;
 pub mod vspc;

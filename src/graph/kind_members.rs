@@ -108,7 +108,7 @@ pub fn uuid<U: Into<Uuid>>(uid: Option<U>) -> Option<UUID> {
     uid.map(|uid| UUID(uid.into()))
 }
 
-pub fn owned(word: &Option<String>) -> Option<String> {
+pub fn owned<T: std::ops::Deref<Target = str>>(word: &Option<T>) -> Option<String> {
     super::scalars::text(word).map(str::to_owned)
 }
 

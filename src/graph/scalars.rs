@@ -3,6 +3,7 @@
 use crate::{time, uid};
 use async_graphql::{Description, InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use jiff::Timestamp;
+use std::ops::Deref;
 use uuid::Uuid;
 
 /// An instant in UTC, RFC 3339, for example `2026-11-21T04:17:00Z`. As an argument any offset is taken.
@@ -71,7 +72,7 @@ pub fn long(value: Option<i64>) -> Option<Long> {
 }
 
 /// An upstream's text: empty and `-` are not known.
-pub fn text(value: &Option<String>) -> Option<&str> {
+pub fn text<T: Deref<Target = str>>(value: &Option<T>) -> Option<&str> {
     value.as_deref().filter(|text| !matches!(text.trim(), "" | "-"))
 }
 

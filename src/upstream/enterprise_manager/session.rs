@@ -12,6 +12,7 @@ use crate::{
         error::Error,
         lenient,
         pager::{Listing, Row},
+        shared_text::SharedText,
     },
 };
 use futures_util::{StreamExt, stream};
@@ -33,17 +34,17 @@ pub struct Session {
     /// The job's id, as the server that ran it numbers it. Per-machine sessions have a job of their own.
     pub job_uid: Option<JobUid>,
     /// The job's name when it ran.
-    pub job_name: Option<String>,
+    pub job_name: Option<SharedText>,
     /// The raw word: `AgentBackup`, `AgentManagement`, `Backup` …
-    pub job_type: Option<String>,
+    pub job_type: Option<SharedText>,
     /// When it began.
     pub created: Option<Timestamp>,
     /// When it ended; none while running.
     pub ended: Option<Timestamp>,
     /// The raw word: `Stopped`, `Working` …
-    pub state: Option<String>,
+    pub state: Option<SharedText>,
     /// The raw word: `Success`, `Warning`, `Failed`, `None`.
-    pub result: Option<String>,
+    pub result: Option<SharedText>,
     /// Percent.
     pub progress: Option<i64>,
     /// Often empty for failed sessions too: the reason is then on the task sessions.
@@ -53,7 +54,7 @@ pub struct Session {
     /// The backup server that ran it, as Enterprise Manager numbers it.
     pub server_uid: Option<ManagedServerUid>,
     /// The same by name.
-    pub server_name: Option<String>,
+    pub server_name: Option<SharedText>,
     /// The session that this one is a machine's part of.
     pub parent: Option<SessionUid>,
 }
@@ -89,14 +90,14 @@ struct Raw {
     #[serde(default)]
     name: Option<String>,
     jobuid: Option<String>,
-    jobname: Option<String>,
-    jobtype: Option<String>,
+    jobname: Option<SharedText>,
+    jobtype: Option<SharedText>,
     #[serde(default, deserialize_with = "time::optional")]
     creationtimeutc: Option<Timestamp>,
     #[serde(default, deserialize_with = "time::optional")]
     endtimeutc: Option<Timestamp>,
-    state: Option<String>,
-    result: Option<String>,
+    state: Option<SharedText>,
+    result: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::integer")]
     progress: Option<i64>,
     failuremessage: Option<String>,
@@ -130,7 +131,7 @@ enum OneOrMany {
 struct Link {
     #[serde(default)]
     href: Option<String>,
-    name: Option<String>,
+    name: Option<SharedText>,
     r#type: Option<String>,
     rel: Option<String>,
 }

@@ -9,6 +9,7 @@ use crate::{
         error::Error,
         lenient,
         pager::{Listing, Row},
+        shared_text::SharedText,
     },
 };
 use futures_util::{StreamExt, stream};
@@ -32,15 +33,15 @@ pub struct TaskSession {
     /// When it ended; none while running.
     pub ended: Option<Timestamp>,
     /// The raw word: `InProgress`, `Pending`, `Completed`.
-    pub state: Option<String>,
+    pub state: Option<SharedText>,
     /// The raw word: `Success`, `Warning`, `Failed`, `None`.
-    pub result: Option<String>,
+    pub result: Option<SharedText>,
     /// Why it failed.
     pub reason: Option<String>,
     /// How much it processed, in bytes.
     pub total_size: Option<i64>,
     /// The machine's name, where the server gives it apart.
-    pub machine: Option<String>,
+    pub machine: Option<SharedText>,
 }
 
 impl Row for TaskSession {
@@ -60,12 +61,12 @@ struct Raw {
     creationtimeutc: Option<Timestamp>,
     #[serde(default, deserialize_with = "time::optional")]
     endtimeutc: Option<Timestamp>,
-    state: Option<String>,
-    result: Option<String>,
+    state: Option<SharedText>,
+    result: Option<SharedText>,
     reason: Option<String>,
     #[serde(default, deserialize_with = "lenient::integer")]
     totalsize: Option<i64>,
-    vmdisplayname: Option<String>,
+    vmdisplayname: Option<SharedText>,
 }
 
 impl Raw {

@@ -7,7 +7,7 @@ use super::Vac;
 use crate::{
     time,
     uid::{self, AgentUid, JobUid, OtherUid},
-    upstream::{error::Error, lenient, pager::Row},
+    upstream::{error::Error, lenient, pager::Row, shared_text::SharedText},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -20,24 +20,24 @@ pub struct BackupAgentJob {
     #[serde(default, deserialize_with = "uid::optional")]
     pub id: Option<JobUid>,
     #[serde(alias = "lastSessionStatusId")]
-    pub last_session_status: Option<String>,
+    pub last_session_status: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
     pub description: Option<String>,
     #[serde(alias = "operationModeId")]
-    pub operation_mode: Option<String>,
-    pub destination: Option<String>,
+    pub operation_mode: Option<SharedText>,
+    pub destination: Option<SharedText>,
     pub restore_points: Option<i64>,
     #[serde(default, deserialize_with = "time::optional")]
     pub last_restore_point: Option<Timestamp>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub backup_size: Option<i64>,
-    pub schedule_type: Option<String>,
+    pub schedule_type: Option<SharedText>,
     #[serde(default, deserialize_with = "time::optional")]
     pub last_run: Option<Timestamp>,
     #[serde(default, deserialize_with = "time::optional")]
     pub last_modified: Option<Timestamp>,
-    pub last_modification_done_by: Option<String>,
+    pub last_modification_done_by: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub free_space: Option<i64>,
     #[serde(default, deserialize_with = "lenient::integer")]
@@ -45,8 +45,8 @@ pub struct BackupAgentJob {
     #[serde(default, deserialize_with = "lenient::integer")]
     pub last_duration: Option<i64>,
     #[serde(alias = "backupMode")]
-    pub backup_mode_id: Option<String>,
-    pub target_type: Option<String>,
+    pub backup_mode_id: Option<SharedText>,
+    pub target_type: Option<SharedText>,
     pub disabled: Option<bool>,
     pub failure_message: Option<String>,
     pub backup_policy_note: Option<String>,
@@ -54,8 +54,8 @@ pub struct BackupAgentJob {
     pub cloud_connect_agent_uid: Option<OtherUid>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub backup_policy_id: Option<i64>,
-    pub backup_policy_name: Option<String>,
-    pub backup_policy_status: Option<String>,
+    pub backup_policy_name: Option<SharedText>,
+    pub backup_policy_status: Option<SharedText>,
     #[serde(default, deserialize_with = "time::optional")]
     pub next_run: Option<Timestamp>,
     /// An array; VAC 2.0 printed an object here, and `setLinks` can leave it out.

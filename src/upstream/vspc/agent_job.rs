@@ -6,7 +6,7 @@
 use super::{EXPAND_JOB, List, Vspc, job::Job};
 use crate::{
     uid::{self, JobUid, ServerUid, UniqueJobUid},
-    upstream::pager::Row,
+    upstream::{pager::Row, shared_text::SharedText},
 };
 use serde::Deserialize;
 
@@ -20,10 +20,10 @@ pub struct AgentJob {
     pub unique_uid: Option<UniqueJobUid>,
     pub total_jobs_count: Option<i64>,
     pub success_jobs_count: Option<i64>,
-    pub destination: Option<String>,
-    pub job_mode: Option<String>,
-    pub os_type: Option<String>,
-    pub license_type: Option<String>,
+    pub destination: Option<SharedText>,
+    pub job_mode: Option<SharedText>,
+    pub os_type: Option<SharedText>,
+    pub license_type: Option<SharedText>,
     #[serde(default, rename = "_embedded")]
     pub embedded: Option<EmbeddedJob>,
 }

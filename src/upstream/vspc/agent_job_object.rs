@@ -6,7 +6,7 @@ use super::{List, Vspc};
 use crate::{
     time,
     uid::{self, AgentUid, JobUid, ObjectUid, ServerUid, UniqueJobUid},
-    upstream::pager::Row,
+    upstream::{pager::Row, shared_text::SharedText},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -27,14 +27,14 @@ pub struct AgentJobObject {
     #[serde(default, deserialize_with = "uid::optional")]
     pub unique_job_uid: Option<UniqueJobUid>,
     pub computer: Option<String>,
-    pub backup_status: Option<String>,
+    pub backup_status: Option<SharedText>,
     #[serde(default, deserialize_with = "time::optional")]
     pub last_run: Option<Timestamp>,
     #[serde(default, deserialize_with = "time::optional")]
     pub last_end_time: Option<Timestamp>,
     pub last_duration: Option<i64>,
     pub restore_points_count: Option<i64>,
-    pub os_type: Option<String>,
+    pub os_type: Option<SharedText>,
     pub failure_message: Option<String>,
 }
 

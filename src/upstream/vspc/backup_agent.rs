@@ -4,7 +4,7 @@
 use super::{List, Vspc};
 use crate::{
     uid::{self, AgentUid, ServerUid},
-    upstream::{error::Error, lenient, pager::Row},
+    upstream::{error::Error, lenient, pager::Row, shared_text::SharedText},
 };
 use serde::Deserialize;
 
@@ -17,17 +17,17 @@ pub struct BackupAgent {
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
     pub machine_name: Option<String>,
-    pub guest_os: Option<String>,
-    pub version: Option<String>,
+    pub guest_os: Option<SharedText>,
+    pub version: Option<SharedText>,
     #[serde(default)]
     pub ip_addresses: Option<Vec<String>>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub backup_server_uid: Option<ServerUid>,
     pub is_unmanaged: Option<bool>,
-    pub installation_status: Option<String>,
-    pub license: Option<String>,
-    pub license_status: Option<String>,
-    pub os_type: Option<String>,
+    pub installation_status: Option<SharedText>,
+    pub license: Option<SharedText>,
+    pub license_status: Option<SharedText>,
+    pub os_type: Option<SharedText>,
 }
 
 impl Row for BackupAgent {

@@ -4,7 +4,7 @@ use super::{List, Vspc};
 use crate::{
     time,
     uid::{self, AgentUid, CompanyUid, OtherUid},
-    upstream::{lenient, pager::Row},
+    upstream::{lenient, pager::Row, shared_text::SharedText},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -21,18 +21,18 @@ pub struct ConsoleAgent {
     pub organization_uid: Option<CompanyUid>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub management_agent_uid: Option<OtherUid>,
-    pub management_agent_status: Option<String>,
-    pub agent_platform: Option<String>,
-    pub status: Option<String>,
-    pub operation_mode: Option<String>,
-    pub gui_mode: Option<String>,
-    pub platform: Option<String>,
-    pub version: Option<String>,
-    pub version_status: Option<String>,
+    pub management_agent_status: Option<SharedText>,
+    pub agent_platform: Option<SharedText>,
+    pub status: Option<SharedText>,
+    pub operation_mode: Option<SharedText>,
+    pub gui_mode: Option<SharedText>,
+    pub platform: Option<SharedText>,
+    pub version: Option<SharedText>,
+    pub version_status: Option<SharedText>,
     #[serde(default, deserialize_with = "time::optional")]
     pub activation_time: Option<Timestamp>,
-    pub management_mode: Option<String>,
-    pub installation_type: Option<String>,
+    pub management_mode: Option<SharedText>,
+    pub installation_type: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub total_jobs_count: Option<i64>,
     #[serde(default, deserialize_with = "lenient::integer")]

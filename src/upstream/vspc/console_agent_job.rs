@@ -4,7 +4,7 @@ use super::{List, Vspc};
 use crate::{
     time,
     uid::{self, AgentUid, CompanyUid, ConsoleJobUid, OtherUid},
-    upstream::{lenient, pager::Row},
+    upstream::{lenient, pager::Row, shared_text::SharedText},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -25,15 +25,15 @@ pub struct ConsoleAgentJob {
     pub description: Option<String>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub config_uid: Option<OtherUid>,
-    pub system_type: Option<String>,
+    pub system_type: Option<SharedText>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub backup_policy_uid: Option<OtherUid>,
-    pub backup_policy_name: Option<String>,
-    pub backup_policy_assign_status: Option<String>,
+    pub backup_policy_name: Option<SharedText>,
+    pub backup_policy_assign_status: Option<SharedText>,
     pub backup_policy_failure_message: Option<String>,
-    pub status: Option<String>,
-    pub operation_mode: Option<String>,
-    pub destination: Option<String>,
+    pub status: Option<SharedText>,
+    pub operation_mode: Option<SharedText>,
+    pub destination: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub restore_points: Option<i64>,
     #[serde(default, deserialize_with = "time::optional")]
@@ -46,14 +46,14 @@ pub struct ConsoleAgentJob {
     pub next_run: Option<Timestamp>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub avg_duration: Option<i64>,
-    pub backup_mode: Option<String>,
-    pub target_type: Option<String>,
+    pub backup_mode: Option<SharedText>,
+    pub target_type: Option<SharedText>,
     pub is_enabled: Option<bool>,
-    pub schedule_type: Option<String>,
-    pub schedule_display_name: Option<String>,
+    pub schedule_type: Option<SharedText>,
+    pub schedule_display_name: Option<SharedText>,
     #[serde(default, deserialize_with = "time::optional")]
     pub last_modified_date: Option<Timestamp>,
-    pub last_modified_by: Option<String>,
+    pub last_modified_by: Option<SharedText>,
     pub failure_message: Option<String>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub backed_up_size: Option<i64>,

@@ -6,7 +6,7 @@ use super::{List, Vspc};
 use crate::{
     time,
     uid::{self, CompanyUid, JobUid, OtherUid, ServerUid, UniqueJobUid},
-    upstream::{error::Error, lenient, pager::Row},
+    upstream::{error::Error, lenient, pager::Row, shared_text::SharedText},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -23,7 +23,7 @@ pub struct Job {
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
     pub description: Option<String>,
-    pub created_by: Option<String>,
+    pub created_by: Option<SharedText>,
     #[serde(default, deserialize_with = "time::optional")]
     pub creation_time: Option<Timestamp>,
     pub backup_server_uid: ServerUid,
@@ -36,9 +36,9 @@ pub struct Job {
     #[serde(default, deserialize_with = "uid::optional")]
     pub mapped_organization_uid: Option<CompanyUid>,
     #[serde(default)]
-    pub status: Option<String>,
+    pub status: Option<SharedText>,
     #[serde(default)]
-    pub r#type: Option<String>,
+    pub r#type: Option<SharedText>,
     #[serde(default, deserialize_with = "time::optional")]
     pub last_run: Option<Timestamp>,
     #[serde(default, deserialize_with = "time::optional")]
@@ -48,14 +48,14 @@ pub struct Job {
     pub avg_duration: Option<i64>,
     pub transferred_data: Option<i64>,
     pub backup_chain_size: Option<i64>,
-    pub bottleneck: Option<String>,
+    pub bottleneck: Option<SharedText>,
     pub is_enabled: Option<bool>,
-    pub schedule_type: Option<String>,
+    pub schedule_type: Option<SharedText>,
     pub failure_message: Option<String>,
-    pub target_type: Option<String>,
-    pub destination: Option<String>,
+    pub target_type: Option<SharedText>,
+    pub destination: Option<SharedText>,
     pub retention_limit: Option<i64>,
-    pub retention_limit_type: Option<String>,
+    pub retention_limit_type: Option<SharedText>,
     pub is_gfs_option_enabled: Option<bool>,
 }
 

@@ -7,7 +7,7 @@
 use super::{EXPAND_JOB, List, Vspc, agent_job::EmbeddedJob};
 use crate::{
     uid::{self, JobUid, OtherUid, RepositoryUid, ServerUid, UniqueJobUid, WanAcceleratorUid},
-    upstream::pager::Row,
+    upstream::{pager::Row, shared_text::SharedText},
 };
 use serde::Deserialize;
 
@@ -91,7 +91,7 @@ pub struct JobDetail {
     pub instance_uid: JobUid,
     #[serde(default, deserialize_with = "uid::optional")]
     pub unique_uid: Option<UniqueJobUid>,
-    pub subtype: Option<String>,
+    pub subtype: Option<SharedText>,
     pub protected_vm_count: Option<i64>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub target_repository_uid: Option<RepositoryUid>,
@@ -109,23 +109,23 @@ pub struct JobDetail {
     #[serde(default, deserialize_with = "uid::optional")]
     pub target_wan_accelerator_uid: Option<WanAcceleratorUid>,
     pub rpo: Option<i64>,
-    pub rpo_unit: Option<String>,
+    pub rpo_unit: Option<SharedText>,
     pub is_rpo_options_enabled: Option<bool>,
     pub rpo_options_value: Option<i64>,
-    pub rpo_options_unit: Option<String>,
+    pub rpo_options_unit: Option<SharedText>,
     pub short_term_retention: Option<i64>,
-    pub short_term_retention_unit: Option<String>,
+    pub short_term_retention_unit: Option<SharedText>,
     pub long_term_retention: Option<i64>,
-    pub long_term_retention_unit: Option<String>,
+    pub long_term_retention_unit: Option<SharedText>,
     pub retention: Option<i64>,
-    pub retention_unit: Option<String>,
-    pub retention_policy_type: Option<String>,
+    pub retention_unit: Option<SharedText>,
+    pub retention_policy_type: Option<SharedText>,
     pub weekly_restore_points_to_keep: Option<i64>,
     pub monthly_restore_points_to_keep: Option<i64>,
     pub yearly_restore_points_to_keep: Option<i64>,
     pub is_archive_retention_enabled: Option<bool>,
     pub archive_retention: Option<i64>,
-    pub archive_retention_unit: Option<String>,
+    pub archive_retention_unit: Option<SharedText>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub source_file_share_job_uid: Option<JobUid>,
     #[serde(default, deserialize_with = "uid::optional")]

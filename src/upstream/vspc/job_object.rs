@@ -11,6 +11,7 @@ use crate::{
         error::Error,
         lenient,
         pager::{Listing, Row},
+        shared_text::SharedText,
     },
 };
 use jiff::Timestamp;
@@ -28,7 +29,7 @@ pub struct JobObject {
     #[serde(default, alias = "fileShareUid", alias = "objectStorageUid", deserialize_with = "uid::optional")]
     pub instance_uid: Option<OtherUid>,
     pub name: Option<String>,
-    pub platform: Option<String>,
+    pub platform: Option<SharedText>,
     pub hierarchy_ref: Option<String>,
     pub is_excluded: Option<bool>,
     pub host_name: Option<String>,
@@ -37,13 +38,13 @@ pub struct JobObject {
     pub sources: Option<Vec<Source>>,
     #[serde(default)]
     pub last_session: Option<LastSession>,
-    pub status: Option<String>,
+    pub status: Option<SharedText>,
     pub failure_message: Option<String>,
     #[serde(default, deserialize_with = "time::optional")]
     pub last_session_end_time: Option<Timestamp>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub sla: Option<i64>,
-    pub bottleneck: Option<String>,
+    pub bottleneck: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub max_delay_sec: Option<i64>,
     #[serde(default, deserialize_with = "lenient::integer")]
@@ -71,7 +72,7 @@ pub struct JobObject {
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct Source {
     pub path: Option<String>,
-    pub r#type: Option<String>,
+    pub r#type: Option<SharedText>,
     #[serde(default)]
     pub inclusion_masks: Option<Vec<String>>,
     #[serde(default)]
@@ -83,7 +84,7 @@ pub struct Source {
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct LastSession {
-    pub backup_status: Option<String>,
+    pub backup_status: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub total_backed_size: Option<i64>,
     #[serde(default, deserialize_with = "lenient::integer")]

@@ -7,7 +7,7 @@ use super::{List, Vspc};
 use crate::{
     time,
     uid::{self, CompanyUid, JobUid, OtherUid, ServerUid},
-    upstream::{lenient, pager::Row},
+    upstream::{lenient, pager::Row, shared_text::SharedText},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -45,9 +45,9 @@ pub struct ProtectedWorkload {
     /// What tells rows of one computer apart.
     #[serde(default)]
     pub protection_groups: Option<Vec<String>>,
-    pub guest_os: Option<String>,
-    pub operation_mode: Option<String>,
-    pub malware_state: Option<String>,
+    pub guest_os: Option<SharedText>,
+    pub operation_mode: Option<SharedText>,
+    pub malware_state: Option<SharedText>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub job_uid: Option<JobUid>,
     #[serde(default, deserialize_with = "lenient::integer")]
