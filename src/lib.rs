@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+mod aside;
 pub mod cli;
 pub mod config;
 pub mod estate;

@@ -15,6 +15,7 @@ use super::{
     upkeep::Lists,
 };
 use crate::{
+    aside::aside,
     time::Clock,
     uid::{JobUid, SessionUid},
     upstream::{
@@ -199,7 +200,7 @@ async fn read_window(
 /// The last reading, brought up to date; `None` where reading the window anew is the better way.
 async fn read_increment(
     manager: &EnterpriseManager,
-    last: &Snapshot<Session>,
+    last: &Arc<Snapshot<Session>>,
     since: Timestamp,
 ) -> Result<Option<Listing<Session>>, Error> {
     let newest = last.rows().iter().filter_map(|session| session.created).max();
@@ -216,7 +217,11 @@ async fn read_increment(
     let mut read_again: HashSet<SessionUid> = open.iter().copied().collect();
     listing.rows.extend(session::reread(manager, open).await?);
     read_again.extend(listing.rows.iter().map(|session| session.uid));
-    let is_kept = |session: &&Session| session.created.is_some_and(|created| created >= since) && !read_again.contains(&session.uid);
-    listing.rows.extend(last.rows().iter().filter(is_kept).cloned());
-    Ok(Some(listing))
+    let last = last.clone();
+    let merged = aside(move || {
+        let is_kept = |session: &&Session| session.created.is_some_and(|created| created >= since) && !read_again.contains(&session.uid);
+        listing.rows.extend(last.rows().iter().filter(is_kept).cloned());
+        listing
+    });
+    Ok(Some(merged.await))
 }

@@ -1,5 +1,7 @@
 //! Remembers what was worked out from several snapshots, for as long as none of them was read anew.
 
+use crate::aside::aside;
+use futures_util::FutureExt;
 use moka::future::Cache;
 use std::sync::Arc;
 
@@ -18,14 +20,6 @@ impl<V: Send + Sync + 'static> Default for Memo<V> {
 impl<V: Send + Sync + 'static> Memo<V> {
     /// The remembered value if these are its generations; else what `work` gives, done off the async threads.
     pub(super) async fn get(&self, generations: Vec<u64>, work: impl FnOnce() -> V + Send + 'static) -> Arc<V> {
-        self.0
-            .get_with(generations, async {
-                match tokio::task::spawn_blocking(work).await {
-                    Ok(value) => Arc::new(value),
-                    // a panic goes on where the value was wanted; there is no other way to end without one
-                    Err(failed) => std::panic::resume_unwind(failed.try_into_panic().unwrap_or_else(|stopped| Box::new(stopped))),
-                }
-            })
-            .await
+        self.0.get_with(generations, aside(work).map(Arc::new)).await
     }
 }

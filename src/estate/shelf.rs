@@ -7,6 +7,7 @@ use super::{
     snapshot::{Listed, Snapshot, Stamp},
 };
 use crate::{
+    aside::aside,
     time::Clock,
     upstream::{Error, ErrorKind, meter, pager::Listing},
 };
@@ -21,6 +22,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+
+/// Lists of more rows are filed aside: every row goes into several indexes.
+const LONG: usize = 1_000;
 
 type Outcome<T> = Result<Arc<Snapshot<T>>, Failure>;
 type Flight<T> = Shared<BoxFuture<'static, Outcome<T>>>;
@@ -177,8 +181,11 @@ where
         let outcome = match outcome {
             Ok(listing) => {
                 self.status.answered();
+                let is_long = listing.rows.len() > LONG;
                 let Freshness { lifetime, failure, .. } = self.freshness;
-                let snapshot = Arc::new(Snapshot::new(listing, self.status.id, self.clock.now(), lifetime, failure));
+                let (id, now) = (self.status.id, self.clock.now());
+                let file = move || Arc::new(Snapshot::new(listing, id, now, lifetime, failure));
+                let snapshot = if is_long { aside(file).await } else { file() };
                 // Part of a list does not replace the whole of an older one while that may still be shown.
                 let older = if snapshot.problem().is_some() { self.kept.get(key).await } else { None };
                 match (older.filter(|older| older.problem().is_none()), snapshot.problem()) {

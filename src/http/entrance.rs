@@ -76,10 +76,9 @@ impl Entrance {
         {
             peer.address = address;
         }
-        let is_question = request.method() == Method::POST && request.uri().path() == GRAPHQL;
         let mut response = if let Some(refusal) = refusal(&gateway.server.origins, &request, headers) {
             refusal
-        } else if is_question && cors.is_none() {
+        } else if is_question(&request) && cors.is_none() {
             let coding = headers.get(&header::ACCEPT_ENCODING).cloned();
             let (parts, body) = request.into_parts();
             let response = caught(graphql::post(gateway, &peer, &id, &parts, body)).await;
@@ -110,7 +109,7 @@ impl Entrance {
     }
 
     async fn reach(&self, peer: Peer, id: RequestId, mut request: Request) -> Response {
-        if request.method() == Method::POST && request.uri().path() == GRAPHQL {
+        if is_question(&request) {
             let (parts, body) = request.into_parts();
             return caught(graphql::post(&self.0.gateway, &peer, &id, &parts, body)).await;
         }
@@ -118,6 +117,10 @@ impl Entrance {
         request.extensions_mut().insert(peer);
         caught(self.0.router.clone().oneshot(request).map(|answer| answer.unwrap_or_else(|never| match never {}))).await
     }
+}
+
+fn is_question<B>(request: &hyper::Request<B>) -> bool {
+    request.method() == Method::POST && request.uri().path() == GRAPHQL
 }
 
 /// A panic costs this request and no other.

@@ -3,6 +3,7 @@
 //! What is not given again is packed while it is sent (`http/entrance.rs`); what is too small to be worth it is not at all.
 
 use super::headers::Headers;
+use crate::aside::aside;
 use axum::http::{HeaderValue, header};
 use bytes::Bytes;
 use std::io::{self, Write};
@@ -90,8 +91,7 @@ impl Packed {
         let cell = self.0.get(coding as usize)?;
         let pack = async || {
             let plain = plain.clone();
-            let packed = tokio::task::spawn_blocking(move || coding.pack(&plain)).await;
-            packed.ok().and_then(Result::ok).map(Bytes::from)
+            aside(move || coding.pack(&plain)).await.ok().map(Bytes::from)
         };
         cell.get_or_init(pack).await.clone()
     }

@@ -20,6 +20,7 @@ use super::{
     sign_in::Session as LogonSession,
     transport::{Proof, Transport},
 };
+use crate::aside::{aside, aside_if_long};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, header};
 use secrecy::ExposeSecret;
@@ -70,7 +71,10 @@ impl EnterpriseManager {
     async fn document(&self, path: &str, query: &[(&'static str, String)]) -> Result<Option<Document>, Error> {
         match self.client.get(&format!("/api{path}"), query, "application/json").await {
             Ok(reply) if reply.status.as_u16() == 204 => Ok(None),
-            Ok(reply) => Document::read(&reply).map(Some).map_err(|detail| self.client.invalid(detail)),
+            Ok(reply) => {
+                let document = aside_if_long(reply.body.len(), move || Document::read(&reply)).await;
+                document.map(Some).map_err(|detail| self.client.invalid(detail))
+            }
             Err(error) if error.status == Some(404) => Ok(None),
             Err(error) => Err(error),
         }
@@ -91,14 +95,12 @@ impl EnterpriseManager {
         kind: &'static str,
         singular: &'static str,
         filter: &str,
-        read: impl Fn(Raw) -> Result<T, String>,
+        read: impl Fn(Raw) -> Result<T, String> + Copy + Send + 'static,
     ) -> Result<Listing<T>, Error>
     where
         Raw: DeserializeOwned,
         T: Row,
     {
-        let (plural, read) = (format!("{singular}s"), &read);
-        let plural = plural.as_str();
         let page = |page: u64| async move {
             let query = [
                 ("type", kind.to_owned()),
@@ -109,11 +111,12 @@ impl EnterpriseManager {
                 ("page", page.to_string()),
             ];
             let document = self.expect_document("/query", &query).await?;
-            let invalid = |detail| self.client.invalid(detail);
             let paging = pages::Paging::of(&document);
-            let rows = document.into_member("entities").rows::<Raw>(&[], plural, singular).map_err(invalid)?;
-            let rows = rows.into_iter().map(read).collect::<Result<_, _>>().map_err(invalid)?;
-            Ok(pages::Page { rows, paging })
+            let rows = aside(move || {
+                let rows = document.into_member("entities").rows::<Raw>(&[], &format!("{singular}s"), singular)?;
+                rows.into_iter().map(read).collect::<Result<_, _>>()
+            });
+            Ok(pages::Page { rows: rows.await.map_err(|detail| self.client.invalid(detail))?, paging })
         };
         pages::read_all(&self.client.transport.name, self.client.transport.max_concurrency(), page).await
     }

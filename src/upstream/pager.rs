@@ -7,7 +7,7 @@
 
 use super::error::{Error, ErrorKind};
 use futures_util::{StreamExt, stream};
-use std::{collections::HashSet, hash::Hash, sync::Arc};
+use std::{collections::HashSet, hash::Hash, pin::pin, sync::Arc};
 
 /// A row that can be recognised when it is served twice.
 pub trait Row: Send + Sync + 'static {
@@ -110,16 +110,15 @@ impl<T: Row> Opened<T> {
     async fn assemble(self, source: &impl PageSource<T>) -> Assembled<T> {
         let (pages, page_size, total) = (self.pages(), self.page_size, self.first.total);
         let offsets = (1..u64::from(pages)).map(|number| number * page_size);
-        let rest: Vec<_> = stream::iter(offsets)
-            .map(|offset| async move { (offset, source.page(offset).await) })
-            .buffered(source.concurrency().max(1))
-            .collect()
-            .await;
+        let rest =
+            stream::iter(offsets).map(|offset| async move { (offset, source.page(offset).await) }).buffered(source.concurrency().max(1));
+        let mut rest = pin!(rest);
 
         let upstream = source.upstream();
         let mut builder = Builder { rows: Vec::new(), seen: HashSet::new(), problem: None, suspicious: false, duplicates: 0 };
         builder.add(upstream, 0, total, page_size, Ok(self.first));
-        for (offset, page) in rest {
+        // page by page: what was read is put in its place while the others come
+        while let Some((offset, page)) = rest.next().await {
             builder.add(upstream, offset, total, page_size, page);
         }
         Assembled {

@@ -5,6 +5,7 @@
 pub mod backup_agent_job;
 
 use super::{client::Client, error::Error, oauth::OAuth, settings::Settings};
+use crate::aside::aside_if_long;
 use serde::de::DeserializeOwned;
 
 /// A client of one v2 API.
@@ -31,12 +32,13 @@ impl Vac {
         self.json::<Vec<serde::de::IgnoredAny>>("/v2/backupAgents", &query).await.map(|_| ())
     }
 
-    async fn json<T: DeserializeOwned>(&self, path: &str, query: &[(&'static str, String)]) -> Result<T, Error> {
+    async fn json<T: DeserializeOwned + Send + 'static>(&self, path: &str, query: &[(&'static str, String)]) -> Result<T, Error> {
         let reply = self.client.get(path, query, "application/json").await?;
         if !reply.media_type().contains("json") {
             return Err(self.client.invalid(format!("the answer is {:?}, not JSON", reply.media_type())));
         }
-        let bytes = reply.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&reply.body);
-        serde_json::from_slice(bytes).map_err(|error| self.client.invalid(format!("not the documented shape: {error}")))
+        let bytes = reply.body.len();
+        let read = move || serde_json::from_slice(reply.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&reply.body));
+        aside_if_long(bytes, read).await.map_err(|error| self.client.invalid(format!("not the documented shape: {error}")))
     }
 }

@@ -31,6 +31,7 @@ use super::{
     pager::{self, Listing, Opened, Page, PageSource, Row},
     settings::Settings,
 };
+use crate::aside::aside_if_long;
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{marker::PhantomData, sync::Arc};
 
@@ -69,7 +70,7 @@ impl Vspc {
     }
 
     /// One object: `None` when there is no such.
-    async fn one<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Error> {
+    async fn one<T: DeserializeOwned + Send + 'static>(&self, path: &str) -> Result<Option<T>, Error> {
         match self.envelope::<T>(path, &[]).await {
             Ok(envelope) => Ok(Some(envelope.data)),
             Err(error) if error.status == Some(404) => Ok(None),
@@ -86,13 +87,18 @@ impl Vspc {
         List { vspc: self, path: path.into(), query, row: PhantomData }
     }
 
-    async fn envelope<D: DeserializeOwned>(&self, path: &str, query: &[(&'static str, String)]) -> Result<Envelope<D>, Error> {
+    async fn envelope<D: DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+    ) -> Result<Envelope<D>, Error> {
         let reply = self.client.get(&format!("/api/v3{path}"), query, "application/json").await?;
         if !reply.media_type().contains("json") {
             // the web UI's page, as for any path that this version does not have
             return Err(self.client.invalid(format!("the answer is {:?}, not JSON", reply.media_type())).absent());
         }
-        serde_json::from_slice(&reply.body).map_err(|error| self.client.invalid(format!("not the documented shape: {error}")))
+        let read = aside_if_long(reply.body.len(), move || serde_json::from_slice(&reply.body)).await;
+        read.map_err(|error| self.client.invalid(format!("not the documented shape: {error}")))
     }
 }
 

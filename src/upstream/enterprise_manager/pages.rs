@@ -10,7 +10,7 @@ use crate::upstream::{
     pager::{Listing, Row},
 };
 use futures_util::{StreamExt, stream};
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, pin::pin, sync::Arc};
 
 /// No 30 days were seen with more; a server that always promises another page ends here.
 const MAX_PAGES: u64 = 2_000;
@@ -50,59 +50,67 @@ where
         let problem = (first.rows.len() >= 100).then(|| invalid("a query answer that does not say how many pages there are"));
         return Ok(Listing { rows: first.rows, problem, pages: 1 });
     };
-    let mut count = paging.count.min(MAX_PAGES);
-    let mut listing = Listing { rows: Vec::new(), problem: None, pages: 1 };
-    if paging.count > MAX_PAGES {
-        listing.problem = Some(invalid("more pages than can be"));
-    }
-    let mut seen = HashSet::new();
+    let mut builder = Builder {
+        upstream,
+        count: paging.count.min(MAX_PAGES),
+        seen: HashSet::new(),
+        listing: Listing { rows: Vec::new(), problem: (paging.count > MAX_PAGES).then(|| invalid("more pages than can be")), pages: 1 },
+    };
+    builder.add(1, Ok(first));
     let mut read_up_to = 1;
-    let mut batch = vec![(1, Ok(first))];
-    loop {
-        for (number, page) in batch.drain(..) {
-            let page = match page {
-                Ok(page) => page,
-                Err(error) => {
-                    listing.problem.get_or_insert(error);
-                    continue;
-                }
-            };
-            let rows = page.rows.len() as u64;
-            match page.paging {
-                Some(told) if told.number != number => {
-                    listing.problem.get_or_insert_with(|| invalid("the server answered with another page than asked for"));
-                    continue;
-                }
-                Some(told) => {
-                    count = count.max(told.count.min(MAX_PAGES));
-                    if number < told.count && rows < told.size {
-                        listing.problem.get_or_insert_with(|| invalid("a page in the middle is not full"));
-                    }
-                }
-                None => {
-                    listing.problem.get_or_insert_with(|| invalid("a page without paging information"));
-                }
-            }
-            let before = listing.rows.len();
-            listing.rows.extend(page.rows.into_iter().filter(|row| seen.insert(row.identity())));
-            if rows > 0 && listing.rows.len() == before && number > 1 && number < count {
-                listing.problem.get_or_insert_with(|| invalid("the server served the same page again"));
-            }
+    while read_up_to < builder.count {
+        let next = read_up_to + 1..=builder.count;
+        read_up_to = builder.count;
+        let pages = stream::iter(next).map(|number| {
+            let page = read(number);
+            async move { (number, page.await) }
+        });
+        let mut pages = pin!(pages.buffered(concurrency.max(1)));
+        // page by page: what was read is put in its place while the others come
+        while let Some((number, page)) = pages.next().await {
+            builder.add(number, page);
         }
-        if read_up_to >= count {
-            break;
-        }
-        let next = read_up_to + 1..=count;
-        read_up_to = count;
-        batch = stream::iter(next)
-            .map(|number| {
-                let page = read(number);
-                async move { (number, page.await) }
-            })
-            .buffered(concurrency.max(1))
-            .collect()
-            .await;
     }
-    listing.pages = u32::try_from(read_up_to).unwrap_or(u32::MAX);
-    Ok(listing)
+    Ok(Listing { pages: u32::try_from(read_up_to).unwrap_or(u32::MAX), ..builder.listing })
+}
+
+struct Builder<'a, T: Row> {
+    upstream: &'a Arc<str>,
+    /// How many pages there are, as far as was told.
+    count: u64,
+    seen: HashSet<T::Identity>,
+    listing: Listing<T>,
+}
+
+impl<T: Row> Builder<'_, T> {
+    fn add(&mut self, number: u64, page: Result<Page<T>, Error>) {
+        let page = match page {
+            Ok(page) => page,
+            Err(error) => return self.blame(error),
+        };
+        let rows = page.rows.len() as u64;
+        match page.paging {
+            Some(told) if told.number != number => return self.doubt("the server answered with another page than asked for"),
+            Some(told) => {
+                self.count = self.count.max(told.count.min(MAX_PAGES));
+                if number < told.count && rows < told.size {
+                    self.doubt("a page in the middle is not full");
+                }
+            }
+            None => self.doubt("a page without paging information"),
+        }
+        let before = self.listing.rows.len();
+        self.listing.rows.extend(page.rows.into_iter().filter(|row| self.seen.insert(row.identity())));
+        if rows > 0 && self.listing.rows.len() == before && number > 1 && number < self.count {
+            self.doubt("the server served the same page again");
+        }
+    }
+
+    fn doubt(&mut self, detail: &str) {
+        self.blame(Error::new(self.upstream, ErrorKind::Invalid, detail));
+    }
+
+    fn blame(&mut self, error: Error) {
+        self.listing.problem.get_or_insert(error);
+    }
 }

@@ -1,0 +1,38 @@
+//! Work that would keep others waiting, done aside: pages read into rows, lists filed, long answers packed.
+
+/// JSON of this many bytes is read about as fast as it is handed over to another thread.
+pub const LONG: usize = 32 << 10;
+
+/// What `work` gives, done off the threads that requests are answered on. A panic goes on where the value was wanted.
+pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(failed) => std::panic::resume_unwind(failed.try_into_panic().unwrap_or_else(|stopped| Box::new(stopped))),
+    }
+}
+
+/// The same for work on so many bytes, if these are many; else it is done at once.
+pub async fn aside_if_long<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
+    if bytes >= LONG { aside(work).await } else { work() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+    use std::{panic::AssertUnwindSafe, thread};
+
+    #[tokio::test]
+    async fn what_is_long_keeps_nobody_waiting() {
+        let here = thread::current().id();
+        assert_eq!(aside_if_long(LONG - 1, || thread::current().id()).await, here);
+        assert_ne!(aside_if_long(LONG, || thread::current().id()).await, here);
+    }
+
+    #[tokio::test]
+    async fn a_panic_comes_back() {
+        let work = aside(|| std::panic::resume_unwind(Box::new("of this somebody hears")));
+        let panic = AssertUnwindSafe(work).catch_unwind().await.unwrap_err();
+        assert_eq!(*panic.downcast::<&str>().unwrap(), "of this somebody hears");
+    }
+}
