@@ -226,10 +226,13 @@ where
             let Some(left) = of_keys.iter().map(|due| due.left).min() else { return all };
             match choose(by_key.len(), self.pages(), 0) {
                 Choice::Wide if self.wide.last(&()).await.is_none() => {
-                    // from now on the list answers for them
-                    by_key.iter().for_each(|(_, reading)| reading.leave());
                     let wide = self.wide.clone();
-                    all.push(Due { left, renew: async move { drop(wide.get(&()).await) }.boxed() });
+                    let renew = async move {
+                        // from now on the list answers for them
+                        by_key.iter().for_each(|(_, reading)| reading.leave());
+                        drop(wide.get(&()).await);
+                    };
+                    all.push(Due { left, renew: renew.boxed() });
                 }
                 choice => {
                     all.extend(of_keys);

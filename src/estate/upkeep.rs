@@ -313,6 +313,7 @@ mod tests {
         assert_eq!(fleet.noted(), ["key 1", "key 2"], "fewer than pages");
         ask(&resource, &[1, 2, 3, 3]).await;
         assert_eq!(fleet.noted(), ["key 3"]);
+        assert_eq!(due_after(&resource, 55).await.len(), 1, "it may have to wait for its turn");
         renew_all(&resource).await;
         assert_eq!(fleet.noted(), ["page at 2", "page at 4"], "the first page was in hand");
         ask(&resource, &[1, 2, 3, 4]).await;

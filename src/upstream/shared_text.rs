@@ -17,7 +17,7 @@ thread_local! {
 }
 
 /// A text that costs little to have again.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SharedText(Arc<str>);
 
 impl Deref for SharedText {
