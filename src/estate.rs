@@ -41,7 +41,7 @@ use crate::{
     },
     upstream::{
         self,
-        settings::{Credentials, Kind, Settings},
+        settings::{Credentials, Kind, Line, Settings},
     },
 };
 use futures_util::{FutureExt, future::join_all};
@@ -199,6 +199,8 @@ pub struct Estate {
     agents: Vec<Door<agents::Agents>>,
     /// Every upstream, in the order of the configuration.
     statuses: Vec<Arc<Status>>,
+    /// The connection of each.
+    lines: Vec<Line>,
     /// Those that are read with what callers bring.
     of_callers: Vec<(Arc<str>, Kind)>,
     clock: Clock,
@@ -207,13 +209,21 @@ pub struct Estate {
 impl Estate {
     /// Connects nothing yet: the first question does. Fails with the upstream's name when its certificates are unusable.
     pub fn open(openings: Vec<Opening>, clock: Clock) -> Result<Self, (Arc<str>, String)> {
-        let mut estate =
-            Self { consoles: Vec::new(), histories: Vec::new(), agents: Vec::new(), statuses: Vec::new(), of_callers: Vec::new(), clock };
+        let mut estate = Self {
+            consoles: Vec::new(),
+            histories: Vec::new(),
+            agents: Vec::new(),
+            statuses: Vec::new(),
+            lines: Vec::new(),
+            of_callers: Vec::new(),
+            clock,
+        };
         for (place, opening) in openings.into_iter().enumerate() {
             let name = opening.settings.name.clone();
             let id = UpstreamId(u16::try_from(place).unwrap_or(u16::MAX));
             let status = Arc::new(Status::new(id, name.clone(), opening.settings.kind, clock));
             estate.statuses.push(status.clone());
+            estate.lines.push(opening.settings.line.clone());
             let failed = |reason| (name.clone(), reason);
             match opening.settings.kind {
                 Kind::Vspc => estate.consoles.push(Door::new(&opening, status, clock, console::Console::open).map_err(failed)?),
@@ -272,6 +282,11 @@ impl Estate {
     /// Every upstream, in the order of the configuration.
     pub fn statuses(&self) -> &[Arc<Status>] {
         &self.statuses
+    }
+
+    /// How many requests were sent to each upstream, for whatever reason.
+    pub fn sent(&self) -> impl Iterator<Item = (&Status, u64)> {
+        self.statuses.iter().zip(&self.lines).map(|(status, line)| (&**status, line.sent()))
     }
 
     /// One upstream by its place.

@@ -83,5 +83,12 @@ pub(super) async fn metrics(
         let up = u8::from(status.seen().state == Condition::Up);
         let _ = writeln!(text, "veeam_graph_upstream_up{{upstream=\"{}\"}} {up}", status.name);
     }
+    text.push_str(concat!(
+        "# HELP veeam_graph_upstream_sent_total Requests sent, for whatever reason: also to sign in, to probe, to keep lists fresh.\n",
+        "# TYPE veeam_graph_upstream_sent_total counter\n"
+    ));
+    for (status, sent) in gateway.estate.sent() {
+        let _ = writeln!(text, "veeam_graph_upstream_sent_total{{upstream=\"{}\"}} {sent}", status.name);
+    }
     (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

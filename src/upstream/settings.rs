@@ -62,6 +62,11 @@ impl Line {
         let transport = Arc::new(Transport::new(settings)?);
         Ok(self.0.get_or_init(|| transport).clone())
     }
+
+    /// How many requests went over it, for whatever reason.
+    pub fn sent(&self) -> u64 {
+        self.0.get().map_or(0, |transport| transport.sent())
+    }
 }
 
 /// One upstream, ready to be connected to.

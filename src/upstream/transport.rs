@@ -19,7 +19,10 @@ use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::time::{Instant, timeout_at};
@@ -73,6 +76,7 @@ pub(super) struct Transport {
     max_concurrency: usize,
     /// Set by a 429: nothing is sent before this.
     paused_until: Mutex<Option<Instant>>,
+    sent: AtomicU64,
 }
 
 impl Transport {
@@ -94,7 +98,13 @@ impl Transport {
             timeout: settings.timeout,
             max_concurrency: settings.max_concurrency,
             paused_until: Mutex::default(),
+            sent: AtomicU64::new(0),
         })
+    }
+
+    /// How many requests were sent, for whatever reason.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
     }
 
     /// How many pages may be asked for at once.
@@ -183,6 +193,7 @@ impl Transport {
         let asked = Instant::now();
         let slot = self.slots.acquire(meter::payer().unwrap_or_else(|| self.name.clone())).await;
         meter::charge(&self.name);
+        self.sent.fetch_add(1, Ordering::Relaxed);
         let waited = asked.elapsed();
         let request = request.build().map_err(|error| self.broken(error))?;
         let target = request.url()[url::Position::BeforePath..].to_owned();

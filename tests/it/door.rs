@@ -312,6 +312,16 @@ async fn health_and_metrics_say_which_upstream_is_down() {
     assert_eq!(body["upstreams"][1], json!({"name": "em", "state": "up"}));
     let (status, text) = world.get("/metrics").await;
     assert!(status == 200 && text.contains("veeam_graph_upstream_up{upstream=\"msp\"} 1"), "{text}");
+    let sent = |text: &str| -> usize {
+        let of_upstreams = text.lines().filter_map(|line| line.strip_prefix("veeam_graph_upstream_sent_total{"));
+        of_upstreams.map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum()
+    };
+    assert_eq!(text.matches("upstream_sent_total{upstream=").count(), 3);
+    world.requests();
+    world.data("{ jobs(first: 1) { totalCount } agentSessions { totalCount } }").await;
+    let (_, after) = world.get("/metrics").await;
+    let requests = world.requests();
+    assert_eq!(sent(&after) - sent(&text), requests.len(), "{requests:?}");
     assert_eq!(world.get("/nowhere").await.0, 404);
 }
 
