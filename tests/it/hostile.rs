@@ -84,7 +84,7 @@ const LISTS: [&str; 2] = [
 /// An honest question, of which the median of so many is the floor.
 const HONEST: usize = 9;
 /// How often a document that seems too dear is asked of a fresh process.
-const AGAIN: usize = 6;
+const AGAIN: usize = 12;
 
 impl Victim {
     async fn ask(&self, client: &reqwest::Client, name: &str, body: Vec<u8>) -> (u16, String, Cost) {
