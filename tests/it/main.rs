@@ -19,6 +19,7 @@ mod infrastructure;
 mod isolation;
 mod kinds;
 mod lists;
+mod mock;
 mod own_tls;
 mod paging;
 mod rates;

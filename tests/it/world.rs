@@ -115,16 +115,28 @@ impl World {
             upstream.cache = setup.cache;
             upstream.timeout = setup.timeout;
         }
-        Self::open(simulator, upstreams, setup.auth, setup.limits, setup.server).await
+        Self::open(simulator, upstreams, setup.auth, setup.limits, setup.server, now()).await
     }
 
     /// A gateway over given upstreams, ready.
     pub async fn over(simulator: Arc<Simulator>, upstreams: Vec<Upstream>) -> Self {
-        let usual = Setup::default();
-        Self::open(simulator, upstreams, usual.auth, usual.limits, usual.server).await
+        Self::over_at(simulator, upstreams, now()).await
     }
 
-    async fn open(simulator: Arc<Simulator>, upstreams: Vec<Upstream>, auth: Access, limits: Limits, server: Server) -> Self {
+    /// The same at another time.
+    pub async fn over_at(simulator: Arc<Simulator>, upstreams: Vec<Upstream>, now: Timestamp) -> Self {
+        let usual = Setup::default();
+        Self::open(simulator, upstreams, usual.auth, usual.limits, usual.server, now).await
+    }
+
+    async fn open(
+        simulator: Arc<Simulator>,
+        upstreams: Vec<Upstream>,
+        auth: Access,
+        limits: Limits,
+        server: Server,
+        now: Timestamp,
+    ) -> Self {
         let (listener, gateway) = listen().await;
         let (stop, mut stopped) = watch::channel(());
         let scheme = if server.tls.is_some() { "https" } else { "http" };
@@ -132,7 +144,7 @@ impl World {
         let config = Config { server, auth, limits, upstreams };
         let running = tokio::spawn(async move {
             let shutdown = async move { drop(stopped.changed().await) };
-            app::run(&config, listener, Clock::Fixed(now()), shutdown).await.unwrap();
+            app::run(&config, listener, Clock::Fixed(now), shutdown).await.unwrap();
         });
         // one for the process: whoever comes first, this or the gateway
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
