@@ -24,7 +24,7 @@ mod tls;
 
 pub use auth::principal;
 pub use entrance::Entrance;
-pub use explorer::HAS_GRAPHIQL;
+pub use explorer::WHY_NO_GRAPHIQL;
 pub use serve::{listen, serve};
 
 use self::{

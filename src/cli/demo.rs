@@ -49,10 +49,13 @@ impl Demo {
         let (stop, stopped) = watch::channel(());
         let mut simulator_stopped = stopped.clone();
         let simulation = tokio::spawn(simulator.run(apis, async move { drop(simulator_stopped.changed().await) }));
-        let explorer = if http::HAS_GRAPHIQL { "GraphiQL" } else { "Explorer" };
+        let (page, note) = match http::WHY_NO_GRAPHIQL {
+            None => ("GraphiQL", String::new()),
+            Some(reason) => ("Explorer", format!("\n            (the small one, not GraphiQL: {reason})")),
+        };
         say(format!(
             "veeam-graph demo: a simulated estate of {servers} servers, {jobs} jobs, {machines} machines and {sessions} sessions. No real data.\n\n  \
-             {explorer:<9} http://{address}/graphiql\n  \
+             {page:<9} http://{address}/graphiql{note}\n  \
              GraphQL   http://{address}/graphql\n  \
              The APIs  http://{apis_at}/ (Service Provider Console, Enterprise Manager, v2)\n\n\
              Paste this query:\n\n{}\n\

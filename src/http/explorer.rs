@@ -1,7 +1,7 @@
 //! What a person sees in a browser: GraphiQL, where it was built in, else a small explorer of our own.
 //!
-//! `build.rs` embeds `ui/graphiql/dist` if it is there (made by npm, compressed) and `ui/explorer` otherwise. Nothing is
-//! loaded from anywhere else, and the content security policy sees to that.
+//! `build.rs` makes the pages: GraphiQL from its npm packages (compressed), or `ui/explorer` where that can't be done.
+//! Nothing is loaded from anywhere else, and the content security policy sees to that.
 
 use super::plain;
 use axum::{
@@ -23,8 +23,8 @@ struct Asset {
 
 include!(concat!(env!("OUT_DIR"), "/explorer.rs"));
 
-/// Whether the whole GraphiQL is in this binary.
-pub const HAS_GRAPHIQL: bool = IS_GRAPHIQL;
+/// Why GraphiQL is not in this binary; `None` where it is.
+pub const WHY_NO_GRAPHIQL: Option<&str> = REASON_AGAINST_GRAPHIQL;
 
 /// Scripts, styles and connections of this origin only; workers as the editor makes them.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

@@ -72,7 +72,9 @@ pub(super) async fn get(
         return socket::open(gateway, id, peer, request).await;
     }
     if negotiate::wants_html(headers) {
-        return Redirect::temporary("graphiql").into_response();
+        // a link to a query opens it in the page
+        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
+        return Redirect::temporary(&format!("graphiql{query}")).into_response();
     }
     let Some(media_type) = negotiate::media_type(headers) else { return not_acceptable() };
     let asker = match identify(&gateway, headers, &peer, &id, media_type, true).await {

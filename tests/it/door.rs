@@ -238,6 +238,9 @@ async fn queries_can_be_in_the_address_and_browsers_get_a_page() {
     assert_eq!(send(&world, "GET", "/graphql", &[MODERN], "").await.status, 400);
     let answer = send(&world, "GET", "/graphql", &[("accept", "text/html,*/*")], "").await;
     assert_eq!((answer.status, answer.header("location")), (307, "graphiql"));
+    // a link to a query keeps it
+    let link = send(&world, "GET", "/graphql?query=%7B__typename%7D", &[("accept", "text/html,*/*")], "").await;
+    assert_eq!((link.status, link.header("location")), (307, "graphiql?query=%7B__typename%7D"));
 
     let page = send(&world, "GET", "/graphiql", &[("accept", "text/html")], "").await;
     assert_eq!(page.status, 200);

@@ -1,111 +1,176 @@
-// A small explorer for builds without npm: write a query, run it, look things up in the schema. Loads nothing from elsewhere.
+// A small explorer for builds without Node: write a query, run it, look things up in the schema. It loads nothing from
+// elsewhere, and keeps the query in the address of the page; the key is kept nowhere.
 "use strict";
 
-const examples = {
-  "Server to tape to machines to sessions": `query TapeWalk {
-  backupServers(first: 10) { nodes {
-    name
-    tapeLinkedJobs(first: 50) { complete nodes {
-      job { name health }
-      linkedJob { name kind health
-        ... on AgentJob { objects(first: 50) { totalCount nodes { computer health lastRun
-          lastSession { startedAt result durationSeconds matchedBy } } } } } } } } }
-}`,
-  "What failed, worst first": `query Failed {
-  jobs(filter: { health: [FAILED, WARNING] }, orderBy: { field: HEALTH }, first: 20) {
-    totalCount complete
-    nodes { name kind health failureSummary lastEndTime company { name } backupServer { name } }
-  }
-}`,
-  "How the upstreams are doing": `{
-  upstreams { name kind state version lastOkAt lastErrorCode }
-}`,
-};
-
+const examples = globalThis.examples ?? [];
 const $ = (id) => document.getElementById(id);
 const endpoint = new URL("graphql", new URL(".", document.baseURI)).pathname;
 
+/** Sends a query and gives the response with its JSON. */
 async function ask(query, variables) {
   const headers = { "content-type": "application/json", accept: "application/json" };
-  // stays in this page: it is stored nowhere
   if ($("key").value) headers.authorization = `Bearer ${$("key").value}`;
-  const response = await fetch(endpoint, {
-    method: "POST",
-    headers,
-    body: JSON.stringify({ query, variables }),
-  });
-  return response.json();
+  const body = JSON.stringify({ query, variables });
+  const response = await fetch(endpoint, { method: "POST", headers, body });
+  return { response, answer: await response.json() };
+}
+
+const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
+
+/** What an answer cost, in a line. */
+function summary({ response, answer }, milliseconds) {
+  const facts = [`${response.status}`, `${milliseconds} ms`];
+  const { cost, upstream } = answer.extensions ?? {};
+  if (cost?.estimated !== undefined) facts.push(`cost ${cost.estimated.toLocaleString("en")}`);
+  if (upstream?.requests !== undefined) facts.push(plural(upstream.requests, "upstream request"));
+  if (answer.errors?.length > 0) facts.push(plural(answer.errors.length, "error"));
+  return facts.join(" · ");
 }
 
 async function run() {
-  const started = performance.now();
   let variables;
   try {
     variables = $("variables").value.trim() ? JSON.parse($("variables").value) : undefined;
-  } catch {
-    $("answer").textContent = "The variables are not JSON.";
+  } catch (error) {
+    $("answer").textContent = `The variables are not JSON: ${error.message}`;
     return;
   }
+  remember();
   $("cost").textContent = "…";
+  const started = performance.now();
   try {
-    const answer = await ask($("query").value, variables);
-    $("answer").textContent = JSON.stringify(answer, null, 2);
-    const calls = answer.extensions?.upstream?.requests;
-    $("cost").textContent = `${Math.round(performance.now() - started)} ms` + (calls === undefined ? "" : `, ${calls} upstream requests`);
+    const result = await ask($("query").value, variables);
+    $("answer").textContent = JSON.stringify(result.answer, null, 2);
+    $("cost").textContent = summary(result, Math.round(performance.now() - started));
+    if (result.response.status === 401) $("key").focus();
   } catch (error) {
     $("answer").textContent = `The gateway did not answer: ${error.message}`;
     $("cost").textContent = "";
   }
 }
 
-function typeName(type) {
-  if (type.kind === "NON_NULL") return typeName(type.ofType) + "!";
-  if (type.kind === "LIST") return "[" + typeName(type.ofType) + "]";
-  return type.name;
+/** Puts query and variables into the address, so that a reload or a link has them. */
+function remember() {
+  const wanted = new URLSearchParams({ query: $("query").value });
+  if ($("variables").value.trim()) wanted.set("variables", $("variables").value);
+  // an address that is too long for some server or proxy helps nobody
+  const address = wanted.toString().length < 6_000 ? `?${wanted}` : location.pathname;
+  history.replaceState(null, "", address);
+}
+
+// --- the schema
+
+const element = (name, text, properties = {}) => Object.assign(document.createElement(name), { textContent: text, ...properties });
+
+const named = (type) => (type.ofType ? named(type.ofType) : type);
+
+/** A type as it is written, with a link to what it is of. */
+function typeLink(type) {
+  if (type.kind === "NON_NULL") return [...typeLink(type.ofType), "!"];
+  if (type.kind === "LIST") return ["[", ...typeLink(type.ofType), "]"];
+  return [element("a", type.name, { href: `#type-${type.name}` })];
+}
+
+/** A field, argument or enum value: name, type, default, and what is deprecated. */
+function signature(member) {
+  const line = element("code", member.name);
+  if (member.type) line.append(": ", ...typeLink(member.type));
+  if (member.defaultValue !== null && member.defaultValue !== undefined) line.append(` = ${member.defaultValue}`);
+  return line;
+}
+
+function describe(member, className) {
+  const line = element("div", "", { className });
+  line.append(signature(member));
+  if (member.isDeprecated) line.append(element("em", ` Deprecated: ${member.deprecationReason}`));
+  if (member.description) line.append(` ${member.description}`);
+  for (const argument of member.args ?? []) line.append(describe(argument, "argument"));
+  return line;
 }
 
 function show(types, wanted) {
   const list = $("schema");
   list.replaceChildren();
-  const word = wanted.toLowerCase();
+  const word = wanted.trim().toLowerCase();
   const matches = (text) => (text ?? "").toLowerCase().includes(word);
-  for (const type of types) {
-    const members = [...(type.fields ?? []), ...(type.inputFields ?? []), ...(type.enumValues ?? [])];
-    if (word && !matches(type.name) && !members.some((member) => matches(member.name))) continue;
-    const details = document.createElement("details");
-    const summary = details.appendChild(document.createElement("summary"));
-    summary.textContent = type.name;
-    if (type.description) details.appendChild(document.createElement("p")).textContent = type.description;
-    for (const member of members) {
-      const line = details.appendChild(document.createElement("p"));
-      line.appendChild(document.createElement("code")).textContent = member.name + (member.type ? ": " + typeName(member.type) : "");
-      if (member.description) line.append(" " + member.description);
+  const best = ({ name }) => (name.toLowerCase() === word ? 0 : matches(name) ? 1 : 2);
+  const found = types.filter((type) => !word || matches(type.name) || type.members.some(({ name }) => matches(name)));
+  for (const type of found.sort((a, b) => best(a) - best(b) || a.name.localeCompare(b.name))) {
+    const details = element("details", "", { id: `type-${type.name}`, open: word !== "" && best(type) === 0 });
+    details.append(element("summary", type.name));
+    if (type.description) details.append(element("p", type.description));
+    const related = [
+      ["Implements", type.interfaces],
+      ["One of", type.kind === "UNION" || type.kind === "INTERFACE" ? type.possibleTypes : undefined],
+    ];
+    for (const [label, others] of related) {
+      if (!others?.length) continue;
+      const line = element("p", `${label} `);
+      others.forEach((other, index) => line.append(index > 0 ? ", " : "", ...typeLink(other)));
+      details.append(line);
     }
+    for (const member of type.members) details.append(describe(member, "member"));
     list.append(details);
   }
 }
 
-const typeRef = "kind name ofType { kind name ofType { kind name ofType { kind name } } }";
-const introspection = `{ __schema { types { name description
-  fields { name description type { ${typeRef} } }
-  inputFields { name description type { ${typeRef} } }
-  enumValues { name description } } } }`;
+// a link to a type opens it, whatever was searched for
+$("schema").addEventListener("click", (event) => {
+  const target = event.target.closest("a")?.getAttribute("href");
+  if (!target) return;
+  event.preventDefault();
+  $("search").value = "";
+  show(types, "");
+  const details = document.querySelector(target);
+  if (!details) return;
+  details.open = true;
+  details.scrollIntoView();
+  details.querySelector("summary").focus();
+});
 
-for (const name of Object.keys(examples)) $("example").append(new Option(name));
-$("example").addEventListener("change", () => { $("query").value = examples[$("example").value]; });
-$("query").value = Object.values(examples)[0];
+const typeRef = "kind name ofType { kind name ofType { kind name ofType { kind name } } }";
+const input = `name description defaultValue isDeprecated deprecationReason type { ${typeRef} }`;
+const introspection = `{ __schema { types { name kind description
+  fields(includeDeprecated: true) { name description isDeprecated deprecationReason type { ${typeRef} }
+    args(includeDeprecated: true) { ${input} } }
+  inputFields(includeDeprecated: true) { ${input} }
+  enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason }
+  interfaces { kind name } possibleTypes { kind name } } } }`;
+
+let types = [];
+
+async function readSchema() {
+  try {
+    const { answer } = await ask(introspection);
+    if (!answer.data) throw new Error(answer.errors?.[0]?.message ?? "");
+    types = answer.data.__schema.types
+      .filter(({ name }) => !name.startsWith("_"))
+      .map((type) => ({ ...type, members: [...(type.fields ?? []), ...(type.inputFields ?? []), ...(type.enumValues ?? [])] }));
+    show(types, $("search").value);
+  } catch (error) {
+    $("schema").textContent = `The schema could not be read. ${error.message}`;
+  }
+}
+
+// --- start
+
+examples.forEach(([name, query], index) => {
+  const comment = query.match(/^(#.*\n)+/)?.[0].replace(/^# ?/gm, "").replace(/\s+/g, " ");
+  $("example").append(new Option(comment?.match(/^.*?[.?](?= |$)/)?.[0] ?? query.match(/query (\w+)/)?.[1] ?? name, index));
+});
+$("example").addEventListener("change", () => {
+  $("query").value = examples[$("example").value]?.[1] ?? "";
+  $("variables").value = "";
+  $("example").value = "";
+});
+const link = new URLSearchParams(location.search);
+const first = examples.find(([name]) => name === "04-tape-walk") ?? examples[0];
+$("query").value = link.get("query") ?? first?.[1] ?? "{ __typename }";
+$("variables").value = link.get("variables") ?? "";
 $("run").addEventListener("click", run);
 document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter") run();
 });
-let types = [];
-function readSchema() {
-  ask(introspection).then(({ data, errors }) => {
-    if (!data) throw new Error(errors?.[0]?.message);
-    types = data.__schema.types.filter((type) => !type.name.startsWith("__")).sort((a, b) => a.name.localeCompare(b.name));
-    show(types, $("search").value);
-  }).catch((error) => { $("schema").textContent = `The schema could not be read. ${error.message ?? ""}`; });
-}
 $("search").addEventListener("input", () => show(types, $("search").value));
 $("key").addEventListener("change", readSchema);
 readSchema();
