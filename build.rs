@@ -4,7 +4,12 @@
 //! first screen says so and why. `VEEAM_GRAPH_UI` decides otherwise: `explorer` never runs npm, `graphiql` fails without it.
 //! Everything is made below `OUT_DIR`, never in the source tree.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::disallowed_methods)] // a build script stops by panicking
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a build script stops by panicking, and its environment is cargo's"
+)]
 
 use std::{
     env, fs,
