@@ -5,6 +5,7 @@
 mod check;
 mod demo;
 mod key;
+mod log;
 mod schema;
 mod serve;
 mod simulate;
@@ -13,7 +14,6 @@ use crate::http;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::{process::ExitCode, time::Duration};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
 
 /// Of each worker: eight times what the deepest query that is allowed was seen to take in a debug build.
 const STACK_BYTES: usize = 32 << 20;
@@ -74,7 +74,7 @@ impl Cli {
     /// Runs the command and gives the exit code.
     pub fn run(self) -> ExitCode {
         let quiet = matches!(self.command, Command::Demo(_) | Command::Check(_) | Command::Schema(_) | Command::Key(_));
-        start_log(if quiet { "error" } else { "info" });
+        log::start(if quiet { "error" } else { "info" });
         match self.command {
             Command::Schema(command) => command.run(),
             Command::Key(command) => command.run(),
@@ -103,15 +103,6 @@ fn on_runtime(command: Command) -> ExitCode {
     // reads that still hang upstream must not keep the process
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
-}
-
-/// Logs to standard error: text for a terminal, JSON lines otherwise. `RUST_LOG` sets what is logged.
-fn start_log(usual: &str) {
-    use std::io::IsTerminal;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // a second start, in tests, finds the log running
-    let _ = if std::io::stderr().is_terminal() { builder.try_init() } else { builder.json().flatten_event(true).try_init() };
 }
 
 fn fail(message: impl std::fmt::Display) -> ExitCode {

@@ -8,16 +8,19 @@ mod access;
 mod limits;
 mod problem;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod upstream;
 
-pub use access::{Access, Caller, Hide, Jwt, JwtKeys, Role, Sees};
+pub use access::{Access, Caller, Hide, Jwt, JwtKeys, Role, Sees, is_scope};
 pub use limits::Limits;
 pub use problem::{Problem, Problems};
 pub use upstream::{Auth, Cache, Kind, Tls, Upstream};
 
 use reader::Section;
 use std::{
+    cell::RefCell,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -54,6 +57,9 @@ pub struct Server {
     pub tls: Option<ServerTls>,
     /// Origins of pages that may ask by WebSocket and, with CORS, by fetch; our own pages always may.
     pub origins: Vec<String>,
+    /// Names, and addresses, under which it may be asked where anybody may, beside the loopback ones and the one that it
+    /// listens on.
+    pub hosts: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
     /// Whether every list is read at start, before anybody asks; ready once that is done.
@@ -83,6 +89,7 @@ impl Server {
             idle: Duration::from_secs(75),
             tls: None,
             origins: Vec::new(),
+            hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             warm: false,
             background_refresh: true,
@@ -98,6 +105,23 @@ pub struct Surroundings<'a> {
     pub read_file: &'a dyn Fn(&Path) -> std::io::Result<Vec<u8>>,
     /// What relative paths in the file are relative to.
     pub base: PathBuf,
+    /// Gathers the files that have secrets in them.
+    pub secret_files: &'a RefCell<Vec<PathBuf>>,
+}
+
+/// Whether more than its owner and its group may read a file.
+fn is_readable_by_all(file: &Path) -> bool {
+    #[cfg(unix)]
+    let is_readable = {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
+    };
+    #[cfg(not(unix))]
+    let is_readable = {
+        let _ = file;
+        false
+    };
+    is_readable
 }
 
 impl Surroundings<'_> {
@@ -107,6 +131,12 @@ impl Surroundings<'_> {
 
     fn file(&self, path: &str) -> std::io::Result<Vec<u8>> {
         (self.read_file)(&self.base.join(path))
+    }
+
+    /// The same for a file that has a secret in it.
+    fn secret_file(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        self.secret_files.borrow_mut().push(self.base.join(path));
+        self.file(path)
     }
 }
 
@@ -119,7 +149,17 @@ impl Config {
         let variables: Vec<(String, String)> =
             std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect();
         let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        Self::parse(&text, &Surroundings { variables: &variables, read_file: &|path| std::fs::read(path), base })
+        let secret_files = RefCell::default();
+        let surroundings =
+            Surroundings { variables: &variables, read_file: &|path| std::fs::read(path), base, secret_files: &secret_files };
+        let config = Self::parse(&text, &surroundings)?;
+        for file in secret_files.take().iter().filter(|file| is_readable_by_all(file)) {
+            tracing::warn!(
+                file = %file.display(),
+                "this file has a secret in it and every user of this machine can read it: take that away, with `chmod o-rwx`"
+            );
+        }
+        Ok(config)
     }
 
     /// Reads settings from text, in given surroundings.
@@ -151,6 +191,7 @@ impl Config {
         let limits = limits::read(root.section("limits"), &mut problems);
         root.finish(&mut problems);
         check_door(&server, &auth, &mut problems);
+        surroundings.secret_files.borrow_mut().extend(server.tls.as_ref().map(|tls| tls.key_file.clone()));
         problems.or(Self { server, auth, limits, upstreams })
     }
 }
@@ -220,7 +261,7 @@ fn read_server(section: Option<Section>, base: &Path, problems: &mut Problems) -
             server.tls = Some(ServerTls { certificate_file, key_file, client_ca_file });
         }
     }
-    for (origin, line) in section.texts("origins", problems).unwrap_or_default() {
+    for (origin, line) in section.words("origins", problems).unwrap_or_default() {
         match url::Url::parse(&origin) {
             Ok(url) if url.origin().ascii_serialization() == origin => server.origins.push(origin),
             _ => problems.add(
@@ -230,9 +271,19 @@ fn read_server(section: Option<Section>, base: &Path, problems: &mut Problems) -
             ),
         }
     }
-    for (address, line) in section.texts("trusted_proxies", problems).unwrap_or_default() {
-        match address.parse() {
-            Ok(address) => server.trusted_proxies.push(address),
+    for (host, line) in section.words("hosts", problems).unwrap_or_default() {
+        match read_host(&host) {
+            Some(host) => server.hosts.push(host),
+            None => {
+                let message =
+                    format!("{host:?} must be a host name or an address alone, without scheme, port or path: \"graph.example.net\"");
+                problems.add(line, "server.hosts", message);
+            }
+        }
+    }
+    for (address, line) in section.words("trusted_proxies", problems).unwrap_or_default() {
+        match address.parse::<IpAddr>() {
+            Ok(address) => server.trusted_proxies.push(address.to_canonical()),
             Err(_) => problems.add(line, "server.trusted_proxies", format!("{address:?} is no IP address")),
         }
     }
@@ -240,113 +291,18 @@ fn read_server(section: Option<Section>, base: &Path, problems: &mut Problems) -
     server
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, Problems> {
-        let variables: Vec<_> = variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        let read_file = |path: &Path| match path.to_str() {
-            Some("dir/key") => Ok(b"file-secret\n".to_vec()),
-            _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
-        };
-        Config::parse(text, &Surroundings { variables: &variables, read_file: &read_file, base: "dir".into() })
+/// A host as browsers write it in `Host`: lower case, names of other alphabets in their ASCII form.
+fn read_host(text: &str) -> Option<String> {
+    if let Ok(address) = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+        return Some(match address.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        });
     }
-
-    const GOOD: &str = r#"
-[server]
-listen = "127.0.0.1:5000"
-
-[[upstream]]
-name = "msp"
-kind = "vspc"
-url  = "https://vspc.example.net:1280"
-auth = { api_key_env = "KEY" }
-timeout = "10s"
-
-[upstream.cache]
-jobs = "90s"
-
-[[upstream]]
-name = "em"
-kind = "enterprise-manager"
-url  = "https://em.example.net:9398"
-auth = { username = "op", password_file = "key" }
-tls  = { pinned_sha256 = "AA:00000000000000000000000000000000000000000000000000000000000000" }
-"#;
-
-    #[test]
-    fn a_good_file_is_read_with_its_secrets_kept_out_of_sight() {
-        let config = parse(GOOD, &[("KEY", "env-secret")]).unwrap();
-        assert_eq!(config.server.listen.port(), 5000);
-        assert_eq!(config.upstreams[0].timeout, Duration::from_secs(10));
-        assert_eq!(config.upstreams[0].cache.jobs, Some(Duration::from_secs(90)));
-        assert!(matches!(config.upstreams[1].tls, Tls::Pinned(pin) if pin[0] == 0xAA));
-        let printed = format!("{config:?}");
-        assert!(!printed.contains("env-secret") && !printed.contains("file-secret"), "{printed}");
-    }
-
-    #[test]
-    fn every_problem_is_told_at_once_with_its_key_and_line() {
-        let text = r#"
-[server]
-listen = "localhost"
-colour = "blue"
-
-[[upstream]]
-name = "a b"
-kind = "vbr"
-url  = "ftp://x"
-auth = { password = "hunter2", username = "op" }
-timeout = "soon"
-
-[[upstream]]
-kind = "enterprise-manager"
-url  = "https://em.example.net:9398"
-auth = { api_key_env = "MISSING" }
-tls  = { insecure = true, ca_file = "nowhere.pem" }
-"#;
-        let told = parse(text, &[]).unwrap_err().to_string();
-        for expected in [
-            "line 3: server.listen:",
-            "line 4: server.colour:",
-            "line 7: upstream.name:",
-            "line 8: upstream.kind:",
-            "line 9: upstream.url:",
-            "line 10: upstream.auth.password:",
-            "line 11: upstream.timeout:",
-            "line 13: upstream.name: is missing",
-            "line 16: upstream.auth.api_key_env:",
-            "line 17: upstream.tls:",
-        ] {
-            assert!(told.contains(expected), "{expected} is not in:\n{told}");
-        }
-        assert!(!told.contains("hunter2"), "{told}");
-    }
-
-    #[test]
-    fn the_environment_overrides_every_key() {
-        let variables = [
-            ("KEY", "k"),
-            ("VEEAM_GRAPH__SERVER__LISTEN", "127.0.0.1:6000"),
-            ("VEEAM_GRAPH__UPSTREAM__MSP__URL", "http://other.example:1280"),
-            ("VEEAM_GRAPH__UPSTREAM__MSP__MAX_CONCURRENCY", "3"),
-            ("VEEAM_GRAPH__UPSTREAM__EM__CACHE__SESSIONS", "5m"),
-        ];
-        let config = parse(GOOD, &variables).unwrap();
-        assert_eq!(config.server.listen.port(), 6000);
-        assert_eq!(config.upstreams[0].url.host_str(), Some("other.example"));
-        assert_eq!(config.upstreams[0].max_concurrency, 3);
-        assert_eq!(config.upstreams[1].cache.sessions, Some(Duration::from_secs(300)));
-        let told = parse(GOOD, &[("KEY", "k"), ("VEEAM_GRAPH__UPSTREAM__NOBODY__URL", "x"), ("VEEAM_GRAPH__SERVER__SIZE", "1")])
-            .unwrap_err()
-            .to_string();
-        assert!(told.contains("VEEAM_GRAPH__UPSTREAM__NOBODY__URL") && told.contains("VEEAM_GRAPH__SERVER__SIZE"), "{told}");
-    }
-
-    #[test]
-    fn text_that_is_no_toml_says_where() {
-        let told = parse("[server]\nlisten = \n", &[]).unwrap_err().to_string();
-        assert!(told.contains("line 2"), "{told}");
+    let url = url::Url::parse(&format!("http://{text}/")).ok().filter(|_| !text.contains([':', '/', '@', '?', '#', '*', '\\']))?;
+    match url.host()? {
+        url::Host::Domain(name) => Some(name.strip_suffix('.').unwrap_or(name).to_owned()).filter(|name| !name.is_empty()),
+        // `1` or `0x7f.1`: some address, but who would mean that
+        _ => None,
     }
 }

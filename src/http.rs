@@ -13,6 +13,7 @@ mod graphql;
 mod guard;
 mod headers;
 mod health;
+mod hosts;
 mod negotiate;
 mod packed;
 mod patience;
@@ -33,6 +34,7 @@ use self::{
     auth::{Doorkeeper, Known, Peer, Shown},
     documents::Documents,
     headers::Headers,
+    hosts::Hosts,
     rates::Rates,
 };
 use crate::{
@@ -41,7 +43,7 @@ use crate::{
     graph::Schema,
 };
 use axum::{
-    http::{HeaderName, StatusCode, header},
+    http::{HeaderName, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use std::{
@@ -74,6 +76,8 @@ pub struct Parts {
     server: Server,
     limits: Limits,
     doorkeeper: Doorkeeper,
+    /// The names that it may be asked under, where anybody may.
+    hosts: Option<Hosts>,
     rates: Rates,
     /// A permit for each request that may be under way.
     room: Semaphore,
@@ -107,6 +111,7 @@ impl Gateway {
             server: config.server.clone(),
             limits: config.limits.clone(),
             doorkeeper: Doorkeeper::new(config)?,
+            hosts: Hosts::new(config),
             rates: Rates::new(&config.limits),
             room: Semaphore::new(config.limits.concurrent_requests),
             sockets: socket::Sockets::default(),
@@ -119,6 +124,11 @@ impl Gateway {
     /// Every list was read: there is nothing more to wait for.
     pub fn is_warm(&self) {
         self.is_warm.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a request is for a name of ours; any is where nobody may ask who is not known.
+    fn is_asked_by_name(&self, uri: &Uri, headers: Headers<'_>) -> bool {
+        self.hosts.as_ref().is_none_or(|hosts| hosts.are_named(uri, headers))
     }
 
     /// Who asks, by what a request's headers show. Wrong keys are counted, by the address that they come from.

@@ -21,6 +21,9 @@ pub(super) struct Demo {
     /// Where to listen.
     #[arg(long, default_value = config::DEFAULT_LISTEN, value_name = "ADDRESS")]
     listen: SocketAddr,
+    /// A name that it may be asked under, beside localhost and its address; more than once for several.
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
     /// How large an estate.
     #[arg(long, value_enum, default_value_t)]
     scale: Scale,
@@ -63,7 +66,7 @@ impl Demo {
             TAPE_WALK.trim_end().lines().map(|line| format!("  {line}\n")).collect::<String>()
         ));
         let mut gateway_stopped = stopped;
-        let config = configuration(address, apis_at)?;
+        let config = configuration(address, self.hosts, apis_at)?;
         let gateway = app::run(&config, listener, Clock::System, async move { drop(gateway_stopped.changed().await) });
         let stopping = async {
             stop_asked().await;
@@ -77,7 +80,7 @@ impl Demo {
 }
 
 /// The gateway's settings for the three simulated APIs at one address.
-fn configuration(listen: SocketAddr, apis: SocketAddr) -> Result<Config, String> {
+fn configuration(listen: SocketAddr, hosts: Vec<String>, apis: SocketAddr) -> Result<Config, String> {
     let url = Url::parse(&format!("http://{apis}")).map_err(|error| error.to_string())?;
     let password = || Auth::Password { username: USER.to_owned(), password: PASSWORD.into() };
     let upstream = |name: &str, kind, auth| Upstream {
@@ -92,7 +95,7 @@ fn configuration(listen: SocketAddr, apis: SocketAddr) -> Result<Config, String>
         cache: Cache::default(),
     };
     Ok(Config {
-        server: config::Server { drain: Duration::from_secs(5), ..config::Server::at(listen) },
+        server: config::Server { drain: Duration::from_secs(5), hosts, ..config::Server::at(listen) },
         // wherever it listens: what it shows is invented
         auth: config::Access { anonymous: Some(true), ..config::Access::default() },
         limits: config::Limits::default(),

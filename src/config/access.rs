@@ -93,6 +93,16 @@ pub struct Jwt {
     pub name_claim: String,
     /// The claim that has its roles.
     pub roles_claim: String,
+    /// How old keys may be before they are read anew; they stay in use meanwhile.
+    pub refresh: Duration,
+    /// How old keys may be and still be used, while their provider can't be read.
+    pub keep: Duration,
+}
+
+/// Whether a claim is by its definition a list in one text, parted by spaces (RFC 8693, 4.2; `scp` is Microsoft's name for
+/// it). In any other a text is one name.
+pub fn is_scope(claim: &str) -> bool {
+    matches!(claim, "scope" | "scp")
 }
 
 /// Where an identity provider's keys are.
@@ -117,6 +127,13 @@ pub(super) fn read(section: Option<Section>, upstreams: &[Upstream], base: &std:
     let jwt = section.section("jwt").and_then(|jwt| read_jwt(jwt, base, problems));
     if jwt.is_some() && roles.is_empty() {
         problems.add(section.line(), "auth.role", "there is none, so no token would see anything: add an [[auth.role]] table");
+    }
+    if let Some(jwt) = jwt.as_ref().filter(|jwt| is_scope(&jwt.roles_claim)) {
+        for role in roles.iter().filter(|role| role.name.contains(' ')) {
+            let message =
+                format!("{:?} has a space in it: the claim {:?} is parted by spaces and could never name it", role.name, jwt.roles_claim);
+            problems.add(section.line(), "auth.role.name", message);
+        }
     }
     section.finish(problems);
     Access { anonymous, callers, roles, jwt }
@@ -196,7 +213,7 @@ fn read_callers(section: &mut Section, upstreams: &[Upstream], known: &[Role], p
 
 fn read_hashes(table: &mut Section, key: &'static str, hint: &str, problems: &mut Problems) -> Vec<[u8; 32]> {
     let mut hashes = Vec::new();
-    for (text, line) in table.texts(key, problems).unwrap_or_default() {
+    for (text, line) in table.words(key, problems).unwrap_or_default() {
         match parse_fingerprint(text.strip_prefix("sha256:").unwrap_or(&text)) {
             Some(hash) => hashes.push(hash),
             // not repeated: somebody may have put the key itself here
@@ -209,8 +226,10 @@ fn read_hashes(table: &mut Section, key: &'static str, hint: &str, problems: &mu
 fn read_sees(table: &mut Section, upstreams: &[Upstream], problems: &mut Problems) -> Option<Sees> {
     let line = table.line();
     let everything = table.boolean("everything", problems) == Some(true);
-    let mut list = |key| table.texts(key, problems).map(|texts| texts.into_iter().map(|(text, _)| text).collect::<Vec<_>>());
-    let sees = Sees { upstreams: list("upstreams"), companies: list("companies"), servers: list("servers") };
+    let plain = |texts: Vec<(String, Option<usize>)>| texts.into_iter().map(|(text, _)| text).collect::<Vec<_>>();
+    let upstreams_of = table.words("upstreams", problems).map(plain);
+    let mut names = |key| table.texts(key, problems).map(plain);
+    let sees = Sees { upstreams: upstreams_of, companies: names("companies"), servers: names("servers") };
     for name in sees.upstreams.iter().flatten() {
         if !upstreams.iter().any(|upstream| upstream.name == *name) {
             problems.add(line, &table.key("upstreams"), format!("there is no upstream named {name:?}"));
@@ -225,7 +244,7 @@ fn read_sees(table: &mut Section, upstreams: &[Upstream], problems: &mut Problem
 
 fn read_hide(table: &mut Section, problems: &mut Problems) -> Hide {
     let mut hide = Hide::default();
-    for (text, line) in table.texts("hide", problems).unwrap_or_default() {
+    for (text, line) in table.words("hide", problems).unwrap_or_default() {
         match text.as_str() {
             "failure_messages" => hide.failure_messages = true,
             "host_names" => hide.host_names = true,
@@ -267,7 +286,7 @@ fn read_jwt(mut section: Section, base: &std::path::Path, problems: &mut Problem
         }
     };
     let mut algorithms = Vec::new();
-    for (algorithm, line) in section.texts("algorithms", problems).unwrap_or_default() {
+    for (algorithm, line) in section.words("algorithms", problems).unwrap_or_default() {
         if ALGORITHMS.contains(&algorithm.as_str()) {
             algorithms.push(algorithm);
         } else {
@@ -280,6 +299,14 @@ fn read_jwt(mut section: Section, base: &std::path::Path, problems: &mut Problem
     let clock_skew = section.duration("clock_skew", Duration::ZERO..=Duration::from_secs(600), problems);
     let name_claim = section.text("name_claim", problems).map(|(claim, _)| claim);
     let roles_claim = section.text("roles_claim", problems).map(|(claim, _)| claim);
+    let mut age = |key, longest: u64, usual: u64| {
+        let bounds = Duration::from_secs(10)..=Duration::from_secs(longest);
+        section.duration(key, bounds, problems).unwrap_or(Duration::from_secs(usual))
+    };
+    let (refresh, keep) = (age("refresh", 86_400, 3_600), age("keep", 7 * 86_400, 86_400));
+    if keep < refresh {
+        problems.add(line, "auth.jwt.keep", "is shorter than auth.jwt.refresh: keys would be gone before they are read anew");
+    }
     section.finish(problems);
     Some(Jwt {
         issuer: issuer?.0,
@@ -289,5 +316,7 @@ fn read_jwt(mut section: Section, base: &std::path::Path, problems: &mut Problem
         clock_skew: clock_skew.unwrap_or(Duration::from_secs(60)),
         name_claim: name_claim.unwrap_or_else(|| "sub".to_owned()),
         roles_claim: roles_claim.unwrap_or_else(|| "roles".to_owned()),
+        refresh,
+        keep,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::{
     problem::Problems,
-    tree::{Entry, Source, Table, Value},
+    tree::{self, Entry, Source, Table, Value},
 };
 use std::{ops::RangeInclusive, time::Duration};
 
@@ -73,20 +73,39 @@ impl Section {
         self.text(key, problems)
     }
 
-    /// A list of texts, each with its line; one text alone is a list of one. In a variable they are parted by commas.
+    /// A list of texts, each with its line; one text alone is a list of one. In a variable a list is written as in the
+    /// file, `["a", "b"]`: what is not in brackets is one text, whatever is in it.
     pub fn texts(&mut self, key: &'static str, problems: &mut Problems) -> Option<Vec<(String, Option<usize>)>> {
+        self.list(key, |text| vec![text], problems)
+    }
+
+    /// The same for texts that no comma can be part of: a variable without brackets is parted at commas.
+    pub fn words(&mut self, key: &'static str, problems: &mut Problems) -> Option<Vec<(String, Option<usize>)>> {
+        self.list(key, |text| text.split(',').map(|part| part.trim().to_owned()).collect(), problems)
+    }
+
+    fn list(
+        &mut self,
+        key: &'static str,
+        part: fn(String) -> Vec<String>,
+        problems: &mut Problems,
+    ) -> Option<Vec<(String, Option<usize>)>> {
         let entry = self.take(key)?;
         let (line, place) = self.place(key, &entry.source);
-        let texts: Vec<(String, Option<usize>)> = match (entry.value, entry.source) {
-            (Value::Text(text), Source::Variable(_)) => text.split(',').map(|part| (part.trim().to_owned(), None)).collect(),
-            (Value::Text(text), _) => vec![(text, line)],
-            (Value::Texts(texts), _) => texts.into_iter().map(|(text, line)| (text, Some(line))).collect(),
-            _ => {
-                problems.add(line, &place, "must be a list of texts: [\"…\", \"…\"]");
-                return None;
+        let texts: Option<Vec<(String, Option<usize>)>> = match (entry.value, entry.source) {
+            (Value::Text(text), Source::Variable(_)) => {
+                let texts = if text.trim_start().starts_with('[') { tree::texts(&text) } else { Some(part(text)) };
+                texts.map(|texts| texts.into_iter().map(|text| (text, None)).collect())
             }
+            (Value::Text(text), _) => Some(vec![(text, line)]),
+            (Value::Texts(texts), _) => Some(texts.into_iter().map(|(text, line)| (text, Some(line))).collect()),
+            _ => None,
         };
-        if texts.iter().any(|(text, _)| text.is_empty()) {
+        let Some(texts) = texts else {
+            problems.add(line, &place, "must be a list of texts: [\"…\", \"…\"]");
+            return None;
+        };
+        if texts.iter().any(|(text, _)| text.trim().is_empty()) {
             problems.add(line, &place, "has an empty member");
         }
         Some(texts)

@@ -71,6 +71,14 @@ pub(super) fn parse(text: &str) -> Result<Table, Problems> {
     }
 }
 
+/// A list of texts as it is written in a file.
+pub(super) fn texts(list: &str) -> Option<Vec<String>> {
+    match parse(&format!("list = {list}")).ok()?.entries.remove("list")?.value {
+        Value::Texts(texts) => Some(texts.into_iter().map(|(text, _)| text).collect()),
+        _ => None,
+    }
+}
+
 fn table_of(table: DeTable<'_>, line: usize, line_of: &impl Fn(usize) -> usize) -> Table {
     let mut entries = BTreeMap::new();
     for (key, value) in table {

@@ -229,7 +229,7 @@ fn read_secret(
             (surroundings.variable(&name).map(str::to_owned), line, variable, format!("the variable {name} is not set, or empty"))
         }
         (None, Some((path, line))) => {
-            let text = surroundings.file(&path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+            let text = surroundings.secret_file(&path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
             (text, line, file, format!("the file {path:?} can't be read, or is empty"))
         }
         (Some((_, line)), Some(_)) => (None, line, variable, format!("only one of {variable} and {file} can be")),

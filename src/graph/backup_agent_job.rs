@@ -128,8 +128,8 @@ impl BackupAgentJob {
     }
 
     /// Where the job writes to: a path or a name; null when not known.
-    async fn destination(&self) -> Option<&str> {
-        text(&self.0.destination)
+    async fn destination(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::host_name(ctx, text(&self.0.destination))
     }
 
     /// What kind of place that is, in the upstream's word, for example `Local`; null when not known.

@@ -1,9 +1,12 @@
 //! `FileCopyJob`: a job that copies files.
 
 use super::{
-    kind_members::{job_kind, owned, uuid},
+    kind_members::{detail, job_kind, owned, uuid},
     scalars::{Long, UUID, long},
+    sensitive,
 };
+use crate::loaders::job::JobRow;
+use async_graphql::{Context, Object, Result};
 
 job_kind! {
     /// A job that copies files. Source: the job list, and `GET /infrastructure/backupServers/jobs/fileCopyJobs` for
@@ -11,9 +14,23 @@ job_kind! {
     FileCopyJob, FileCopyJobFields {
         /// The id of the host that files are copied to; null when not known.
         target_host_uid: UUID = |row| uuid(row.target_host_uid);
-        /// The folder that they are copied to; null when not known.
-        target_path: String = |row| owned(&row.target_path);
         /// How much it copies, in bytes; null when not known.
         source_bytes: Long = |row| long(row.source_size);
+        more: FileCopyTarget;
+    }
+}
+
+/// What not everybody may read.
+pub struct FileCopyTarget(JobRow);
+
+#[Object]
+impl FileCopyTarget {
+    /// The folder that they are copied to; null when not known.
+    async fn target_path(&self, ctx: &Context<'_>) -> Option<Result<String>> {
+        // of a share, it begins with its host's name
+        match sensitive::host_name(ctx, Some(()))? {
+            Ok(()) => detail(ctx, &self.0, |row| owned(&row.target_path)).await,
+            Err(refused) => Some(Err(refused)),
+        }
     }
 }

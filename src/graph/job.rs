@@ -246,8 +246,9 @@ impl<Of: 'static> JobFields<Of> {
     }
 
     /// Where the job writes to, by name; null when not known.
-    async fn destination(&self) -> Option<&str> {
-        text(&self.0.0.destination)
+    async fn destination(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        // a repository mostly, but also a share, or the host of a replica
+        sensitive::host_name(ctx, text(&self.0.0.destination))
     }
 
     /// What kind of place that is, in the upstream's word: `Local` or `Cloud`; null when not known.

@@ -22,7 +22,7 @@ use crate::{
         job_object::{self, LastSession},
     },
 };
-use async_graphql::{Context, Description, InputObject, Object, Result, SimpleObject};
+use async_graphql::{ComplexObject, Context, Description, InputObject, Object, Result, SimpleObject};
 
 /// A row of a list of objects.
 pub type Row = RowRef<job_object::JobObject>;
@@ -73,8 +73,9 @@ connection! {
 
 /// Files that a job protects.
 #[derive(SimpleObject, Clone, Debug)]
+#[graphql(complex)]
 pub struct ProtectedPath {
-    /// Where they are; null when not known.
+    #[graphql(skip)]
     path: Option<String>,
     /// What is there, in the upstream's word: `File`, `Directory`; null when not known.
     r#type: Option<String>,
@@ -82,6 +83,14 @@ pub struct ProtectedPath {
     inclusion_masks: Option<Vec<String>>,
     /// Not files with these names, or names like these; null when not known.
     exclusion_masks: Option<Vec<String>>,
+}
+
+#[ComplexObject]
+impl ProtectedPath {
+    /// Where they are; null when not known.
+    async fn path(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
+        sensitive::host_name(ctx, self.path.as_deref())
+    }
 }
 
 /// How many files the last session saw.

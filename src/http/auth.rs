@@ -61,7 +61,8 @@ pub(super) fn headers_in(payload: &Map<String, Value>) -> HeaderMap {
 /// What callers bring for upstreams that are read with it: `X-Upstream-<name>: <token or session>`, or what the vendor's own
 /// clients send, where that can't be meant for us.
 pub(super) fn passed(estate: &Estate, doorkeeper: &Doorkeeper, headers: Headers<'_>) -> Passed {
-    let text = |name: &HeaderName| headers.text(name).map(str::trim).filter(|text| !text.is_empty());
+    // of two of one name, which is meant?
+    let text = |name: &HeaderName| headers.one(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
     let bare = |text: &str| match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim().to_owned(),
         _ => text.to_owned(),

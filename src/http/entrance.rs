@@ -3,9 +3,16 @@
 //! Questions by POST are nearly all that a gateway is asked; they go to their answer without being routed.
 
 use super::{
-    API_KEY, COST_ONLY, DEBUG, Gateway, REQUEST_ID, RequestId, auth::Peer, explorer, graphql, graphql::RequestBody, headers::Headers,
-    health, packed, plain, socket,
+    API_KEY, COST_ONLY, DEBUG, Gateway, REQUEST_ID, RequestId,
+    auth::{Peer, forbidden},
+    explorer, graphql,
+    graphql::RequestBody,
+    headers::Headers,
+    health, hosts,
+    negotiate::MediaType,
+    packed, plain, socket,
 };
+use crate::graph::error::code;
 use axum::{
     Router,
     body::Body,
@@ -18,7 +25,7 @@ use futures_util::FutureExt;
 use hyper::body::Body as _;
 use std::{
     convert::Infallible,
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     panic::AssertUnwindSafe,
     sync::{
         Arc, LazyLock,
@@ -71,12 +78,12 @@ impl Entrance {
         let is_plain =
             |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
         let id = RequestId(headers.text(&REQUEST_ID).filter(is_plain).map_or_else(next_id, Arc::from));
-        if gateway.server.trusted_proxies.contains(&peer.address)
-            && let Some(address) = forwarded_for(headers)
-        {
-            peer.address = address;
+        if gateway.server.trusted_proxies.contains(&peer.address) {
+            peer.address = forwarded_for(&gateway.server.trusted_proxies, peer.address, headers);
         }
         let mut response = if let Some(refusal) = refusal(&gateway.server.origins, &request, headers) {
+            refusal
+        } else if let Some(refusal) = misnamed(gateway, &peer, &id, &request, headers) {
             refusal
         } else if is_question(&request) && cors.is_none() {
             let coding = headers.get(&header::ACCEPT_ENCODING).cloned();
@@ -146,6 +153,32 @@ async fn pack(coding: Option<HeaderValue>, response: Response) -> Response {
     }
 }
 
+/// A request for a name that is not ours, where anybody may ask. Probes of an orchestrator name whatever they like: health
+/// is told to all (`health::ready` keeps the upstreams' names from them).
+fn misnamed<B>(gateway: &Gateway, peer: &Peer, id: &RequestId, request: &hyper::Request<B>, headers: Headers<'_>) -> Option<Response> {
+    let path = request.uri().path();
+    let is_ours = gateway.is_asked_by_name(request.uri(), headers);
+    if is_ours || matches!(path, "/health/live" | "/health/ready") {
+        return None;
+    }
+    let named = headers.get(&header::HOST).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let host: String = named.as_deref().or(request.uri().host()).unwrap_or_default().chars().take(255).collect();
+    tracing::info!(
+        target: "veeam_graph::audit",
+        request_id = %id.0,
+        address = %peer.address,
+        host,
+        outcome = code::FORBIDDEN,
+        "a request was refused: it is for a host name that is not in server.hosts"
+    );
+    let is_graphql = path == GRAPHQL;
+    Some(if is_graphql {
+        graphql::reject(MediaType::Json, id, &forbidden(hosts::REFUSAL))
+    } else {
+        plain(StatusCode::FORBIDDEN, format!("{}\n", hosts::REFUSAL))
+    })
+}
+
 /// A request that is not looked at any further.
 fn refusal<B>(origins: &[String], request: &hyper::Request<B>, headers: Headers<'_>) -> Option<Response> {
     // which of two hosts is meant is answered differently by whoever stands in front: none is answered
@@ -196,10 +229,27 @@ fn next_id() -> Arc<str> {
     Arc::from(&*Uuid::from_u128(number).hyphenated().encode_lower(&mut text))
 }
 
-/// The last address that a proxy wrote.
-fn forwarded_for(headers: Headers<'_>) -> Option<IpAddr> {
-    let value = headers.all(&FORWARDED_FOR).last()?.to_str().ok()?;
-    value.rsplit(',').next()?.trim().parse().ok()
+/// Whoever is before the proxies that are trusted: each wrote the address that it was asked from at the end. The first that
+/// is nobody's we trust is the one; before what can't be read nothing is believed.
+fn forwarded_for(trusted: &[IpAddr], proxy: IpAddr, headers: Headers<'_>) -> IpAddr {
+    let values: Vec<_> = headers.all(&FORWARDED_FOR).collect();
+    let addresses = values.iter().rev().flat_map(|value| value.to_str().unwrap_or_default().rsplit(',')).map(address);
+    let mut client = proxy;
+    for address in addresses.map_while(|address| address) {
+        client = address;
+        if !trusted.contains(&client) {
+            break;
+        }
+    }
+    client
+}
+
+/// An address as proxies write it: some add the port, and brackets round one of IPv6.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let bare = || text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text).parse().ok();
+    let address: IpAddr = text.parse().ok().map(|address: SocketAddr| address.ip()).or_else(bare)?;
+    Some(address.to_canonical())
 }
 
 /// A page of another origin can make a browser send a GET, or open a WebSocket, without being asked first. Browsers say

@@ -5,7 +5,7 @@ use crate::estate::{Grant, State as Condition};
 use axum::{
     Extension,
     extract::State,
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ pub(super) async fn live() -> Response {
 
 /// Ready once every upstream has been reached or is known to be down, and every list was read if that is wanted. An upstream that is down does not make the
 /// gateway unready: it would take away the answers that the others give. The body says which is which.
-pub(super) async fn ready(State(gateway): State<Gateway>) -> Response {
+pub(super) async fn ready(State(gateway): State<Gateway>, uri: Uri, headers: HeaderMap) -> Response {
     let mut is_ready = !*gateway.draining.borrow() && gateway.is_warm.load(Ordering::Relaxed);
     let upstreams: Vec<Value> = gateway
         .estate
@@ -40,8 +40,9 @@ pub(super) async fn ready(State(gateway): State<Gateway>) -> Response {
         })
         .collect();
     let (code, word) = if is_ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
-    // what is read from is nobody's business who need not say who they are
-    let body = if gateway.doorkeeper.takes_anybody() { json!({"status": word, "upstreams": upstreams}) } else { json!({"status": word}) };
+    // what is read from is nobody's business who would have to say who they are, or comes by a foreign name
+    let may_know = gateway.doorkeeper.takes_anybody() && gateway.is_asked_by_name(&uri, Headers::new(&headers));
+    let body = if may_know { json!({"status": word, "upstreams": upstreams}) } else { json!({"status": word}) };
     (code, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
 };
@@ -92,14 +92,40 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
     let query = "{ agentJobObjects(first: 5) { nodes { uid computer failureMessage failureSummary health agent { name machineName ipAddresses } } pageInfo { endCursor } }
         agentSessions(first: 20, filter: { topLevelOnly: false }, orderBy: [{ field: JOB_NAME }]) { nodes { computer name jobName backupServerName failureMessage } edges { cursor } }
         backupAgents { nodes { uid name } edges { cursor } } backupServers { nodes { backupAgents(first: 3) { nodes { name machineName } } } }
-        consoleAgents { nodes { uid name } edges { cursor } } consoleAgentJobs { nodes { uid failureMessage failureSummary } }
+        consoleAgents { nodes { uid name } edges { cursor } } consoleAgentJobs { nodes { uid destination failureMessage failureSummary } } backupAgentJobs { nodes { destination } }
         vms: jobs(filter: { kind: VM_BACKUP }, first: 20) { nodes { ... on VmBackupJob { objects { nodes { uid name failureMessage } edges { cursor } } } } }
         failed: agentSessions(first: 9, filter: { health: FAILED }) { nodes { failureReason tasks { nodes { uid computer reason } } } }
-        jobs(first: 3) { nodes { name failureMessage failureSummary } } }";
+        jobs(first: 3) { nodes { name destination failureMessage failureSummary } }
+        copies: jobs(filter: { kind: FILE_COPY }) { nodes { ... on FileCopyJob { targetPath } } }
+        shares: jobs(filter: { kind: FILE_SHARE_BACKUP }) { nodes { ... on FileShareBackupJob { objects { nodes { sources { path } } } } } } }";
     let open = world.ask_as("noc", query).await;
     assert_eq!(open.get("errors"), None);
+    let places = |answer: &Value| -> Vec<String> {
+        let rows = ["consoleAgentJobs", "backupAgentJobs", "jobs", "copies", "shares"]
+            .iter()
+            .flat_map(|list| array(&answer["data"][list]["nodes"]).clone());
+        let of_row = |row: Value| {
+            let sources: Vec<Value> = row["objects"]["nodes"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .flat_map(|object| object["sources"].as_array().cloned().unwrap_or_default())
+                .collect();
+            sources
+                .iter()
+                .map(|source| &source["path"])
+                .chain([&row["destination"], &row["targetPath"]])
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        rows.flat_map(of_row).collect()
+    };
+    let told = places(&open);
+    assert!(told.len() > 6 && ["D:", "/data/"].iter().all(|start| told.iter().any(|place| place.starts_with(start))), "{told:?}");
     let answer = world.ask_as("shy", query).await;
     assert!(codes(&answer).iter().all(|code| *code == "FORBIDDEN"), "{answer}");
+    assert_eq!(places(&answer), Vec::<String>::new());
     let estate = world.simulator.estate();
     let mut text = answer.to_string();
     let of_objects = |job: &Value| job["objects"]["edges"].as_array().cloned().unwrap_or_default();
@@ -150,32 +176,37 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
 }
 
 /// An identity provider: its keys, and how often they were asked for.
-struct Provider {
-    issuer: String,
+pub struct Provider {
+    pub issuer: String,
     keys: Arc<Mutex<Vec<Value>>>,
-    reads: Arc<AtomicU32>,
+    pub reads: Arc<AtomicU32>,
+    /// While it is set, it takes requests for its keys and never answers.
+    pub hangs: Arc<AtomicBool>,
 }
 
 impl Provider {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let (listener, at) = listen().await;
         let issuer = format!("http://{at}/realm");
-        let (keys, reads) = (Arc::new(Mutex::new(Vec::<Value>::new())), Arc::new(AtomicU32::new(0)));
+        let (keys, reads, hangs) = (Arc::new(Mutex::new(Vec::<Value>::new())), Arc::new(AtomicU32::new(0)), Arc::<AtomicBool>::default());
         let discovery = json!({"issuer": issuer, "jwks_uri": format!("http://{at}/keys")}).to_string();
-        let (published, counted) = (keys.clone(), reads.clone());
+        let (published, counted, is_hanging) = (keys.clone(), reads.clone(), hangs.clone());
         let router = Router::new().route("/realm/.well-known/openid-configuration", get(async move || discovery)).route(
             "/keys",
             get(async move || {
                 counted.fetch_add(1, Ordering::Relaxed);
+                if is_hanging.load(Ordering::Relaxed) {
+                    std::future::pending::<()>().await;
+                }
                 json!({"keys": *published.lock().unwrap()}).to_string()
             }),
         );
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { issuer, keys, reads }
+        Self { issuer, keys, reads, hangs }
     }
 
     /// A key that is published under an id.
-    fn publish(&self, kid: &str) -> EncodingKey {
+    pub fn publish(&self, kid: &str) -> EncodingKey {
         let key = signing_key();
         let mut jwk = serde_json::to_value(Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap()).unwrap();
         jwk["kid"] = json!(kid);
@@ -185,32 +216,39 @@ impl Provider {
     }
 }
 
-fn signing_key() -> EncodingKey {
+pub fn signing_key() -> EncodingKey {
     EncodingKey::from_ec_der(&rcgen::KeyPair::generate().unwrap().serialize_der())
 }
 
-fn seconds_from_now(seconds: i64) -> i64 {
+pub fn seconds_from_now(seconds: i64) -> i64 {
     jiff::Timestamp::now().as_second() + seconds
 }
 
-fn token(key: &EncodingKey, kid: &str, claims: &Value) -> String {
+pub fn token(key: &EncodingKey, kid: &str, claims: &Value) -> String {
     let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::ES256) };
     encode(&header, claims, key).unwrap()
+}
+
+/// Tokens of this provider, with the usual settings.
+pub fn jwt(provider: &Provider) -> Jwt {
+    Jwt {
+        issuer: provider.issuer.clone(),
+        audience: vec!["veeam-graph".to_owned()],
+        keys: JwtKeys::Discovery,
+        algorithms: vec!["ES256".to_owned()],
+        clock_skew: Duration::from_secs(30),
+        name_claim: "sub".to_owned(),
+        roles_claim: "roles".to_owned(),
+        refresh: Duration::from_secs(3_600),
+        keep: Duration::from_secs(86_400),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_taken_from_their_issuer_for_us_in_time_and_see_what_their_roles_are_good_for() {
     let provider = Provider::start().await;
     let first = provider.publish("first");
-    let jwt = Jwt {
-        issuer: provider.issuer.clone(),
-        audience: vec!["veeam-graph".to_owned()],
-        keys: JwtKeys::Discovery,
-        algorithms: vec!["RS256".to_owned(), "ES256".to_owned()],
-        clock_skew: Duration::from_secs(30),
-        name_claim: "sub".to_owned(),
-        roles_claim: "roles".to_owned(),
-    };
+    let jwt = Jwt { algorithms: vec!["RS256".to_owned(), "ES256".to_owned()], ..jwt(&provider) };
     let tenant = Role { name: "tenant".to_owned(), companies_claim: Some("companies".to_owned()), ..Role::default() };
     let noc = Role { name: "noc".to_owned(), ..Role::default() };
     let auth = Access { roles: vec![tenant, noc], jwt: Some(jwt), ..Access::default() };
@@ -234,7 +272,7 @@ async fn tokens_are_taken_from_their_issuer_for_us_in_time_and_see_what_their_ro
     let answer = ask(&token(&first, "first", &good)).await;
     assert_eq!(answer.body["data"]["jobs"]["totalCount"], estate.jobs.len(), "{}", answer.body);
     assert_eq!(
-        ask(&token(&first, "first", &with(json!({"exp": seconds_from_now(-20), "roles": "noc other"})))).await.status,
+        ask(&token(&first, "first", &with(json!({"exp": seconds_from_now(-20), "roles": "noc"})))).await.status,
         200,
         "within the skew"
     );
@@ -254,11 +292,16 @@ async fn tokens_are_taken_from_their_issuer_for_us_in_time_and_see_what_their_ro
         (with(json!({"nbf": seconds_from_now(90)})), 401),
         (with(json!({"aud": "another-service"})), 401),
         (with(json!({"iss": "https://login.example.net"})), 401),
+        (with(json!({"iss": [provider.issuer]})), 401),
+        (with(json!({"iss": ["https://login.example.net", provider.issuer]})), 401),
         (missing("exp"), 401),
         (missing("aud"), 401),
         (missing("iss"), 401),
         (missing("sub"), 401),
         (with(json!({"roles": ["other"]})), 403),
+        (with(json!({"roles": "noc other"})), 403),
+        (with(json!({"roles": "other,noc"})), 403),
+        (with(json!({"roles": ["noc other"]})), 403),
         (missing("roles"), 403),
     ] {
         let answer = ask(&token(&first, "first", &claims)).await;
@@ -300,6 +343,7 @@ async fn a_rotated_key_is_found_when_a_token_names_it() {
         clock_skew: Duration::ZERO,
         name_claim: "email".to_owned(),
         roles_claim: "groups".to_owned(),
+        ..jwt(&provider)
     };
     let claims = json!({"iss": "issuer", "aud": "us", "exp": seconds_from_now(60), "email": "ada@example.net", "groups": ["noc"]});
     let auth = Access { roles: vec![Role { name: "noc".to_owned(), ..Role::default() }], jwt: Some(jwt.clone()), ..Access::default() };

@@ -203,7 +203,8 @@ async fn no_page_of_another_origin_can_ask() {
 async fn a_request_names_one_host_and_an_address_behind_a_proxy_is_the_proxys_word() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let limits = Limits { requests_per_minute_per_address: Some(2), ..Limits::default() };
-    let server = Server { trusted_proxies: vec!["127.0.0.1".parse().unwrap()], ..Server::at(([127, 0, 0, 1], 0).into()) };
+    let trusted_proxies = ["127.0.0.1", "10.9.9.9", "fd00::9"].map(|address| address.parse().unwrap()).to_vec();
+    let server = Server { trusted_proxies, ..Server::at(([127, 0, 0, 1], 0).into()) };
     let world = World::start(Setup { server, limits, ..Setup::default() }).await;
     for (hosts, status) in [("", "400"), ("Host: a\r\nHost: b\r\n", "400"), ("Host: a\r\n", "200")] {
         let mut stream = tokio::net::TcpStream::connect(world.gateway).await.unwrap();
@@ -220,6 +221,20 @@ async fn a_request_names_one_host_and_an_address_behind_a_proxy_is_the_proxys_wo
         [status("10.1.1.1").await, status("9.9.9.9, 10.1.1.1").await, status("8.8.8.8, 10.1.1.1").await, status("10.1.1.2").await],
         [200, 200, 429, 200]
     );
+    // some proxies write the port too; each of several that are trusted writes whom it was asked by; before what can't be
+    // read nothing is believed
+    for (same, other) in [
+        (["10.2.0.1:4711", "10.2.0.1:4712", "10.2.0.1"], "10.2.0.2:4711"),
+        (["[fd00::1]:4711", "fd00::1", "[fd00::1]"], "[fd00::2]:4711"),
+        (["10.3.0.1, 10.9.9.9", "10.3.0.1:80 , [fd00::9]:80,10.9.9.9:443", "::ffff:10.3.0.1"], "10.3.0.2, 10.9.9.9"),
+        (["10.9.9.9", "10.4.0.1, unknown, 10.9.9.9", "10.4.0.2, , 10.9.9.9:1"], "10.4.0.1, 10.9.9.9"),
+    ] {
+        assert_eq!(
+            [status(same[0]).await, status(same[1]).await, status(same[2]).await, status(other).await],
+            [200, 200, 429, 200],
+            "{same:?}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

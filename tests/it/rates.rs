@@ -143,10 +143,10 @@ async fn headers_and_bodies_that_never_end_are_not_waited_for() {
     // the usual idle time is longer than a test
     let server = Server { idle: Duration::from_secs(1), ..Server::at(([127, 0, 0, 1], 0).into()) };
     let world = World::start(Setup { server, ..Setup::default() }).await;
-    let headers = told(&world, "POST /graphql HTTP/1.1\r\nHost: a\r\nX-Slow: ");
+    let headers = told(&world, "POST /graphql HTTP/1.1\r\nHost: localhost\r\nX-Slow: ");
     let body = told(
         &world,
-        "POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{",
+        "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\nConnection: close\r\n\r\n{",
     );
     // of these nobody knows yet which HTTP they would speak
     let (nothing, one_letter) = (told(&world, ""), told(&world, "P"));

@@ -112,6 +112,28 @@ fn wire_types_can_only_be_read() {
     }
 }
 
+/// The gateway reads: what is not GET opens or closes a session of its own.
+#[test]
+fn upstream_everything_but_get_signs_in_or_out() {
+    let mut written = 0;
+    for (path, text) in layer("upstream") {
+        let code = code(&text);
+        for call in [".post(", ".put(", ".patch(", ".delete(", ".request(", ".execute(", "Method::"] {
+            let is_the_place = path.ends_with("upstream/transport.rs");
+            assert!(is_the_place || !code.contains(call), "{}: {call}: requests are sent by transport.rs alone", path.display());
+        }
+        written += ["Method::POST", "Method::PUT", "Method::PATCH", "Method::DELETE"]
+            .map(|method| code.matches(method).count())
+            .iter()
+            .sum::<usize>();
+        let signs_in = path.ends_with("upstream/oauth.rs") || path.ends_with("upstream/enterprise_manager.rs");
+        for call in [".post_to_sign_in(", ".delete_to_sign_off("] {
+            assert!(signs_in || !code.contains(call), "{}: {call} is for sessions of our own", path.display());
+        }
+    }
+    assert_eq!(written, 2, "one that opens a session, one that closes it");
+}
+
 #[test]
 fn every_file_says_what_it_is_for_and_none_is_too_long() {
     for (path, text) in sources("src").into_iter().chain(sources("tests")) {

@@ -5,7 +5,7 @@
 
 use super::{Known, forbidden, grant, hidden, keys::Keys, unauthenticated};
 use crate::{
-    config::{Jwt, Role},
+    config::{Jwt, Role, is_scope},
     estate::{Grant, Named, Principal, principal::Clearances},
     graph::error::code,
     http::asking::Rejection,
@@ -78,7 +78,7 @@ impl Tokens {
         let mut name = [0; SHA256_OUTPUT_LEN];
         name.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
         // taken before: keys that are read meanwhile are others
-        let keys = self.keys.fresh();
+        let keys = self.keys.in_use();
         if let (Some(seen), Some(keys)) = (self.seen.get(&name), &keys)
             && Arc::ptr_eq(&seen.keys, keys)
             && seen.until.saturating_add(self.validation.leeway) >= now()
@@ -102,8 +102,8 @@ impl Tokens {
         let jwk = match self.keys.find(header.kid.as_deref()).await {
             Ok(Some(jwk)) => jwk,
             Ok(None) => return Err(unauthenticated("The token is signed with a key that its issuer does not publish.")),
-            Err(reason) => {
-                tracing::warn!(reason, "the identity provider's keys can't be read");
+            // the log has the reason, once for each read
+            Err(_) => {
                 let message = "The identity provider's keys can't be read, so the token can't be checked.";
                 return Err(Rejection::later(StatusCode::SERVICE_UNAVAILABLE, code::OVERLOADED, message, Duration::from_secs(10)));
             }
@@ -117,14 +117,22 @@ impl Tokens {
             DecodingKey::from_jwk(&jwk).map_err(|_| unauthenticated("The token is signed with a key of a kind that is not taken."))?;
         // one family at a time, or the library refuses the key: all of them are for public keys
         let validation = Validation { algorithms: vec![header.alg], ..self.validation.clone() };
-        Ok(decode(token, &key, &validation).map_err(|error| unauthenticated(why(error.kind())))?.claims)
+        let claims: Map<String, Value> = decode(token, &key, &validation).map_err(|error| unauthenticated(why(error.kind())))?.claims;
+        // the library takes a list in which one fits; an issuer is one text (RFC 7519, 4.1.1)
+        if !claims.get("iss").is_some_and(Value::is_string) {
+            return Err(unauthenticated("The token's issuer (iss) must be one text."));
+        }
+        Ok(claims)
     }
 
     fn of_claims(&self, claims: &Map<String, Value>) -> Result<Principal, Rejection> {
         let Some(name) = claims.get(&self.name_claim).and_then(Value::as_str).filter(|name| !name.is_empty()) else {
             return Err(unauthenticated("The token does not name its bearer."));
         };
-        let carried = texts(claims.get(&self.roles_claim));
+        let carried = match claims.get(&self.roles_claim) {
+            Some(Value::String(text)) if is_scope(&self.roles_claim) => text.split(' ').collect(),
+            claim => names(claim),
+        };
         let roles: Vec<&Role> = self.roles.iter().filter(|role| carried.contains(&role.name.as_str())).collect();
         if roles.is_empty() {
             return Err(forbidden("The token carries no role that is good for anything here."));
@@ -132,7 +140,7 @@ impl Tokens {
         let grants = roles.iter().map(|role| match &role.companies_claim {
             // a token without the claim names no company
             Some(claim) => {
-                let companies = texts(claims.get(claim)).into_iter().map(Named::parse).collect();
+                let companies = names(claims.get(claim)).into_iter().map(Named::parse).collect();
                 Grant { companies: Some(companies), ..grant(&role.sees) }
             }
             None => grant(&role.sees),
@@ -154,13 +162,14 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// A list of texts, or texts in one, parted by spaces.
-fn texts(claim: Option<&Value>) -> Vec<&str> {
-    match claim {
-        Some(Value::String(text)) => text.split(' ').filter(|part| !part.is_empty()).collect(),
+/// One name, or a list of them. A name may have spaces and commas in it: it is never several.
+fn names(claim: Option<&Value>) -> Vec<&str> {
+    let names = match claim {
+        Some(Value::String(name)) => vec![name.as_str()],
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
         _ => Vec::new(),
-    }
+    };
+    names.into_iter().filter(|name| !name.trim().is_empty()).collect()
 }
 
 fn why(kind: &ErrorKind) -> &'static str {
@@ -196,6 +205,8 @@ mod tests {
             clock_skew: Duration::ZERO,
             name_claim: "sub".to_owned(),
             roles_claim: "roles".to_owned(),
+            refresh: Duration::from_secs(3_600),
+            keep: Duration::from_secs(86_400),
         };
         let role = |name: &str| Role { name: name.to_owned(), ..Role::default() };
         let tokens = Tokens::new(&jwt, &[role("noc"), role("desk")], Arc::default()).unwrap();
