@@ -41,7 +41,7 @@ impl<O: Opener> Client<O> {
         let session = self.session().await?;
         match self.transport.get(get(session.proof.clone())).await {
             Err(error) if error.status == Some(401) => {
-                self.sign_in.drop_session(&session).await;
+                self.sign_in.drop_session(&session);
                 let fresh = self.session().await?;
                 self.transport.get(get(fresh.proof.clone())).await
             }

@@ -51,7 +51,7 @@ impl EnterpriseManager {
 
     /// Renews the open session, if there is one, by reading it: a session idle for 15 minutes ends.
     pub async fn keep_alive(&self) -> Result<(), Error> {
-        match self.client.sign_in.peek().await.and_then(|session| session.id) {
+        match self.client.sign_in.peek().and_then(|session| session.id) {
             Some(id) => self.document(&format!("/logonSessions/{id}"), &[]).await.map(|_| ()),
             None => Ok(()),
         }
@@ -59,8 +59,8 @@ impl EnterpriseManager {
 
     /// `DELETE /api/logonSessions/{id}`: closes our own session, if one is open. Sessions are few on some servers.
     pub async fn log_off(&self) {
-        let Some(session) = self.client.sign_in.peek().await else { return };
-        self.client.sign_in.drop_session(&session).await;
+        let Some(session) = self.client.sign_in.peek() else { return };
+        self.client.sign_in.drop_session(&session);
         if let Some(id) = session.id {
             // failing is logged in the transport; there is nobody left to tell
             let _ = self.client.transport.delete_to_sign_off(&format!("/api/logonSessions/{id}"), session.proof.clone()).await;

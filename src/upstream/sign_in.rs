@@ -1,15 +1,14 @@
 //! One sign-in for every upstream that has sessions: opened once for all who wait, renewed before it ends, replaced once
 //! when it is refused.
 //!
-//! The session lives in a one-entry moka cache: `try_get_with` makes a thousand waiters one sign-in, and a failure is
-//! shared by those who waited and kept by nobody. A refused password is remembered for a while all the same, so that a
-//! wrong configuration does not lock the account.
+//! Who signs in holds a lock, so a thousand waiters make one sign-in: those who come after it find the session, or the
+//! failure of the attempt that they waited for. A refused password is remembered for a while, so that a wrong
+//! configuration does not lock the account.
 
 use super::{error::Error, error::ErrorKind, transport::Proof};
-use moka::{future::Cache, ops::compute::Op};
 use secrecy::SecretString;
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -30,7 +29,11 @@ pub(super) struct Session {
 /// Holds the current session of one upstream.
 #[derive(Debug)]
 pub(super) struct SignIn {
-    current: Cache<(), Arc<Session>>,
+    current: Mutex<Option<Arc<Session>>>,
+    /// Held by who signs in.
+    opening: tokio::sync::Mutex<()>,
+    /// How many attempts ended, and the failure of the last one.
+    last: Mutex<(u64, Option<Error>)>,
     refused: Mutex<Option<(Instant, Error)>>,
     pause: Duration,
 }
@@ -38,7 +41,7 @@ pub(super) struct SignIn {
 impl SignIn {
     /// Nothing is opened before the first read. A refused password is not tried again for `pause`.
     pub fn new(pause: Duration) -> Self {
-        Self { current: Cache::new(1), refused: Mutex::default(), pause }
+        Self { current: Mutex::default(), opening: Default::default(), last: Mutex::default(), refused: Mutex::default(), pause }
     }
 
     /// The current session, or a new one from `open`, which is given the refresh token of the one that ran out.
@@ -46,45 +49,59 @@ impl SignIn {
     where
         F: Future<Output = Result<Session, Error>>,
     {
-        let expired = match self.current.get(&()).await {
-            Some(session) if session.renew_at.is_none_or(|at| Instant::now() < at) => return Ok(session),
-            Some(session) => {
-                self.drop_session(&session).await;
-                Some(session)
-            }
-            None => None,
-        };
+        if let Some(session) = self.valid() {
+            return Ok(session);
+        }
         self.check_pause()?;
-        let outcome = self.current.try_get_with((), async { open(expired).await.map(Arc::new) }).await;
-        outcome.map_err(|error| {
-            if error.kind == ErrorKind::Unauthorized {
-                *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), (*error).clone()));
+        let before = lock(&self.last).0;
+        let _opening = self.opening.lock().await;
+        if let Some(session) = self.valid() {
+            return Ok(session);
+        }
+        {
+            let last = lock(&self.last);
+            if let (true, Some(error)) = (last.0 != before, &last.1) {
+                return Err(error.clone());
             }
-            (*error).clone()
-        })
+        }
+        let expired = lock(&self.current).take();
+        let outcome = open(expired).await.map(Arc::new);
+        if let Ok(session) = &outcome {
+            *lock(&self.current) = Some(session.clone());
+        }
+        let failure = outcome.as_ref().err().cloned();
+        if let Some(error) = failure.as_ref().filter(|error| error.kind == ErrorKind::Unauthorized) {
+            *lock(&self.refused) = Some((Instant::now(), error.clone()));
+        }
+        let mut last = lock(&self.last);
+        *last = (last.0 + 1, failure);
+        drop(last);
+        outcome
     }
 
     /// Forgets `seen` if it is still the current one: of many who were refused with it, the first makes room.
-    pub async fn drop_session(&self, seen: &Arc<Session>) {
-        self.current
-            .entry(())
-            .and_compute_with(|entry| {
-                let is_current = entry.is_some_and(|entry| Arc::ptr_eq(entry.value(), seen));
-                std::future::ready(if is_current { Op::Remove } else { Op::Nop })
-            })
-            .await;
+    pub fn drop_session(&self, seen: &Arc<Session>) {
+        lock(&self.current).take_if(|current| Arc::ptr_eq(current, seen));
     }
 
     /// The session, if one is open. Never opens one.
-    pub async fn peek(&self) -> Option<Arc<Session>> {
-        self.current.get(&()).await
+    pub fn peek(&self) -> Option<Arc<Session>> {
+        lock(&self.current).clone()
+    }
+
+    fn valid(&self) -> Option<Arc<Session>> {
+        self.peek().filter(|session| session.renew_at.is_none_or(|at| Instant::now() < at))
     }
 
     fn check_pause(&self) -> Result<(), Error> {
-        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = lock(&self.refused);
         match &*refused {
             Some((at, error)) if at.elapsed() < self.pause => Err(error.clone()),
             _ => Ok(()),
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
