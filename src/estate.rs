@@ -5,6 +5,7 @@
 //! too. The only way to a row is a [`View`] made for a [`Caller`].
 
 pub mod agents;
+pub mod background_refresh;
 pub mod caller;
 pub mod console;
 pub mod correlate;
@@ -21,16 +22,14 @@ pub mod status;
 pub mod successes;
 mod targets;
 mod tasks;
-pub mod upkeep;
 pub mod view;
 
 mod choice;
 mod groups;
 mod indexes;
 mod memo;
-mod resource;
-mod shelf;
 mod snapshot;
+mod store;
 mod visibility;
 
 use crate::{
@@ -248,12 +247,11 @@ impl Estate {
     /// Somebody who asks: with the upstreams that exist for the principal, as what it brought opens them, and nothing spent
     /// yet.
     pub async fn caller(&self, principal: Arc<Principal>, passed: &Passed, is_debugged: bool) -> Caller {
-        let every_console = join_all(self.consoles.iter().map(|door| door.of(passed))).await;
+        let every_console: Vec<_> = self.consoles.iter().map(|door| door.of(passed)).collect();
         let consoles = every_console.iter().filter(|console| principal.allows_upstream(console.name())).cloned().collect();
-        let histories = join_all(self.histories.iter().map(|door| door.of(passed))).await;
-        let histories = histories.into_iter().filter(|history| principal.allows_upstream(history.name())).collect();
-        let agents = join_all(self.agents.iter().map(|door| door.of(passed))).await;
-        let agents = agents.into_iter().filter(|agents| principal.allows_upstream(agents.name())).collect();
+        let histories =
+            self.histories.iter().map(|door| door.of(passed)).filter(|history| principal.allows_upstream(history.name())).collect();
+        let agents = self.agents.iter().map(|door| door.of(passed)).filter(|agents| principal.allows_upstream(agents.name())).collect();
         Caller::new(principal, passed, caller::Reach { consoles, histories, agents, every_console }, is_debugged)
     }
 

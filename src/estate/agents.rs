@@ -2,10 +2,11 @@
 
 use super::{
     Caller, Failure, Opening, RowRef, Status, UpstreamId, View,
+    background_refresh::Lists,
     console::{Answers, Rows, many, one},
-    shelf::{Freshness, Shelf},
+    door::Keeps,
     snapshot::Snapshot,
-    upkeep::Lists,
+    store::{Freshness, PerKey, Spec},
 };
 use crate::{
     time::Clock,
@@ -16,7 +17,7 @@ use crate::{
         vac::{Vac, backup_agent_job::BackupAgentJob},
     },
 };
-use futures_util::future::join_all;
+use futures_util::{FutureExt, future::join_all};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -38,7 +39,7 @@ pub struct Agents {
     status: Arc<Status>,
     /// Whether callers bring the credentials.
     is_of_callers: bool,
-    jobs: Arc<Shelf<Scope, BackupAgentJob>>,
+    jobs: PerKey<Scope, BackupAgentJob>,
 }
 
 impl Agents {
@@ -47,7 +48,8 @@ impl Agents {
         let freshness = Freshness { lifetime: ages.agent_jobs_v2, max_stale: ages.max_stale, failure: ages.failure };
         let vac = Arc::new(Vac::new(&opening.settings)?);
         let of_jobs = vac.clone();
-        let jobs = Shelf::new("BackupAgentJobs", &status, clock, freshness, MAX_ROWS, move |scope, _| read(of_jobs.clone(), scope));
+        let spec = Spec::new("BackupAgentJobs", &status, clock, freshness);
+        let jobs = PerKey::new(spec, MAX_ROWS, move |scope| read(of_jobs.clone(), *scope).boxed());
         Ok(Self { vac, is_of_callers: opening.is_of_callers(), status, jobs })
     }
 
@@ -87,7 +89,7 @@ impl Agents {
             let is_only = wanted.get(&agent).is_some_and(|jobs| jobs.len() == 1);
             async move {
                 let all = Scope::All(agent);
-                let in_hand = self.jobs.last(&all).await.is_some_and(|snapshot| snapshot.is_fresh());
+                let in_hand = self.jobs.last(&all).is_some_and(|snapshot| snapshot.is_fresh());
                 let scope = if is_only && !in_hand { Scope::One(agent, job) } else { all };
                 let answer = self.jobs.get(&scope).await.and_then(|snapshot| {
                     let view = self.view(caller, snapshot);
@@ -110,6 +112,12 @@ impl Agents {
     /// What can be kept fresh.
     pub(super) fn lists(&self) -> Lists<'_> {
         vec![&self.jobs]
+    }
+}
+
+impl Keeps for Agents {
+    fn kept_rows(&self) -> u64 {
+        self.lists().iter().map(|list| list.kept_rows()).sum()
     }
 }
 

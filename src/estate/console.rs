@@ -7,15 +7,13 @@ mod infrastructure;
 mod lists;
 mod objects;
 pub mod protection;
-mod sources;
 
-use self::sources::JobScope;
+use self::lists::{ConsoleLists, JobScope};
 use super::{
     Caller, Failure, Opening, RowRef, ServerKey, Status, UpstreamId, View,
-    links::{LinkLists, Links},
-    resource::Resource,
-    shelf::Freshness,
+    links::Links,
     snapshot::{Listed, Snapshot},
+    store::KeyedList,
     visibility::{Needs, Owned, Sight},
 };
 use crate::{
@@ -23,33 +21,18 @@ use crate::{
     uid::{AgentUid, CompanyUid, JobUid, ObjectUid, RepositoryUid, ServerUid, UniqueJobUid},
     upstream::vspc::{
         Vspc,
-        agent_job::AgentJob,
         agent_job_object::AgentJobObject,
-        alarm::Alarm,
         backup_agent::BackupAgent,
-        backup_copy_job::BackupCopyJob,
         backup_server::BackupServer,
-        computer_backup::ComputerBackup,
-        console_agent::ConsoleAgent,
-        console_agent_job::ConsoleAgentJob,
-        enterprise_manager::EnterpriseManager,
         job::Job,
-        job_detail::{DetailKind, JobDetail},
-        job_object::JobObject,
-        license_usage::LicenseUsage,
         linked_job::{LinkFamily, LinkedJob},
-        linked_repository::LinkedRepository,
-        location::Location,
         organization::Organization,
-        protected_workload::{ProtectedWorkload, WorkloadKind},
         repository::Repository,
     },
 };
 use std::{
     collections::{HashMap, HashSet},
-    convert::Infallible,
     sync::Arc,
-    time::Duration,
 };
 
 /// Rows that answer a question, and why there may be more of them than could be read.
@@ -81,81 +64,14 @@ pub struct Console {
     status: Arc<Status>,
     /// Whether callers bring the credentials.
     is_of_callers: bool,
-    servers: Resource<ServerUid, BackupServer, sources::Servers>,
-    jobs: Resource<JobScope, Job, sources::Jobs>,
-    agent_jobs: Resource<ServerUid, AgentJob, sources::AgentJobs>,
-    objects: Resource<JobUid, AgentJobObject, sources::AgentObjects>,
-    copy_jobs: Resource<JobScope, BackupCopyJob, sources::CopyJobs>,
-    /// In the order of `DetailKind::ALL`.
-    job_details: Vec<Resource<ServerUid, JobDetail, sources::JobDetails>>,
-    /// In the order of `DetailKind::WITH_OBJECTS`.
-    job_objects: Vec<Resource<ServerUid, JobObject, sources::JobObjects>>,
-    /// In the order of `LinkFamily::ALL`.
-    links: Vec<LinkLists>,
-    pub(super) tape_repositories: Resource<Infallible, LinkedRepository, sources::TapeRepositories>,
-    pub(super) computer_backups: Resource<Infallible, ComputerBackup, sources::ComputerBackups>,
-    agents: Resource<(ServerUid, AgentUid), BackupAgent, sources::Agents>,
-    pub(super) repositories: Resource<Infallible, Repository, sources::Repositories>,
-    organizations: Resource<Infallible, Organization, sources::Organizations>,
-    managers: Resource<Infallible, EnterpriseManager, sources::Managers>,
-    locations: Resource<Infallible, Location, sources::Locations>,
-    console_agents: Resource<Infallible, ConsoleAgent, sources::ConsoleAgents>,
-    console_agent_jobs: Resource<Infallible, ConsoleAgentJob, sources::ConsoleAgentJobs>,
-    alarms: Resource<Infallible, Alarm, sources::Alarms>,
-    licenses: Resource<Infallible, LicenseUsage, sources::Licenses>,
-    /// In the order of `WorkloadKind::ALL`.
-    workloads: Vec<Resource<Infallible, ProtectedWorkload, sources::Workloads>>,
+    pub(super) lists: ConsoleLists,
 }
 
 impl Console {
     pub(super) fn open(opening: &Opening, status: Arc<Status>, clock: Clock) -> Result<Self, String> {
         let vspc = Arc::new(Vspc::new(&opening.settings)?);
-        let ages = opening.lifetimes;
-        let fresh = |lifetime: Duration| Freshness { lifetime, max_stale: ages.max_stale, failure: ages.failure };
-        macro_rules! resource {
-            ($source:ident, $lifetime:ident) => {
-                Resource::new(stringify!($source), sources::$source(vspc.clone()), &status, clock, fresh(ages.$lifetime))
-            };
-        }
-        Ok(Self {
-            servers: resource!(Servers, servers),
-            jobs: resource!(Jobs, jobs),
-            agent_jobs: resource!(AgentJobs, jobs),
-            objects: resource!(AgentObjects, agent_objects),
-            copy_jobs: resource!(CopyJobs, copy_jobs),
-            job_details: DetailKind::ALL
-                .into_iter()
-                .map(|kind| Resource::new("JobDetails", sources::JobDetails(vspc.clone(), kind), &status, clock, fresh(ages.copy_jobs)))
-                .collect(),
-            job_objects: DetailKind::WITH_OBJECTS
-                .into_iter()
-                .map(|kind| Resource::new("JobObjects", sources::JobObjects(vspc.clone(), kind), &status, clock, fresh(ages.agent_objects)))
-                .collect(),
-            links: LinkFamily::ALL
-                .into_iter()
-                .zip(["TapeLinks", "CopyLinks", "SimpleCopyLinks"])
-                .map(|(family, name)| Resource::new(name, sources::JobLinks(vspc.clone(), family), &status, clock, fresh(ages.links)))
-                .map(LinkLists::new)
-                .collect(),
-            tape_repositories: resource!(TapeRepositories, links),
-            computer_backups: resource!(ComputerBackups, repositories),
-            agents: resource!(Agents, servers),
-            repositories: resource!(Repositories, repositories),
-            organizations: resource!(Organizations, companies),
-            managers: resource!(Managers, servers),
-            locations: resource!(Locations, companies),
-            console_agents: resource!(ConsoleAgents, servers),
-            console_agent_jobs: resource!(ConsoleAgentJobs, jobs),
-            alarms: resource!(Alarms, alarms),
-            licenses: resource!(Licenses, licenses),
-            workloads: WorkloadKind::ALL
-                .into_iter()
-                .map(|kind| Resource::new("Workloads", sources::Workloads(vspc.clone(), kind), &status, clock, fresh(ages.workloads)))
-                .collect(),
-            is_of_callers: opening.is_of_callers(),
-            vspc,
-            status,
-        })
+        let lists = ConsoleLists::open(&vspc, &status, clock, &opening.lifetimes);
+        Ok(Self { lists, is_of_callers: opening.is_of_callers(), vspc, status })
     }
 
     /// Its name in the configuration.
@@ -177,14 +93,14 @@ impl Console {
 
     /// The servers with these ids.
     pub async fn servers_by_uid(&self, caller: &Caller, servers: &[ServerUid]) -> Answers<ServerUid, Option<RowRef<BackupServer>>> {
-        let read = self.servers.gather(servers).await;
+        let read = self.lists.servers.gather(servers).await;
         answer(read, self.sight::<BackupServer>(caller).await, |view, server| one(view, view.index().uid.of(server)))
     }
 
     /// The jobs of these servers.
     pub async fn jobs_of_servers(&self, caller: &Caller, servers: &[ServerUid]) -> Answers<ServerUid, Rows<Job>> {
         let scopes: Vec<_> = servers.iter().map(|server| JobScope::Server(*server)).collect();
-        let mut read = self.jobs.gather(&scopes).await;
+        let mut read = self.lists.jobs.gather(&scopes).await;
         let by_server = servers.iter().filter_map(|server| Some((*server, read.remove(&JobScope::Server(*server))?))).collect();
         answer(by_server, self.sight::<Job>(caller).await, |view, server| Ok(many(view, view.index().server.of(server))))
     }
@@ -192,7 +108,7 @@ impl Console {
     /// The jobs with these ids, each on its own server.
     pub async fn jobs_by_key(&self, caller: &Caller, keys: &[(ServerUid, JobUid)]) -> Answers<(ServerUid, JobUid), Option<RowRef<Job>>> {
         let scopes: Vec<_> = keys.iter().map(|(_, job)| JobScope::Job(*job)).collect::<HashSet<_>>().into_iter().collect();
-        let read = self.jobs.gather(&scopes).await;
+        let read = self.lists.jobs.gather(&scopes).await;
         let mut by_key: HashMap<_, _> = keys.iter().filter_map(|key| Some((*key, read.get(&JobScope::Job(key.1))?.clone()))).collect();
         // `/jobs/{jobUid}` gives one of the jobs with that id. Where it is another server's, the list decides.
         let elsewhere = |key: &(ServerUid, JobUid), snapshot: &Snapshot<Job>| {
@@ -204,7 +120,7 @@ impl Console {
             .map(|(key, _)| *key)
             .collect();
         if !unsettled.is_empty() {
-            let all = self.jobs.all().await;
+            let all = self.lists.jobs.all().await;
             by_key.extend(unsettled.into_iter().map(|key| (key, all.clone())));
         }
         answer(by_key, self.sight::<Job>(caller).await, |view, key| one(view, view.index().key.of(key)))
@@ -212,7 +128,7 @@ impl Console {
 
     /// The organizations with these ids.
     pub async fn companies_by_uid(&self, caller: &Caller, companies: &[CompanyUid]) -> Answers<CompanyUid, Option<RowRef<Organization>>> {
-        let all = self.organizations.all().await;
+        let all = self.lists.organizations.all().await;
         answer(
             companies.iter().map(|company| (*company, all.clone())).collect(),
             self.sight::<Organization>(caller).await,
@@ -226,7 +142,7 @@ impl Console {
         caller: &Caller,
         keys: &[(ServerUid, AgentUid)],
     ) -> Answers<(ServerUid, AgentUid), Option<RowRef<BackupAgent>>> {
-        let read = self.agents.gather(keys).await;
+        let read = self.lists.agents.gather(keys).await;
         answer(read, self.sight::<BackupAgent>(caller).await, |view, (server, agent)| {
             let is_its = |row: &RowRef<BackupAgent>| row.backup_server_uid.is_none_or(|of_row| of_row == *server);
             match (view.pick(view.index().uid.of(agent)).find(is_its), view.problem()) {
@@ -242,7 +158,7 @@ impl Console {
         caller: &Caller,
         keys: &[(ServerUid, RepositoryUid)],
     ) -> Answers<(ServerUid, RepositoryUid), Option<RowRef<Repository>>> {
-        let all = self.repositories.all().await;
+        let all = self.lists.repositories.all().await;
         answer(keys.iter().map(|key| (*key, all.clone())).collect(), self.sight::<Repository>(caller).await, |view, key| {
             one(view, view.index().key.of(key))
         })
@@ -287,7 +203,7 @@ impl Console {
         job: JobUid,
         object: ObjectUid,
     ) -> Result<Option<RowRef<AgentJobObject>>, Failure> {
-        let read = self.objects.gather(&[job]).await.remove(&job);
+        let read = self.lists.objects.gather(&[job]).await.remove(&job);
         let Some(snapshot) = read.transpose()? else { return Ok(None) };
         let view = self.view(caller, snapshot).await?;
         let is_it = |row: &RowRef<AgentJobObject>| row.job_uid == job && row.backup_server_uid == server;
@@ -308,19 +224,19 @@ impl Console {
     }
 
     pub(super) async fn every_link_of_servers(&self, family: LinkFamily, servers: &[ServerUid]) -> Answers<ServerUid, Links> {
-        self.links[family as usize].of_servers(servers, || self.jobs.all()).await
+        self.lists.links[family as usize].of_servers(servers, || self.lists.jobs.all()).await
     }
 
     /// The links of one tape or copy job.
     pub async fn links_of_job(&self, caller: &Caller, family: LinkFamily, job: &Job) -> Result<Links, Failure> {
-        let mut links = self.links[family as usize].of_job(job, || self.jobs.all()).await?;
+        let mut links = self.lists.links[family as usize].of_job(job, || self.lists.jobs.all()).await?;
         self.sight_for(caller, Needs::Jobs).await?.keep_seen(&mut links);
         Ok(links)
     }
 
     /// Every link, placed on its server where that can be told.
     pub async fn all_links(&self, caller: &Caller, family: LinkFamily) -> Result<Links, Failure> {
-        let mut links = self.links[family as usize].all(|| self.jobs.all()).await?;
+        let mut links = self.lists.links[family as usize].all(|| self.lists.jobs.all()).await?;
         self.sight_for(caller, Needs::Jobs).await?.keep_seen(&mut links);
         Ok(links)
     }
@@ -364,6 +280,6 @@ pub(super) fn many<T: Listed>(view: &View<T>, places: &[u32]) -> Rows<T> {
 }
 
 /// A link list's row type, for `links`.
-pub(super) type LinkResource = Resource<JobScope, LinkedJob, sources::JobLinks>;
+pub(super) type LinkResource = KeyedList<JobScope, LinkedJob>;
 
-pub(super) use self::sources::JobScope as LinkScope;
+pub(super) use self::lists::JobScope as LinkScope;

@@ -133,8 +133,11 @@ impl Console {
         if open.is_empty() {
             return answers;
         }
-        let (copies, tape_repositories, targets) =
-            tokio::join!(self.every_link_of_servers(LinkFamily::Copy, &servers), whole(self.tape_repositories.all()), Targets::read(self));
+        let (copies, tape_repositories, targets) = tokio::join!(
+            self.every_link_of_servers(LinkFamily::Copy, &servers),
+            whole(self.lists.tape_repositories.all()),
+            Targets::read(self)
+        );
         let (copies, copies_unread) = readable(copies);
         unread.extend(copies_unread);
         let lists = match (all_jobs, tape_repositories, targets) {
@@ -180,7 +183,8 @@ impl Console {
         caller: &Caller,
         keys: &[(ServerUid, RepositoryUid)],
     ) -> Answers<(ServerUid, RepositoryUid), Coverage> {
-        let (jobs, links, sight) = tokio::join!(whole(self.job_snapshot()), whole(self.tape_repositories.all()), self.sight::<Job>(caller));
+        let (jobs, links, sight) =
+            tokio::join!(whole(self.job_snapshot()), whole(self.lists.tape_repositories.all()), self.sight::<Job>(caller));
         let answer = |server, repository| -> Result<Coverage, Failure> {
             let jobs = jobs.as_ref().map_err(Clone::clone)?;
             let links = links.as_ref().map_err(Clone::clone)?;

@@ -7,15 +7,19 @@ use crate::{
     upstream::settings::{Credentials, Settings},
 };
 use aws_lc_rs::{digest, hmac, rand};
-use moka::future::Cache;
 use secrecy::{ExposeSecret, SecretString};
 use std::{
-    sync::{Arc, LazyLock},
-    time::Duration,
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 /// Credentials that are kept at once, for each upstream; the one that was used the longest ago goes first.
-const MAX_KEPT: u64 = 64;
+const MAX_KEPT: usize = 256;
+/// Rows that were read with all of them together: what memory is spent on. The same goes first where there are more.
+const MAX_ROWS: u64 = 500_000;
+/// How often it is looked for what is to be forgotten, where nobody new comes.
+const LOOK: Duration = Duration::from_secs(1);
 /// What was read with a credential is forgotten when it was not used for so long …
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(5 * 60);
 /// … and in any case after that.
@@ -49,6 +53,12 @@ impl Passed {
     }
 }
 
+/// An upstream that keeps what it read.
+pub(super) trait Keeps {
+    /// How many rows it keeps.
+    fn kept_rows(&self) -> u64;
+}
+
 /// One upstream.
 pub(super) struct Door<T> {
     shared: Arc<T>,
@@ -62,10 +72,46 @@ struct Own<T> {
     id: UpstreamId,
     clock: Clock,
     open: Open<T>,
-    by_credential: Cache<[u8; digest::SHA256_OUTPUT_LEN], Arc<T>>,
+    by_credential: Mutex<ByCredential<T>>,
 }
 
-impl<T: Send + Sync + 'static> Door<T> {
+/// What was opened for each credential.
+struct ByCredential<T> {
+    opened: HashMap<Hash, Opened<T>>,
+    looked: Instant,
+}
+
+struct Opened<T> {
+    upstream: Arc<T>,
+    since: Instant,
+    last_use: Instant,
+}
+
+type Hash = [u8; digest::SHA256_OUTPUT_LEN];
+
+impl<T: Keeps> ByCredential<T> {
+    /// Forgets what is too old, and what is too much.
+    fn make_room(&mut self, now: Instant) {
+        self.looked = now;
+        self.opened.retain(|_, opened| {
+            now.duration_since(opened.last_use) < FORGOTTEN_AFTER && now.duration_since(opened.since) < FORGOTTEN_IN_ANY_CASE_AFTER
+        });
+        let mut by_use: Vec<_> = self.opened.iter().map(|(key, opened)| (opened.last_use, *key, opened.upstream.kept_rows())).collect();
+        by_use.sort_by_key(|(last_use, ..)| *last_use);
+        let mut rows: u64 = by_use.iter().map(|(.., rows)| rows).sum();
+        // the newest stays, however much it read
+        by_use.pop();
+        for (_, key, of_it) in by_use {
+            if self.opened.len() <= MAX_KEPT && rows <= MAX_ROWS {
+                break;
+            }
+            rows -= of_it;
+            self.opened.remove(&key);
+        }
+    }
+}
+
+impl<T: Keeps> Door<T> {
     pub fn new(opening: &Opening, status: Arc<Status>, clock: Clock, open: Open<T>) -> Result<Self, String> {
         let id = status.id;
         let shared = Arc::new(open(opening, status, clock)?);
@@ -74,11 +120,7 @@ impl<T: Send + Sync + 'static> Door<T> {
             id,
             clock,
             open,
-            by_credential: Cache::builder()
-                .max_capacity(MAX_KEPT)
-                .time_to_idle(FORGOTTEN_AFTER)
-                .time_to_live(FORGOTTEN_IN_ANY_CASE_AFTER)
-                .build(),
+            by_credential: Mutex::new(ByCredential { opened: HashMap::new(), looked: Instant::now() }),
         });
         Ok(Self { shared, own })
     }
@@ -89,24 +131,35 @@ impl<T: Send + Sync + 'static> Door<T> {
     }
 
     /// The one for a caller.
-    pub async fn of(&self, passed: &Passed) -> Arc<T> {
+    pub fn of(&self, passed: &Passed) -> Arc<T> {
         let Some(own) = &self.own else { return self.shared.clone() };
         let Some(credential) = passed.of(&own.opening.settings.name) else { return self.shared.clone() };
         let key = keyed_hash(&own.opening.settings.name, credential.expose_secret());
-        let open = async {
-            let settings = Settings { credentials: Credentials::OfCaller(Some(credential.clone())), ..own.opening.settings.clone() };
-            let opening = Opening { settings, ..own.opening.clone() };
-            // how this credential fares is no sign of how the upstream does
-            let status = Status::new(own.id, opening.settings.name.clone(), opening.settings.kind, own.clock);
-            (own.open)(&opening, Arc::new(status), own.clock).map(Arc::new)
-        };
+        let now = Instant::now();
+        let mut known = own.by_credential.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.duration_since(known.looked) >= LOOK {
+            known.make_room(now);
+        }
+        if let Some(opened) = known.opened.get_mut(&key) {
+            opened.last_use = now;
+            return opened.upstream.clone();
+        }
+        let settings = Settings { credentials: Credentials::OfCaller(Some(credential.clone())), ..own.opening.settings.clone() };
+        let opening = Opening { settings, ..own.opening.clone() };
+        // how this credential fares is no sign of how the upstream does
+        let status = Status::new(own.id, opening.settings.name.clone(), opening.settings.kind, own.clock);
         // it was opened once already, with the same certificates
-        own.by_credential.try_get_with(key, open).await.unwrap_or_else(|_| self.shared.clone())
+        let Ok(upstream) = (own.open)(&opening, Arc::new(status), own.clock).map(Arc::new) else { return self.shared.clone() };
+        known.opened.insert(key, Opened { upstream: upstream.clone(), since: now, last_use: now });
+        if known.opened.len() > MAX_KEPT {
+            known.make_room(now);
+        }
+        upstream
     }
 }
 
 /// Of a credential only this is kept as a key: with a key of its own that never leaves the process.
-fn keyed_hash(upstream: &str, credential: &str) -> [u8; digest::SHA256_OUTPUT_LEN] {
+fn keyed_hash(upstream: &str, credential: &str) -> Hash {
     static KEY: LazyLock<Option<hmac::Key>> = LazyLock::new(|| hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok());
     let text = format!("{upstream}\0{credential}");
     let mut hash = [0; digest::SHA256_OUTPUT_LEN];
@@ -115,4 +168,50 @@ fn keyed_hash(upstream: &str, credential: &str) -> [u8; digest::SHA256_OUTPUT_LE
         None => hash.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()),
     }
     hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    struct Rows(AtomicU64);
+
+    impl Keeps for Rows {
+        fn kept_rows(&self) -> u64 {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    /// So many credentials, each used a second after the one before it and with so many rows.
+    fn opened(credentials: u8, rows: u64) -> (ByCredential<Rows>, Instant) {
+        let start = Instant::now();
+        let opened = (0..credentials).map(|number| {
+            let at = start + Duration::from_secs(number.into());
+            ([number; 32], Opened { upstream: Arc::new(Rows(rows.into())), since: at, last_use: at })
+        });
+        (ByCredential { opened: opened.collect(), looked: start }, start + Duration::from_secs(credentials.into()))
+    }
+
+    #[test]
+    fn what_was_read_with_many_credentials_is_bounded_by_rows() {
+        let (mut known, now) = opened(10, MAX_ROWS / 5);
+        known.make_room(now);
+        assert_eq!(known.opened.len(), 5);
+        assert!(known.opened.contains_key(&[9; 32]) && !known.opened.contains_key(&[4; 32]), "what was used last is kept");
+    }
+
+    #[test]
+    fn one_credential_may_have_read_more() {
+        let (mut known, now) = opened(2, MAX_ROWS * 2);
+        known.make_room(now);
+        assert_eq!(known.opened.keys().collect::<Vec<_>>(), [&[1; 32]]);
+    }
+
+    #[test]
+    fn what_nobody_used_is_forgotten() {
+        let (mut known, now) = opened(3, 1);
+        known.make_room(now + FORGOTTEN_AFTER - Duration::from_secs(2));
+        assert_eq!(known.opened.len(), 1);
+    }
 }

@@ -4,15 +4,13 @@
 //! should not pay for them again.
 
 use super::{
-    Failure, Status,
-    shelf::{Freshness, Shelf},
+    Failure,
+    background_refresh::Refresh,
     snapshot::{Listed, Snapshot},
-    upkeep::KeptFresh,
+    store::{PerKey, Spec},
 };
-use crate::{
-    time::Clock,
-    upstream::{Error, pager::Listing},
-};
+use crate::upstream::{Error, pager::Listing};
+use futures_util::future::BoxFuture;
 use moka::future::Cache;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +23,7 @@ const KEYS: u64 = 200_000;
 
 /// Readings of one kind of list, by keys that were asked for together.
 pub(super) struct Groups<K, T: Listed> {
-    shelf: Arc<Shelf<Arc<[K]>, T>>,
+    readings: PerKey<Arc<[K]>, T>,
     /// In which group a key was last read.
     of: Cache<K, Arc<[K]>>,
 }
@@ -38,25 +36,19 @@ where
     K: Clone + Ord + Hash + Send + Sync + 'static,
     T: Listed,
 {
-    /// An empty shelf that keeps at most `rows` rows.
-    pub fn new<F>(
-        name: &'static str,
-        status: &Arc<Status>,
-        clock: Clock,
-        freshness: Freshness,
+    /// Nothing is read yet. Keeps about `rows` rows.
+    pub fn new(
+        spec: Arc<Spec>,
         rows: u64,
-        read: impl Fn(Arc<[K]>) -> F + Send + Sync + 'static,
-    ) -> Self
-    where
-        F: Future<Output = Result<Listing<T>, Error>> + Send + 'static,
-    {
-        let of = Cache::builder().max_capacity(KEYS).time_to_live(freshness.lifetime + freshness.max_stale).build();
-        Self { shelf: Shelf::new(name, status, clock, freshness, rows, move |group, _| read(group)), of }
+        read: impl Fn(Arc<[K]>) -> BoxFuture<'static, Result<Listing<T>, Error>> + Send + Sync + 'static,
+    ) -> Self {
+        let of = Cache::builder().max_capacity(KEYS).time_to_live(spec.freshness.lifetime + spec.freshness.max_stale).build();
+        Self { readings: PerKey::new(spec, rows, move |group: &Arc<[K]>| read(group.clone())), of }
     }
 
     /// The readings, to be kept fresh.
-    pub fn shelf(&self) -> &dyn KeptFresh {
-        &self.shelf
+    pub fn readings(&self) -> &dyn Refresh {
+        &self.readings
     }
 
     /// Readings for these keys: those that are in hand, and one of all that are missing.
@@ -72,13 +64,13 @@ where
         for (group, wanted) in groups {
             // a stale reading is refreshed for those who want all of it, and not for who wants one of its many keys
             if wanted.len() == group.len() {
-                match self.shelf.peek(&group).await {
+                match self.readings.peek(&group) {
                     Some(snapshot) => answers.push((wanted, Ok(snapshot))),
                     None => missing.extend(wanted),
                 }
                 continue;
             }
-            match self.shelf.last(&group).await {
+            match self.readings.last(&group) {
                 Some(snapshot) if snapshot.is_fresh() => answers.push((wanted, Ok(snapshot))),
                 Some(snapshot) => {
                     missing.extend(wanted.iter().cloned());
@@ -91,7 +83,7 @@ where
             return answers;
         }
         let group: Arc<[K]> = missing.into_iter().collect();
-        let outcome = self.shelf.get(&group).await;
+        let outcome = self.readings.get(&group).await;
         let mut left = group.to_vec();
         if outcome.is_ok() {
             for key in group.iter() {

@@ -6,13 +6,14 @@
 
 use super::{
     Failure, Opening, RowRef, Status, UpstreamId, View,
+    background_refresh::Lists,
     console::one,
     correlate::Correlation,
+    door::Keeps,
     groups::{Answer, Groups},
     memo::Memo,
-    shelf::{Freshness, Shelf},
     snapshot::Snapshot,
-    upkeep::Lists,
+    store::{Freshness, FullList, PerKey, Spec},
 };
 use crate::{
     aside::aside,
@@ -29,7 +30,7 @@ use crate::{
         pager::Listing,
     },
 };
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::HashSet,
@@ -54,18 +55,19 @@ pub struct History {
     status: Arc<Status>,
     /// Whether callers bring the credentials.
     is_of_callers: bool,
-    sessions: Arc<Shelf<(), Session>>,
+    sessions: FullList<Session>,
     sessions_of: Groups<JobUid, Session>,
-    single: Arc<Shelf<SessionUid, Session>>,
+    single: PerKey<SessionUid, Session>,
     tasks_of: Groups<SessionUid, TaskSession>,
-    servers: Arc<Shelf<(), ManagedServer>>,
+    servers: FullList<ManagedServer>,
     correlation: Memo<Correlation>,
 }
 
 impl History {
     pub(super) fn open(opening: &Opening, status: Arc<Status>, clock: Clock) -> Result<Self, String> {
         let ages = opening.lifetimes;
-        let fresh = |lifetime| Freshness { lifetime, max_stale: ages.max_stale, failure: ages.failure };
+        let spec =
+            |name, lifetime| Spec::new(name, &status, clock, Freshness { lifetime, max_stale: ages.max_stale, failure: ages.failure });
         let manager = Arc::new(EnterpriseManager::new(&opening.settings)?);
         let window = SignedDuration::try_from(opening.session_window).unwrap_or(SignedDuration::from_hours(24 * 30));
         let (of_window, of_jobs, of_tasks, of_single, of_servers) =
@@ -73,24 +75,24 @@ impl History {
         let last_whole = Arc::default();
         Ok(Self {
             is_of_callers: opening.is_of_callers(),
-            sessions: Shelf::new("Sessions", &status, clock, fresh(ages.sessions), MAX_SESSIONS, move |(), last| {
-                read_window(of_window.clone(), last, Arc::clone(&last_whole), since(clock, window))
+            sessions: FullList::new(spec("Sessions", ages.sessions), move |last| {
+                read_window(of_window.clone(), last, Arc::clone(&last_whole), since(clock, window)).boxed()
             }),
-            sessions_of: Groups::new("SessionsOfJobs", &status, clock, fresh(ages.sessions), MAX_SESSIONS, move |jobs: Arc<[JobUid]>| {
+            sessions_of: Groups::new(spec("SessionsOfJobs", ages.sessions), MAX_SESSIONS, move |jobs: Arc<[JobUid]>| {
                 let (manager, since) = (of_jobs.clone(), since(clock, window));
-                async move { manager.sessions_of_jobs(&jobs, since).await }
+                async move { manager.sessions_of_jobs(&jobs, since).await }.boxed()
             }),
-            tasks_of: Groups::new("TaskSessions", &status, clock, fresh(ages.sessions), MAX_TASKS, move |sessions: Arc<[SessionUid]>| {
+            tasks_of: Groups::new(spec("TaskSessions", ages.sessions), MAX_TASKS, move |sessions: Arc<[SessionUid]>| {
                 let manager = of_tasks.clone();
-                async move { manager.task_sessions(&sessions).await }
+                async move { manager.task_sessions(&sessions).await }.boxed()
             }),
-            single: Shelf::new("Session", &status, clock, fresh(ages.sessions), MAX_SESSIONS, move |uid, _| {
-                let manager = of_single.clone();
-                async move { Ok(Listing { rows: manager.session(uid).await?.into_iter().collect(), problem: None, pages: 1 }) }
+            single: PerKey::new(spec("Session", ages.sessions), MAX_SESSIONS, move |uid: &SessionUid| {
+                let (manager, uid) = (of_single.clone(), *uid);
+                async move { Ok(Listing { rows: manager.session(uid).await?.into_iter().collect(), problem: None, pages: 1 }) }.boxed()
             }),
-            servers: Shelf::new("ManagedServers", &status, clock, fresh(ages.servers), MAX_SESSIONS, move |(), _| {
+            servers: FullList::new(spec("ManagedServers", ages.servers), move |_| {
                 let manager = of_servers.clone();
-                async move { manager.managed_servers().await }
+                async move { manager.managed_servers().await }.boxed()
             }),
             manager,
             correlation: Memo::default(),
@@ -124,7 +126,7 @@ impl History {
 
     /// One session by its id, also one outside the window: whoever asks. `sessions.rs` tells who may see it.
     pub(super) async fn session(&self, uid: SessionUid) -> Result<Option<RowRef<Session>>, Failure> {
-        if let Some(snapshot) = self.sessions.last(&()).await.filter(|snapshot| snapshot.is_fresh()) {
+        if let Some(snapshot) = self.sessions.last().filter(|snapshot| snapshot.is_fresh()) {
             let view = View::whole(snapshot);
             if let Some(row) = view.pick(view.index().uid.of(&uid)).next() {
                 return Ok(Some(row));
@@ -145,30 +147,31 @@ impl History {
     }
 
     /// Whether the window is in hand, so that a question about agent sessions costs nothing.
-    pub(super) async fn has_sessions(&self) -> bool {
-        self.sessions.peek(&()).await.is_some() || self.sessions.is_reading(&())
+    pub(super) fn has_sessions(&self) -> bool {
+        self.sessions.peek().is_some() || self.sessions.is_reading()
     }
 
     pub(super) async fn session_snapshot(&self) -> Result<Arc<Snapshot<Session>>, Failure> {
-        self.sessions.get(&()).await
+        self.sessions.get().await
     }
 
     pub(super) async fn server_snapshot(&self) -> Result<Arc<Snapshot<ManagedServer>>, Failure> {
-        self.servers.get(&()).await
+        self.servers.get().await
     }
 
     pub(super) fn correlation(&self) -> &Memo<Correlation> {
         &self.correlation
     }
 
-    /// Reads what most queries need, if it is not in hand.
-    pub(super) fn warm(&self) -> [BoxFuture<'_, Result<(), Failure>>; 2] {
-        [async move { self.sessions.get(&()).await.map(drop) }.boxed(), async move { self.servers.get(&()).await.map(drop) }.boxed()]
-    }
-
     /// What can be kept fresh.
     pub(super) fn lists(&self) -> Lists<'_> {
-        vec![&self.sessions, &self.servers, self.sessions_of.shelf(), self.tasks_of.shelf(), &self.single]
+        vec![&self.sessions, &self.servers, self.sessions_of.readings(), self.tasks_of.readings(), &self.single]
+    }
+}
+
+impl Keeps for History {
+    fn kept_rows(&self) -> u64 {
+        self.lists().iter().map(|list| list.kept_rows()).sum()
     }
 }
 

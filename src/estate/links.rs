@@ -7,18 +7,20 @@
 
 use super::{
     Failure, RowRef, View,
+    background_refresh::{Due, Refresh},
     console::{Answers, LinkResource, LinkScope},
     memo::Memo,
     snapshot::Snapshot,
-    upkeep::KeptFresh,
 };
 use crate::{
     uid::ServerUid,
     upstream::vspc::{job::Job, linked_job::LinkedJob},
 };
+use futures_util::future::BoxFuture;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Instant,
 };
 
 /// A link and the server that it is on, where that is known.
@@ -95,11 +97,6 @@ impl LinkLists {
         Self { lists, placement: Memo::default() }
     }
 
-    /// What can be kept fresh.
-    pub fn lists(&self) -> &dyn KeptFresh {
-        &self.lists
-    }
-
     /// Begins the fleet's list, where nothing is known of it yet.
     pub async fn begin(&self) {
         self.lists.begin().await;
@@ -111,7 +108,7 @@ impl LinkLists {
     where
         F: Future<Output = Result<Arc<Snapshot<Job>>, Failure>>,
     {
-        if self.lists.all_in_hand().await.is_none() && job.unique_uid.is_some() {
+        if self.lists.all_in_hand().is_none() && job.unique_uid.is_some() {
             let scope = LinkScope::Job(job.instance_uid);
             let snapshot = self.lists.each(vec![scope]).await.remove(&scope).transpose()?;
             if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.rows().iter().all(|row| row.unique_job_uid.is_some())) {
@@ -223,6 +220,20 @@ impl LinkLists {
             }
         }
         answers
+    }
+}
+
+impl Refresh for LinkLists {
+    fn due(&self, now: Instant) -> Vec<Due> {
+        self.lists.due(now)
+    }
+
+    fn kept_rows(&self) -> u64 {
+        self.lists.kept_rows()
+    }
+
+    fn warm(&self) -> Vec<BoxFuture<'_, Result<(), Failure>>> {
+        self.lists.warm()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What one execution read, so that its answer can be given again for as long as all of that is still so.
 //!
-//! The record travels as a task-local: every shelf notes the snapshots that it hands out. A snapshot that is replaced, or
+//! The record travels as a task-local: every slot notes the snapshots that it hands out. A snapshot that is replaced, or
 //! past its lifetime, ends every answer that was made from it; a failure, or anything that is no snapshot, makes the
 //! answer good for this once.
 

@@ -156,7 +156,7 @@ impl Caller {
 
         let mut answers: HashMap<JobKey, Result<Sessions, Failure>> = jobs.iter().map(|job| (key(job), Ok(Sessions::default()))).collect();
         for history in self.histories() {
-            let window = history.has_sessions().await;
+            let window = history.has_sessions();
             let (from_window, by_query): (Vec<_>, Vec<_>) =
                 jobs.iter().filter(|job| !is_tape(job)).partition(|job| window && is_agent(job));
             if !from_window.is_empty() {
@@ -209,7 +209,7 @@ impl Caller {
     /// A session as the caller may see it, if it may.
     async fn matched(&self, history: &History, row: RowRef<Session>) -> Result<Option<MatchedSession>, Failure> {
         // A session of the window is matched there; one from outside is matched alone, by what it says of itself.
-        if history.has_sessions().await
+        if history.has_sessions()
             && let Ok(correlated) = self.correlated(history).await
             && let Some(known) = correlated.view.index().uid.of(&row.uid).first().and_then(|place| correlated.at(*place))
         {

@@ -68,7 +68,8 @@ impl Stamp {
         self.was_used.load(Ordering::Relaxed)
     }
 
-    fn is_fresh(&self, now: Instant) -> bool {
+    /// Whether it is within its lifetime.
+    pub fn is_fresh(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.read) < self.lifetime
     }
 

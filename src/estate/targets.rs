@@ -28,7 +28,7 @@ pub(super) enum Target {
 impl Targets {
     /// Reads the lists.
     pub async fn read(console: &Console) -> Result<Self, Failure> {
-        let (computer_backups, repositories) = tokio::join!(console.computer_backups.all(), console.repositories.all());
+        let (computer_backups, repositories) = tokio::join!(console.lists.computer_backups.all(), console.lists.repositories.all());
         Ok(Self { computer_backups: View::whole(computer_backups?), repositories: View::whole(repositories?) })
     }
 

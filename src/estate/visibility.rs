@@ -219,7 +219,7 @@ impl Console {
             when(names_companies, self.organization_snapshot()),
             when(limits_servers || needs.servers(), self.server_snapshot()),
             when(needs.jobs(), self.job_snapshot()),
-            when(needs.chains(), self.computer_backups.all()),
+            when(needs.chains(), self.lists.computer_backups.all()),
         );
         let (companies, servers, jobs, chains) = (companies.transpose()?, servers.transpose()?, jobs.transpose()?, chains.transpose()?);
         // names are only names of one while the list is whole

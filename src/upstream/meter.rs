@@ -4,6 +4,7 @@
 //! same read; a query that merely joins a read in flight is charged nothing. So the sum over queries is what was sent.
 //! Where it is asked for, every request is also told one by one.
 
+use futures_util::{FutureExt, future::BoxFuture};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
@@ -95,15 +96,13 @@ pub(super) fn payer() -> Option<Arc<str>> {
     METER.try_with(|meter| meter.payer.clone()).ok()
 }
 
-/// Starts a task that goes on when its starter gives up, charged to the starter and logged in its span.
-pub fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    let future = tracing::Instrument::in_current_span(future);
-    match METER.try_with(Arc::clone) {
-        Ok(meter) => tokio::spawn(METER.scope(meter, future)),
-        Err(_) => tokio::spawn(future),
-    }
+/// Starts a task that goes on when its starter gives up, charged to the starter and logged in its span. Boxed, so that
+/// what a task needs of the runtime is compiled once and not for each kind of work.
+pub fn spawn(work: BoxFuture<'static, ()>) {
+    let work = tracing::Instrument::in_current_span(work);
+    let work: BoxFuture<'static, ()> = match METER.try_with(Arc::clone) {
+        Ok(meter) => METER.scope(meter, work).boxed(),
+        Err(_) => work.boxed(),
+    };
+    tokio::spawn(work);
 }

@@ -64,7 +64,7 @@ impl Console {
     }
 
     async fn every_console_agent(&self, caller: &Caller) -> Result<View<ConsoleAgent>, Failure> {
-        self.view(caller, self.console_agents.all().await?).await
+        self.view(caller, self.lists.console_agents.all().await?).await
     }
 
     /// Without the jobs of agents that a backup server manages. Whose an agent is that is not listed, its job's row tells.
@@ -73,7 +73,7 @@ impl Console {
         caller: &Caller,
         pick: impl FnOnce(&View<ConsoleAgentJob>) -> Vec<RowRef<ConsoleAgentJob>>,
     ) -> Result<Rows<ConsoleAgentJob>, Failure> {
-        let (jobs, agents) = tokio::join!(self.console_agent_jobs.all(), self.console_agents.all());
+        let (jobs, agents) = tokio::join!(self.lists.console_agent_jobs.all(), self.lists.console_agents.all());
         let (view, agents) = (self.view(caller, jobs?).await?, agents?);
         let of_server = |job: &RowRef<ConsoleAgentJob>| {
             agents.index().uid.of(&job.backup_agent_uid).iter().any(|place| agents.row(*place).is_of_server())

@@ -1,6 +1,6 @@
 //! What single kinds of jobs have beside what all have, asked with the jobs in hand.
 
-use super::{Answers, Console, Rows, one, sources::JobScope};
+use super::{Answers, Console, Rows, lists::JobScope, one};
 use crate::{
     estate::{
         Caller, Failure, RowRef, View,
@@ -23,7 +23,7 @@ impl Console {
     /// What agent jobs have beside what every job has.
     pub async fn agent_details(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Option<RowRef<AgentJob>>> {
         let servers: Vec<_> = jobs.iter().map(|job| job.backup_server_uid).collect::<HashSet<_>>().into_iter().collect();
-        let read = self.agent_jobs.gather(&servers).await;
+        let read = self.lists.agent_jobs.gather(&servers).await;
         per_job(
             jobs,
             self.sight::<AgentJob>(caller).await,
@@ -37,7 +37,7 @@ impl Console {
         let sight = self.sight::<JobDetail>(caller).await;
         let of_kind =
             |kind| jobs.iter().filter(move |job| DetailKind::of(job.r#type.as_deref()) == Some(kind)).cloned().collect::<Vec<_>>();
-        let asked = DetailKind::ALL.into_iter().map(of_kind).zip(&self.job_details).filter(|(jobs, _)| !jobs.is_empty());
+        let asked = DetailKind::ALL.into_iter().map(of_kind).zip(&self.lists.job_details).filter(|(jobs, _)| !jobs.is_empty());
         let reads = asked.map(async |(jobs, resource)| {
             let servers: HashSet<_> = jobs.iter().map(|job| job.backup_server_uid).collect();
             let read = resource.gather(&servers.into_iter().collect::<Vec<_>>()).await;
@@ -59,7 +59,7 @@ impl Console {
             _ => JobScope::Server(job.backup_server_uid),
         };
         let scopes: Vec<_> = jobs.iter().map(|job| scope(job)).collect::<HashSet<_>>().into_iter().collect();
-        let mut read = self.copy_jobs.gather(&scopes).await;
+        let mut read = self.lists.copy_jobs.gather(&scopes).await;
         // `/backupCopyJobs/{jobUid}` gives one of the jobs with that id: another server's job settles nothing.
         if let [job] = jobs
             && let Some(Ok(snapshot)) = read.get(&JobScope::Job(job.instance_uid))
@@ -68,7 +68,7 @@ impl Console {
             && !snapshot.index().uid.of(&job.instance_uid).is_empty()
         {
             let server = JobScope::Server(job.backup_server_uid);
-            let again = self.copy_jobs.gather(&[server]).await.remove(&server);
+            let again = self.lists.copy_jobs.gather(&[server]).await.remove(&server);
             read.extend(again.map(|outcome| (JobScope::Job(job.instance_uid), outcome)));
         }
         per_job(
@@ -82,7 +82,7 @@ impl Console {
     /// The machines of these agent jobs.
     pub async fn objects_of_jobs(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Rows<AgentJobObject>> {
         let uids: Vec<_> = jobs.iter().map(|job| job.instance_uid).collect::<HashSet<_>>().into_iter().collect();
-        let read = self.objects.gather(&uids).await;
+        let read = self.lists.objects.gather(&uids).await;
         // A machine without a server belongs to the job with its id, if that id leads to one job. Rare: 3.5 and earlier.
         let homeless = jobs.iter().any(|job| {
             let snapshot = read.get(&job.instance_uid).and_then(|outcome| outcome.as_ref().ok());
@@ -90,7 +90,7 @@ impl Console {
                 snapshot.index().job.of(&job.instance_uid).iter().any(|place| snapshot.row(*place).backup_server_uid.is_none())
             })
         });
-        let all_jobs = if homeless { self.jobs.all().await.ok().filter(|all| all.problem().is_none()) } else { None };
+        let all_jobs = if homeless { self.lists.jobs.all().await.ok().filter(|all| all.problem().is_none()) } else { None };
         per_job(
             jobs,
             self.sight::<AgentJobObject>(caller).await,

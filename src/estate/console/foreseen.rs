@@ -27,11 +27,11 @@ impl Caller {
 impl Console {
     async fn begin(&self, foreseen: Foreseen) {
         let lists: [(bool, BoxFuture<'_, ()>); 5] = [
-            (foreseen.servers, self.servers.begin().boxed()),
-            (foreseen.companies, self.organizations.begin().boxed()),
-            (foreseen.jobs, self.jobs.begin().boxed()),
-            (foreseen.tape_links, self.links[LinkFamily::Tape as usize].begin().boxed()),
-            (foreseen.agent_objects, self.objects.begin().boxed()),
+            (foreseen.servers, self.lists.servers.begin().boxed()),
+            (foreseen.companies, self.lists.organizations.begin().boxed()),
+            (foreseen.jobs, self.lists.jobs.begin().boxed()),
+            (foreseen.tape_links, self.lists.links[LinkFamily::Tape as usize].begin().boxed()),
+            (foreseen.agent_objects, self.lists.objects.begin().boxed()),
         ];
         join_all(lists.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, list)| list)).await;
     }

@@ -14,7 +14,7 @@ use std::{collections::BTreeSet, sync::Arc};
 impl Console {
     /// Every Enterprise Manager.
     pub async fn enterprise_managers(&self, caller: &Caller) -> Result<View<EnterpriseManager>, Failure> {
-        self.view(caller, self.managers.all().await?).await
+        self.view(caller, self.lists.managers.all().await?).await
     }
 
     /// One Enterprise Manager.
@@ -35,7 +35,7 @@ impl Console {
 
     /// The servers that an Enterprise Manager lists, as far as the console lists them too.
     pub async fn servers_of_manager(&self, caller: &Caller, manager: &RowRef<EnterpriseManager>) -> Result<Rows<BackupServer>, Failure> {
-        let (managers, view) = tokio::join!(self.managers.all(), self.servers(caller));
+        let (managers, view) = tokio::join!(self.lists.managers.all(), self.servers(caller));
         let (managers, view) = (managers?, view?);
         let uids: BTreeSet<ServerUid> = manager.servers.iter().flatten().map(|server| server.instance_uid).collect();
         let rows = uids.iter().flat_map(|uid| many(&view, view.index().uid.of(uid)).rows).collect();
@@ -45,7 +45,7 @@ impl Console {
 
     /// Every location.
     pub async fn locations(&self, caller: &Caller) -> Result<View<Location>, Failure> {
-        self.view(caller, self.locations.all().await?).await
+        self.view(caller, self.lists.locations.all().await?).await
     }
 
     /// One location.
@@ -68,7 +68,7 @@ impl Console {
 
     /// Every agent that a backup server manages.
     pub async fn backup_agents(&self, caller: &Caller) -> Result<View<BackupAgent>, Failure> {
-        self.view(caller, self.agents.all().await?).await
+        self.view(caller, self.lists.agents.all().await?).await
     }
 
     /// The agents that one server manages.
@@ -86,6 +86,6 @@ impl Console {
     }
 
     pub(in crate::estate) async fn manager_snapshot(&self) -> Result<Arc<Snapshot<EnterpriseManager>>, Failure> {
-        self.managers.all().await
+        self.lists.managers.all().await
     }
 }

@@ -18,7 +18,7 @@ impl Console {
         let sight = self.sight::<JobObject>(caller).await;
         let of_kind =
             |kind| jobs.iter().filter(move |job| DetailKind::of(job.r#type.as_deref()) == Some(kind)).cloned().collect::<Vec<_>>();
-        let asked = DetailKind::WITH_OBJECTS.into_iter().map(of_kind).zip(&self.job_objects).filter(|(jobs, _)| !jobs.is_empty());
+        let asked = DetailKind::WITH_OBJECTS.into_iter().map(of_kind).zip(&self.lists.job_objects).filter(|(jobs, _)| !jobs.is_empty());
         let reads = asked.map(async |(jobs, resource)| {
             let servers: Vec<_> = jobs.iter().map(|job| job.backup_server_uid).collect::<HashSet<_>>().into_iter().collect();
             let mut read = resource.gather(&servers).await;
@@ -28,7 +28,7 @@ impl Console {
                 snapshot.is_some_and(|snapshot| rows_of(snapshot, job).any(|row| is_of(row, job).is_none()))
             };
             let unclear: Vec<_> = jobs.iter().filter(|job| by_id_alone(job)).cloned().collect();
-            let all_jobs = if unclear.is_empty() { None } else { self.jobs.all().await.ok().filter(|all| all.problem().is_none()) };
+            let all_jobs = if unclear.is_empty() { None } else { self.lists.jobs.all().await.ok().filter(|all| all.problem().is_none()) };
             let is_only = |job: &Job| all_jobs.as_ref().is_some_and(|all| all.index().uid.only(&job.instance_uid).is_some());
             let unsure: HashSet<_> = unclear.iter().filter(|job| !is_only(job)).map(|job| job.backup_server_uid).collect();
             read.extend(resource.each(unsure.into_iter().collect()).await);

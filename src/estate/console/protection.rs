@@ -96,7 +96,7 @@ impl Console {
     /// Every triggered alarm, and what could not be read.
     pub fn alarms<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Placed<PlacedAlarm>> {
         async move {
-            let alarms = async { self.view(caller, self.alarms.all().await?).await };
+            let alarms = async { self.view(caller, self.lists.alarms.all().await?).await };
             let (alarms, jobs) = tokio::join!(alarms, self.jobs(caller));
             let mut problems = Vec::new();
             let jobs = jobs.map_err(|failure| problems.push(failure)).ok();
@@ -133,11 +133,11 @@ impl Console {
     /// Every protected machine once, and what could not be read.
     pub fn workloads<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Placed<Workload>> {
         async move {
-            let reads = self.workloads.iter().map(async |list| match list.all().await {
+            let reads = self.lists.workloads.iter().map(async |list| match list.all().await {
                 Ok(snapshot) => self.view(caller, snapshot).await,
                 Err(failure) => Err(failure),
             });
-            let (views, jobs, chains) = tokio::join!(join_all(reads), self.jobs.all(), self.computer_backups.all());
+            let (views, jobs, chains) = tokio::join!(join_all(reads), self.lists.jobs.all(), self.lists.computer_backups.all());
             let mut problems = Vec::new();
             let jobs = jobs.map_err(|failure| problems.push(failure)).ok();
             let chains = chains.map_err(|failure| problems.push(failure)).ok();
@@ -212,7 +212,7 @@ impl Console {
 
     /// The jobs that protect a machine, as far as they exist for a caller.
     pub async fn jobs_of_workload(&self, caller: &Caller, row: &ProtectedWorkload) -> Result<Rows<Job>, Failure> {
-        let (jobs, chains) = tokio::join!(self.jobs.all(), self.computer_backups.all());
+        let (jobs, chains) = tokio::join!(self.lists.jobs.all(), self.lists.computer_backups.all());
         let (jobs, chains) = (jobs?, chains?);
         let view = self.view(caller, jobs.clone()).await?;
         let places: Vec<u32> = jobs_of_workload(row, &jobs, &chains).collect();
@@ -222,7 +222,7 @@ impl Console {
     /// The repositories that a tape job writes to tape as a whole, as far as the console lists them.
     pub fn repositories_of_tape_job<'a>(&'a self, caller: &'a Caller, job: &'a Job) -> BoxFuture<'a, Result<Rows<Repository>, Failure>> {
         async move {
-            let (links, jobs, view) = tokio::join!(self.tape_repositories.all(), self.job_snapshot(), self.repositories(caller));
+            let (links, jobs, view) = tokio::join!(self.lists.tape_repositories.all(), self.job_snapshot(), self.repositories(caller));
             let (links, jobs, view) = (links?, jobs?, view?);
             let is_its = |unique, uid| match unique {
                 Some(unique) => job.unique_uid == Some(unique),
