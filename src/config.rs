@@ -110,18 +110,16 @@ pub struct Surroundings<'a> {
 }
 
 /// Whether more than its owner and its group may read a file.
+#[cfg(unix)]
 fn is_readable_by_all(file: &Path) -> bool {
-    #[cfg(unix)]
-    let is_readable = {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
-    };
-    #[cfg(not(unix))]
-    let is_readable = {
-        let _ = file;
-        false
-    };
-    is_readable
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
+}
+
+/// Whether more than its owner and its group may read a file: not told here.
+#[cfg(not(unix))]
+fn is_readable_by_all(_: &Path) -> bool {
+    false
 }
 
 impl Surroundings<'_> {
