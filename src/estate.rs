@@ -277,6 +277,11 @@ impl Estate {
         &self.of_callers
     }
 
+    /// By how many seconds an upstream's clock is ahead of ours.
+    pub fn clock_ahead(&self, id: UpstreamId) -> Option<i64> {
+        self.lines.get(usize::from(id.0))?.clock_ahead()
+    }
+
     /// Every upstream, in the order of the configuration.
     pub fn statuses(&self) -> &[Arc<Status>] {
         &self.statuses

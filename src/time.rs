@@ -2,10 +2,11 @@
 //!
 //! Seen: RFC 3339 with none to seven fraction digits and any offset (Service Provider Console), UTC with `Z`
 //! (Enterprise Manager), no zone at all (`0001-01-01T00:00:00` in VAC v2, the stamp in an Enterprise Manager
-//! session's name). The years 0001, 1753 and 9999 are .NET's and SQL Server's words for 'never'.
+//! session's name). The years before 1990 and 9999 are words for 'never': .NET's 0001, FILETIME's 1601, SQL Server's 1753
+//! and 1900, OLE's 1899, Unix's 1970 and DOS's 1980, each with any offset. No backup is that old.
 
-use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
-use serde::{Deserialize, Deserializer};
+use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
+use serde::{Deserializer, de::Visitor};
 
 /// Reads one upstream timestamp. A sentinel, or text that is no timestamp, is `None`: not known.
 pub fn parse(text: &str) -> Option<Timestamp> {
@@ -16,7 +17,7 @@ pub fn parse(text: &str) -> Option<Timestamp> {
         Err(_) => text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp(),
     };
     let year = instant.to_zoned(TimeZone::UTC).year();
-    (1754..=9990).contains(&year).then_some(instant)
+    (1990..=9990).contains(&year).then_some(instant)
 }
 
 /// The start time in an Enterprise Manager session name, `Policy - machine@2018-12-16 10:00:08`: after the last `@`.
@@ -26,8 +27,39 @@ pub fn from_session_name(name: &str) -> Option<Timestamp> {
 
 /// For `#[serde(deserialize_with)]`: missing, null, sentinel and unreadable are all `None`.
 pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    let text = Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-    Ok(text.as_deref().and_then(parse))
+    deserializer.deserialize_any(Instant)
+}
+
+struct Instant;
+
+impl<'de> Visitor<'de> for Instant {
+    type Value = Option<Timestamp>;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a time")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(parse(text))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
+/// How far a server's clock may be ahead of ours.
+const AHEAD: SignedDuration = SignedDuration::from_mins(5);
+
+/// Whether an instant is between `since` and now: what lies up to five minutes ahead happened just now, on a server whose clock
+/// is ahead of ours; what lies further ahead is no time at which anything can have happened.
+pub fn is_within(at: Option<Timestamp>, since: Timestamp, now: Timestamp) -> bool {
+    let latest = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
+    at.is_some_and(|at| at >= since && at <= latest)
 }
 
 /// Whole seconds from `start` to `end`; `None` while running, and never negative.
@@ -84,8 +116,14 @@ mod tests {
 
     #[test]
     fn the_words_for_never_are_nothing() {
-        for never in ["0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "1753-01-01T00:00:00Z", "9999-12-31T23:59:59.9999999Z", "-", ""] {
+        for never in ["9999-12-31T23:59:59.9999999Z", "-", ""] {
             assert_eq!(parse(never), None, "{never}");
+        }
+        for day in ["0001-01-01", "1601-01-01", "1753-01-01", "1899-12-30", "1900-01-01", "1970-01-01", "1980-01-01"] {
+            for offset in ["", "Z", "+00:00", "-11:00", "+14:00"] {
+                let never = format!("{day}T00:00:00.0000000{offset}");
+                assert_eq!(parse(&never), None, "{never}");
+            }
         }
     }
 
@@ -94,6 +132,21 @@ mod tests {
         let name = "mail@night - host@2018-12-16 10:00:08";
         assert_eq!(from_session_name(name).map(render).as_deref(), Some("2018-12-16T10:00:08Z"));
         assert_eq!(from_session_name("no stamp"), None);
+    }
+
+    #[test]
+    fn a_clock_may_be_five_minutes_ahead_and_no_more() {
+        let (now, since) = (parse("2026-11-27T06:00:00Z").unwrap(), parse("2026-11-26T06:00:00Z").unwrap());
+        for (at, is_recent) in [
+            ("2026-11-26T05:59:59Z", false),
+            ("2026-11-26T06:00:00Z", true),
+            ("2026-11-27T06:05:00Z", true),
+            ("2026-11-27T06:05:01Z", false),
+            ("2026-11-27T08:00:00Z", false),
+        ] {
+            assert_eq!(is_within(parse(at), since, now), is_recent, "{at}");
+        }
+        assert!(!is_within(None, since, now));
     }
 
     #[test]

@@ -4,7 +4,10 @@
 //! hyphenated lower-case form, which is also the only form that [`parse_hyphenated`] takes from a
 //! client: one object has one spelling, and so one cache key.
 
-use serde::{Deserialize, Deserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, Visitor},
+};
 use uuid::Uuid;
 
 /// Parses the hyphenated 36-character form and no other (`uuid` alone would also take braces, URNs and bare hex).
@@ -14,7 +17,7 @@ pub fn parse_hyphenated(text: &str) -> Option<Uuid> {
 
 /// The GUID at the end of an Enterprise Manager URN, `urn:veeam:BackupJobSession:<guid>`, or a bare GUID.
 pub fn parse_urn(text: &str) -> Option<Uuid> {
-    parse_hyphenated(text.rsplit(':').next()?.trim()).filter(|uid| !uid.is_nil())
+    parse_hyphenated(text.rsplit(':').next()?.trim()).filter(|uid| !is_none(uid))
 }
 
 /// The first GUID in the path of a vendor href, after the segment `collection`.
@@ -24,17 +27,69 @@ pub fn parse_href(href: &str, collection: &str) -> Option<Uuid> {
     let path = href.split(['?', '#']).next()?;
     let mut segments = path.split('/');
     segments.find(|segment| segment.eq_ignore_ascii_case(collection))?;
-    parse_hyphenated(segments.next()?).filter(|uid| !uid.is_nil())
+    parse_hyphenated(segments.next()?).filter(|uid| !is_none(uid))
 }
 
-/// Reads an id that may be missing, null, empty or all zeros: the vendors' four ways to say 'none'.
+/// Whether an id says that there is none: all zeros, or all F.
+pub fn is_none(uid: &Uuid) -> bool {
+    uid.is_nil() || uid.is_max()
+}
+
+/// Reads an id that may be missing, null, empty, all zeros or all F: the vendors' ways to say 'none'. Nor is what is no
+/// GUID one.
 pub fn optional<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: From<Uuid>,
 {
-    let text = Option::<std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-    Ok(text.as_deref().and_then(|text| Uuid::try_parse(text.trim()).ok()).filter(|uid| !uid.is_nil()).map(T::from))
+    Ok(deserializer.deserialize_any(Id)?.map(T::from))
+}
+
+/// Reads an id without which a row is nobody's.
+pub fn required<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<Uuid>,
+{
+    optional(deserializer)?.ok_or_else(|| D::Error::custom("no id, where a row must have one"))
+}
+
+struct Id;
+
+impl<'de> Visitor<'de> for Id {
+    type Value = Option<Uuid>;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("an id")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Uuid::try_parse(text.trim()).ok().filter(|uid| !is_none(uid)))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
 }
 
 macro_rules! registry {
@@ -112,6 +167,28 @@ mod tests {
         for bad in [bare.as_str(), &format!("{{{GUID}}}"), &format!("urn:uuid:{GUID}"), "", "../../users"] {
             assert_eq!(parse_hyphenated(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_says_none_is_no_id() {
+        #[derive(Deserialize)]
+        struct Ids(#[serde(deserialize_with = "optional")] Option<JobUid>);
+        #[derive(Deserialize)]
+        struct Needed(#[serde(deserialize_with = "required")] JobUid);
+        for none in [
+            "null",
+            "7",
+            r#""""#,
+            r#""none""#,
+            r#""00000000-0000-0000-0000-000000000000""#,
+            r#""ffffffff-ffff-ffff-ffff-ffffffffffff""#,
+            r#""FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF""#,
+        ] {
+            assert!(serde_json::from_str::<Ids>(none).unwrap().0.is_none(), "{none}");
+            assert!(serde_json::from_str::<Needed>(none).is_err(), "{none}");
+        }
+        let one = format!("{GUID:?}");
+        assert_eq!(serde_json::from_str::<Ids>(&one).unwrap().0, Some(serde_json::from_str::<Needed>(&one).unwrap().0));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod vac;
 pub mod vspc;
 
 mod client;
+mod clock_difference;
 mod lenient;
 mod load;
 mod oauth;

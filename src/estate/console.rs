@@ -145,10 +145,7 @@ impl Console {
         let read = self.lists.agents.gather(keys).await;
         answer(read, self.sight::<BackupAgent>(caller).await, |view, (server, agent)| {
             let is_its = |row: &RowRef<BackupAgent>| row.backup_server_uid.is_none_or(|of_row| of_row == *server);
-            match (view.pick(view.index().uid.of(agent)).find(is_its), view.problem()) {
-                (None, Some(problem)) => Err(problem.clone()),
-                (found, _) => Ok(found),
-            }
+            the_only(view.pick(view.index().uid.of(agent)).filter(is_its), view.problem())
         })
     }
 
@@ -207,10 +204,7 @@ impl Console {
         let Some(snapshot) = read.transpose()? else { return Ok(None) };
         let view = self.view(caller, snapshot).await?;
         let is_it = |row: &RowRef<AgentJobObject>| row.job_uid == job && row.backup_server_uid == server;
-        match (view.pick(view.index().uid.of(&object)).find(is_it), view.problem()) {
-            (None, Some(problem)) => Err(problem.clone()),
-            (found, _) => Ok(found),
-        }
+        the_only(view.pick(view.index().uid.of(&object)).filter(is_it), view.problem())
     }
 
     /// The links of these servers.
@@ -266,11 +260,20 @@ where
         .collect()
 }
 
-/// The row at the first of these places. Not found in half a list is not the same as not there.
+/// The row at these places. Not found in half a list is not the same as not there.
 pub(super) fn one<T: Listed>(view: &View<T>, places: &[u32]) -> Result<Option<RowRef<T>>, Failure> {
-    match (view.pick(places).next(), view.problem()) {
-        (None, Some(problem)) => Err(problem.clone()),
-        (found, _) => Ok(found),
+    the_only(view.pick(places), view.problem())
+}
+
+/// The one row that there is of these; an id that rows share is nobody's, and leads to none of them.
+pub(super) fn the_only<T: Listed>(
+    mut rows: impl Iterator<Item = RowRef<T>>,
+    problem: Option<&Failure>,
+) -> Result<Option<RowRef<T>>, Failure> {
+    match (rows.next(), rows.next(), problem) {
+        (None, _, Some(problem)) => Err(problem.clone()),
+        (Some(row), Some(_), _) => Err(row.is_ambiguous()),
+        (found, _, _) => Ok(found),
     }
 }
 

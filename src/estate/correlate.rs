@@ -46,6 +46,8 @@ pub(super) struct Fleet {
     pub consoles: Vec<ConsoleSide>,
     /// A console, or a list of one, that could not be read in full: what is there once may then be there again.
     pub problem: Option<Failure>,
+    /// A map of Enterprise Managers that could not be read in full: by host names alone some servers are not found.
+    pub unmapped: Option<Failure>,
 }
 
 /// The sessions of one Enterprise Manager, each with its job.

@@ -61,6 +61,7 @@ pub struct History {
     tasks_of: Groups<SessionUid, TaskSession>,
     servers: FullList<ManagedServer>,
     correlation: Memo<Correlation>,
+    clock: Clock,
 }
 
 impl History {
@@ -96,6 +97,7 @@ impl History {
             }),
             manager,
             correlation: Memo::default(),
+            clock,
             status,
         })
     }
@@ -103,6 +105,11 @@ impl History {
     /// Its name in the configuration.
     pub fn name(&self) -> &Arc<str> {
         &self.status.name
+    }
+
+    /// What time it is.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Its place in the configuration.

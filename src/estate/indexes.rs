@@ -91,7 +91,8 @@ indexes! {
     }
     ProtectedWorkload => ProtectedWorkloadIndex {}
     BackupAgent => BackupAgentIndex {
-        uid: AgentUid = |row| [row.instance_uid],
+        uid: AgentUid = |row| row.instance_uid,
+        key: (Option<ServerUid>, AgentUid) = |row| row.instance_uid.map(|agent| (row.backup_server_uid, agent)),
         server: ServerUid = |row| row.backup_server_uid,
     }
     Repository => RepositoryIndex {

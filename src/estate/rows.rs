@@ -1,7 +1,7 @@
 //! A row of a snapshot, held by keeping its snapshot alive: no copy, no lock.
 
 use super::{
-    UpstreamId,
+    Failure, UpstreamId,
     snapshot::{Listed, Snapshot},
 };
 use jiff::Timestamp;
@@ -31,6 +31,11 @@ impl<T: Listed> RowRef<T> {
     /// Whether it is older than its lifetime.
     pub fn is_stale(&self) -> bool {
         !self.snapshot.is_fresh()
+    }
+
+    /// Why the row's id is of no use: another row of the list has it too.
+    pub(super) fn is_ambiguous(&self) -> Failure {
+        self.snapshot.is_ambiguous()
     }
 
     /// The snapshot that it is in.

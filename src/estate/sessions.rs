@@ -10,13 +10,21 @@ use super::{
 };
 use crate::{
     uid::{JobUid, ServerUid, SessionUid},
-    upstream::{Error, enterprise_manager::session::Session, vspc::job::Job},
+    upstream::{
+        Error, ErrorKind,
+        enterprise_manager::{managed_server::ManagedServer, session::Session},
+        vspc::job::Job,
+    },
 };
 use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::Arc,
 };
+
+/// A copy's session that is open for longer is one that never ends.
+const LONGEST_RUN: SignedDuration = SignedDuration::from_hours(24);
 
 /// A session and what the console makes of it.
 #[derive(Clone, Debug)]
@@ -49,6 +57,8 @@ pub struct Sessions {
     pub rows: Vec<MatchedSession>,
     /// Why the list is not whole, if it isn't.
     pub problem: Option<Failure>,
+    /// Whether the runs of their job are done by workers, whose sessions name another job: then these are not its runs.
+    pub are_of_workers: bool,
 }
 
 /// One Enterprise Manager's sessions with their correlation.
@@ -82,6 +92,8 @@ impl Correlated {
 struct Consoles {
     jobs: Vec<(UpstreamId, Arc<Snapshot<Job>>)>,
     doubt: Option<Failure>,
+    /// Why the server of a session may not be found.
+    unmapped: Option<Failure>,
 }
 
 impl Caller {
@@ -141,7 +153,7 @@ impl Caller {
         let Some(history) = self.history(run.upstream) else { return Ok(Sessions::default()) };
         let correlated = self.correlated(history).await?;
         let rows = correlated.pick(correlated.view.index().parent.of(&run.session)).collect();
-        Ok(Sessions { rows, problem: correlated.view.problem().cloned() })
+        Ok(Sessions { rows, problem: correlated.view.problem().cloned(), are_of_workers: false })
     }
 
     /// The runs of these jobs, newest first. `jobs` are in hand, so their kinds are known.
@@ -177,6 +189,9 @@ impl Caller {
                 for job in by_query {
                     let Some(correlated) = by_job.get(&job.instance_uid) else { continue };
                     add_runs(&mut answers, key(job), correlated);
+                    if let Some(Ok(runs)) = answers.get_mut(&key(job)) {
+                        doubt_workers(runs, job, history.name(), history.now());
+                    }
                 }
             }
         }
@@ -225,14 +240,15 @@ impl Caller {
     /// The window of one Enterprise Manager, matched with every console's jobs.
     async fn correlated(&self, history: &History) -> Result<Correlated, Failure> {
         let (sessions, fleet, managed) = tokio::join!(history.session_snapshot(), self.fleet(), history.server_snapshot());
-        let (sessions, managed) = (sessions?, managed.ok());
+        let sessions = sessions?;
+        let (managed, unlisted) = listed(managed);
         let mut generations = vec![sessions.generation(), managed.as_ref().map_or(0, |managed| managed.generation())];
         for console in &fleet.consoles {
             generations.extend([u64::from(console.id.0), console.jobs.generation()]);
             generations.push(console.servers.as_ref().map_or(0, |servers| servers.generation()));
             generations.push(console.mapping.as_ref().map_or(0, |mapping| mapping.generation()));
         }
-        let consoles = self.consoles_of(history, &fleet);
+        let consoles = self.consoles_of(history, &fleet, unlisted);
         let all = sessions.clone();
         let correlation = history.correlation().get(generations, move || Correlation::work_out(&all, managed.as_deref(), &fleet)).await;
         Ok(self.see(history, sessions, correlation, consoles).await)
@@ -241,12 +257,13 @@ impl Caller {
     /// A few sessions matched with every console's jobs; not remembered.
     async fn correlate_few(&self, history: &History, sessions: Arc<Snapshot<Session>>) -> Correlated {
         let (fleet, managed) = tokio::join!(self.fleet(), history.server_snapshot());
-        let correlation = Arc::new(Correlation::work_out(&sessions, managed.ok().as_deref(), &fleet));
-        let consoles = self.consoles_of(history, &fleet);
+        let (managed, unlisted) = listed(managed);
+        let correlation = Arc::new(Correlation::work_out(&sessions, managed.as_deref(), &fleet));
+        let consoles = self.consoles_of(history, &fleet, unlisted);
         self.see(history, sessions, correlation, consoles).await
     }
 
-    fn consoles_of(&self, history: &History, fleet: &Fleet) -> Consoles {
+    fn consoles_of(&self, history: &History, fleet: &Fleet, unlisted: Option<Failure>) -> Consoles {
         let told = |failure: &Failure| {
             if self.principal.allows_upstream(&failure.upstream) {
                 return failure.clone();
@@ -255,7 +272,7 @@ impl Caller {
             Arc::new(Error::new(history.name(), failure.kind, "a console that is needed to match sessions can't be read"))
         };
         let jobs = fleet.consoles.iter().map(|console| (console.id, console.jobs.clone())).collect();
-        Consoles { jobs, doubt: fleet.problem.as_ref().map(told) }
+        Consoles { jobs, doubt: fleet.problem.as_ref().map(told), unmapped: fleet.unmapped.as_ref().map(told).or(unlisted) }
     }
 
     /// Sessions as the caller may see them: those of jobs that exist for it, by a grant that allows this Enterprise
@@ -267,7 +284,10 @@ impl Caller {
         correlation: Arc<Correlation>,
         consoles: Consoles,
     ) -> Correlated {
-        let Consoles { jobs, doubt } = consoles;
+        let Consoles { jobs, doubt, unmapped } = consoles;
+        // where every session has its server, nothing is missing
+        let is_unplaced = |place| correlation.server_of(place).is_none();
+        let doubt = doubt.or_else(|| unmapped.filter(|_| (0..sessions.len()).any(is_unplaced)));
         if self.principal.sees_all_of(history.name()) {
             return Correlated { view: View::whole(sessions), correlation, doubt };
         }
@@ -301,20 +321,50 @@ impl Caller {
     async fn fleet(&self) -> Fleet {
         let reads = self.every_console().iter().map(|console| async {
             let (jobs, servers, mapping) = tokio::join!(console.job_snapshot(), console.server_snapshot(), console.manager_snapshot());
-            (console.id(), jobs, servers, mapping.ok())
+            (console.id(), jobs, servers, mapping)
         });
-        let mut fleet = Fleet { consoles: Vec::new(), problem: None };
+        let mut fleet = Fleet { consoles: Vec::new(), problem: None, unmapped: None };
         for (id, jobs, servers, mapping) in join_all(reads).await {
             let unread = match (&jobs, &servers) {
                 (Err(failure), _) | (_, Err(failure)) => Some(failure),
                 (Ok(jobs), Ok(servers)) => jobs.problem().or(servers.problem()),
             };
             fleet.problem = fleet.problem.or(unread.cloned());
+            let unmapped = match &mapping {
+                Ok(mapping) => mapping.problem(),
+                // a version without such a list has no map: host names are all that it tells
+                Err(failure) => Some(failure).filter(|failure| !failure.is_absent),
+            };
+            fleet.unmapped = fleet.unmapped.or(unmapped.cloned());
+            let mapping = mapping.ok();
             if let Ok(jobs) = jobs {
                 fleet.consoles.push(ConsoleSide { id, jobs, servers: servers.ok(), mapping });
             }
         }
         fleet
+    }
+}
+
+/// An immediate copy has a session that never ends; its runs are sessions of workers, each with a job of its own.
+fn doubt_workers(runs: &mut Sessions, job: &Job, manager: &Arc<str>, now: Timestamp) {
+    let is_copy = job.r#type.as_deref().is_some_and(|word| word.to_ascii_lowercase().contains("copy"));
+    let never_ends = |session: &Session| {
+        let is_immediate = session.job_type.as_deref().is_some_and(|word| word.to_ascii_lowercase().contains("immediate"));
+        let is_old = session.created.is_some_and(|began| now.duration_since(began) > LONGEST_RUN);
+        is_immediate || (session.ended.is_none() && is_old)
+    };
+    if is_copy && runs.rows.iter().any(|run| never_ends(&run.row)) {
+        let why = "the runs of an immediate copy are sessions of its workers, which are not read";
+        runs.problem.get_or_insert_with(|| Failure::new(Error::new(manager, ErrorKind::Invalid, why)));
+        runs.are_of_workers = true;
+    }
+}
+
+/// Enterprise Manager's servers, and why sessions that name only an id of one may not be told whose they are.
+fn listed(managed: Result<Arc<Snapshot<ManagedServer>>, Failure>) -> (Option<Arc<Snapshot<ManagedServer>>>, Option<Failure>) {
+    match managed {
+        Ok(managed) => (Some(managed.clone()), managed.problem().cloned()),
+        Err(failure) => (None, Some(failure)),
     }
 }
 

@@ -1,7 +1,10 @@
 //! One reading of one upstream list: rows that never change, and an index for every key that an edge asks by.
 
 use super::{Failure, UpstreamId};
-use crate::upstream::pager::{Listing, Row};
+use crate::upstream::{
+    Error, ErrorKind,
+    pager::{Listing, Row},
+};
 use jiff::Timestamp;
 use std::{
     collections::HashMap,
@@ -125,6 +128,7 @@ pub struct Snapshot<T: Listed> {
     rows: Box<[T]>,
     index: T::Index,
     upstream: UpstreamId,
+    name: Arc<str>,
     fetched_at: Timestamp,
     problem: Option<Failure>,
     stamp: Arc<Stamp>,
@@ -134,7 +138,7 @@ impl<T: Listed> Snapshot<T> {
     /// Files a listing. An incomplete one is only good for `lifetime_if_incomplete`.
     pub(super) fn new(
         listing: Listing<T>,
-        upstream: UpstreamId,
+        (upstream, name): (UpstreamId, Arc<str>),
         fetched_at: Timestamp,
         lifetime: Duration,
         lifetime_if_incomplete: Duration,
@@ -144,6 +148,7 @@ impl<T: Listed> Snapshot<T> {
             index: T::index(&listing.rows),
             rows: listing.rows.into(),
             upstream,
+            name,
             fetched_at,
             stamp: Arc::new(Stamp::new(if problem.is_some() { lifetime.min(lifetime_if_incomplete) } else { lifetime })),
             problem,
@@ -180,6 +185,11 @@ impl<T: Listed> Snapshot<T> {
 
     pub(super) fn problem(&self) -> Option<&Failure> {
         self.problem.as_ref()
+    }
+
+    /// Why an id of this list that several rows have leads to none of them.
+    pub(super) fn is_ambiguous(&self) -> Failure {
+        Failure::new(Error::new(&self.name, ErrorKind::Invalid, "several rows of a list share an id, so that it is nobody's"))
     }
 
     pub(super) fn generation(&self) -> u64 {

@@ -71,7 +71,7 @@ impl Spec {
     async fn index<T: Listed>(&self, listing: Listing<T>) -> Arc<dyn Reading> {
         let is_long = listing.rows.len() > LONG;
         let Freshness { lifetime, failure, .. } = self.freshness;
-        let (id, now) = (self.status.id, self.clock.now());
+        let (id, now) = ((self.status.id, self.status.name.clone()), self.clock.now());
         let index = move || Arc::new(Snapshot::new(listing, id, now, lifetime, failure));
         if is_long { aside(index).await } else { index() }
     }

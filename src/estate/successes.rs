@@ -25,8 +25,8 @@ fn is(word: Option<&str>, wanted: &str) -> bool {
 /// What a job's own row tells: its last session succeeded, or it never ran.
 fn from_row(job: &Job) -> Option<LastSuccess> {
     let word = job.status.as_deref();
-    // a job that waits for its next trigger is well, and was when it last ended
-    let at = job.last_end_time.or(job.last_run).filter(|_| is(word, "Success") || is(word, "Idle"));
+    // that a job waits for its next trigger (`Idle`) does not say how its last run went
+    let at = job.last_end_time.or(job.last_run).filter(|_| is(word, "Success"));
     let never_ran = job.last_run.is_none() && (word.is_none_or(|word| word.trim().is_empty()) || is(word, "None"));
     (at.is_some() || never_ran).then_some(LastSuccess { at, is_known: true })
 }
@@ -48,6 +48,8 @@ impl Caller {
             }
             for (job, runs) in self.runs_of_jobs(&in_doubt).await {
                 let answer = runs.and_then(|runs| match runs.problem {
+                    // what its workers did is not known, whatever its own session says
+                    _ if runs.are_of_workers => Ok(LastSuccess::default()),
                     // the newest of half a history need not be the newest
                     Some(problem) => Err(problem),
                     None => {

@@ -62,6 +62,10 @@ pub(super) trait Owned: Listed {
     const NEEDS: Needs;
     /// Whether it exists for somebody with these limits.
     fn is_within(&self, limits: &Limits) -> bool;
+    /// The same where the rest of the list says whether the row's id is its own.
+    fn is_within_among(&self, _list: &Self::Index, limits: &Limits) -> bool {
+        self.is_within(limits)
+    }
 }
 
 /// What a principal sees of one console.
@@ -169,7 +173,8 @@ impl Sight {
             Sight::All => View::whole(snapshot),
             Sight::Within(limits) => {
                 let (problem, limits) = (limits.problem.clone(), limits.clone());
-                View::part(snapshot, Arc::new(move |_, row| row.is_within(&limits)), problem)
+                let list = snapshot.clone();
+                View::part(snapshot, Arc::new(move |_, row| row.is_within_among(list.index(), &limits)), problem)
             }
         }
     }

@@ -29,6 +29,7 @@ use crate::{
         session::SessionsOf,
     },
     time,
+    uid::ServerUid,
     upstream::vspc,
 };
 use async_graphql::{Context, Description, ID, Object, Result};
@@ -87,12 +88,17 @@ impl AgentJobObject {
         console.only_job(loaders(ctx).caller(), job, self.row.unique_job_uid).await
     }
 
+    /// The row's server, or else its job's.
+    async fn server(&self, ctx: &Context<'_>) -> Result<Option<ServerUid>, Failure> {
+        match self.row.backup_server_uid {
+            Some(server) => Ok(Some(server)),
+            None => Ok(self.job_row(ctx).await?.map(|job| job.backup_server_uid)),
+        }
+    }
+
     async fn machine(&self, ctx: &Context<'_>) -> Result<Option<MachineKey>, Failure> {
         let (upstream, job) = (self.row.upstream(), self.row.job_uid);
-        let server = match self.row.backup_server_uid {
-            Some(server) => Some(server),
-            None => self.job_row(ctx).await?.map(|job| job.backup_server_uid),
-        };
+        let server = self.server(ctx).await?;
         let computer = self.row.computer.clone().unwrap_or_default();
         Ok(server.map(|server| MachineKey { job: JobKey { upstream, server, job }, object: self.row.instance_uid, computer }))
     }
@@ -135,9 +141,9 @@ impl AgentJobObject {
         UUID(self.row.job_uid.0)
     }
 
-    /// The id of the backup server; null when the upstream does not say.
-    async fn backup_server_uid(&self) -> Option<UUID> {
-        self.row.backup_server_uid.map(|uid| UUID(uid.0))
+    /// The id of the backup server: the row's, or else its job's; null where neither says.
+    async fn backup_server_uid(&self, ctx: &Context<'_>) -> Option<Result<UUID>> {
+        nullable(self.server(ctx).await.map(|server| server.map(|uid| UUID(uid.0))))
     }
 
     /// The machine's name; null when not known.
@@ -208,15 +214,23 @@ impl AgentJobObject {
         nullable(self.job_row(ctx).await.map(|job| job.map(|job| AgentJob::from(JobRow(job)))))
     }
 
-    /// The backup server; null when the upstream does not say, or does not list it.
+    /// The backup server: the row's, or else its job's; null where neither says, and when the console does not list it.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
-        let key = ServerKey { upstream: self.row.upstream(), server: self.row.backup_server_uid? };
+        let server = match self.server(ctx).await {
+            Ok(server) => server?,
+            Err(failure) => return Some(Err(error::upstream(&failure))),
+        };
+        let key = ServerKey { upstream: self.row.upstream(), server };
         nullable(loaders(ctx).ask(ServerOf(key), None).await.map(|row| row.map(BackupServer::from)))
     }
 
     /// The backup agent on the machine; null when the row names none, or the backup server no longer manages it.
     async fn agent(&self, ctx: &Context<'_>) -> Option<Result<BackupAgent>> {
-        let (server, agent) = (self.row.backup_server_uid?, self.row.agent_uid?);
+        let agent = self.row.agent_uid?;
+        let server = match self.server(ctx).await {
+            Ok(server) => server?,
+            Err(failure) => return Some(Err(error::upstream(&failure))),
+        };
         let key = BackupAgentKey { upstream: self.row.upstream(), server, agent };
         nullable(loaders(ctx).ask(BackupAgentOf(key), None).await.map(|row| row.map(|row| BackupAgent::new(key, row))))
     }

@@ -3,8 +3,9 @@
 use super::{
     agent_job_object::{AgentJobObject, AgentJobObjectConnection},
     composed::{Composed, Prepared, composed},
-    fleet::{all_jobs, contains, is_from},
+    fleet::{all_jobs, contains, is_from, may_name_upstreams},
     health::Health,
+    id::name_mark,
     job_facts::{Facts, Needs},
     loaders,
     page::{self, ListMark, PageArgs, SortValue},
@@ -14,9 +15,11 @@ use super::{
     window::DurationInput,
 };
 use crate::{
-    estate::{Estate, Failure, JobKey, RowRef, company_of},
+    estate::{Estate, Failure, JobKey, RowRef, UpstreamId, company_of},
     loaders::job::JobRow,
-    upstream::vspc,
+    time,
+    uid::{JobUid, ServerUid, UniqueJobUid},
+    upstream::vspc::{self, job::Job},
 };
 use async_graphql::{Context, InputObject, Result};
 use futures_util::{FutureExt, future::BoxFuture};
@@ -88,17 +91,50 @@ impl<'a> Own<'a> {
     fn holds(&self, estate: &Estate, facts: &Facts, object: &AgentJobObject) -> bool {
         let (filter, (row, job)) = (self.filter, object.rows());
         let company = job.and_then(|job| company_of(job));
+        let server = row.backup_server_uid.or(job.map(|job| job.backup_server_uid));
         let tape = || job.map_or(TapeStatus::Unknown, |job| facts.tape(job));
         filter.health.as_ref().is_none_or(|healths| healths.contains(&object.health()))
             && contains(row.computer.as_deref().unwrap_or_default(), filter.computer_contains.as_ref())
             && is_from(estate, row.upstream(), filter.upstream.as_ref())
-            && filter.backup_server_uid.is_none_or(|server| row.backup_server_uid.is_some_and(|of_row| of_row.0 == server.0))
+            && filter.backup_server_uid.is_none_or(|wanted| server.is_some_and(|server| server.0 == wanted.0))
             && filter.job_uid.is_none_or(|job| row.job_uid.0 == job.0)
             && filter.company_uid.is_none_or(|wanted| company.is_some_and(|company| company.0 == wanted.0))
             && filter.company_name.as_ref().is_none_or(|name| job.is_some_and(|job| facts.is_of_company(job, name)))
-            && self.older_than.is_none_or(|since| object.newest().is_none_or(|at| at < since))
-            && self.ended_since.is_none_or(|since| row.last_end_time.is_some_and(|ended| ended >= since && ended <= estate.now()))
+            && self.older_than.is_none_or(|since| !time::is_within(object.newest(), since, estate.now()))
+            && self.ended_since.is_none_or(|since| time::is_within(row.last_end_time, since, estate.now()))
             && filter.tape_status.as_ref().is_none_or(|ways| ways.contains(&tape()))
+    }
+}
+
+/// Jobs by the ids that machines have of them. An id of two jobs leads to none.
+#[derive(Default)]
+struct JobsById {
+    by_key: HashMap<(UpstreamId, ServerUid, JobUid), RowRef<Job>>,
+    by_unique: HashMap<(UpstreamId, UniqueJobUid), Option<RowRef<Job>>>,
+    by_uid: HashMap<(UpstreamId, JobUid), Option<RowRef<Job>>>,
+}
+
+impl JobsById {
+    fn of(jobs: Vec<RowRef<Job>>) -> Self {
+        let mut all = Self::default();
+        for job in jobs {
+            let upstream = job.upstream();
+            if let Some(unique) = job.unique_uid {
+                all.by_unique.entry((upstream, unique)).and_modify(|known| *known = None).or_insert_with(|| Some(job.clone()));
+            }
+            all.by_uid.entry((upstream, job.instance_uid)).and_modify(|known| *known = None).or_insert_with(|| Some(job.clone()));
+            all.by_key.insert((upstream, job.backup_server_uid, job.instance_uid), job);
+        }
+        all
+    }
+
+    fn of_machine(&self, row: &RowRef<vspc::agent_job_object::AgentJobObject>) -> Option<&RowRef<Job>> {
+        let upstream = row.upstream();
+        let by_unique = || self.by_unique.get(&(upstream, row.unique_job_uid?)).and_then(Option::as_ref);
+        match row.backup_server_uid {
+            Some(server) => self.by_key.get(&(upstream, server, row.job_uid)),
+            None => by_unique().or_else(|| self.by_uid.get(&(upstream, row.job_uid)).and_then(Option::as_ref)),
+        }
     }
 }
 
@@ -112,17 +148,15 @@ pub fn objects_with_jobs<'a>(
     args: PageArgs,
 ) -> BoxFuture<'a, Result<AgentJobObjectConnection>> {
     async move {
-        let objects = if filter.as_ref().is_some_and(AgentJobObjectFilter::needs_job) {
+        // a row that names no server has its job's
+        let asks_server = |filter: &AgentJobObjectFilter| filter.asks(|filter| filter.backup_server_uid.is_some());
+        let needs_server = rows.iter().any(|row| row.backup_server_uid.is_none()) && filter.as_ref().is_some_and(asks_server);
+        let objects = if needs_server || filter.as_ref().is_some_and(AgentJobObjectFilter::needs_job) {
             let (jobs, more) = all_jobs(ctx).await;
             problems.extend(more);
-            let by_key: HashMap<_, _> =
-                jobs.into_iter().map(|job| ((job.upstream(), Some(job.backup_server_uid), job.instance_uid), job)).collect();
-            let with_job = |row: RowRef<vspc::agent_job_object::AgentJobObject>| match by_key.get(&(
-                row.upstream(),
-                row.backup_server_uid,
-                row.job_uid,
-            )) {
-                Some(job) => AgentJobObject::of_job(row, job.clone()),
+            let jobs = JobsById::of(jobs);
+            let with_job = |row: RowRef<vspc::agent_job_object::AgentJobObject>| match jobs.of_machine(&row).cloned() {
+                Some(job) => AgentJobObject::of_job(row, job),
                 None => AgentJobObject::new(row),
             };
             rows.into_iter().map(with_job).collect()
@@ -145,6 +179,7 @@ pub fn object_page<'a>(
 ) -> BoxFuture<'a, Result<AgentJobObjectConnection>> {
     async move {
         let filter = filter.unwrap_or_default();
+        may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
         sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.computer_contains.is_some()))?;
         let names_are_hidden = sensitive::hidden(ctx).host_names;
         let mark = ListMark::of(&["agentJobObjects", parent, &format!("{filter:?}")]);
@@ -165,7 +200,8 @@ pub fn object_page<'a>(
         let page = page::cut(ctx, objects, &args, mark, &[false], values, |object| {
             let row = object.rows().0;
             let server = row.backup_server_uid.map(|server| server.to_string()).unwrap_or_default();
-            format!("{}:{server}:{}:{}", row.upstream().0, row.job_uid, row.instance_uid)
+            let computer = name_mark(row.computer.as_deref().unwrap_or_default());
+            format!("{}:{server}:{}:{}:{computer}", row.upstream().0, row.job_uid, row.instance_uid)
         })?;
         Ok(AgentJobObjectConnection::new(ctx, page, &problems, |object| object))
     }

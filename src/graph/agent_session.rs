@@ -84,8 +84,23 @@ impl AgentSession {
     }
 }
 
+/// What a session is about.
+#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionScope {
+    /// A whole run of a job: how it went says nothing of a single machine.
+    Run,
+    /// One machine's part of a run: how it went says nothing of the others.
+    Machine,
+}
+
 #[Object(use_type_description)]
 impl AgentSession {
+    /// Whether it is a whole run or one machine's part of one. Where the runs of a job have no parts, the `sessions` and the
+    /// `lastSession` of a machine are whole runs.
+    async fn scope(&self) -> SessionScope {
+        if correlate::is_part(&self.0.row) { SessionScope::Machine } else { SessionScope::Run }
+    }
+
     /// Global id.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         Key::AgentSession(self.0.key()).encode(loaders(ctx).estate())

@@ -6,7 +6,7 @@ use super::{
     composed::{Prepared, composed},
     connection::connection,
     error,
-    fleet::{all_placed, is_from, is_of},
+    fleet::{all_placed, is_from, is_of, may_name_upstreams},
     id::Key,
     job::Job,
     loaders, nullable,
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     estate::{AlarmKey, CompanyKey, Estate, Failure, ServerKey, console::protection::PlacedAlarm},
     loaders::{company::CompanyOf, protection::AlarmsOf, server::ServerOf},
+    time,
     upstream::vspc,
 };
 use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Result};
@@ -104,8 +105,8 @@ impl AlarmFilter {
             && self.severity.as_ref().is_none_or(|severities| severities.contains(&severity(row)))
             && self.company_uid.is_none_or(|wanted| is_of(&alarm.company, wanted))
             && self.object_type.as_ref().is_none_or(|kinds| kinds.iter().any(|wanted| wanted.eq_ignore_ascii_case(kind)))
-            && triggered_since.is_none_or(|since| at.is_some_and(|at| at >= since))
-            && self.since.is_none_or(|since| at.is_some_and(|at| at >= since.0))
+            && triggered_since.is_none_or(|since| time::is_within(at, since, estate.now()))
+            && self.since.is_none_or(|since| time::is_within(at, since.0, estate.now()))
     }
 }
 
@@ -128,6 +129,7 @@ pub fn alarm_page(
     args: &PageArgs,
 ) -> Result<AlarmConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
+    may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     let wanted = Prepared::of(&filter, &|filter| AlarmFilter::with_instant(filter, estate))?;
     let mark = ListMark::of(&["alarms", parent, &format!("{filter:?}")]);
     let holds = |alarm: &PlacedAlarm| wanted.holds(&|(filter, since)| filter.holds(estate, *since, alarm));

@@ -6,8 +6,8 @@ use super::{
     backup_server::BackupServer,
     composed::{Composed, Prepared, composed},
     connection::connection,
-    fleet::{contains, is_from},
-    id::Key,
+    fleet::{contains, is_from, may_name_upstreams},
+    id::{Key, name_mark},
     loaders, nullable,
     origin::Origin,
     page::{self, ListMark, PageArgs, SortValue},
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     estate::{BackupAgentKey, Estate, Failure, RowRef, ServerKey},
     loaders::server::ServerOf,
+    uid::{AgentUid, ServerUid},
     upstream::vspc,
 };
 use async_graphql::{Context, Description, ID, InputObject, Object, Result};
@@ -62,7 +63,8 @@ impl BackupAgentFilter {
 /// `GET /infrastructure/backupServers/agents`, or `/{backupServerUid}/agents/{agentUid}` for one.
 #[derive(Description)]
 pub struct BackupAgent {
-    key: BackupAgentKey,
+    /// None where the row has no id, or no server: then nothing leads to it but its list.
+    key: Option<BackupAgentKey>,
     row: Row,
 }
 
@@ -81,22 +83,23 @@ pub fn agent_page(
     args: &PageArgs,
 ) -> Result<BackupAgentConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
+    may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let mark = ListMark::of(&["backupAgents", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
     let is_wanted = |row: &Row| wanted.holds(&|filter| filter.holds(estate, row));
-    let agents = rows.into_iter().filter(is_wanted).filter_map(BackupAgent::of_list).collect();
+    let agents = rows.into_iter().filter(is_wanted).map(BackupAgent::of_list).collect();
     // a cursor holds what it sorts by, and so does the order itself
     let values = |agent: &BackupAgent| vec![SortValue::name(if names_are_hidden { "" } else { &agent.row.name })];
-    let page = page::cut(ctx, agents, args, mark, &[false], values, |agent| format!("{:?}", agent.key))?;
+    let page = page::cut(ctx, agents, args, mark, &[false], values, BackupAgent::identity)?;
     Ok(BackupAgentConnection::new(ctx, page, problems, |agent| agent))
 }
 
 impl BackupAgent {
     /// The agent with that key.
     pub fn new(key: BackupAgentKey, row: Row) -> Self {
-        Self { key, row }
+        Self { key: Some(key), row }
     }
 
     /// The agent's row: which server's it is is part of it.
@@ -104,10 +107,30 @@ impl BackupAgent {
         &self.row
     }
 
-    /// An agent of a list; none where its row does not say which server's it is.
-    fn of_list(row: Row) -> Option<Self> {
-        let key = BackupAgentKey { upstream: row.upstream(), server: row.backup_server_uid?, agent: row.instance_uid };
-        Some(Self { key, row })
+    /// An agent of a list.
+    pub fn of_list(row: Row) -> Self {
+        let key = row.backup_server_uid.zip(row.instance_uid);
+        Self { key: key.map(|(server, agent)| BackupAgentKey { upstream: row.upstream(), server, agent }), row }
+    }
+
+    /// Whether it is the one without a key that has these.
+    pub fn is_unplaced(row: &Row, server: Option<ServerUid>, agent: Option<AgentUid>, mark: &str) -> bool {
+        (row.backup_server_uid, row.instance_uid) == (server, agent) && name_mark(&row.name) == mark
+    }
+
+    fn node_key(&self) -> Key {
+        let unplaced = || Key::UnplacedAgent {
+            upstream: self.row.upstream(),
+            server: self.row.backup_server_uid,
+            agent: self.row.instance_uid,
+            mark: name_mark(&self.row.name),
+        };
+        self.key.map_or_else(unplaced, Key::BackupAgent)
+    }
+
+    /// What it is among the agents of a list: some share the id of their hardware.
+    fn identity(&self) -> String {
+        format!("{:?}:{}", self.node_key(), name_mark(&self.row.name))
     }
 }
 
@@ -115,12 +138,12 @@ impl BackupAgent {
 impl BackupAgent {
     /// Global id: stable over renames.
     async fn id(&self, ctx: &Context<'_>) -> ID {
-        Key::BackupAgent(self.key).encode(loaders(ctx).estate())
+        self.node_key().encode(loaders(ctx).estate())
     }
 
-    /// The agent's id (`instanceUid`).
-    async fn uid(&self) -> UUID {
-        UUID(self.row.instance_uid.0)
+    /// The agent's id (`instanceUid`). Null where it has none, as one that was only found on the network.
+    async fn uid(&self) -> Option<UUID> {
+        self.row.instance_uid.map(|uid| UUID(uid.0))
     }
 
     /// The agent's name.
@@ -175,7 +198,7 @@ impl BackupAgent {
 
     /// The backup server that manages the agent; null when the console does not list it.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
-        let key = ServerKey { upstream: self.key.upstream, server: self.key.server };
+        let key = ServerKey { upstream: self.row.upstream(), server: self.row.backup_server_uid? };
         nullable(loaders(ctx).ask(ServerOf(key), None).await.map(|row| row.map(BackupServer::from)))
     }
 
@@ -188,9 +211,14 @@ impl BackupAgent {
         #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentJobObjectConnection> {
-        let BackupAgentKey { upstream, server, agent } = self.key;
-        let (rows, problems) = rows_of_console(ctx, upstream, |console, caller| console.machines_of_agent(caller, server, agent)).await;
-        objects_with_jobs(ctx, rows, problems, &format!("{:?}", self.key), filter, PageArgs { first, after }).await
+        // machines name their agents by id: what has none protects none that could be told
+        let (rows, problems) = match self.key {
+            Some(BackupAgentKey { upstream, .. }) => {
+                rows_of_console(ctx, upstream, |console, caller| console.machines_of_agent(caller, &self.row)).await
+            }
+            None => (Vec::new(), Vec::new()),
+        };
+        objects_with_jobs(ctx, rows, problems, &self.identity(), filter, PageArgs { first, after }).await
     }
 
     /// Where this row came from, and how fresh it is.

@@ -9,7 +9,7 @@ use super::{
     composed::{Prepared, composed},
     connection::connection,
     enterprise_manager::{EnterpriseManagerConnection, manager_page},
-    fleet::{contains, is_from},
+    fleet::{contains, is_from, may_name_upstreams},
     id::Key,
     job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, JobPage, job_page},
@@ -84,6 +84,7 @@ pub fn server_page(
     args: &PageArgs,
 ) -> Result<BackupServerConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
+    may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     let mark = ListMark::of(&["backupServers", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
     rows.retain(|row| wanted.holds(&|filter| filter.holds(estate, row)));

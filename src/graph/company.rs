@@ -10,7 +10,7 @@ use super::{
     console_agent::{ConsoleAgentConnection, ConsoleAgentFilter, agent_page},
     console_agent_job::{self, ConsoleAgentJobConnection, ConsoleAgentJobFilter},
     error,
-    fleet::{contains, is_from},
+    fleet::{contains, is_from, may_name_upstreams},
     id::Key,
     job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, Row, job_page},
@@ -78,6 +78,7 @@ pub fn company_page(
     args: &PageArgs,
 ) -> Result<CompanyConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
+    may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     let mark = ListMark::of(&["companies", &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
     rows.retain(|row| wanted.holds(&|filter| filter.holds(estate, row)));
@@ -323,7 +324,7 @@ impl Company {
             Err(error) => return Some(Err(error)),
         };
         match self.all_workloads(ctx).await {
-            (workloads, problems) if problems.is_empty() => Some(Ok(ProtectionCounts::of(&workloads, before))),
+            (workloads, problems) if problems.is_empty() => Some(Ok(ProtectionCounts::of(&workloads, before, loaders(ctx).estate().now()))),
             (_, problems) => problems.first().map(|problem| Err(error::upstream(problem))),
         }
     }

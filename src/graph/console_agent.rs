@@ -5,7 +5,7 @@ use super::{
     composed::{Composed, Prepared, composed},
     connection::connection,
     console_agent_job::{ConsoleAgentJobConnection, ConsoleAgentJobFilter, job_page},
-    fleet::{contains, is_from},
+    fleet::{contains, is_from, may_name_upstreams},
     id::Key,
     loaders, nullable,
     origin::Origin,
@@ -75,6 +75,7 @@ pub fn agent_page(
     args: &PageArgs,
 ) -> Result<ConsoleAgentConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
+    may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let mark = ListMark::of(&["consoleAgents", parent, &format!("{filter:?}")]);
@@ -82,7 +83,9 @@ pub fn agent_page(
     rows.retain(|row| wanted.holds(&|filter| filter.holds(estate, row)));
     // a cursor holds what it sorts by, and so does the order itself
     let values = |row: &Row| vec![SortValue::name(if names_are_hidden { "" } else { &row.name })];
-    let page = page::cut(ctx, rows, args, mark, &[false], values, |row| format!("{}:{}", row.upstream().0, row.instance_uid))?;
+    let page = page::cut(ctx, rows, args, mark, &[false], values, |row| {
+        format!("{}:{}:{:?}", row.upstream().0, row.instance_uid, row.organization_uid)
+    })?;
     Ok(ConsoleAgentConnection::new(ctx, page, problems, ConsoleAgent))
 }
 
@@ -205,7 +208,7 @@ impl ConsoleAgent {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<ConsoleAgentJobConnection> {
         let (rows, problems) =
-            rows_of_console(ctx, self.0.upstream(), |console, caller| console.jobs_of_console_agent(caller, self.0.instance_uid)).await;
+            rows_of_console(ctx, self.0.upstream(), |console, caller| console.jobs_of_console_agent(caller, &self.0)).await;
         job_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
     }
 

@@ -5,7 +5,7 @@ use super::{
     composed::{Prepared, composed},
     connection::connection,
     console_agent::ConsoleAgent,
-    fleet::{contains, is_from},
+    fleet::{contains, is_from, may_name_upstreams},
     health::Health,
     id::Key,
     loaders, nullable,
@@ -86,8 +86,8 @@ impl<'a> Own<'a> {
             && filter.company_uid.is_none_or(|wanted| row.organization_uid.is_some_and(|company| company.0 == wanted.0))
             && filter.agent_uid.is_none_or(|wanted| row.backup_agent_uid.0 == wanted.0)
             && filter.enabled.is_none_or(|enabled| row.is_enabled == Some(enabled))
-            && self.older_than.is_none_or(|since| newest(row).is_none_or(|at| at < since))
-            && self.ended_since.is_none_or(|since| row.last_end_time.is_some_and(|ended| ended >= since && ended <= estate.now()))
+            && self.older_than.is_none_or(|since| !time::is_within(newest(row), since, estate.now()))
+            && self.ended_since.is_none_or(|since| time::is_within(row.last_end_time, since, estate.now()))
     }
 }
 
@@ -117,10 +117,11 @@ pub fn job_page(
     args: &PageArgs,
 ) -> Result<ConsoleAgentJobConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
+    may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     let mark = ListMark::of(&["consoleAgentJobs", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &|filter| Own::of(filter, estate))?;
     rows.retain(|row| wanted.holds(&|own| own.holds(estate, row)));
-    let identity = |row: &Row| format!("{}:{}:{}", row.upstream().0, row.backup_agent_uid, row.instance_uid);
+    let identity = |row: &Row| format!("{}:{}:{}:{:?}", row.upstream().0, row.backup_agent_uid, row.instance_uid, row.organization_uid);
     let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
     Ok(ConsoleAgentJobConnection::new(ctx, page, problems, ConsoleAgentJob))
 }
@@ -311,7 +312,7 @@ impl ConsoleAgentJob {
     async fn agent(&self, ctx: &Context<'_>) -> Option<Result<ConsoleAgent>> {
         let loaders = loaders(ctx);
         let console = loaders.caller().console(self.0.upstream())?;
-        let found = console.console_agent(loaders.caller(), self.0.backup_agent_uid).await;
+        let found = console.console_agent_of(loaders.caller(), self.0.backup_agent_uid, self.0.organization_uid).await;
         nullable(found.map(|row| row.map(ConsoleAgent::from)))
     }
 

@@ -3,6 +3,7 @@
 use super::{
     backup_server::BackupServer,
     company::Company,
+    composed::Composed,
     error::{self, bad_input},
     loaders, rows_of,
     scalars::UUID,
@@ -90,6 +91,21 @@ pub(super) async fn all_companies(ctx: &Context<'_>) -> (Vec<RowRef<Organization
 pub(super) fn is_from(estate: &Estate, upstream: UpstreamId, names: Option<&Vec<String>>) -> bool {
     let name = || estate.status(upstream).map(|status| status.name.clone());
     names.is_none_or(|names| names.iter().any(|wanted| name().as_deref() == Some(wanted.as_str())))
+}
+
+/// Refuses a filter that names an upstream that is not there, for this caller: nothing could ever be from it.
+pub(super) fn may_name_upstreams<F: Composed>(ctx: &Context<'_>, filter: &F, of: impl Fn(&F) -> Option<&Vec<String>> + Copy) -> Result<()> {
+    let loaders = loaders(ctx);
+    let seen = || {
+        let statuses = loaders.estate().statuses().iter();
+        statuses.map(|status| &*status.name).filter(|name| loaders.caller().principal.allows_upstream(name))
+    };
+    let names_other = |names: &Vec<String>| names.iter().any(|wanted| seen().all(|name| name != wanted.as_str()));
+    if filter.asks(|filter| of(filter).is_some_and(names_other)) {
+        let names: Vec<String> = seen().map(str::to_owned).collect();
+        return Err(bad_input(format!("The filter names an upstream that is not there. There are: {}.", candidates(&names))));
+    }
+    Ok(())
 }
 
 /// Whether something is that company's. What can't be told is not.

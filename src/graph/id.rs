@@ -9,6 +9,7 @@ use crate::{
     upstream::vspc::protected_workload::WorkloadKind,
 };
 use async_graphql::ID;
+use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
 
@@ -32,6 +33,17 @@ pub enum Key {
     },
     /// An agent that a backup server manages.
     BackupAgent(BackupAgentKey),
+    /// An agent whose row has no id, or no server.
+    UnplacedAgent {
+        /// Its console.
+        upstream: UpstreamId,
+        /// Its server, where the row names one.
+        server: Option<ServerUid>,
+        /// Its id, where it has one.
+        agent: Option<AgentUid>,
+        /// Its name, as `name_mark` shows it.
+        mark: String,
+    },
     /// A session.
     AgentSession(SessionKey),
     /// A job of a standalone agent.
@@ -75,6 +87,11 @@ impl Key {
                 format!("AgentJobObject:{}:{server}:{job}:{object}", name(upstream))
             }
             Key::BackupAgent(key) => format!("BackupAgent:{}:{}:{}", name(&key.upstream), key.server, key.agent),
+            Key::UnplacedAgent { upstream, server, agent, mark } => {
+                let server = server.map(|server| server.to_string()).unwrap_or_default();
+                let agent = agent.map(|agent| agent.to_string()).unwrap_or_default();
+                format!("BackupAgent:{}:{server}:{agent}:{mark}", name(upstream))
+            }
             Key::AgentSession(key) => format!("AgentSession:{}:{}", name(&key.upstream), key.session),
             Key::BackupAgentJob { upstream, agent, job: Ok(job) } => format!("BackupAgentJob:{}:{agent}:{job}", name(upstream)),
             Key::BackupAgentJob { upstream, agent, job: Err(named) } => format!("BackupAgentJob:{}:{agent}::{named}", name(upstream)),
@@ -109,6 +126,12 @@ impl Key {
                 Key::AgentJobObject { upstream, server, job: guid(1)?.into(), object: guid(2)?.into() }
             }
             ("BackupAgent", 2) => Key::BackupAgent(BackupAgentKey { upstream, server: guid(0)?.into(), agent: guid(1)?.into() }),
+            ("BackupAgent", 3) => {
+                let is_none = |place: usize| rest.get(place).is_some_and(|text| text.is_empty());
+                let server = if is_none(0) { None } else { Some(guid(0)?.into()) };
+                let agent = if is_none(1) { None } else { Some(guid(1)?.into()) };
+                Key::UnplacedAgent { upstream, server, agent, mark: (*rest.get(2)?).to_owned() }
+            }
             ("AgentSession", 1) => Key::AgentSession(SessionKey { upstream, session: guid(0)?.into() }),
             ("BackupAgentJob", 2) => Key::BackupAgentJob { upstream, agent: guid(0)?.into(), job: Ok(guid(1)?.into()) },
             ("BackupAgentJob", 3) => Key::BackupAgentJob { upstream, agent: guid(0)?.into(), job: Err((*rest.get(2)?).to_owned()) },
@@ -128,4 +151,9 @@ impl Key {
             _ => return None,
         })
     }
+}
+
+/// What stands for a name in an id: it tells names apart, and does not show them to those who may not read them.
+pub fn name_mark(name: &str) -> String {
+    URL_SAFE_NO_PAD.encode(&digest(&SHA256, name.trim().to_lowercase().as_bytes()).as_ref()[..12])
 }

@@ -352,7 +352,7 @@ impl JobCommon {
     }
 
     /// When the newest run that succeeded ended: the last one, or else the newest that Enterprise Manager remembers (usually
-    /// for 30 days). A run with warnings did not succeed; a job that is `IDLE` is taken to have. Null when no such run is
+    /// for 30 days). A run with warnings did not succeed; that a job is `IDLE` says nothing. Null when no such run is
     /// known: see `lastSuccessKnown`.
     async fn last_success(&self, ctx: &Context<'_>) -> Option<Result<DateTime>> {
         let answer = loaders(ctx).ask(SuccessOf(self.0.clone()), Default::default()).await;

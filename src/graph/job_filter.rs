@@ -2,7 +2,7 @@
 
 use super::{
     composed::{Composed, Prepared, composed},
-    fleet::{contains, is_from},
+    fleet::{contains, is_from, may_name_upstreams},
     health::Health,
     health_counts::HealthCounts,
     job::health_of,
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     estate::{Estate, Failure, RowRef, company_of},
+    time,
     upstream::vspc,
 };
 use async_graphql::{Context, Enum, InputObject, Result};
@@ -100,8 +101,8 @@ impl<'a> Own<'a> {
             && filter.backup_server_uid.is_none_or(|server| job.backup_server_uid.0 == server.0)
             && contains(&job.name, filter.name_contains.as_ref())
             && filter.enabled.is_none_or(|enabled| job.is_enabled == Some(enabled))
-            && self.ended_since.is_none_or(|since| job.last_end_time.is_some_and(|ended| ended >= since && ended <= estate.now()))
-            && filter.ended_since.is_none_or(|since| job.last_end_time.is_some_and(|ended| ended >= since.0))
+            && self.ended_since.is_none_or(|since| time::is_within(job.last_end_time, since, estate.now()))
+            && filter.ended_since.is_none_or(|since| time::is_within(job.last_end_time, since.0, estate.now()))
             && (filter.exclude_log_backups != Some(true) || kind() != JobKind::LogBackup)
     }
 
@@ -109,7 +110,7 @@ impl<'a> Own<'a> {
         let filter = self.filter;
         self.may_hold(estate, job)
             && filter.company_name.as_ref().is_none_or(|name| facts.is_of_company(job, name))
-            && self.succeeded_since.is_none_or(|since| facts.last_success(job).is_none_or(|at| at < since))
+            && self.succeeded_since.is_none_or(|since| !time::is_within(facts.last_success(job), since, estate.now()))
             && filter.tape_status.as_ref().is_none_or(|ways| ways.contains(&facts.tape(job)))
     }
 }
@@ -185,6 +186,7 @@ pub fn job_page<'a>(
     async move {
         let estate = loaders(ctx).estate();
         let filter = filter.unwrap_or_default();
+        may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
         let order = order
             .filter(|order| !order.is_empty())
             .unwrap_or_else(|| vec![JobOrder { field: JobOrderField::Name, direction: OrderDirection::Asc }]);

@@ -69,6 +69,7 @@ use crate::{
         repository::RepositoryOf,
         session::SuccessOf,
     },
+    time,
     uid::RepositoryUid,
     upstream::vspc::job_detail::JobDetail,
 };
@@ -99,9 +100,10 @@ pub async fn rpo_breached(ctx: &Context<'_>, job: &JobRow, interval: Result<i64>
         Err(error) => return Some(Err(error)),
     };
     let loaders = loaders(ctx);
-    let since = loaders.estate().now().checked_sub(interval).ok()?;
+    let now = loaders.estate().now();
+    let since = now.checked_sub(interval).ok()?;
     let answer = loaders.ask(SuccessOf(job.clone()), Default::default()).await;
-    nullable(answer.map(|success| success.is_known.then(|| success.at.is_none_or(|at| at < since))))
+    nullable(answer.map(|success| success.is_known.then(|| !time::is_within(success.at, since, now))))
 }
 
 pub fn uuid<U: Into<Uuid>>(uid: Option<U>) -> Option<UUID> {

@@ -98,6 +98,16 @@ impl Node {
             Key::BackupAgent(key) => {
                 nullable(loaders.ask(BackupAgentOf(key), None).await.map(|row| row.map(|row| BackupAgent::new(key, row).into())))
             }
+            Key::UnplacedAgent { upstream, server, agent, mark } => {
+                let found = loaders.caller().console(upstream)?.backup_agents(loaders.caller()).await;
+                nullable(found.and_then(|agents| {
+                    let found = agents.rows().find(|row| BackupAgent::is_unplaced(row, server, agent, &mark));
+                    match (found, agents.problem()) {
+                        (None, Some(problem)) => Err(problem.clone()),
+                        (found, _) => Ok(found.map(|row| BackupAgent::of_list(row).into())),
+                    }
+                }))
+            }
             Key::AgentSession(key) => {
                 nullable(loaders.ask(SessionOf(key), None).await.map(|session| session.map(|session| AgentSession::from(session).into())))
             }

@@ -6,7 +6,7 @@ use super::{
     composed::{Composed, Prepared, composed},
     connection::connection,
     error::bad_input,
-    fleet::{contains, is_from},
+    fleet::{contains, is_from, may_name_upstreams},
     id::Key,
     job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, job_page},
@@ -186,6 +186,7 @@ pub fn repository_page<'a>(
 ) -> BoxFuture<'a, Result<RepositoryConnection>> {
     async move {
         let (filter, estate) = (args.filter.unwrap_or_default(), loaders(ctx).estate());
+        may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
         let within_bounds = |filter| RepositoryFilter::within_bounds(filter).map(|()| filter);
         let wanted = Prepared::of(&filter, &within_bounds)?;
         let order = args

@@ -3,7 +3,7 @@
 use super::{
     agent_session::{AgentSession, AgentSessionConnection},
     composed::{Composed, Prepared, composed},
-    fleet::{contains, is_from},
+    fleet::{contains, is_from, may_name_upstreams},
     health::Health,
     loaders,
     page::{self, ListMark, OrderDirection, PageArgs, SortValue},
@@ -63,8 +63,8 @@ impl SessionFilter {
         let created = row.created;
         let health = || Health::of_session(row.state.as_deref(), row.result.as_deref());
         let job = session.job.map(|job| job.job).or(row.job_uid);
-        self.since.is_none_or(|since| created.is_some_and(|created| created >= since.0))
-            && started_since.is_none_or(|since| created.is_some_and(|created| created >= since))
+        self.since.is_none_or(|since| time::is_within(created, since.0, estate.now()))
+            && started_since.is_none_or(|since| time::is_within(created, since, estate.now()))
             && is_from(estate, row.upstream(), self.upstream.as_ref())
             && contains(row.job_name.as_deref().unwrap_or_default(), self.job_name_contains.as_ref())
             && self.until.is_none_or(|until| created.is_some_and(|created| created < until.0))
@@ -125,6 +125,7 @@ pub fn ordered_session_page(
         Err(failure) => (Vec::new(), vec![failure]),
     };
     let filter = filter.unwrap_or_default();
+    may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     let newest_first = || vec![SessionOrder { field: SessionOrderField::StartedAt, direction: OrderDirection::Desc }];
     let order = order.filter(|order| !order.is_empty()).unwrap_or_else(newest_first);
     let mark = ListMark::of(&["sessions", parent, &format!("{filter:?}"), &format!("{order:?}")]);

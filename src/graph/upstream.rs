@@ -77,6 +77,14 @@ impl Upstream {
         self.0.as_ref()?.seen().version
     }
 
+    /// By how many seconds its clock is ahead of the gateway's, as the `Date` of its last answer tells; negative where it is
+    /// behind. Null before the first answer, and where its answers have no date.
+    async fn clock_ahead_seconds(&self, ctx: &Context<'_>) -> Option<i32> {
+        let status = self.0.as_ref()?;
+        status.seen();
+        loaders(ctx).estate().clock_ahead(status.id).and_then(|seconds| i32::try_from(seconds).ok())
+    }
+
     /// When it last answered; null when it never did since the gateway started.
     async fn last_ok_at(&self) -> Option<DateTime> {
         self.0.as_ref()?.seen().last_ok.map(DateTime)

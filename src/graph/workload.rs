@@ -7,7 +7,7 @@ use super::{
     connection::connection,
     console_agent::ConsoleAgent,
     error,
-    fleet::{all_placed, contains, is_from, is_of},
+    fleet::{all_placed, contains, is_from, is_of, may_name_upstreams},
     id::Key,
     job::Job,
     loaders, nullable,
@@ -97,7 +97,7 @@ impl WorkloadFilter {
             && contains(&row.name, self.name_contains.as_ref())
             && self.company_uid.is_none_or(|wanted| is_of(&workload.company, wanted))
             && self.backup_server_uid.is_none_or(|wanted| key.server.is_some_and(|server| server.0 == wanted.0))
-            && breached_before.is_none_or(|before| latest.is_none_or(|latest| latest < before))
+            && breached_before.is_none_or(|before| !time::is_within(latest, before, estate.now()))
             && self.no_restore_point.is_none_or(|none| latest.is_none() == none)
     }
 }
@@ -133,6 +133,7 @@ pub fn workload_page(
     args: &PageArgs,
 ) -> Result<WorkloadConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
+    may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
     let wanted = Prepared::of(&filter, &|filter| WorkloadFilter::with_instant(filter, estate))?;
     let mark = ListMark::of(&["workloads", parent, &format!("{filter:?}")]);
@@ -141,7 +142,8 @@ pub fn workload_page(
     let values = |workload: &protection::Workload| vec![SortValue::instant(workload.row.latest_restore_point_date)];
     let identity = |workload: &protection::Workload| {
         let WorkloadKey { upstream, kind, server, uid } = workload.key;
-        format!("{}:{}:{}:{uid}", upstream.0, kind as u8, server.map(|server| server.to_string()).unwrap_or_default())
+        let server = server.map(|server| server.to_string()).unwrap_or_default();
+        format!("{}:{}:{server}:{uid}:{:?}", upstream.0, kind as u8, workload.row.organization_uid)
     };
     let page = page::cut(ctx, rows, args, mark, &[false], values, identity)?;
     Ok(WorkloadConnection::new(ctx, page, problems, Workload::from))
@@ -162,13 +164,13 @@ pub struct ProtectionCounts {
 
 impl ProtectionCounts {
     /// Counts machines; a restore point from before that instant is too old.
-    pub fn of<'a>(workloads: impl IntoIterator<Item = &'a protection::Workload>, before: Timestamp) -> Self {
+    pub fn of<'a>(workloads: impl IntoIterator<Item = &'a protection::Workload>, before: Timestamp, now: Timestamp) -> Self {
         let mut counts = Self::default();
         for workload in workloads {
             counts.workloads += 1;
             *match workload.row.latest_restore_point_date {
                 None => &mut counts.no_restore_point,
-                Some(latest) if latest < before => &mut counts.breached,
+                latest if !time::is_within(latest, before, now) => &mut counts.breached,
                 Some(_) => &mut counts.within_rpo,
             } += 1;
         }
@@ -230,8 +232,8 @@ impl Workload {
         ctx: &Context<'_>,
         #[graphql(desc = "How old it may be: the recovery point objective.")] rpo: DurationInput,
     ) -> Option<Result<bool>> {
-        let before = rpo.ago(loaders(ctx).estate());
-        Some(before.map(|before| self.0.row.latest_restore_point_date.is_none_or(|latest| latest < before)))
+        let estate = loaders(ctx).estate();
+        Some(rpo.ago(estate).map(|before| !time::is_within(self.0.row.latest_restore_point_date, before, estate.now())))
     }
 
     /// How many restore points there are; null when not known (computers).
@@ -290,7 +292,7 @@ impl Workload {
     async fn agent(&self, ctx: &Context<'_>) -> Option<Result<ConsoleAgent>> {
         let WorkloadKey { upstream, kind, uid, .. } = self.0.key;
         let (loaders, agent) = (loaders(ctx), (kind == protected_workload::WorkloadKind::ComputerOfConsole).then_some(AgentUid(uid.0))?);
-        let found = loaders.caller().console(upstream)?.console_agent(loaders.caller(), agent).await;
+        let found = loaders.caller().console(upstream)?.console_agent_of(loaders.caller(), agent, self.0.row.organization_uid).await;
         nullable(found.map(|row| row.map(ConsoleAgent::from)))
     }
 

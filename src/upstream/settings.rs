@@ -67,6 +67,11 @@ impl Line {
     pub fn sent(&self) -> u64 {
         self.0.get().map_or(0, |transport| transport.sent())
     }
+
+    /// By how many seconds the upstream's clock is ahead of ours, as its last answer tells; negative where it is behind.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.0.get()?.clock.seconds()
+    }
 }
 
 /// One upstream, ready to be connected to.

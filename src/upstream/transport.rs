@@ -6,6 +6,7 @@
 //! not used.
 
 use super::{
+    clock_difference::ClockDifference,
     error::{Error, ErrorKind},
     load::Load,
     meter::{self, Call},
@@ -77,6 +78,8 @@ pub(super) struct Transport {
     /// Set by a 429: nothing is sent before this.
     paused_until: Mutex<Option<Instant>>,
     sent: AtomicU64,
+    /// How far its clock is ahead of ours.
+    pub clock: ClockDifference,
 }
 
 impl Transport {
@@ -99,6 +102,7 @@ impl Transport {
             max_concurrency: settings.max_concurrency,
             paused_until: Mutex::default(),
             sent: AtomicU64::new(0),
+            clock: ClockDifference::default(),
         })
     }
 
@@ -218,6 +222,7 @@ impl Transport {
     async fn receive(&self, request: reqwest::Request) -> Result<Reply, Error> {
         let response = self.client.execute(request).await.map_err(|error| self.broken(error))?;
         let (status, headers) = (response.status(), response.headers().clone());
+        self.clock.note(&headers);
         let body = self.read_body(response).await?;
         self.judge(Reply { status, headers, body })
     }

@@ -22,6 +22,7 @@ mod isolation;
 mod kinds;
 mod lists;
 mod mock;
+mod odd_rows;
 mod own_tls;
 mod paging;
 mod rates;

@@ -3,9 +3,9 @@
 //! The console's list of agents also has those that backup servers manage. These are the servers' own (`BackupAgent`), and so
 //! are their jobs: here they are left out, so that nothing is there, or counted, twice.
 
-use super::{Console, Failure, Rows};
+use super::{Console, Failure, Rows, the_only};
 use crate::{
-    estate::{Caller, RowRef, View},
+    estate::{Caller, RowRef, View, snapshot::Snapshot},
     uid::{AgentUid, CompanyUid, ConsoleJobUid},
     upstream::vspc::{console_agent::ConsoleAgent, console_agent_job::ConsoleAgentJob},
 };
@@ -19,12 +19,21 @@ impl Console {
 
     /// One of these agents.
     pub async fn console_agent(&self, caller: &Caller, agent: AgentUid) -> Result<Option<RowRef<ConsoleAgent>>, Failure> {
+        self.console_agent_of(caller, agent, None).await
+    }
+
+    /// One of these agents: of several with one id (that of their hardware) the one of the company of which a row is.
+    pub async fn console_agent_of(
+        &self,
+        caller: &Caller,
+        agent: AgentUid,
+        company: Option<CompanyUid>,
+    ) -> Result<Option<RowRef<ConsoleAgent>>, Failure> {
         let view = self.every_console_agent(caller).await?;
-        let found = view.pick(view.index().uid.of(&agent)).next();
-        match (found, view.problem()) {
-            (None, Some(problem)) => Err(problem.clone()),
-            (found, _) => Ok(found.filter(|agent| !agent.is_of_server())),
-        }
+        let is_shared = view.index().uid.only(&agent).is_none();
+        let is_it = |row: &RowRef<ConsoleAgent>| company.is_none() || !is_shared || row.organization_uid == company;
+        let found = the_only(view.pick(view.index().uid.of(&agent)).filter(is_it), view.problem())?;
+        Ok(found.filter(|agent| !agent.is_of_server()))
     }
 
     /// The agents of one company.
@@ -39,9 +48,20 @@ impl Console {
         self.some_console_agent_jobs(caller, |view| view.rows().collect()).await
     }
 
-    /// The jobs of one agent.
-    pub async fn jobs_of_console_agent(&self, caller: &Caller, agent: AgentUid) -> Result<Rows<ConsoleAgentJob>, Failure> {
-        self.some_console_agent_jobs(caller, |view| view.pick(view.index().agent.of(&agent)).collect()).await
+    /// The jobs of one agent. Of agents with one id the company tells whose jobs they are; where that is one company's too,
+    /// nobody can tell.
+    pub async fn jobs_of_console_agent(&self, caller: &Caller, agent: &RowRef<ConsoleAgent>) -> Result<Rows<ConsoleAgentJob>, Failure> {
+        let (uid, company) = (agent.instance_uid, agent.organization_uid);
+        let agents = self.lists.console_agents.all().await?;
+        let namesakes = agents.index().uid.of(&uid);
+        let of_company = namesakes.iter().filter(|place| agents.row(**place).organization_uid == company).count();
+        let is_its = |job: &RowRef<ConsoleAgentJob>| namesakes.len() < 2 || job.organization_uid == company;
+        let pick = |view: &View<ConsoleAgentJob>| view.pick(view.index().agent.of(&uid)).filter(is_its).collect();
+        let mut jobs = self.some_console_agent_jobs(caller, pick).await?;
+        if of_company > 1 {
+            jobs = Rows { rows: Vec::new(), problem: Some(agent.is_ambiguous()) };
+        }
+        Ok(jobs)
     }
 
     /// The jobs of one company's agents.
@@ -56,11 +76,9 @@ impl Console {
         agent: AgentUid,
         job: ConsoleJobUid,
     ) -> Result<Option<RowRef<ConsoleAgentJob>>, Failure> {
-        let Rows { rows, problem } = self.jobs_of_console_agent(caller, agent).await?;
-        match (rows.into_iter().find(|row| row.instance_uid == job), problem) {
-            (None, Some(problem)) => Err(problem),
-            (found, _) => Ok(found),
-        }
+        let pick = |view: &View<ConsoleAgentJob>| view.pick(view.index().agent.of(&agent)).collect();
+        let Rows { rows, problem } = self.some_console_agent_jobs(caller, pick).await?;
+        the_only(rows.into_iter().filter(|row| row.instance_uid == job), problem.as_ref())
     }
 
     async fn every_console_agent(&self, caller: &Caller) -> Result<View<ConsoleAgent>, Failure> {
@@ -75,11 +93,19 @@ impl Console {
     ) -> Result<Rows<ConsoleAgentJob>, Failure> {
         let (jobs, agents) = tokio::join!(self.lists.console_agent_jobs.all(), self.lists.console_agents.all());
         let (view, agents) = (self.view(caller, jobs?).await?, agents?);
-        let of_server = |job: &RowRef<ConsoleAgentJob>| {
-            agents.index().uid.of(&job.backup_agent_uid).iter().any(|place| agents.row(*place).is_of_server())
-        };
         let mut rows = pick(&view);
-        rows.retain(|job| !of_server(job));
+        rows.retain(|job| !is_of_server(job, &agents));
         Ok(Rows { rows, problem: view.problem().or(agents.problem()).cloned() })
+    }
+}
+
+/// Whether a job's agent is a backup server's: of agents with one id, the ones of the job's company.
+fn is_of_server(job: &ConsoleAgentJob, agents: &Snapshot<ConsoleAgent>) -> bool {
+    let all = || agents.index().uid.of(&job.backup_agent_uid).iter().map(|place| agents.row(*place));
+    let is_its = |agent: &&ConsoleAgent| agent.organization_uid == job.organization_uid;
+    let mut its = all().filter(is_its).peekable();
+    match its.peek() {
+        Some(_) => its.all(ConsoleAgent::is_of_server),
+        None => all().any(ConsoleAgent::is_of_server),
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{Console, Failure, Rows, many, one};
 use crate::{
-    estate::{Caller, RowRef, View, snapshot::Snapshot},
-    uid::{AgentUid, CompanyUid, EnterpriseManagerUid, LocationUid, ServerUid},
+    estate::{Caller, RowRef, View, correlate::host_key, snapshot::Snapshot},
+    uid::{CompanyUid, EnterpriseManagerUid, LocationUid, ServerUid},
     upstream::vspc::{
         agent_job_object::AgentJobObject, backup_agent::BackupAgent, backup_server::BackupServer, enterprise_manager::EnterpriseManager,
         location::Location,
@@ -77,11 +77,21 @@ impl Console {
         Ok(many(&view, view.index().server.of(&server)))
     }
 
-    /// The machines in agent jobs that one agent protects. Its id may be another agent's on another server.
-    pub async fn machines_of_agent(&self, caller: &Caller, server: ServerUid, agent: AgentUid) -> Result<Rows<AgentJobObject>, Failure> {
+    /// The machines in agent jobs that one agent protects. Its id may be another agent's on another server; on its own the
+    /// name then tells whose a machine is.
+    pub async fn machines_of_agent(&self, caller: &Caller, agent: &RowRef<BackupAgent>) -> Result<Rows<AgentJobObject>, Failure> {
+        let Some(uid) = agent.instance_uid else { return Ok(Rows::default()) };
         let view = self.objects(caller).await?;
-        let mut machines = many(&view, view.index().agent.of(&agent));
-        machines.rows.retain(|machine| machine.backup_server_uid == Some(server));
+        let mut machines = many(&view, view.index().agent.of(&uid));
+        let server = agent.backup_server_uid;
+        machines.rows.retain(|machine| machine.backup_server_uid.is_none() || machine.backup_server_uid == server);
+        let agents = self.lists.agents.all().await?;
+        if agents.index().key.of(&(server, uid)).len() > 1 {
+            let names = [Some(agent.name.as_str()), agent.machine_name.as_deref()].map(|name| name.map(host_key));
+            let is_its = |machine: &RowRef<AgentJobObject>| names.contains(&machine.computer.as_deref().map(host_key));
+            machines.rows.retain(is_its);
+        }
+        machines.problem = machines.problem.or(agents.problem().cloned());
         Ok(machines)
     }
 

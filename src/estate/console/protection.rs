@@ -144,7 +144,8 @@ impl Console {
             let partly = [jobs.as_ref().and_then(|jobs| jobs.problem()), chains.as_ref().and_then(|chains| chains.problem())];
             problems.extend(partly.into_iter().flatten().cloned());
             let unread = problems.first().cloned();
-            let mut newest: HashMap<WorkloadKey, Workload> = HashMap::new();
+            // an id may be of hardware that machines of two companies share: their rows are two machines
+            let mut newest: HashMap<(WorkloadKey, Option<CompanyUid>), Workload> = HashMap::new();
             for (kind, view) in WorkloadKind::ALL.into_iter().zip(views) {
                 let view = match view {
                     Ok(view) => view,
@@ -155,9 +156,14 @@ impl Console {
                 };
                 problems.extend(view.problem().cloned());
                 for row in view.rows() {
-                    let Some(uid) = row.uid() else { continue };
+                    let Some(uid) = row.uid() else {
+                        let why = format!("a protected machine without an id, {:?}, is left out", row.name);
+                        problems.push(Failure::new(Error::new(self.name(), ErrorKind::Invalid, why)));
+                        continue;
+                    };
                     let key = WorkloadKey { upstream: self.id(), kind, server: row.backup_server_uid, uid };
-                    let known = newest.get(&key).map(|known| known.row.latest_restore_point_date);
+                    let place = (key, row.organization_uid);
+                    let known = newest.get(&place).map(|known| known.row.latest_restore_point_date);
                     if known.is_some_and(|known| known >= row.latest_restore_point_date) {
                         continue;
                     }
@@ -170,7 +176,7 @@ impl Console {
                         Some(failure) if kind != WorkloadKind::ComputerOfConsole => Err(failure.clone()),
                         _ => Ok(of_jobs.or(row.organization_uid)),
                     };
-                    newest.insert(key, Workload { key, row, company });
+                    newest.insert(place, Workload { key, row, company });
                 }
             }
             Placed::new(newest.into_values().collect(), problems, |workload| &workload.company)
@@ -181,9 +187,11 @@ impl Console {
     /// One protected machine.
     pub async fn workload(&self, caller: &Caller, key: WorkloadKey) -> Result<Option<Workload>, Failure> {
         let Placed { rows, mut problems, .. } = self.workloads(caller).await;
-        match (rows.into_iter().find(|workload| workload.key == key), problems.pop()) {
-            (None, Some(problem)) => Err(problem),
-            (found, _) => Ok(found),
+        let mut found = rows.into_iter().filter(|workload| workload.key == key);
+        match (found.next(), found.next(), problems.pop()) {
+            (None, _, Some(problem)) => Err(problem),
+            (Some(workload), Some(_), _) => Err(workload.row.is_ambiguous()),
+            (found, _, _) => Ok(found),
         }
     }
 
@@ -204,9 +212,11 @@ impl Console {
     /// One triggered alarm.
     pub async fn alarm(&self, caller: &Caller, alarm: AlarmUid) -> Result<Option<PlacedAlarm>, Failure> {
         let Placed { rows, mut problems, .. } = self.alarms(caller).await;
-        match (rows.into_iter().find(|placed| placed.row.instance_uid == alarm), problems.pop()) {
-            (None, Some(problem)) => Err(problem),
-            (found, _) => Ok(found),
+        let mut found = rows.into_iter().filter(|placed| placed.row.instance_uid == alarm);
+        match (found.next(), found.next(), problems.pop()) {
+            (None, _, Some(problem)) => Err(problem),
+            (Some(placed), Some(_), _) => Err(placed.row.is_ambiguous()),
+            (found, _, _) => Ok(found),
         }
     }
 

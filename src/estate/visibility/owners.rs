@@ -66,6 +66,11 @@ impl Owned for ProtectedWorkload {
     fn is_within(&self, limits: &Limits) -> bool {
         let (Some(jobs), Some(chains)) = (&limits.jobs, &limits.chains) else { return false };
         let mut protecting = jobs_of_workload(self, jobs, chains).peekable();
+        // an id that machines of several companies share leads to the jobs of all of them: then the row decides
+        let companies: BTreeSet<_> = jobs_of_workload(self, jobs, chains).filter_map(|place| company_of(jobs.row(place))).collect();
+        if companies.len() > 1 && self.organization_uid.is_some_and(|company| companies.contains(&company)) {
+            return limits.cover(self.organization_uid, self.backup_server_uid);
+        }
         match protecting.peek() {
             Some(_) => protecting.any(|place| jobs.row(place).is_within(limits)),
             None => limits.cover(self.organization_uid, self.backup_server_uid),
@@ -92,7 +97,8 @@ impl Owned for BackupAgent {
     const NEEDS: Needs = Needs::ChainsAndServers;
     fn is_within(&self, limits: &Limits) -> bool {
         let (Some(jobs), Some(chains)) = (&limits.jobs, &limits.chains) else { return false };
-        let kept = chains.index().agent.of(&OtherUid(self.instance_uid.0));
+        let Some(agent) = self.instance_uid else { return limits.cover_server(self.backup_server_uid) };
+        let kept = chains.index().agent.of(&OtherUid(agent.0));
         let uids: BTreeSet<JobUid> = kept.iter().filter_map(|place| chains.row(*place).job_uid).collect();
         let on_server = |job| jobs.index().key.of(&(self.backup_server_uid?, job)).first();
         let mut protecting = uids.into_iter().filter_map(on_server).peekable();
@@ -100,6 +106,12 @@ impl Owned for BackupAgent {
             Some(_) => protecting.any(|place| jobs.row(*place).is_within(limits)),
             None => limits.cover_server(self.backup_server_uid),
         }
+    }
+
+    /// What two machines share does not tell whose chains these are: then each is its server's.
+    fn is_within_among(&self, list: &Self::Index, limits: &Limits) -> bool {
+        let shares = self.instance_uid.is_some_and(|agent| list.key.of(&(self.backup_server_uid, agent)).len() > 1);
+        if shares { limits.cover_server(self.backup_server_uid) } else { self.is_within(limits) }
     }
 }
 

@@ -19,24 +19,29 @@ use serde::Deserialize;
 pub struct BackupAgentJob {
     #[serde(default, deserialize_with = "uid::optional")]
     pub id: Option<JobUid>,
-    #[serde(alias = "lastSessionStatusId")]
+    #[serde(default, alias = "lastSessionStatusId", deserialize_with = "lenient::optional_text")]
     pub last_session_status: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub description: Option<String>,
-    #[serde(alias = "operationModeId")]
+    #[serde(default, alias = "operationModeId", deserialize_with = "lenient::optional_text")]
     pub operation_mode: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub destination: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub restore_points: Option<i64>,
     #[serde(default, deserialize_with = "time::optional")]
     pub last_restore_point: Option<Timestamp>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub backup_size: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub schedule_type: Option<SharedText>,
     #[serde(default, deserialize_with = "time::optional")]
     pub last_run: Option<Timestamp>,
     #[serde(default, deserialize_with = "time::optional")]
     pub last_modified: Option<Timestamp>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub last_modification_done_by: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub free_space: Option<i64>,
@@ -44,17 +49,23 @@ pub struct BackupAgentJob {
     pub avg_duration: Option<i64>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub last_duration: Option<i64>,
-    #[serde(alias = "backupMode")]
+    #[serde(default, alias = "backupMode", deserialize_with = "lenient::optional_text")]
     pub backup_mode_id: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub target_type: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub disabled: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub failure_message: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub backup_policy_note: Option<String>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub cloud_connect_agent_uid: Option<OtherUid>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub backup_policy_id: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub backup_policy_name: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub backup_policy_status: Option<SharedText>,
     #[serde(default, deserialize_with = "time::optional")]
     pub next_run: Option<Timestamp>,
@@ -86,11 +97,11 @@ impl Default for Links {
 #[derive(Debug, Deserialize)]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct Link {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub rel: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub method: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::text")]
     pub href: String,
 }
 

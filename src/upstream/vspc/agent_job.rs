@@ -6,7 +6,7 @@
 use super::{EXPAND_JOB, List, Vspc, job::Job};
 use crate::{
     uid::{self, JobUid, ServerUid, UniqueJobUid},
-    upstream::{pager::Row, shared_text::SharedText},
+    upstream::{lenient, pager::Row, shared_text::SharedText},
 };
 use serde::Deserialize;
 
@@ -15,16 +15,23 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct AgentJob {
+    #[serde(deserialize_with = "uid::required")]
     pub instance_uid: JobUid,
     #[serde(default, deserialize_with = "uid::optional")]
     pub unique_uid: Option<UniqueJobUid>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub total_jobs_count: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub success_jobs_count: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub destination: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub job_mode: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub os_type: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub license_type: Option<SharedText>,
-    #[serde(default, rename = "_embedded")]
+    #[serde(default, rename = "_embedded", deserialize_with = "lenient::object")]
     pub embedded: Option<EmbeddedJob>,
 }
 
@@ -33,7 +40,7 @@ pub struct AgentJob {
 #[serde(rename_all = "camelCase")]
 pub struct EmbeddedJob {
     /// The parent job, if it was expanded and is there.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub backup_server_job: Option<Job>,
 }
 

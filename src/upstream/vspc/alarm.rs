@@ -14,13 +14,15 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct Alarm {
+    #[serde(deserialize_with = "uid::required")]
     pub instance_uid: AlarmUid,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub repeat_count: Option<i64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub object: Option<AlarmObject>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub last_activation: Option<AlarmActivation>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub area: Option<String>,
 }
 
@@ -29,13 +31,16 @@ pub struct Alarm {
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct AlarmObject {
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub r#type: Option<String>,
     /// The document's own example calls it `companyUid`.
     #[serde(default, alias = "companyUid", deserialize_with = "uid::optional")]
     pub organization_uid: Option<CompanyUid>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub computer_name: Option<String>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub object_uid: Option<OtherUid>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub object_name: Option<String>,
 }
 
@@ -46,8 +51,11 @@ pub struct AlarmObject {
 pub struct AlarmActivation {
     #[serde(default, deserialize_with = "time::optional")]
     pub time: Option<Timestamp>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub status: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub message: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub remark: Option<String>,
 }
 
@@ -60,9 +68,11 @@ impl Alarm {
 }
 
 impl Row for Alarm {
-    type Identity = AlarmUid;
+    type Identity = (AlarmUid, Option<CompanyUid>, Option<OtherUid>);
     fn identity(&self) -> Self::Identity {
-        self.instance_uid
+        let object = self.object.as_ref();
+        let company = object.and_then(|object| object.organization_uid);
+        (self.instance_uid, company, object.and_then(|object| object.object_uid))
     }
 }
 

@@ -5,7 +5,7 @@
 use super::{EXPAND_JOB, List, Vspc, agent_job::EmbeddedJob};
 use crate::{
     uid::{self, JobUid, RepositoryUid, ServerUid, UniqueJobUid, WanAcceleratorUid},
-    upstream::{error::Error, pager::Row},
+    upstream::{error::Error, lenient, pager::Row},
 };
 use serde::Deserialize;
 
@@ -14,6 +14,7 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct BackupCopyJob {
+    #[serde(deserialize_with = "uid::required")]
     pub instance_uid: JobUid,
     #[serde(default, deserialize_with = "uid::optional")]
     pub unique_uid: Option<UniqueJobUid>,
@@ -23,14 +24,21 @@ pub struct BackupCopyJob {
     pub target_wan_accelerator_uid: Option<WanAcceleratorUid>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub source_wan_accelerator_uid: Option<WanAcceleratorUid>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub weekly_restore_points_to_keep: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub monthly_restore_points_to_keep: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub yearly_restore_points_to_keep: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub retention_policy_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub is_rpo_options_enabled: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub rpo_options_value: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub rpo_options_unit: Option<String>,
-    #[serde(default, rename = "_embedded")]
+    #[serde(default, rename = "_embedded", deserialize_with = "lenient::object")]
     pub embedded: Option<EmbeddedJob>,
 }
 

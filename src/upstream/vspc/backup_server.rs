@@ -12,6 +12,7 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct BackupServer {
+    #[serde(deserialize_with = "uid::required")]
     pub instance_uid: ServerUid,
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
@@ -21,11 +22,17 @@ pub struct BackupServer {
     pub location_uid: Option<LocationUid>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub management_agent_uid: Option<OtherUid>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub version: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub display_version: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub installation_uid: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub backup_server_role_type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub status: Option<String>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub in_high_availability_cluster: Option<bool>,
 }
 

@@ -14,6 +14,7 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct ConsoleAgent {
+    #[serde(deserialize_with = "uid::required")]
     pub instance_uid: AgentUid,
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
@@ -21,17 +22,27 @@ pub struct ConsoleAgent {
     pub organization_uid: Option<CompanyUid>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub management_agent_uid: Option<OtherUid>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub management_agent_status: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub agent_platform: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub status: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub operation_mode: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub gui_mode: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub platform: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub version: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub version_status: Option<SharedText>,
     #[serde(default, deserialize_with = "time::optional")]
     pub activation_time: Option<Timestamp>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub management_mode: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub installation_type: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub total_jobs_count: Option<i64>,
@@ -49,9 +60,10 @@ impl ConsoleAgent {
 }
 
 impl Row for ConsoleAgent {
-    type Identity = AgentUid;
-    fn identity(&self) -> AgentUid {
-        self.instance_uid
+    type Identity = (AgentUid, Option<CompanyUid>, String);
+    fn identity(&self) -> Self::Identity {
+        // some machines share the id of their hardware, also over companies
+        (self.instance_uid, self.organization_uid, self.name.clone())
     }
 }
 

@@ -17,6 +17,7 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct EnterpriseManager {
+    #[serde(deserialize_with = "uid::required")]
     pub instance_uid: EnterpriseManagerUid,
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
@@ -24,7 +25,9 @@ pub struct EnterpriseManager {
     pub management_agent_uid: Option<OtherUid>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub installation_uid: Option<OtherUid>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub version: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub status: Option<String>,
     /// The servers that it lists: from a list of its own, not on the wire. None where that could not be read.
     #[serde(skip)]
@@ -36,8 +39,10 @@ pub struct EnterpriseManager {
 #[serde(rename_all = "camelCase")]
 pub struct ManagedBackupServer {
     /// Service Provider Console's id of the server.
+    #[serde(deserialize_with = "uid::required")]
     pub instance_uid: ServerUid,
     /// The DNS name or address under which Enterprise Manager knows it.
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub address: Option<String>,
 }
 

@@ -7,7 +7,7 @@
 use super::{EXPAND_JOB, List, Vspc, agent_job::EmbeddedJob};
 use crate::{
     uid::{self, JobUid, OtherUid, RepositoryUid, ServerUid, UniqueJobUid, WanAcceleratorUid},
-    upstream::{pager::Row, shared_text::SharedText},
+    upstream::{lenient, pager::Row, shared_text::SharedText},
 };
 use serde::Deserialize;
 
@@ -88,10 +88,13 @@ impl DetailKind {
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct JobDetail {
+    #[serde(deserialize_with = "uid::required")]
     pub instance_uid: JobUid,
     #[serde(default, deserialize_with = "uid::optional")]
     pub unique_uid: Option<UniqueJobUid>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub subtype: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub protected_vm_count: Option<i64>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub target_repository_uid: Option<RepositoryUid>,
@@ -101,42 +104,65 @@ pub struct JobDetail {
     pub target_host_uid: Option<OtherUid>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub cloud_host_uid: Option<OtherUid>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub target_path: Option<String>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub is_cloud_job: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub through_wan_accelerators: Option<bool>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub source_wan_accelerator_uid: Option<WanAcceleratorUid>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub target_wan_accelerator_uid: Option<WanAcceleratorUid>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub rpo: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub rpo_unit: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub is_rpo_options_enabled: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub rpo_options_value: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub rpo_options_unit: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub short_term_retention: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub short_term_retention_unit: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub long_term_retention: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub long_term_retention_unit: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub retention: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub retention_unit: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub retention_policy_type: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub weekly_restore_points_to_keep: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub monthly_restore_points_to_keep: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub yearly_restore_points_to_keep: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub is_archive_retention_enabled: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub archive_retention: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub archive_retention_unit: Option<SharedText>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub source_file_share_job_uid: Option<JobUid>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub source_object_storage_backup_job_uid: Option<JobUid>,
+    #[serde(default, deserialize_with = "lenient::integer")]
     pub source_size: Option<i64>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub full_media_pool_uid: Option<OtherUid>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub incremental_media_pool_uid: Option<OtherUid>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub is_gfs_enabled: Option<bool>,
-    #[serde(default, rename = "_embedded")]
+    #[serde(default, rename = "_embedded", deserialize_with = "lenient::object")]
     pub embedded: Option<EmbeddedJob>,
 }
 

@@ -22,28 +22,38 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct JobObject {
+    #[serde(deserialize_with = "uid::required")]
     pub job_uid: JobUid,
     #[serde(default, deserialize_with = "uid::optional")]
     pub unique_job_uid: Option<UniqueJobUid>,
     /// The machine's, file share's or object storage's id.
     #[serde(default, alias = "fileShareUid", alias = "objectStorageUid", deserialize_with = "uid::optional")]
     pub instance_uid: Option<OtherUid>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub platform: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub hierarchy_ref: Option<String>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub is_excluded: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub host_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub path: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::list")]
     pub sources: Option<Vec<Source>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::object")]
     pub last_session: Option<LastSession>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub status: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub failure_message: Option<String>,
     #[serde(default, deserialize_with = "time::optional")]
     pub last_session_end_time: Option<Timestamp>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub sla: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub bottleneck: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub max_delay_sec: Option<i64>,
@@ -71,11 +81,13 @@ pub struct JobObject {
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct Source {
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub path: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub r#type: Option<SharedText>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::texts")]
     pub inclusion_masks: Option<Vec<String>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::texts")]
     pub exclusion_masks: Option<Vec<String>>,
 }
 
@@ -84,6 +96,7 @@ pub struct Source {
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct LastSession {
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub backup_status: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub total_backed_size: Option<i64>,
@@ -97,7 +110,7 @@ pub struct LastSession {
     pub end_time: Option<Timestamp>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub duration: Option<i64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::texts")]
     pub messages: Option<Vec<String>>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub source_files_count: Option<i64>,

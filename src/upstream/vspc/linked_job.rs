@@ -19,10 +19,12 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct LinkedJob {
+    #[serde(deserialize_with = "uid::required")]
     pub job_uid: JobUid,
     /// 3.5.1 and later.
     #[serde(default, deserialize_with = "uid::optional")]
     pub unique_job_uid: Option<UniqueJobUid>,
+    #[serde(deserialize_with = "uid::required")]
     pub linked_job_uid: JobUid,
     /// The server that the list was asked for, where one was: not on the wire.
     #[serde(skip)]

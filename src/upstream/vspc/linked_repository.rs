@@ -12,9 +12,11 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct LinkedRepository {
+    #[serde(deserialize_with = "uid::required")]
     pub job_uid: JobUid,
     #[serde(default, deserialize_with = "uid::optional")]
     pub unique_job_uid: Option<UniqueJobUid>,
+    #[serde(deserialize_with = "uid::required")]
     pub linked_repository_uid: RepositoryUid,
 }
 

@@ -12,11 +12,13 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct Location {
+    #[serde(deserialize_with = "uid::required")]
     pub instance_uid: LocationUid,
     #[serde(default, deserialize_with = "uid::optional")]
     pub organization_uid: Option<CompanyUid>,
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub r#type: Option<String>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub quota_gb: Option<i64>,

@@ -43,10 +43,13 @@ pub struct ProtectedWorkload {
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
     /// What tells rows of one computer apart.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::texts")]
     pub protection_groups: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub guest_os: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub operation_mode: Option<SharedText>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub malware_state: Option<SharedText>,
     #[serde(default, deserialize_with = "uid::optional")]
     pub job_uid: Option<JobUid>,
@@ -72,9 +75,12 @@ impl ProtectedWorkload {
 }
 
 impl Row for ProtectedWorkload {
-    type Identity = (Option<ServerUid>, Option<OtherUid>, Option<JobUid>, Option<Timestamp>, Option<Vec<String>>);
+    type Identity =
+        (Option<ServerUid>, Option<OtherUid>, Option<JobUid>, Option<Timestamp>, Option<Vec<String>>, Option<CompanyUid>, String);
     fn identity(&self) -> Self::Identity {
-        (self.backup_server_uid, self.uid(), self.job_uid, self.latest_restore_point_date, self.protection_groups.clone())
+        let groups = self.protection_groups.clone();
+        let machine = (self.organization_uid, self.name.clone());
+        (self.backup_server_uid, self.uid(), self.job_uid, self.latest_restore_point_date, groups, machine.0, machine.1)
     }
 }
 

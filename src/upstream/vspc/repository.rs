@@ -13,13 +13,15 @@ use serde::Deserialize;
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
 pub struct Repository {
+    #[serde(deserialize_with = "uid::required")]
     pub instance_uid: RepositoryUid,
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
     /// The default repository has the same id on every server: only with the server is it one.
+    #[serde(deserialize_with = "uid::required")]
     pub backup_server_uid: ServerUid,
     /// Only there when asked for: without it a repository is a name.
-    #[serde(default, rename = "_embedded")]
+    #[serde(default, rename = "_embedded", deserialize_with = "lenient::object")]
     pub info: Option<RepositoryInfo>,
 }
 
@@ -32,23 +34,33 @@ pub struct RepositoryInfo {
     pub parent_repository_uid: Option<RepositoryUid>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub capacity: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub is_capacity_available: Option<bool>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub free_space: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub is_free_space_available: Option<bool>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub used_space: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub is_used_space_available: Option<bool>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub backup_size: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub is_immutability_enabled: Option<bool>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub immutability_interval: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub r#type: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub path: Option<String>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub host_name: Option<String>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub is_out_of_date: Option<bool>,
+    #[serde(default, deserialize_with = "lenient::optional_text")]
     pub status: Option<String>,
+    #[serde(default, deserialize_with = "lenient::boolean")]
     pub is_cloud: Option<bool>,
 }
 
@@ -74,9 +86,10 @@ impl RepositoryInfo {
         given.or_else(|| self.capacity_bytes()?.checked_sub(self.free_bytes()?).filter(|bytes| *bytes >= 0))
     }
 
-    /// How much is free, in percent.
+    /// How much is free, in percent; none where more is said to be free than there is.
     pub fn free_percent(&self) -> Option<f64> {
-        Some(self.free_bytes()? as f64 * 100.0 / self.capacity_bytes()? as f64)
+        let percent = self.free_bytes()? as f64 * 100.0 / self.capacity_bytes()? as f64;
+        Some(percent).filter(|percent| *percent <= 100.0)
     }
 }
 
