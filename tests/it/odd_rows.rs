@@ -215,9 +215,12 @@ async fn a_job_is_read_whichever_member_is_null_absent_or_of_another_type() {
 #[tokio::test]
 async fn an_answer_that_rests_on_the_unreadable_map_of_managers_says_so() {
     let mock = Mock::empty().await;
-    mock.on(JOBS, Reply::json(fixture("07-immediate-copy-workers.vspc-jobs.json")));
+    let mut failed = job(1);
+    failed["type"] = json!("BackupVm");
+    rows(&mock, JOBS, vec![failed]);
     // a server that only the map could tell: Enterprise Manager knows it by another name
     let sessions = String::from_utf8(fixture("07-immediate-copy-workers.em-query.json")).unwrap().replace("vbr01", "elsewhere");
+    let sessions = sessions.replace("95dad3fe-85be-5c36-b126-e5585d368146", job(1)["instanceUid"].as_str().unwrap());
     mock.on("/api/query", Reply::json(sessions));
     let query = "{ jobs(filter: { notSucceededFor: { hours: 1 } }) { complete totalCount } }";
     let whole = mock.world("mapped").await.ask(query).await;
