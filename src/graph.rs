@@ -16,6 +16,7 @@ mod backup_server;
 mod cdp_replication_job;
 mod company;
 mod composed;
+mod conditions;
 mod connection;
 mod console_agent;
 mod console_agent_job;
@@ -134,7 +135,7 @@ fn fields_below(field: async_graphql::SelectionField<'_>) -> u64 {
 async fn give_out(ctx: &Context<'_>, rows: usize) -> async_graphql::Result<u64> {
     let each = fields_below(ctx.field());
     let fields = each.saturating_mul(u64::try_from(rows).unwrap_or(u64::MAX));
-    loaders(ctx).budget().spend(fields).await.map_err(|exhausted| error::too_complex(exhausted.0))?;
+    loaders(ctx).budget().spend(fields).await.map_err(error::exhausted)?;
     Ok(each)
 }
 

@@ -104,7 +104,7 @@ impl Gateway {
     pub fn new(schema: Schema, estate: Arc<Estate>, config: &Config) -> Result<Self, String> {
         Ok(Self(Arc::new(Parts {
             schema,
-            documents: Documents::new()?,
+            documents: Documents::new(config.limits.documents_memory())?,
             answers: Answers::new(config.limits.kept_answers_bytes),
             fragments: (config.limits.kept_rows_bytes > 0).then(|| Arc::new(Fragments::new(config.limits.kept_rows_bytes as u64))),
             estate,

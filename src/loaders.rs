@@ -105,8 +105,9 @@ impl Loaders {
             let mut execution = pin!(execution);
             let mut running = FuturesUnordered::new();
             std::future::poll_fn(|context| {
+                // one turn however many levels go on in it
+                self.budget.begin_turn();
                 loop {
-                    self.budget.begin_turn();
                     if let Poll::Ready(output) = execution.as_mut().poll(context) {
                         return Poll::Ready(output);
                     }

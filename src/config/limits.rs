@@ -32,8 +32,14 @@ pub struct Limits {
     pub introspection_cost: u64,
     /// Fields in the answer.
     pub answer_fields: u64,
+    /// Rows times the filters and orders that they are held against, in one request.
+    pub comparisons: u64,
+    /// What one request holds at once, in bytes.
+    pub request_memory: u64,
     /// The answer, in bytes.
     pub answer_bytes: usize,
+    /// Everything that is kept for other requests, together: documents, answers, rows; in bytes.
+    pub cache_memory: u64,
     /// Answers that are kept to be given again while all that they were made from is current, in bytes; 0 for none.
     pub kept_answers_bytes: usize,
     /// Rows that are kept as they were written, for other answers that have them too, in bytes; 0 for none.
@@ -76,7 +82,10 @@ impl Default for Limits {
             cost: 5_000_000,
             introspection_cost: 500_000,
             answer_fields: 250_000,
+            comparisons: 10_000_000,
+            request_memory: 192 << 20,
             answer_bytes: 32 << 20,
+            cache_memory: 160 << 20,
             kept_answers_bytes: 32 << 20,
             kept_rows_bytes: 32 << 20,
             timeout: Duration::from_secs(120),
@@ -90,6 +99,13 @@ impl Default for Limits {
             operations_per_socket: 50,
             introspection: true,
         }
+    }
+}
+
+impl Limits {
+    /// What documents and questions may take of [`Self::cache_memory`]: what answers and rows leave.
+    pub fn documents_memory(&self) -> u64 {
+        self.cache_memory.saturating_sub(self.kept_answers_bytes as u64).saturating_sub(self.kept_rows_bytes as u64)
     }
 }
 
@@ -125,7 +141,10 @@ pub(super) fn read(section: Option<Section>, problems: &mut Problems) -> Limits 
         cost: 10..=1_000_000_000_000,
         introspection_cost: 10..=1_000_000_000_000,
         answer_fields: 100..=100_000_000,
+        comparisons: 1_000..=1_000_000_000_000,
+        request_memory: 1 << 20..=1 << 40,
         answer_bytes: 1_024..=1 << 30,
+        cache_memory: 1 << 20..=1 << 36,
         kept_answers_bytes: 0..=1 << 34,
         kept_rows_bytes: 0..=1 << 34,
         concurrent_requests: 1..=100_000,
@@ -140,6 +159,10 @@ pub(super) fn read(section: Option<Section>, problems: &mut Problems) -> Limits 
     }
     if let Some(introspection) = section.boolean("introspection", problems) {
         limits.introspection = introspection;
+    }
+    if limits.documents_memory() < limits.cache_memory / 8 {
+        let parts = "must be more than limits.kept_answers_bytes and limits.kept_rows_bytes together, by an eighth at least";
+        problems.add(section.line(), &section.key("cache_memory"), parts);
     }
     section.finish(problems);
     limits

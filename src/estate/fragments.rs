@@ -24,7 +24,7 @@ use std::{
 const ENTRY_BYTES: usize = 256;
 /// Larger fragments are parts of answers that are kept whole.
 const LARGEST: usize = 1 << 20;
-/// Selections that are told apart at once, in bytes of their texts; forgotten ones get a new number.
+/// Selections that are told apart at once, in bytes of their texts, at the most; forgotten ones get a new number.
 const SELECTIONS: u64 = 4 << 20;
 
 /// Which row: a place in one reading of one list, as one type shows it.
@@ -93,10 +93,11 @@ impl Fragments {
     pub fn new(bytes: u64) -> Self {
         let weigh =
             |_: &Key, (fragment, _): &(Fragment, Arc<Sources>)| u32::try_from(fragment.packed.len() + ENTRY_BYTES).unwrap_or(u32::MAX);
+        let selections = SELECTIONS.min(bytes / 8);
         Self {
-            known: Cache::builder().max_capacity(bytes).weigher(weigh).build_with_hasher(RandomState::default()),
+            known: Cache::builder().max_capacity(bytes - selections).weigher(weigh).build_with_hasher(RandomState::default()),
             selections: Cache::builder()
-                .max_capacity(SELECTIONS)
+                .max_capacity(selections)
                 .weigher(|text: &Arc<str>, _| u32::try_from(text.len() + ENTRY_BYTES).unwrap_or(u32::MAX))
                 .build_with_hasher(RandomState::default()),
             next: AtomicU64::new(0),

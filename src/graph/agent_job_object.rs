@@ -258,7 +258,7 @@ impl AgentJobObject {
     ) -> Result<AgentSessionConnection> {
         let answer = self.all_sessions(ctx).await;
         let parent = format!("AgentJobObject {} {} {:?}", self.row.instance_uid, self.row.job_uid, self.row.backup_server_uid);
-        session_page(ctx, answer, &parent, filter, PageArgs { first, after })
+        session_page(ctx, answer, &parent, filter, PageArgs { first, after }).await
     }
 
     /// The newest of `sessions`; null when Enterprise Manager remembers none.

@@ -3,6 +3,7 @@
 use super::{
     agent_job_object::{AgentJobObject, AgentJobObjectConnection},
     composed::{Composed, Prepared, composed},
+    conditions::{Names, OneOf, Part, Whole},
     fleet::{all_jobs, contains, is_from, may_name_upstreams},
     health::Health,
     id::name_mark,
@@ -30,9 +31,9 @@ use std::collections::HashMap;
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct AgentJobObjectFilter {
     /// Machines that are doing like this.
-    health: Option<Vec<Health>>,
+    health: Option<OneOf<Health>>,
     /// Machines whose name contains this, without regard to case.
-    computer_contains: Option<String>,
+    computer_contains: Option<Part>,
     /// Machines in jobs of this backup server.
     backup_server_uid: Option<UUID>,
     /// Machines in the job with this id, on whichever servers it occurs.
@@ -40,16 +41,16 @@ pub struct AgentJobObjectFilter {
     /// Machines in jobs of this company.
     company_uid: Option<UUID>,
     /// Machines in jobs of the companies with this whole name, without regard to case.
-    company_name: Option<String>,
+    company_name: Option<Whole>,
     /// Machines from these upstreams, by their names in the configuration.
-    upstream: Option<Vec<String>>,
+    upstream: Option<Names>,
     /// Machines whose last backup ended longer ago than this, and those that never had one. For one that is being backed
     /// up for the first time it is when that began.
     older_than: Option<DurationInput>,
     /// Machines whose last backup ended within this time up to now.
     ended_within: Option<DurationInput>,
     /// Machines in jobs that get to tape in one of these ways.
-    tape_status: Option<Vec<TapeStatus>>,
+    tape_status: Option<OneOf<TapeStatus>>,
     /// All of these must hold too.
     and: Option<Vec<AgentJobObjectFilter>>,
     /// At least one of these must hold too. An empty list holds for no machine.
@@ -190,7 +191,7 @@ pub fn object_page<'a>(
             false => HashMap::new(),
         };
         let facts = Facts::of(ctx, &jobs.into_values().collect::<Vec<_>>(), filter.needs()).await;
-        let objects = objects.into_iter().filter(|object| wanted.holds(&|own| own.holds(estate, &facts, object))).collect();
+        let objects = wanted.keep(ctx, objects, |own, object| own.holds(estate, &facts, object)).await?;
         problems.extend(facts.problems);
         let values = |object: &AgentJobObject| {
             // a cursor holds what it sorts by, and so does the order itself
@@ -202,7 +203,8 @@ pub fn object_page<'a>(
             let server = row.backup_server_uid.map(|server| server.to_string()).unwrap_or_default();
             let computer = name_mark(row.computer.as_deref().unwrap_or_default());
             format!("{}:{server}:{}:{}:{computer}", row.upstream().0, row.job_uid, row.instance_uid)
-        })?;
+        })
+        .await?;
         Ok(AgentJobObjectConnection::new(ctx, page, &problems, |object| object))
     }
     .boxed()

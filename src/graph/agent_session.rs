@@ -217,7 +217,7 @@ impl AgentSession {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<TaskSessionConnection> {
         let answer = loaders(ctx).ask(TasksOf(self.0.key()), Default::default()).await;
-        task_session::task_page(ctx, answer, self.0.key(), &PageArgs { first, after })
+        task_session::task_page(ctx, answer, self.0.key(), &PageArgs { first, after }).await
     }
 
     /// The machine that this part of a run is about; null for a run as a whole.
@@ -274,7 +274,7 @@ impl AgentSession {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
         let answer = loaders(ctx).ask(PartsOf(self.0.key()), Default::default()).await;
-        session_page(ctx, answer, &format!("AgentSession {}", self.0.row.uid), None, PageArgs { first, after })
+        session_page(ctx, answer, &format!("AgentSession {}", self.0.row.uid), None, PageArgs { first, after }).await
     }
 
     /// Where this row came from, and how fresh it is.

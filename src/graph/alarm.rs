@@ -4,6 +4,7 @@ use super::{
     backup_server::BackupServer,
     company::Company,
     composed::{Prepared, composed},
+    conditions::{Names, OneOf, Words},
     connection::connection,
     error,
     fleet::{all_placed, is_from, is_of, may_name_upstreams},
@@ -70,13 +71,13 @@ pub fn is_open(alarm: &vspc::alarm::Alarm) -> bool {
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct AlarmFilter {
     /// Alarms from these upstreams, by their names in the configuration.
-    upstream: Option<Vec<String>>,
+    upstream: Option<Names>,
     /// Alarms that are this bad.
-    severity: Option<Vec<Severity>>,
+    severity: Option<OneOf<Severity>>,
     /// Alarms about things of this company.
     company_uid: Option<UUID>,
     /// Alarms about things of these types, in the upstream's words, without regard to case: `BackupServerJob` …
-    object_type: Option<Vec<String>>,
+    object_type: Option<Words>,
     /// Alarms that were last triggered within this time up to now.
     within: Option<DurationInput>,
     /// Alarms that were last triggered at this instant or later.
@@ -104,7 +105,7 @@ impl AlarmFilter {
         is_from(estate, row.upstream(), self.upstream.as_ref())
             && self.severity.as_ref().is_none_or(|severities| severities.contains(&severity(row)))
             && self.company_uid.is_none_or(|wanted| is_of(&alarm.company, wanted))
-            && self.object_type.as_ref().is_none_or(|kinds| kinds.iter().any(|wanted| wanted.eq_ignore_ascii_case(kind)))
+            && self.object_type.as_ref().is_none_or(|kinds| kinds.contains(kind))
             && triggered_since.is_none_or(|since| time::is_within(at, since, estate.now()))
             && self.since.is_none_or(|since| time::is_within(at, since.0, estate.now()))
     }
@@ -120,7 +121,7 @@ pub fn all_alarms<'a>(ctx: &'a Context<'a>) -> BoxFuture<'a, (Vec<PlacedAlarm>, 
 }
 
 /// Filters and cuts alarms: the worst first, and of these the latest.
-pub fn alarm_page(
+pub async fn alarm_page(
     ctx: &Context<'_>,
     alarms: Vec<PlacedAlarm>,
     problems: &[Failure],
@@ -132,11 +133,10 @@ pub fn alarm_page(
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     let wanted = Prepared::of(&filter, &|filter| AlarmFilter::with_instant(filter, estate))?;
     let mark = ListMark::of(&["alarms", parent, &format!("{filter:?}")]);
-    let holds = |alarm: &PlacedAlarm| wanted.holds(&|(filter, since)| filter.holds(estate, *since, alarm));
-    let alarms = alarms.into_iter().filter(holds).collect();
+    let alarms = wanted.keep(ctx, alarms, |(filter, since), alarm| filter.holds(estate, *since, alarm)).await?;
     let values = |alarm: &PlacedAlarm| vec![SortValue::Number(severity(&alarm.row) as i64), SortValue::instant(triggered_at(&alarm.row))];
     let identity = |alarm: &PlacedAlarm| format!("{}:{}", alarm.row.upstream().0, alarm.row.instance_uid);
-    let page = page::cut(ctx, alarms, args, mark, &[false, true], values, identity)?;
+    let page = page::cut(ctx, alarms, args, mark, &[false, true], values, identity).await?;
     Ok(AlarmConnection::new(ctx, page, problems, Alarm::from))
 }
 

@@ -5,6 +5,7 @@ use super::{
     agent_job_object_filter::{AgentJobObjectFilter, objects_with_jobs},
     backup_server::BackupServer,
     composed::{Composed, Prepared, composed},
+    conditions::{Names, Part},
     connection::connection,
     fleet::{contains, is_from, may_name_upstreams},
     id::{Key, name_mark},
@@ -30,11 +31,11 @@ pub type Row = RowRef<vspc::backup_agent::BackupAgent>;
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct BackupAgentFilter {
     /// Agents from these upstreams, by their names in the configuration.
-    upstream: Option<Vec<String>>,
+    upstream: Option<Names>,
     /// Agents of this backup server.
     backup_server_uid: Option<UUID>,
     /// Agents whose name contains this, without regard to case.
-    name_contains: Option<String>,
+    name_contains: Option<Part>,
     /// Agents whose version begins with this, such as `6.3`.
     version_prefix: Option<String>,
     /// Agents that no backup server manages any more, or those that one does.
@@ -74,7 +75,7 @@ connection! {
 }
 
 /// Filters and cuts agents. They go by name.
-pub fn agent_page(
+pub async fn agent_page(
     ctx: &Context<'_>,
     rows: Vec<Row>,
     problems: &[Failure],
@@ -88,11 +89,11 @@ pub fn agent_page(
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let mark = ListMark::of(&["backupAgents", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
-    let is_wanted = |row: &Row| wanted.holds(&|filter| filter.holds(estate, row));
-    let agents = rows.into_iter().filter(is_wanted).map(BackupAgent::of_list).collect();
+    let rows = wanted.keep(ctx, rows, |filter, row| filter.holds(estate, row)).await?;
+    let agents = rows.into_iter().map(BackupAgent::of_list).collect();
     // a cursor holds what it sorts by, and so does the order itself
     let values = |agent: &BackupAgent| vec![SortValue::name(if names_are_hidden { "" } else { &agent.row.name })];
-    let page = page::cut(ctx, agents, args, mark, &[false], values, BackupAgent::identity)?;
+    let page = page::cut(ctx, agents, args, mark, &[false], values, BackupAgent::identity).await?;
     Ok(BackupAgentConnection::new(ctx, page, problems, |agent| agent))
 }
 

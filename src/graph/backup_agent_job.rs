@@ -28,7 +28,7 @@ connection! {
 }
 
 /// Cuts an agent's jobs. They go by name.
-pub fn agent_job_page(
+pub async fn agent_job_page(
     ctx: &Context<'_>,
     rows: Vec<RowRef<backup_agent_job::BackupAgentJob>>,
     problems: &[Failure],
@@ -40,7 +40,7 @@ pub fn agent_job_page(
         let id = row.id.map(|id| id.to_string()).unwrap_or_default();
         format!("{}:{id}:{}", row.upstream().0, row.name)
     };
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
+    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
     Ok(BackupAgentJobConnection::new(ctx, page, problems, BackupAgentJob::from))
 }
 

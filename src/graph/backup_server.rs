@@ -7,6 +7,7 @@ use super::{
     backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
     company::Company,
     composed::{Prepared, composed},
+    conditions::{Names, Part},
     connection::connection,
     enterprise_manager::{EnterpriseManagerConnection, manager_page},
     fleet::{contains, is_from, may_name_upstreams},
@@ -37,9 +38,9 @@ use async_graphql::{Context, Description, ID, InputObject, Object, Result};
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct BackupServerFilter {
     /// Servers from these upstreams, by their names in the configuration.
-    upstream: Option<Vec<String>>,
+    upstream: Option<Names>,
     /// Servers whose name contains this, without regard to case.
-    name_contains: Option<String>,
+    name_contains: Option<Part>,
     /// Servers that this company owns.
     company_uid: Option<UUID>,
     /// All of these must hold too.
@@ -75,9 +76,9 @@ connection! {
 }
 
 /// Filters and cuts servers. They go by name.
-pub fn server_page(
+pub async fn server_page(
     ctx: &Context<'_>,
-    mut rows: Vec<RowRef<vspc::backup_server::BackupServer>>,
+    rows: Vec<RowRef<vspc::backup_server::BackupServer>>,
     problems: &[Failure],
     parent: &str,
     filter: Option<BackupServerFilter>,
@@ -87,9 +88,9 @@ pub fn server_page(
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     let mark = ListMark::of(&["backupServers", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
-    rows.retain(|row| wanted.holds(&|filter| filter.holds(estate, row)));
+    let rows = wanted.keep(ctx, rows, |filter, row| filter.holds(estate, row)).await?;
     let identity = |row: &RowRef<vspc::backup_server::BackupServer>| format!("{}:{}", row.upstream().0, row.instance_uid);
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
+    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
     Ok(BackupServerConnection::new(ctx, page, problems, BackupServer::from))
 }
 
@@ -191,7 +192,7 @@ impl BackupServer {
     ) -> Result<EnterpriseManagerConnection> {
         let (rows, problems) =
             rows_of_console(ctx, self.0.upstream(), |console, caller| console.managers_of_server(caller, self.0.instance_uid)).await;
-        manager_page(ctx, rows, &problems, &format!("{:?}", self.key()), &PageArgs { first, after })
+        manager_page(ctx, rows, &problems, &format!("{:?}", self.key()), &PageArgs { first, after }).await
     }
 
     /// Whether the server is part of a high-availability cluster; null before version 3.6.1 of the console's API.
@@ -217,6 +218,7 @@ impl BackupServer {
         let answer = loaders(ctx).ask(LinksOf(LinkFamily::Tape, self.key()), Default::default()).await;
         let upstream = self.0.upstream();
         link_page(ctx, answer, &format!("BackupServer {:?}", self.key()), PageArgs { first, after }, |link| LinkedJob::new(upstream, link))
+            .await
     }
 
     /// The server's jobs of every type.
@@ -300,7 +302,7 @@ impl BackupServer {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
         let sessions = loaders(ctx).caller().sessions_of_server(self.key(), is_of_runs(filter.as_ref())).await;
-        ordered_session_page(ctx, Ok(sessions), &format!("{:?}", self.key()), filter, order_by, PageArgs { first, after })
+        ordered_session_page(ctx, Ok(sessions), &format!("{:?}", self.key()), filter, order_by, PageArgs { first, after }).await
     }
 
     /// The agents that the server manages, by name.
@@ -313,7 +315,7 @@ impl BackupServer {
     ) -> Result<BackupAgentConnection> {
         let (rows, problems) =
             rows_of_console(ctx, self.0.upstream(), |console, caller| console.agents_of_server(caller, self.0.instance_uid)).await;
-        agent_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
+        agent_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
     }
 
     /// Where this row came from, and how fresh it is.

@@ -6,6 +6,7 @@ use super::{
     alarm::{AlarmConnection, AlarmFilter, alarm_page},
     backup_server::{BackupServerConnection, BackupServerFilter, server_page},
     composed::{Prepared, composed},
+    conditions::{Names, Part, Words},
     connection::connection,
     console_agent::{ConsoleAgentConnection, ConsoleAgentFilter, agent_page},
     console_agent_job::{self, ConsoleAgentJobConnection, ConsoleAgentJobFilter},
@@ -45,11 +46,11 @@ use futures_util::future::join_all;
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct CompanyFilter {
     /// Companies from these upstreams, by their names in the configuration.
-    upstream: Option<Vec<String>>,
+    upstream: Option<Names>,
     /// Companies whose name contains this, without regard to case.
-    name_contains: Option<String>,
+    name_contains: Option<Part>,
     /// Organizations of these types, in the upstream's words, without regard to case: `Company`, `Reseller`, `Provider`.
-    r#type: Option<Vec<String>>,
+    r#type: Option<Words>,
     /// All of these must hold too.
     and: Option<Vec<CompanyFilter>>,
     /// At least one of these must hold too. An empty list holds for no company.
@@ -65,14 +66,14 @@ impl CompanyFilter {
         let kind = row.r#type.as_deref().unwrap_or_default();
         is_from(estate, row.upstream(), self.upstream.as_ref())
             && contains(&row.name, self.name_contains.as_ref())
-            && self.r#type.as_ref().is_none_or(|kinds| kinds.iter().any(|wanted| wanted.eq_ignore_ascii_case(kind)))
+            && self.r#type.as_ref().is_none_or(|kinds| kinds.contains(kind))
     }
 }
 
 /// Filters and cuts companies. They go by name.
-pub fn company_page(
+pub async fn company_page(
     ctx: &Context<'_>,
-    mut rows: Vec<RowRef<Organization>>,
+    rows: Vec<RowRef<Organization>>,
     problems: &[Failure],
     filter: Option<CompanyFilter>,
     args: &PageArgs,
@@ -81,9 +82,9 @@ pub fn company_page(
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     let mark = ListMark::of(&["companies", &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
-    rows.retain(|row| wanted.holds(&|filter| filter.holds(estate, row)));
+    let rows = wanted.keep(ctx, rows, |filter, row| filter.holds(estate, row)).await?;
     let identity = |row: &RowRef<Organization>| format!("{}:{}", row.upstream().0, row.instance_uid);
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
+    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
     Ok(CompanyConnection::new(ctx, page, problems, Company::from))
 }
 
@@ -295,7 +296,7 @@ impl Company {
             Ok(placed) => (placed.of_company(self.0.instance_uid), placed.problems.clone()),
             Err(failure) => (Vec::new(), vec![failure]),
         };
-        alarm_page(ctx, alarms, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
+        alarm_page(ctx, alarms, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
     }
 
     /// The company's protected machines: those without a restore point first, then those with the oldest.
@@ -307,7 +308,7 @@ impl Company {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<WorkloadConnection> {
         let (workloads, problems) = self.all_workloads(ctx).await;
-        workload_page(ctx, workloads, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
+        workload_page(ctx, workloads, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
     }
 
     /// How many of the company's protected machines have a restore point that is new enough. Null, with an error, when a list
@@ -338,7 +339,7 @@ impl Company {
     ) -> Result<LocationConnection> {
         let (rows, problems) =
             rows_of_console(ctx, self.0.upstream(), |console, caller| console.locations_of_company(caller, self.0.instance_uid)).await;
-        location_page(ctx, rows, &problems, &format!("{:?}", self.key()), &PageArgs { first, after })
+        location_page(ctx, rows, &problems, &format!("{:?}", self.key()), &PageArgs { first, after }).await
     }
 
     /// The company's agents that no backup server manages, by name.
@@ -351,7 +352,7 @@ impl Company {
     ) -> Result<ConsoleAgentConnection> {
         let (rows, problems) =
             rows_of_console(ctx, self.0.upstream(), |console, caller| console.console_agents_of_company(caller, self.0.instance_uid)).await;
-        agent_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
+        agent_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
     }
 
     /// The jobs of these agents, by name.
@@ -365,7 +366,7 @@ impl Company {
         let (rows, problems) =
             rows_of_console(ctx, self.0.upstream(), |console, caller| console.console_agent_jobs_of_company(caller, self.0.instance_uid))
                 .await;
-        console_agent_job::job_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
+        console_agent_job::job_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
     }
 
     /// How many licence units the company uses in this calendar month, so far; null when the upstream does not say.
@@ -385,7 +386,7 @@ impl Company {
     ) -> Result<BackupServerConnection> {
         let (rows, problems) =
             rows_of_console(ctx, self.0.upstream(), |console, caller| console.servers_of_company(caller, self.0.instance_uid)).await;
-        server_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
+        server_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
     }
 
     /// Where this row came from, and how fresh it is.

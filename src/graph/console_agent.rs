@@ -3,6 +3,7 @@
 use super::{
     company::Company,
     composed::{Composed, Prepared, composed},
+    conditions::{Names, Part, Words},
     connection::connection,
     console_agent_job::{ConsoleAgentJobConnection, ConsoleAgentJobFilter, job_page},
     fleet::{contains, is_from, may_name_upstreams},
@@ -28,13 +29,13 @@ pub type Row = RowRef<console_agent::ConsoleAgent>;
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct ConsoleAgentFilter {
     /// Agents from these upstreams, by their names in the configuration.
-    upstream: Option<Vec<String>>,
+    upstream: Option<Names>,
     /// Agents on machines whose name contains this, without regard to case.
-    name_contains: Option<String>,
+    name_contains: Option<Part>,
     /// Agents of this company.
     company_uid: Option<UUID>,
     /// Agents in one of these states, in the upstream's words, without regard to case: `Active`, `NotRunning`.
-    status: Option<Vec<String>>,
+    status: Option<Words>,
     /// All of these must hold too.
     and: Option<Vec<ConsoleAgentFilter>>,
     /// At least one of these must hold too. An empty list holds for no agent.
@@ -51,7 +52,7 @@ impl ConsoleAgentFilter {
         is_from(estate, row.upstream(), self.upstream.as_ref())
             && contains(&row.name, self.name_contains.as_ref())
             && self.company_uid.is_none_or(|wanted| row.organization_uid.is_some_and(|company| company.0 == wanted.0))
-            && self.status.as_ref().is_none_or(|words| words.iter().any(|word| word.eq_ignore_ascii_case(status)))
+            && self.status.as_ref().is_none_or(|words| words.contains(status))
     }
 }
 
@@ -66,9 +67,9 @@ connection! {
 }
 
 /// Filters and cuts agents. They go by name.
-pub fn agent_page(
+pub async fn agent_page(
     ctx: &Context<'_>,
-    mut rows: Vec<Row>,
+    rows: Vec<Row>,
     problems: &[Failure],
     parent: &str,
     filter: Option<ConsoleAgentFilter>,
@@ -80,12 +81,13 @@ pub fn agent_page(
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let mark = ListMark::of(&["consoleAgents", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
-    rows.retain(|row| wanted.holds(&|filter| filter.holds(estate, row)));
+    let rows = wanted.keep(ctx, rows, |filter, row| filter.holds(estate, row)).await?;
     // a cursor holds what it sorts by, and so does the order itself
     let values = |row: &Row| vec![SortValue::name(if names_are_hidden { "" } else { &row.name })];
     let page = page::cut(ctx, rows, args, mark, &[false], values, |row| {
         format!("{}:{}:{:?}", row.upstream().0, row.instance_uid, row.organization_uid)
-    })?;
+    })
+    .await?;
     Ok(ConsoleAgentConnection::new(ctx, page, problems, ConsoleAgent))
 }
 
@@ -209,7 +211,7 @@ impl ConsoleAgent {
     ) -> Result<ConsoleAgentJobConnection> {
         let (rows, problems) =
             rows_of_console(ctx, self.0.upstream(), |console, caller| console.jobs_of_console_agent(caller, &self.0)).await;
-        job_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
+        job_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
     }
 
     /// Where this row came from, and how fresh it is.

@@ -3,6 +3,7 @@
 use super::{
     company::Company,
     composed::{Prepared, composed},
+    conditions::{Names, OneOf, Part},
     connection::connection,
     console_agent::ConsoleAgent,
     fleet::{contains, is_from, may_name_upstreams},
@@ -36,11 +37,11 @@ pub fn health_of(row: &Row) -> Health {
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct ConsoleAgentJobFilter {
     /// Jobs from these upstreams, by their names in the configuration.
-    upstream: Option<Vec<String>>,
+    upstream: Option<Names>,
     /// Jobs that are doing like this.
-    health: Option<Vec<Health>>,
+    health: Option<OneOf<Health>>,
     /// Jobs whose name contains this, without regard to case.
-    name_contains: Option<String>,
+    name_contains: Option<Part>,
     /// Jobs of this company's agents.
     company_uid: Option<UUID>,
     /// Jobs of this agent.
@@ -108,9 +109,9 @@ connection! {
 }
 
 /// Filters and cuts jobs. They go by name.
-pub fn job_page(
+pub async fn job_page(
     ctx: &Context<'_>,
-    mut rows: Vec<Row>,
+    rows: Vec<Row>,
     problems: &[Failure],
     parent: &str,
     filter: Option<ConsoleAgentJobFilter>,
@@ -120,9 +121,9 @@ pub fn job_page(
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     let mark = ListMark::of(&["consoleAgentJobs", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &|filter| Own::of(filter, estate))?;
-    rows.retain(|row| wanted.holds(&|own| own.holds(estate, row)));
+    let rows = wanted.keep(ctx, rows, |own, row| own.holds(estate, row)).await?;
     let identity = |row: &Row| format!("{}:{}:{}:{:?}", row.upstream().0, row.backup_agent_uid, row.instance_uid, row.organization_uid);
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
+    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
     Ok(ConsoleAgentJobConnection::new(ctx, page, problems, ConsoleAgentJob))
 }
 

@@ -30,7 +30,7 @@ connection! {
 }
 
 /// Cuts Enterprise Managers. They go by name.
-pub fn manager_page(
+pub async fn manager_page(
     ctx: &Context<'_>,
     rows: Vec<Row>,
     problems: &[Failure],
@@ -39,7 +39,7 @@ pub fn manager_page(
 ) -> Result<EnterpriseManagerConnection> {
     let mark = ListMark::of(&["enterpriseManagers", parent]);
     let identity = |row: &Row| format!("{}:{}", row.upstream().0, row.instance_uid);
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
+    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
     Ok(EnterpriseManagerConnection::new(ctx, page, problems, EnterpriseManager))
 }
 
@@ -102,7 +102,7 @@ impl EnterpriseManager {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| console.servers_of_manager(caller, &self.0)).await;
-        server_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
+        server_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
     }
 
     /// Where this row came from, and how fresh it is.

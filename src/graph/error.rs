@@ -1,6 +1,9 @@
 //! What a caller may read when something fails: a closed list of codes, a sentence of ours, nothing of an upstream's.
 
-use crate::upstream::{Error, ErrorKind};
+use crate::{
+    loaders::budget::Exhausted,
+    upstream::{Error, ErrorKind},
+};
 use async_graphql::ErrorExtensions;
 
 /// `extensions.code`, all of them.
@@ -66,9 +69,19 @@ pub fn bad_input(message: impl Into<String>) -> async_graphql::Error {
     })
 }
 
-/// An answer that would be too large.
-pub fn too_complex(maximum: u64) -> async_graphql::Error {
-    let message = format!("The answer would have more than {maximum} fields (limits.answer_fields). Ask for fewer rows, page by page.");
+/// A request that would take too much.
+pub fn exhausted(what: Exhausted) -> async_graphql::Error {
+    let message = match what {
+        Exhausted::Fields(maximum) => {
+            format!("The answer would have more than {maximum} fields (limits.answer_fields). Ask for fewer rows, page by page.")
+        }
+        Exhausted::Comparisons(maximum) => format!(
+            "The filters and orders take more than {maximum} comparisons with rows (limits.comparisons). Use fewer of them in one request."
+        ),
+        Exhausted::Memory(maximum) => {
+            format!("The request would hold more than {maximum} bytes (limits.request_memory). Ask for less at once.")
+        }
+    };
     bad_input(message).extend_with(|_, extensions| extensions.set("code", code::QUERY_TOO_COMPLEX))
 }
 

@@ -3,7 +3,8 @@
 use super::{
     backup_server::BackupServer,
     company::Company,
-    composed::Composed,
+    composed::{Composed, keep},
+    conditions::{Names, Part},
     error::{self, bad_input},
     loaders, rows_of,
     scalars::UUID,
@@ -88,19 +89,18 @@ pub(super) async fn all_companies(ctx: &Context<'_>) -> (Vec<RowRef<Organization
     everywhere(ctx, |console| Box::pin(console.organizations(caller))).await
 }
 
-pub(super) fn is_from(estate: &Estate, upstream: UpstreamId, names: Option<&Vec<String>>) -> bool {
-    let name = || estate.status(upstream).map(|status| status.name.clone());
-    names.is_none_or(|names| names.iter().any(|wanted| name().as_deref() == Some(wanted.as_str())))
+pub(super) fn is_from(estate: &Estate, upstream: UpstreamId, names: Option<&Names>) -> bool {
+    names.is_none_or(|names| estate.status(upstream).is_some_and(|status| names.contains(&status.name)))
 }
 
 /// Refuses a filter that names an upstream that is not there, for this caller: nothing could ever be from it.
-pub(super) fn may_name_upstreams<F: Composed>(ctx: &Context<'_>, filter: &F, of: impl Fn(&F) -> Option<&Vec<String>> + Copy) -> Result<()> {
+pub(super) fn may_name_upstreams<F: Composed>(ctx: &Context<'_>, filter: &F, of: impl Fn(&F) -> Option<&Names> + Copy) -> Result<()> {
     let loaders = loaders(ctx);
     let seen = || {
         let statuses = loaders.estate().statuses().iter();
         statuses.map(|status| &*status.name).filter(|name| loaders.caller().principal.allows_upstream(name))
     };
-    let names_other = |names: &Vec<String>| names.iter().any(|wanted| seen().all(|name| name != wanted.as_str()));
+    let names_other = |names: &Names| names.iter().any(|wanted| seen().all(|name| name != wanted.as_str()));
     if filter.asks(|filter| of(filter).is_some_and(names_other)) {
         let names: Vec<String> = seen().map(str::to_owned).collect();
         return Err(bad_input(format!("The filter names an upstream that is not there. There are: {}.", candidates(&names))));
@@ -113,8 +113,14 @@ pub(super) fn is_of(company: &Result<Option<CompanyUid>, Failure>, wanted: UUID)
     company.as_ref().is_ok_and(|company| company.is_some_and(|company| company.0 == wanted.0))
 }
 
-pub(super) fn contains(name: &str, part: Option<&String>) -> bool {
-    part.is_none_or(|part| name.to_lowercase().contains(&part.to_lowercase()))
+pub(super) fn contains(name: &str, part: Option<&Part>) -> bool {
+    part.is_none_or(|part| part.is_in(name))
+}
+
+/// The rows that have this name, without regard to case.
+pub(super) async fn named<T>(ctx: &Context<'_>, rows: Vec<T>, name: &str, of: impl Fn(&T) -> &str) -> Result<Vec<T>> {
+    let name = name.to_lowercase();
+    keep(ctx, rows, 1, |row| of(row).to_lowercase() == name).await
 }
 
 /// One backup server by its id or its name.
@@ -135,9 +141,11 @@ pub(super) async fn server_by(ctx: &Context<'_>, uid: Option<UUID>, name: Option
             (found, problems)
         }
         (None, Some(name)) => {
-            let (mut rows, problems) = all_servers(ctx).await;
-            rows.retain(|row| row.name.to_lowercase() == name.to_lowercase());
-            (rows, problems)
+            let (rows, problems) = all_servers(ctx).await;
+            match named(ctx, rows, &name, |row| &row.name).await {
+                Ok(rows) => (rows, problems),
+                Err(error) => return Some(Err(error)),
+            }
         }
         _ => return Some(Err(bad_input("Give either `uid` or `name`."))),
     };
@@ -151,11 +159,12 @@ pub(super) async fn server_by(ctx: &Context<'_>, uid: Option<UUID>, name: Option
 /// One company by its id or its name.
 pub(super) async fn company_by(ctx: &Context<'_>, uid: Option<UUID>, name: Option<String>) -> Option<Result<Company>> {
     let found = all_companies(ctx).await;
-    by_uid_or_name(found, uid, name, |row| (row.instance_uid.0, &row.name), "companies").map(|row| row.map(Company::from))
+    by_uid_or_name(ctx, found, uid, name, |row| (row.instance_uid.0, &row.name), "companies").await.map(|row| row.map(Company::from))
 }
 
 /// The one of these rows that has this id, or this name without regard to case.
-pub(super) fn by_uid_or_name<T>(
+pub(super) async fn by_uid_or_name<T>(
+    ctx: &Context<'_>,
     (mut found, problems): (Vec<T>, Vec<Failure>),
     uid: Option<UUID>,
     name: Option<String>,
@@ -164,7 +173,10 @@ pub(super) fn by_uid_or_name<T>(
 ) -> Option<Result<T>> {
     match (uid, name) {
         (Some(uid), None) => found.retain(|row| of(row).0 == uid.0),
-        (None, Some(name)) => found.retain(|row| of(row).1.to_lowercase() == name.to_lowercase()),
+        (None, Some(name)) => match named(ctx, found, &name, |row| of(row).1).await {
+            Ok(rows) => found = rows,
+            Err(error) => return Some(Err(error)),
+        },
         _ => return Some(Err(bad_input("Give either `uid` or `name`."))),
     }
     let several = |rows: &[T]| {

@@ -342,7 +342,7 @@ impl JobCommon {
     ) -> Result<AgentSessionConnection> {
         let answer = loaders(ctx).ask(RunsOf(self.0.clone()), Default::default()).await;
         let parent = format!("Job {:?}", self.0.key());
-        session_page(ctx, answer, &parent, filter, PageArgs { first, after })
+        session_page(ctx, answer, &parent, filter, PageArgs { first, after }).await
     }
 
     /// The newest run that Enterprise Manager remembers; null when it remembers none.

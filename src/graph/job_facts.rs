@@ -1,6 +1,6 @@
 //! What filters of jobs need beside the jobs' own rows: names of companies, ways to tape, last successes.
 
-use super::{fleet::all_companies, loaders, tape_coverage::TapeStatus};
+use super::{conditions::Whole, fleet::all_companies, loaders, tape_coverage::TapeStatus};
 use crate::{
     estate::{CompanyKey, Failure, JobKey, RowRef, UpstreamId, company_of},
     loaders::job::JobRow,
@@ -89,9 +89,9 @@ impl Facts {
     }
 
     /// Whether the job is a company's of that name, without regard to case.
-    pub fn is_of_company(&self, job: &RowRef<Job>, name: &str) -> bool {
+    pub fn is_of_company(&self, job: &RowRef<Job>, name: &Whole) -> bool {
         let key = company_of(job).map(|company| CompanyKey { upstream: job.upstream(), company });
-        key.and_then(|key| self.companies.get(&key)).is_some_and(|known| *known == name.trim().to_lowercase())
+        key.and_then(|key| self.companies.get(&key)).is_some_and(|known| name.is(known))
     }
 
     /// How the job gets to tape.

@@ -2,6 +2,7 @@
 
 use super::{
     composed::{Composed, Prepared, composed},
+    conditions::{Names, OneOf, Part, Whole},
     fleet::{contains, is_from, may_name_upstreams},
     health::Health,
     health_counts::HealthCounts,
@@ -19,7 +20,7 @@ use crate::{
     time,
     upstream::vspc,
 };
-use async_graphql::{Context, Enum, InputObject, Result};
+use async_graphql::{Context, Enum, InputObject, Result, resolver_utils::EnumType};
 use futures_util::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 
@@ -30,19 +31,19 @@ pub type Row = RowRef<vspc::job::Job>;
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct JobFilter {
     /// Jobs from these upstreams, by their names in the configuration.
-    upstream: Option<Vec<String>>,
+    upstream: Option<Names>,
     /// Jobs of these kinds.
-    kind: Option<Vec<JobKind>>,
+    kind: Option<OneOf<JobKind>>,
     /// Jobs that are doing like this.
-    health: Option<Vec<Health>>,
+    health: Option<OneOf<Health>>,
     /// Jobs of this company: assigned to it, or else on a server that it owns.
     company_uid: Option<UUID>,
     /// Jobs of the companies with this whole name, without regard to case.
-    company_name: Option<String>,
+    company_name: Option<Whole>,
     /// Jobs on this backup server.
     backup_server_uid: Option<UUID>,
     /// Jobs whose name contains this, without regard to case.
-    name_contains: Option<String>,
+    name_contains: Option<Part>,
     /// Jobs whose schedule is enabled, or is not.
     enabled: Option<bool>,
     /// Jobs whose last session ended within this time up to now. One that never ran, or runs for the first time, did not.
@@ -53,7 +54,7 @@ pub struct JobFilter {
     /// it is not known (`lastSuccessKnown`), so that none is missed.
     not_succeeded_for: Option<DurationInput>,
     /// Jobs that get to tape in one of these ways.
-    tape_status: Option<Vec<TapeStatus>>,
+    tape_status: Option<OneOf<TapeStatus>>,
     /// Without jobs that back up database logs: these run all day, by design, and drown the rest. False when left out.
     exclude_log_backups: Option<bool>,
     /// All of these must hold too.
@@ -176,7 +177,7 @@ pub struct JobPage {
 /// Filters, orders, counts and cuts jobs. Without an order they go by name.
 pub fn job_page<'a>(
     ctx: &'a Context<'a>,
-    mut rows: Vec<Row>,
+    rows: Vec<Row>,
     mut problems: Vec<Failure>,
     list: &'a str,
     filter: Option<JobFilter>,
@@ -187,15 +188,14 @@ pub fn job_page<'a>(
         let estate = loaders(ctx).estate();
         let filter = filter.unwrap_or_default();
         may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
-        let order = order
-            .filter(|order| !order.is_empty())
-            .unwrap_or_else(|| vec![JobOrder { field: JobOrderField::Name, direction: OrderDirection::Asc }]);
+        let by_name = || JobOrder { field: JobOrderField::Name, direction: OrderDirection::Asc };
+        let order = page::orders(order, JobOrderField::items().len(), by_name)?;
         let mark = ListMark::of(&[list, &format!("{filter:?}"), &format!("{order:?}")]);
         let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
         let wanted = Prepared::of(&filter, &|filter| Own::of(filter, estate))?;
-        rows.retain(|job| wanted.own().may_hold(estate, job));
+        let rows = wanted.keep_by_own(ctx, rows, |own, job| own.may_hold(estate, job)).await?;
         let facts = Facts::of(ctx, &rows, filter.needs()).await;
-        rows.retain(|job| wanted.holds(&|own| own.holds(estate, &facts, job)));
+        let rows = wanted.keep(ctx, rows, |own, job| own.holds(estate, &facts, job)).await?;
         problems.extend(facts.problems);
         let tally = ctx.look_ahead().field("healthCounts").exists().then(|| Tally::of(&rows));
         let values = |job: &Row| {
@@ -209,7 +209,7 @@ pub fn job_page<'a>(
             order.iter().map(value).collect()
         };
         let identity = |job: &Row| format!("{}:{}:{}", job.upstream().0, job.backup_server_uid, job.instance_uid);
-        Ok(JobPage { page: page::cut(ctx, rows, args, mark, &descending, values, identity)?, problems, tally })
+        Ok(JobPage { page: page::cut(ctx, rows, args, mark, &descending, values, identity).await?, problems, tally })
     }
     .boxed()
 }

@@ -2,6 +2,7 @@
 
 use super::{
     composed::{Composed, Prepared, composed},
+    conditions::{OneOf, Part},
     connection::connection,
     fleet::contains,
     health::Health,
@@ -31,9 +32,9 @@ pub type Row = RowRef<job_object::JobObject>;
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct JobObjectFilter {
     /// Objects that are doing like this.
-    health: Option<Vec<Health>>,
+    health: Option<OneOf<Health>>,
     /// Objects whose name (or host's name, or path) contains this, without regard to case.
-    name_contains: Option<String>,
+    name_contains: Option<Part>,
     /// Objects that are excluded from the job, or are not.
     is_excluded: Option<bool>,
     /// All of these must hold too.
@@ -144,13 +145,13 @@ fn health_of(row: &Row) -> Health {
 
 /// What a job protects, filtered and cut, by name.
 pub async fn object_page(ctx: &Context<'_>, job: &JobRow, filter: Option<JobObjectFilter>, args: PageArgs) -> Result<JobObjectConnection> {
-    let (mut rows, problems) = rows_of(loaders(ctx).ask(JobObjectsOf(job.clone()), Default::default()).await);
+    let (rows, problems) = rows_of(loaders(ctx).ask(JobObjectsOf(job.clone()), Default::default()).await);
     let filter = filter.unwrap_or_default();
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let mark = ListMark::of(&["jobObjects", &format!("{:?} {filter:?}", job.key())]);
     let wanted = Prepared::of(&filter, &Ok)?;
-    rows.retain(|row| wanted.holds(&|filter| filter.holds(row)));
+    let rows = wanted.keep(ctx, rows, |filter, row| filter.holds(row)).await?;
     let objects = rows.into_iter().enumerate().map(|(place, row)| JobObject { row, job: job.clone(), place }).collect();
     // a cursor holds what it sorts by, and so does the order itself
     let name = |object: &JobObject| if names_are_hidden { String::new() } else { name_of(&object.row).to_owned() };
@@ -159,7 +160,7 @@ pub async fn object_page(ctx: &Context<'_>, job: &JobRow, filter: Option<JobObje
         None if names_are_hidden => object.place.to_string(),
         None => name(object),
     };
-    let page = page::cut(ctx, objects, &args, mark, &[false], |object| vec![SortValue::name(&name(object))], identity)?;
+    let page = page::cut(ctx, objects, &args, mark, &[false], |object| vec![SortValue::name(&name(object))], identity).await?;
     Ok(JobObjectConnection::new(ctx, page, &problems, |object| object))
 }
 

@@ -52,7 +52,7 @@ pub struct LicensedWorkload {
 }
 
 /// Cuts licence usages. They go by the organization's id.
-pub fn license_page(
+pub async fn license_page(
     ctx: &Context<'_>,
     rows: Vec<Row>,
     problems: &[Failure],
@@ -63,7 +63,7 @@ pub fn license_page(
         let company = row.organization_uid.map(|uid| uid.to_string()).unwrap_or_default();
         format!("{}:{company}", row.upstream().0)
     };
-    let page = page::cut(ctx, rows, args, ListMark::of(&["licenseUsage", parent]), &[], |_| Vec::<SortValue>::new(), identity)?;
+    let page = page::cut(ctx, rows, args, ListMark::of(&["licenseUsage", parent]), &[], |_| Vec::<SortValue>::new(), identity).await?;
     Ok(LicenseUsageConnection::new(ctx, page, problems, LicenseUsage::from))
 }
 

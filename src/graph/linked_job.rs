@@ -78,11 +78,11 @@ connection! {
 pub async fn links_of_job(ctx: &Context<'_>, family: LinkFamily, job: &JobRow, args: PageArgs) -> Result<LinkedJobConnection> {
     let answer = loaders(ctx).ask(LinksOfJob(family, job.clone()), Default::default()).await;
     let upstream = job.0.upstream();
-    link_page(ctx, answer, &format!("{:?}", job.key()), args, |link| LinkedJob::new(upstream, link))
+    link_page(ctx, answer, &format!("{:?}", job.key()), args, |link| LinkedJob::new(upstream, link)).await
 }
 
 /// Cuts links. They go by the ids of their jobs: names would cost a read.
-pub fn link_page(
+pub async fn link_page(
     ctx: &Context<'_>,
     answer: Result<Links, Failure>,
     parent: &str,
@@ -93,11 +93,11 @@ pub fn link_page(
         Ok(links) => (links.links, links.problem.into_iter().collect()),
         Err(failure) => (Vec::new(), vec![failure]),
     };
-    page_of_links(ctx, links.into_iter().map(link).collect(), problems, parent, args)
+    page_of_links(ctx, links.into_iter().map(link).collect(), problems, parent, args).await
 }
 
 /// The same for links of several upstreams.
-pub fn page_of_links(
+pub async fn page_of_links(
     ctx: &Context<'_>,
     links: Vec<LinkedJob>,
     problems: Vec<Failure>,
@@ -112,7 +112,8 @@ pub fn page_of_links(
     let page = page::cut(ctx, links, &args, mark, &[], ids, |link| {
         let server = link.link.server.map(|server| server.to_string()).unwrap_or_default();
         format!("{}:{server}", link.upstream.0)
-    })?;
+    })
+    .await?;
     Ok(LinkedJobConnection::new(ctx, page, &problems, |link| link))
 }
 

@@ -31,10 +31,16 @@ connection! {
 }
 
 /// Cuts locations. They go by name.
-pub fn location_page(ctx: &Context<'_>, rows: Vec<Row>, problems: &[Failure], parent: &str, args: &PageArgs) -> Result<LocationConnection> {
+pub async fn location_page(
+    ctx: &Context<'_>,
+    rows: Vec<Row>,
+    problems: &[Failure],
+    parent: &str,
+    args: &PageArgs,
+) -> Result<LocationConnection> {
     let mark = ListMark::of(&["locations", parent]);
     let identity = |row: &Row| format!("{}:{}", row.upstream().0, row.instance_uid);
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity)?;
+    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
     Ok(LocationConnection::new(ctx, page, problems, Location))
 }
 
@@ -93,7 +99,7 @@ impl Location {
     ) -> Result<BackupServerConnection> {
         let (rows, problems) =
             rows_of_console(ctx, self.0.upstream(), |console, caller| console.servers_of_location(caller, self.0.instance_uid)).await;
-        server_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after })
+        server_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
     }
 
     /// Where this row came from, and how fresh it is.

@@ -4,7 +4,10 @@
 //! after a refresh, and the same place if the row is gone. It also carries a mark of the list (field, parent, filter,
 //! order), so a cursor of another list is refused instead of pointing somewhere.
 
-use super::error::bad_input;
+use super::{
+    error::{self, bad_input},
+    loaders,
+};
 use async_graphql::{Context, Enum, Result};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -87,6 +90,10 @@ impl<T> Placed<T> {
         self.identity(identity).cmp(&other())
     }
 
+    fn compare_with(&self, other: &Self, descending: &[bool], identity: &impl Fn(&T) -> String) -> Ordering {
+        self.compare(&other.values, || other.identity(identity).clone(), descending, identity)
+    }
+
     fn identity(&self, identity: &impl Fn(&T) -> String) -> &String {
         self.identity.get_or_init(|| identity(&self.row))
     }
@@ -157,8 +164,9 @@ pub struct Page<T> {
 
 /// Sorts `rows` and cuts the page that `args` asks for. `values` are what a row is sorted by, `descending` says for each
 /// which way it goes; `identity` breaks ties and never changes. `ctx` is the connection's: without edges only the first row
-/// and the last have a cursor that can be asked for.
-pub fn cut<T>(
+/// and the last have a cursor that can be asked for. Takes the comparisons out of the request's budget, and others get their
+/// turn; beside the rows it holds little more than a page, however long the list is.
+pub async fn cut<T>(
     ctx: &Context<'_>,
     rows: Vec<T>,
     args: &PageArgs,
@@ -167,43 +175,96 @@ pub fn cut<T>(
     values: impl Fn(&T) -> Vec<SortValue>,
     identity: impl Fn(&T) -> String,
 ) -> Result<Page<T>> {
-    let has_edges = ctx.look_ahead().field("edges").exists();
-    cut_rows(rows, args, mark, descending, values, identity, has_edges)
+    let budget = loaders(ctx).budget();
+    let _held = budget.hold_rows(&rows).map_err(error::exhausted)?;
+    let mut cut = Cut::new(args, mark, descending, values, identity)?;
+    let each = descending.len().max(1);
+    let mut rows = rows.into_iter();
+    while rows.len() > 0 {
+        let count = rows.len().min(AT_ONCE);
+        budget.compare(count.saturating_mul(each) as u64).await.map_err(error::exhausted)?;
+        cut.take_in(rows.by_ref().take(count));
+    }
+    Ok(cut.page(ctx.look_ahead().field("edges").exists()))
 }
 
-fn cut_rows<T>(
-    rows: Vec<T>,
-    args: &PageArgs,
+/// What a list is sorted by: as many as were given, if these are no more than there are; else `usual`.
+pub fn orders<O>(given: Option<Vec<O>>, most: usize, usual: impl FnOnce() -> O) -> Result<Vec<O>> {
+    match given.filter(|orders| !orders.is_empty()) {
+        None => Ok(vec![usual()]),
+        Some(orders) if orders.len() > most => {
+            let found = orders.len();
+            Err(bad_input(format!("`orderBy` has {found} orders; at most {most} are allowed: one for each field that there is.")))
+        }
+        Some(orders) => Ok(orders),
+    }
+}
+
+/// Rows that are taken in between two turns of others.
+const AT_ONCE: usize = 1_024;
+
+/// A page, while the rows of its list are gone through.
+struct Cut<'d, T, V, I> {
+    first: usize,
+    after: Option<Place>,
     mark: ListMark,
-    descending: &[bool],
-    values: impl Fn(&T) -> Vec<SortValue>,
-    identity: impl Fn(&T) -> String,
-    has_edges: bool,
-) -> Result<Page<T>> {
-    let first = first(args)?;
-    let after = args.after.as_deref().map(|text| Cursor::decode(text, mark)).transpose()?;
-    let total = rows.len();
-    let mut placed: Vec<Placed<T>> = rows.into_iter().map(|row| Placed { values: values(&row), identity: OnceCell::new(), row }).collect();
-    if let Some(after) = after {
-        placed.retain(|row| row.compare(&after.values, || after.identity.clone(), descending, &identity) == Ordering::Greater);
+    descending: &'d [bool],
+    values: V,
+    identity: I,
+    /// Rows that may be on the page.
+    placed: Vec<Placed<T>>,
+    total: usize,
+    before: usize,
+}
+
+impl<'d, T, V: Fn(&T) -> Vec<SortValue>, I: Fn(&T) -> String> Cut<'d, T, V, I> {
+    fn new(args: &PageArgs, mark: ListMark, descending: &'d [bool], values: V, identity: I) -> Result<Self> {
+        let first = first(args)?;
+        let after = args.after.as_deref().map(|text| Cursor::decode(text, mark)).transpose()?;
+        Ok(Self { first, after, mark, descending, values, identity, placed: Vec::new(), total: 0, before: 0 })
     }
-    let start = total - placed.len();
-    let compare =
-        |left: &Placed<T>, right: &Placed<T>| left.compare(&right.values, || right.identity(&identity).clone(), descending, &identity);
-    // a page of a long list: only its rows need an order among themselves
-    if first < placed.len() {
-        placed.select_nth_unstable_by(first, compare);
-        placed.truncate(first);
+
+    /// Some of the list's rows.
+    fn take_in(&mut self, rows: impl Iterator<Item = T>) {
+        for row in rows {
+            self.total += 1;
+            let row = Placed { values: (self.values)(&row), identity: OnceCell::new(), row };
+            let is_after = self.after.as_ref().is_none_or(|after| {
+                row.compare(&after.values, || after.identity.clone(), self.descending, &self.identity) == Ordering::Greater
+            });
+            if is_after {
+                self.placed.push(row);
+            } else {
+                self.before += 1;
+            }
+        }
+        if self.placed.len() >= self.first.saturating_add(AT_ONCE) {
+            self.leave_out();
+        }
     }
-    placed.sort_by(compare);
-    let last = placed.len().saturating_sub(1);
-    let page = placed.into_iter().enumerate().map(|(number, Placed { values, identity: known, row })| {
-        let can_be_asked_for = has_edges || number == 0 || number == last;
-        let place = can_be_asked_for.then(|| Place { values, identity: known.into_inner().unwrap_or_else(|| identity(&row)) });
-        (Cursor { mark, place }, row)
-    });
-    let rows: Vec<_> = page.collect();
-    Ok(Page { has_previous: start > 0 && total > 0, has_next: start + rows.len() < total, rows, total })
+
+    /// Leaves out what is not on the page: only its rows need an order among themselves.
+    fn leave_out(&mut self) {
+        if self.first < self.placed.len() {
+            let (descending, identity) = (self.descending, &self.identity);
+            self.placed.select_nth_unstable_by(self.first, |left, right| left.compare_with(right, descending, identity));
+            self.placed.truncate(self.first);
+        }
+    }
+
+    fn page(mut self, has_edges: bool) -> Page<T> {
+        self.leave_out();
+        let Self { mark, descending, identity, mut placed, total, before: start, .. } = self;
+        placed.sort_by(|left, right| left.compare_with(right, descending, &identity));
+        let last = placed.len().saturating_sub(1);
+        let page = placed.into_iter().enumerate().map(|(number, Placed { values, identity: known, row })| {
+            let can_be_asked_for = has_edges || number == 0 || number == last;
+            let place = can_be_asked_for.then(|| Place { values, identity: known.into_inner().unwrap_or_else(|| identity(&row)) });
+            (Cursor { mark, place }, row)
+        });
+        let rows: Vec<_> = page.collect();
+        Page { has_previous: start > 0 && total > 0, has_next: start + rows.len() < total, rows, total }
+    }
 }
 
 fn first(args: &PageArgs) -> Result<usize> {
@@ -220,6 +281,25 @@ fn first(args: &PageArgs) -> Result<usize> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn cut_rows<T>(
+        rows: Vec<T>,
+        args: &PageArgs,
+        mark: ListMark,
+        descending: &[bool],
+        values: impl Fn(&T) -> Vec<SortValue>,
+        identity: impl Fn(&T) -> String,
+        has_edges: bool,
+    ) -> Result<Page<T>> {
+        let mut cut = Cut::new(args, mark, descending, values, identity)?;
+        let mut rows = rows.into_iter();
+        while rows.len() > 0 {
+            cut.take_in(rows.by_ref().take(7));
+            // as it is with a long list
+            cut.leave_out();
+        }
+        Ok(cut.page(has_edges))
+    }
 
     fn pages(rows: &[(Option<i64>, u8)], size: i32, descending: bool) -> Vec<(Option<i64>, u8)> {
         let mark = ListMark::of(&["numbers"]);

@@ -62,7 +62,7 @@ impl Fleet {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<WorkloadConnection> {
         let (workloads, problems) = all_workloads(ctx).await;
-        workload_page(ctx, workloads, &problems, "", filter, &PageArgs { first, after })
+        workload_page(ctx, workloads, &problems, "", filter, &PageArgs { first, after }).await
     }
 
     /// What the consoles found worth somebody's attention: the worst first, and of these the latest. Resolved alarms can be
@@ -75,7 +75,7 @@ impl Fleet {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AlarmConnection> {
         let (alarms, problems) = all_alarms(ctx).await;
-        alarm_page(ctx, alarms, &problems, "", filter, &PageArgs { first, after })
+        alarm_page(ctx, alarms, &problems, "", filter, &PageArgs { first, after }).await
     }
 
     /// How many licence units every organization uses in this calendar month, so far.
@@ -87,7 +87,7 @@ impl Fleet {
     ) -> Result<LicenseUsageConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) = everywhere(ctx, |console| Box::pin(console.licenses(caller))).await;
-        license_page(ctx, rows, &problems, "", &PageArgs { first, after })
+        license_page(ctx, rows, &problems, "", &PageArgs { first, after }).await
     }
 
     /// How many jobs and machines are doing how, over the whole fleet; the worst first.

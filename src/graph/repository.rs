@@ -4,6 +4,7 @@ use super::{
     backup_server::BackupServer,
     company::Company,
     composed::{Composed, Prepared, composed},
+    conditions::{Names, OneOf, Part},
     connection::connection,
     error::bad_input,
     fleet::{contains, is_from, may_name_upstreams},
@@ -29,7 +30,7 @@ use crate::{
     uid::CompanyUid,
     upstream::vspc,
 };
-use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Result};
+use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Result, resolver_utils::EnumType};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
@@ -43,9 +44,9 @@ pub type Row = RowRef<vspc::repository::Repository>;
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct RepositoryFilter {
     /// Repositories from these upstreams, by their names in the configuration.
-    upstream: Option<Vec<String>>,
+    upstream: Option<Names>,
     /// Repositories whose name contains this, without regard to case.
-    name_contains: Option<String>,
+    name_contains: Option<Part>,
     /// Repositories on this backup server.
     backup_server_uid: Option<UUID>,
     /// Repositories on backup servers that this company owns.
@@ -53,7 +54,7 @@ pub struct RepositoryFilter {
     /// Repositories with less than this much of their room free, in percent. One of which that is not known is not there.
     free_percent_below: Option<f64>,
     /// Repositories that tape jobs write to tape as a whole (`ON_TAPE_BY_REPOSITORY`), or do not (`NOT_ON_TAPE`).
-    tape_status: Option<Vec<TapeStatus>>,
+    tape_status: Option<OneOf<TapeStatus>>,
     /// All of these must hold too.
     and: Option<Vec<RepositoryFilter>>,
     /// At least one of these must hold too. An empty list holds for no repository.
@@ -189,14 +190,12 @@ pub fn repository_page<'a>(
         may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
         let within_bounds = |filter| RepositoryFilter::within_bounds(filter).map(|()| filter);
         let wanted = Prepared::of(&filter, &within_bounds)?;
-        let order = args
-            .order_by
-            .filter(|order| !order.is_empty())
-            .unwrap_or_else(|| vec![RepositoryOrder { field: RepositoryOrderField::Name, direction: OrderDirection::Asc }]);
+        let by_name = || RepositoryOrder { field: RepositoryOrderField::Name, direction: OrderDirection::Asc };
+        let order = page::orders(args.order_by, RepositoryOrderField::items().len(), by_name)?;
         let mark = ListMark::of(&["repositories", parent, &format!("{filter:?}"), &format!("{order:?}")]);
         let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
         let facts = Facts::of(ctx, &rows, &filter).await;
-        let rows = rows.into_iter().filter(|row| wanted.holds(&|filter| facts.hold(estate, filter, row))).collect();
+        let rows = wanted.keep(ctx, rows, |filter, row| facts.hold(estate, filter, row)).await?;
         problems.extend(facts.problems);
         let values = |row: &Row| {
             let info = row.info.as_ref();
@@ -211,7 +210,8 @@ pub fn repository_page<'a>(
         };
         let page = page::cut(ctx, rows, page, mark, &descending, values, |row| {
             format!("{}:{}:{}", row.upstream().0, row.backup_server_uid, row.instance_uid)
-        })?;
+        })
+        .await?;
         Ok(RepositoryConnection::new(ctx, page, &problems, Repository::from))
     }
     .boxed()

@@ -126,10 +126,12 @@ impl<N: OutputType> OutputType for EdgeRow<'_, N> {
         let Some((recollection, key, selection)) = known else { return self.node.resolve(ctx, field).await };
         if let Some(fragment) = recollection.find(key, selection) {
             spend_again(ctx, field, fragment.fields).await?;
+            hold(ctx, field, &fragment.packed)?;
             return Ok(Value::Binary(fragment.packed));
         }
         let value = self.node.resolve(ctx, field).await?;
         let (packed, fields) = pack(&value, 0);
+        hold(ctx, field, &packed)?;
         recollection.made(key, selection, Fragment { packed: packed.clone(), fields });
         Ok(Value::Binary(packed))
     }
@@ -163,6 +165,7 @@ impl<N: OutputType> OutputType for Rows<'_, N> {
             match key.and_then(|key| recollection.find(key, selection)) {
                 Some(fragment) => {
                     again += fragment.fields;
+                    hold(ctx, field, &fragment.packed)?;
                     values[place] = Value::Binary(fragment.packed);
                 }
                 None => rest.push((place, *key, *node)),
@@ -173,6 +176,7 @@ impl<N: OutputType> OutputType for Rows<'_, N> {
             let ctx = ctx.with_index(place);
             let value = node.resolve(&ctx, field).await.map_err(|error| ctx.set_error_path(error))?;
             let (packed, fields) = pack(&value, self.share);
+            hold(&ctx, field, &packed)?;
             if let Some(key) = key {
                 recollection.made(key, selection, Fragment { packed: packed.clone(), fields });
             }
@@ -221,7 +225,13 @@ impl<N: OutputType> OutputType for OwnedRows<N> {
 /// Takes what is below rows that are given out again out of the request's budget.
 async fn spend_again(ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>, fields: u64) -> ServerResult<()> {
     let spent = ctx.data_unchecked::<Arc<Loaders>>().budget().spend(fields).await;
-    spent.map_err(|exhausted| ctx.set_error_path(super::error::too_complex(exhausted.0).into_server_error(field.pos)))
+    spent.map_err(|exhausted| ctx.set_error_path(super::error::exhausted(exhausted).into_server_error(field.pos)))
+}
+
+/// Takes a written row out of what the request may hold: here, and in the answer that it becomes a part of.
+fn hold(ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>, packed: &Bytes) -> ServerResult<()> {
+    let held = ctx.data_unchecked::<Arc<Loaders>>().budget().keep(packed.len() as u64 * 2);
+    held.map_err(|exhausted| ctx.set_error_path(super::error::exhausted(exhausted).into_server_error(field.pos)))
 }
 
 /// A row as it is given out, and what is below it; it took `share` of the budget itself.

@@ -3,6 +3,7 @@
 use super::{
     agent_session::{AgentSession, AgentSessionConnection},
     composed::{Composed, Prepared, composed},
+    conditions::{Names, OneOf, Part},
     fleet::{contains, is_from, may_name_upstreams},
     health::Health,
     loaders,
@@ -18,7 +19,7 @@ use crate::{
     },
     time,
 };
-use async_graphql::{Context, Enum, InputObject, Result};
+use async_graphql::{Context, Enum, InputObject, Result, resolver_utils::EnumType};
 use jiff::Timestamp;
 
 /// Which sessions. Every member that is given must hold.
@@ -31,15 +32,15 @@ pub struct SessionFilter {
     /// Sessions that started before this instant.
     until: Option<DateTime>,
     /// Sessions that went like this.
-    health: Option<Vec<Health>>,
+    health: Option<OneOf<Health>>,
     /// Sessions of the job with this id, on whichever servers it occurs.
     job_uid: Option<UUID>,
     /// Sessions that ran on this backup server.
     backup_server_uid: Option<UUID>,
     /// Sessions of jobs whose name contained this when they ran, without regard to case.
-    job_name_contains: Option<String>,
+    job_name_contains: Option<Part>,
     /// Sessions from these upstreams, by their names in the configuration.
-    upstream: Option<Vec<String>>,
+    upstream: Option<Names>,
     /// Only runs of jobs, not their per-machine parts. True when left out of the filter of `agentSessions`.
     top_level_only: Option<bool>,
     /// All of these must hold too.
@@ -101,18 +102,18 @@ pub struct SessionOrder {
 }
 
 /// Filters and cuts sessions that belong to a parent, newest first.
-pub fn session_page(
+pub async fn session_page(
     ctx: &Context<'_>,
     answer: Result<Sessions, Failure>,
     parent: &str,
     filter: Option<SessionFilter>,
     args: PageArgs,
 ) -> Result<AgentSessionConnection> {
-    ordered_session_page(ctx, answer, parent, filter, None, args)
+    ordered_session_page(ctx, answer, parent, filter, None, args).await
 }
 
 /// Filters, orders and cuts sessions. Without an order the newest come first.
-pub fn ordered_session_page(
+pub async fn ordered_session_page(
     ctx: &Context<'_>,
     answer: Result<Sessions, Failure>,
     parent: &str,
@@ -126,8 +127,8 @@ pub fn ordered_session_page(
     };
     let filter = filter.unwrap_or_default();
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
-    let newest_first = || vec![SessionOrder { field: SessionOrderField::StartedAt, direction: OrderDirection::Desc }];
-    let order = order.filter(|order| !order.is_empty()).unwrap_or_else(newest_first);
+    let newest_first = || SessionOrder { field: SessionOrderField::StartedAt, direction: OrderDirection::Desc };
+    let order = page::orders(order, SessionOrderField::items().len(), newest_first)?;
     let mark = ListMark::of(&["sessions", parent, &format!("{filter:?}"), &format!("{order:?}")]);
     let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
     // a part's name has its machine's in it
@@ -135,8 +136,7 @@ pub fn ordered_session_page(
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let estate = loaders(ctx).estate();
     let wanted = Prepared::of(&filter, &|filter| SessionFilter::with_instant(filter, estate))?;
-    let holds = |session: &MatchedSession| wanted.holds(&|(filter, since)| filter.holds(estate, *since, session));
-    let rows = rows.into_iter().filter(holds).collect();
+    let rows = wanted.keep(ctx, rows, |(filter, since), session| filter.holds(estate, *since, session)).await?;
     let values = |session: &MatchedSession| {
         let row = &session.row;
         let value = |order: &SessionOrder| match order.field {
@@ -151,7 +151,7 @@ pub fn ordered_session_page(
         order.iter().map(value).collect()
     };
     let identity = |session: &MatchedSession| format!("{}:{}", session.row.upstream().0, session.row.uid);
-    let page = page::cut(ctx, rows, &args, mark, &descending, values, identity)?;
+    let page = page::cut(ctx, rows, &args, mark, &descending, values, identity).await?;
     Ok(AgentSessionConnection::new(ctx, page, &problems, AgentSession::from))
 }
 

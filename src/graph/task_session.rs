@@ -39,7 +39,7 @@ pub fn health_of(row: &Row) -> Health {
 }
 
 /// Cuts tasks: in the order in which they began.
-pub fn task_page(
+pub async fn task_page(
     ctx: &Context<'_>,
     answer: Result<Rows<task_session::TaskSession>, Failure>,
     session: SessionKey,
@@ -47,7 +47,7 @@ pub fn task_page(
 ) -> Result<TaskSessionConnection> {
     let (rows, problems) = rows_of(answer);
     let mark = ListMark::of(&["taskSessions", &format!("{session:?}")]);
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::instant(row.created)], |row| row.uid.to_string())?;
+    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::instant(row.created)], |row| row.uid.to_string()).await?;
     Ok(TaskSessionConnection::new(ctx, page, &problems, TaskSession))
 }
 

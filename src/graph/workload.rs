@@ -4,6 +4,7 @@ use super::{
     backup_server::BackupServer,
     company::Company,
     composed::{Composed, Prepared, composed},
+    conditions::{Names, OneOf, Part},
     connection::connection,
     console_agent::ConsoleAgent,
     error,
@@ -60,11 +61,11 @@ impl From<protected_workload::WorkloadKind> for WorkloadKind {
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct WorkloadFilter {
     /// Machines from these upstreams, by their names in the configuration.
-    upstream: Option<Vec<String>>,
+    upstream: Option<Names>,
     /// Machines of these kinds.
-    kind: Option<Vec<WorkloadKind>>,
+    kind: Option<OneOf<WorkloadKind>>,
     /// Machines whose name contains this, without regard to case.
-    name_contains: Option<String>,
+    name_contains: Option<Part>,
     /// Machines of this company.
     company_uid: Option<UUID>,
     /// Machines that this backup server protects.
@@ -124,7 +125,7 @@ pub fn all_workloads<'a>(ctx: &'a Context<'a>) -> BoxFuture<'a, (Vec<protection:
 }
 
 /// Filters and cuts machines: those without a restore point first, then those with the oldest.
-pub fn workload_page(
+pub async fn workload_page(
     ctx: &Context<'_>,
     workloads: Vec<protection::Workload>,
     problems: &[Failure],
@@ -137,15 +138,14 @@ pub fn workload_page(
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
     let wanted = Prepared::of(&filter, &|filter| WorkloadFilter::with_instant(filter, estate))?;
     let mark = ListMark::of(&["workloads", parent, &format!("{filter:?}")]);
-    let holds = |workload: &protection::Workload| wanted.holds(&|(filter, before)| filter.holds(estate, *before, workload));
-    let rows = workloads.into_iter().filter(holds).collect();
+    let rows = wanted.keep(ctx, workloads, |(filter, before), workload| filter.holds(estate, *before, workload)).await?;
     let values = |workload: &protection::Workload| vec![SortValue::instant(workload.row.latest_restore_point_date)];
     let identity = |workload: &protection::Workload| {
         let WorkloadKey { upstream, kind, server, uid } = workload.key;
         let server = server.map(|server| server.to_string()).unwrap_or_default();
         format!("{}:{}:{server}:{uid}:{:?}", upstream.0, kind as u8, workload.row.organization_uid)
     };
-    let page = page::cut(ctx, rows, args, mark, &[false], values, identity)?;
+    let page = page::cut(ctx, rows, args, mark, &[false], values, identity).await?;
     Ok(WorkloadConnection::new(ctx, page, problems, Workload::from))
 }
 

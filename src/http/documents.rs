@@ -1,8 +1,9 @@
 //! Documents that were seen before: parsed and held against the schema once; and questions, which are documents with
 //! variables, read, weighed and checked once.
 //!
-//! Frontends send the same few documents over and over, often with the same variables. What is kept is bounded by the
-//! bytes of the texts; what does not fit the schema is not kept.
+//! Frontends send the same few documents over and over, often with the same variables. What is kept is bounded by what
+//! it holds, which is many times its text; what does not fit the schema is not kept. A question names its document by the
+//! text, so that a document is held once and forgotten when its own room says so.
 
 use super::{
     asking::Rejection,
@@ -22,14 +23,20 @@ use foldhash::quality::RandomState;
 use moka::sync::Cache;
 use serde_json::{Map, Value};
 use std::{
+    ops::Deref,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-/// Bytes of text that are kept; what is made of them takes some thirty times as many.
-const MAX_BYTES: u64 = 2 << 20;
-/// What a question takes besides its bytes, roughly, if its document is known.
-const QUESTION_BYTES: usize = 512;
+/// The part of the room that is for questions; the rest is for documents.
+const QUESTIONS_PART: u64 = 4;
+/// What a document takes for each of its words and signs, parsed by two libraries, roughly; and besides these.
+const TOKEN_BYTES: usize = 700;
+const DOCUMENT_BYTES: usize = 8_192;
+/// What a question takes besides its bytes and variables, roughly.
+const QUESTION_BYTES: usize = 1_024;
+/// What variables take for each byte that they came in, roughly.
+const VARIABLES_PER_BYTE: usize = 16;
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
 /// Longer messages would only be an echo of what was sent.
 const MAX_MESSAGE: usize = 256;
@@ -40,12 +47,23 @@ pub(super) struct Document {
     parsed: ExecutableDocument,
     pub fitting: Fitting,
     merged: Merged,
+    text: Arc<str>,
+    /// Words and signs of its text.
+    tokens: usize,
 }
 
 impl Document {
     /// The document as it is run.
     pub fn run(&self) -> &ExecutableDocument {
         self.merged.document.as_ref().unwrap_or(&self.parsed)
+    }
+
+    /// What it holds, roughly, in bytes.
+    fn bytes(&self) -> u32 {
+        // the one that is run beside the one that was sent
+        let parsed = if self.merged.document.is_some() { 2 } else { 1 };
+        let all = self.tokens * TOKEN_BYTES * parsed + self.text.len() * 2 + DOCUMENT_BYTES;
+        u32::try_from(all).unwrap_or(u32::MAX)
     }
 
     /// Whether parts of its answer are put together from several selections.
@@ -79,13 +97,28 @@ pub(super) struct Asked {
     pub is_get: bool,
 }
 
-/// A question that may be run: a document with the variables that it is run with, and what it weighs with them.
+/// A question that may be run.
 pub(super) struct Prepared {
     pub document: Arc<Document>,
+    weighed: Arc<Weighed>,
+}
+
+/// The variables that a document is run with, and what it weighs with them.
+pub(super) struct Weighed {
+    /// The document's text.
+    text: Arc<str>,
     pub operation: Option<String>,
     pub variables: Variables,
     pub weight: Weight,
     roots: OnceLock<Option<RootSelections>>,
+}
+
+impl Deref for Prepared {
+    type Target = Weighed;
+
+    fn deref(&self) -> &Weighed {
+        &self.weighed
+    }
 }
 
 impl Prepared {
@@ -110,32 +143,38 @@ struct Sent {
 pub(super) struct Documents {
     validator: Validator,
     known: Cache<Arc<str>, Arc<Document>, RandomState>,
-    questions: Cache<Sent, Arc<Prepared>, RandomState>,
+    questions: Cache<Sent, Arc<Weighed>, RandomState>,
 }
 
 impl Documents {
-    pub fn new() -> Result<Self, String> {
+    /// Room for that many bytes.
+    pub fn new(bytes: u64) -> Result<Self, String> {
         let known = Cache::builder()
-            .max_capacity(MAX_BYTES)
-            .weigher(|text: &Arc<str>, _| u32::try_from(text.len()).unwrap_or(u32::MAX))
+            .max_capacity(bytes - bytes / QUESTIONS_PART)
+            .weigher(|_: &Arc<str>, document: &Arc<Document>| document.bytes())
             .time_to_idle(FORGOTTEN_AFTER)
             .build_with_hasher(RandomState::default());
         let questions = Cache::builder()
-            .max_capacity(MAX_BYTES)
-            .weigher(|sent: &Sent, _| u32::try_from(sent.bytes.len() + QUESTION_BYTES).unwrap_or(u32::MAX))
+            .max_capacity(bytes / QUESTIONS_PART)
+            .weigher(|sent: &Sent, weighed: &Arc<Weighed>| {
+                let variables = sent.bytes.len().saturating_sub(weighed.text.len()) * VARIABLES_PER_BYTE;
+                u32::try_from(sent.bytes.len() + variables + QUESTION_BYTES).unwrap_or(u32::MAX)
+            })
             .build_with_hasher(RandomState::default());
         Ok(Self { validator: Validator::new()?, known, questions })
     }
 
     /// A question that was prepared before.
-    pub fn known(&self, bytes: &Bytes, is_get: bool) -> Option<Arc<Prepared>> {
-        self.questions.get(&Sent { bytes: bytes.clone(), is_get })
+    pub fn known(&self, bytes: &Bytes, is_get: bool) -> Option<Prepared> {
+        let weighed = self.questions.get(&Sent { bytes: bytes.clone(), is_get })?;
+        let document = self.known.get(&weighed.text)?;
+        Some(Prepared { document, weighed })
     }
 
     /// Keeps a question.
-    pub fn keep(&self, bytes: &Bytes, is_get: bool, prepared: Arc<Prepared>) {
+    pub fn keep(&self, bytes: &Bytes, is_get: bool, prepared: &Prepared) {
         // its own bytes: as they came they are a part of what was received at once
-        self.questions.insert(Sent { bytes: Bytes::copy_from_slice(bytes), is_get }, prepared);
+        self.questions.insert(Sent { bytes: Bytes::copy_from_slice(bytes), is_get }, prepared.weighed.clone());
     }
 
     /// Checks everything that can be checked before anything runs.
@@ -147,7 +186,7 @@ impl Documents {
                 (document, weighed)
             }
             None => {
-                guard::check_text(text, limits)?;
+                let tokens = guard::check_text(text, limits)?;
                 let parsed = parse_query(text).map_err(|error| {
                     let message: String = error.to_string().chars().take(MAX_MESSAGE).collect();
                     Rejection::graphql("GRAPHQL_PARSE_FAILED", message)
@@ -156,14 +195,17 @@ impl Documents {
                 let weighed = weigh(&parsed, &asked, limits)?;
                 let fitting = self.validator.fit(text, limits.tokens, limits.nesting).map_err(Unfit::Invalid)?;
                 let merged = self.validator.merge(&parsed);
-                let document = Arc::new(Document { parsed, fitting, merged });
-                self.known.insert(text.into(), document.clone());
+                let document = Arc::new(Document { parsed, fitting, merged, text: text.into(), tokens });
+                self.known.insert(document.text.clone(), document.clone());
+                // what is large is made room for at once
+                self.known.run_pending_tasks();
                 (document, weighed)
             }
         };
         let operation = asked.operation;
         self.validator.check_variables(&document.fitting, operation.as_deref(), &asked.variables).map_err(Unfit::Invalid)?;
-        Ok(Prepared { document, operation, variables, weight, roots: OnceLock::new() })
+        let weighed = Weighed { text: document.text.clone(), operation, variables, weight, roots: OnceLock::new() };
+        Ok(Prepared { document, weighed: Arc::new(weighed) })
     }
 }
 
@@ -206,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_document_that_is_known_is_still_weighed_and_checked_with_its_variables() {
-        let documents = Documents::new().unwrap();
+        let documents = Documents::new(1 << 20).unwrap();
         let text = "query A($n: Int = 500) { jobs(first: $n) { nodes { sessions(first: $n) { nodes { name } } } } }";
         for _ in 0..2 {
             assert_eq!(prepare(&documents, text, json!({"n": 2})), Ok(13), "(2 sessions, each 2 + 1) x 2 + 1");
@@ -222,14 +264,36 @@ mod tests {
     }
     #[test]
     fn a_question_is_known_by_its_bytes_and_how_it_was_asked() {
-        let documents = Documents::new().unwrap();
+        let documents = Documents::new(1 << 20).unwrap();
         let asked = Asked { operation: None, variables: Map::new(), is_get: false };
         let prepared = documents.prepare("{ jobs { totalCount } }", asked, &Limits::default()).ok().unwrap();
         let (body, cost) = (Bytes::from_static(b"{\"query\": \"{ jobs { totalCount } }\"}"), prepared.weight.cost);
-        documents.keep(&body, false, Arc::new(prepared));
+        documents.keep(&body, false, &prepared);
         assert_eq!(documents.known(&body, false).map(|known| known.weight.cost), Some(cost));
         // as an address the same text says nothing
         assert!(documents.known(&body, true).is_none());
         assert!(documents.known(&body.slice(1..), false).is_none());
+    }
+
+    #[test]
+    fn documents_weigh_what_they_hold_and_stay_within_their_room_together() {
+        let documents = Documents::new(1 << 20).unwrap();
+        for at in 0..200 {
+            let text = format!("query A{at} {{ jobs {{ nodes {{ {} }} }} }}", "id name health ".repeat(20));
+            let asked = Asked { operation: None, variables: Map::new(), is_get: false };
+            let prepared = documents.prepare(&text, asked, &Limits::default()).ok().unwrap();
+            let body = Bytes::from(text.clone());
+            documents.keep(&body, false, &prepared);
+            assert!(prepared.document.bytes() > 40_000, "some sixty fields, however short their names");
+            assert!(documents.known.weighted_size() <= 1 << 20);
+        }
+        documents.known.run_pending_tasks();
+        documents.questions.run_pending_tasks();
+        assert!(documents.known.entry_count() < 30);
+        // questions hold no documents that are forgotten
+        let first = Bytes::from(format!("query A0 {{ jobs {{ nodes {{ {} }} }} }}", "id name health ".repeat(20)));
+        let is_held = documents.questions.get(&Sent { bytes: first.clone(), is_get: false }).is_some();
+        let is_there = documents.known.contains_key(std::str::from_utf8(&first).unwrap());
+        assert_eq!(documents.known(&first, false).is_some(), is_held && is_there);
     }
 }

@@ -15,7 +15,10 @@ use super::{
 use crate::{
     estate::{Caller, Sources, fragments::Recollection},
     graph::{RootFields, error::code, foresee, write_data},
-    loaders::{Loaders, budget::Budget},
+    loaders::{
+        Loaders,
+        budget::{Bounds, Budget},
+    },
 };
 use async_graphql::{Request as Query, ServerError, Value};
 use axum::http::StatusCode;
@@ -138,7 +141,7 @@ fn finish(gateway: &Gateway, asker: &Asker, bytes: &Bytes, weight: &Weight, outc
 }
 
 /// A question that was not seen before; or a refusal, where it does not fit the schema.
-fn prepare<F>(gateway: &Gateway, asker: &Asker, question: Question<F>, ran: &mut Ran) -> Result<Result<Arc<Prepared>, Answered>, Rejection>
+fn prepare<F>(gateway: &Gateway, asker: &Asker, question: Question<F>, ran: &mut Ran) -> Result<Result<Prepared, Answered>, Rejection>
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
@@ -156,8 +159,7 @@ where
     let asked = Asked { operation: operation_name, variables: variables.unwrap_or_default(), is_get: asker.is_get };
     match gateway.documents.prepare(&text, asked, &gateway.limits) {
         Ok(prepared) => {
-            let prepared = Arc::new(prepared);
-            gateway.documents.keep(&question.bytes, asker.is_get, prepared.clone());
+            gateway.documents.keep(&question.bytes, asker.is_get, &prepared);
             Ok(Ok(prepared))
         }
         Err(Unfit::Refused(rejection)) => Err(rejection),
@@ -179,7 +181,7 @@ async fn answer(
     recollection: Option<Recollection>,
     ran: &mut Ran,
 ) -> Result<Result<Outcome, Answered>, Rejection> {
-    let Prepared { document, operation, variables, .. } = prepared;
+    let (document, operation, variables) = (&prepared.document, &prepared.operation, &prepared.variables);
     let limits = &gateway.limits;
     let caller = gateway.estate.caller(asker.principal.clone(), &asker.passed, asker.debug).await;
     let mut parsed = document.run().clone();
@@ -188,7 +190,9 @@ async fn answer(
         roots.sources().for_each(|sources| caller.reads.take_in(sources));
         roots.leave_out_known(document.run(), variables, operation);
     }
-    let loaders = Loaders::new(gateway.estate.clone(), caller, Budget::new(limits.answer_fields, known_fields), recollection);
+    let bounds = Bounds { fields: limits.answer_fields, comparisons: limits.comparisons, memory: limits.request_memory };
+    let budget = Budget::new(bounds, known_fields);
+    let loaders = Loaders::new(gateway.estate.clone(), caller, budget, recollection);
     if let Some(operation) = guard::operation(&parsed, operation.as_deref()) {
         loaders.begin(foresee(&parsed, operation, variables));
     }

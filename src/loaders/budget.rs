@@ -1,8 +1,9 @@
-//! What one execution may still answer, and how much of it in one go.
+//! What one execution may still take: fields of its answer, comparisons of rows, memory; and how much of it in one go.
 //!
 //! Resolvers of snapshot rows never wait, so an execution of many rows would keep its thread for as long as it takes, and
-//! neither a deadline nor a client that leaves could end it. So lists ask here before they give out their rows: a list
-//! that would make the answer too large is refused, and one that would make this turn too long waits for the next.
+//! neither a deadline nor a client that leaves could end it. So lists ask here before they give out their rows, and
+//! before they filter and sort them: what would be too much is refused, and what would make this turn too long waits for
+//! the next.
 
 use std::{
     future::poll_fn,
@@ -15,46 +16,120 @@ use std::{
 
 /// Fields that are resolved before others get their turn: a few milliseconds.
 const TURN: u64 = 4_000;
+/// Comparisons that take about as long as one field.
+const COMPARISONS_PER_FIELD: u64 = 16;
+/// What a field takes while its answer is made, roughly, in bytes.
+const FIELD_BYTES: u64 = 256;
 
-/// What one execution may still answer.
+/// How much one execution may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Fields of its answer.
+    pub fields: u64,
+    /// Rows times the filters and orders that they are held against.
+    pub comparisons: u64,
+    /// What it holds at once, in bytes.
+    pub memory: u64,
+}
+
+/// What one execution may still take.
 #[derive(Debug)]
 pub struct Budget {
-    maximum: u64,
-    spent: AtomicU64,
+    bounds: Bounds,
+    fields: AtomicU64,
+    comparisons: AtomicU64,
+    memory: AtomicU64,
     this_turn: AtomicU64,
     waiting: Mutex<Vec<Waker>>,
 }
 
-/// The answer would have more fields than this.
+/// The execution would take more than this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Exhausted(pub u64);
+pub enum Exhausted {
+    /// Fields of its answer.
+    Fields(u64),
+    /// Rows times the filters and orders that they are held against.
+    Comparisons(u64),
+    /// What it holds at once, in bytes.
+    Memory(u64),
+}
+
+/// Memory that is held until this is dropped.
+#[derive(Debug)]
+pub struct Held<'b> {
+    budget: &'b Budget,
+    bytes: u64,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.budget.memory.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
 
 impl Budget {
-    /// A budget of that many fields, of which some are spent.
-    pub fn new(maximum: u64, spent: u64) -> Self {
-        Self { maximum, spent: AtomicU64::new(spent), this_turn: AtomicU64::new(0), waiting: Mutex::default() }
+    /// A budget of which so many fields are spent.
+    pub fn new(bounds: Bounds, fields: u64) -> Self {
+        Self {
+            bounds,
+            fields: AtomicU64::new(fields),
+            comparisons: AtomicU64::new(0),
+            memory: AtomicU64::new(0),
+            this_turn: AtomicU64::new(0),
+            waiting: Mutex::default(),
+        }
     }
 
     /// Fields given out so far.
     pub fn spent(&self) -> u64 {
-        self.spent.load(Ordering::Relaxed)
+        self.fields.load(Ordering::Relaxed)
     }
 
     /// Takes that many fields, when it is their turn.
     pub async fn spend(&self, fields: u64) -> Result<(), Exhausted> {
-        let spent = self.spent.fetch_add(fields, Ordering::Relaxed).saturating_add(fields);
-        if spent > self.maximum {
-            return Err(Exhausted(self.maximum));
+        if add(&self.fields, fields) > self.bounds.fields {
+            return Err(Exhausted::Fields(self.bounds.fields));
         }
+        self.keep(fields.saturating_mul(FIELD_BYTES))?;
+        self.turn(fields).await;
+        Ok(())
+    }
+
+    /// Takes that many comparisons of rows, when it is their turn.
+    pub async fn compare(&self, comparisons: u64) -> Result<(), Exhausted> {
+        if add(&self.comparisons, comparisons) > self.bounds.comparisons {
+            return Err(Exhausted::Comparisons(self.bounds.comparisons));
+        }
+        self.turn(comparisons.div_ceil(COMPARISONS_PER_FIELD)).await;
+        Ok(())
+    }
+
+    /// Takes that many bytes for as long as the request lasts.
+    pub fn keep(&self, bytes: u64) -> Result<(), Exhausted> {
+        match add(&self.memory, bytes) > self.bounds.memory {
+            true => Err(Exhausted::Memory(self.bounds.memory)),
+            false => Ok(()),
+        }
+    }
+
+    /// Takes what these rows take, for as long as they are looked at.
+    pub fn hold_rows<T>(&self, rows: &Vec<T>) -> Result<Held<'_>, Exhausted> {
+        let bytes = rows.capacity().saturating_mul(size_of::<T>()) as u64;
+        // what was taken is given back, also where it was too much
+        let held = Held { budget: self, bytes };
+        self.keep(bytes).map(|()| held)
+    }
+
+    /// Waits until a turn has room for so much more. What is longer than a turn has one of its own.
+    async fn turn(&self, fields: u64) {
         poll_fn(|context| {
-            if self.this_turn.fetch_add(fields, Ordering::Relaxed) < TURN {
+            if add(&self.this_turn, fields).saturating_sub(fields) < TURN {
                 return Poll::Ready(());
             }
             self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(context.waker().clone());
             Poll::Pending
         })
         .await;
-        Ok(())
     }
 
     /// A turn begins: those who wait for it may go on.
@@ -67,5 +142,51 @@ impl Budget {
     /// Whether somebody waits for the next turn.
     pub(super) fn is_waited_for(&self) -> bool {
         !self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+/// Adds to a sum, which stays below what would overflow: refusals come long before. Tells the sum.
+fn add(sum: &AtomicU64, number: u64) -> u64 {
+    let number = number.min(u64::MAX >> 8);
+    sum.fetch_add(number, Ordering::Relaxed).saturating_add(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    fn budget() -> Budget {
+        Budget::new(Bounds { fields: 10_000, comparisons: 1_000_000, memory: 1 << 20 }, 0)
+    }
+
+    #[test]
+    fn comparisons_are_bounded_and_wait_for_their_turn() {
+        let budget = budget();
+        budget.begin_turn();
+        assert_eq!(budget.compare(64_000).now_or_never(), Some(Ok(())));
+        // this turn is over
+        let mut second = Box::pin(budget.compare(1));
+        assert_eq!(second.as_mut().now_or_never(), None);
+        assert!(budget.is_waited_for());
+        budget.begin_turn();
+        assert_eq!(second.now_or_never(), Some(Ok(())));
+        assert_eq!(budget.compare(1_000_000).now_or_never(), Some(Err(Exhausted::Comparisons(1_000_000))));
+        assert_eq!(budget.compare(u64::MAX).now_or_never(), Some(Err(Exhausted::Comparisons(1_000_000))));
+    }
+
+    #[test]
+    fn memory_is_given_back_when_rows_are_let_go() {
+        let budget = budget();
+        let rows: Vec<u64> = Vec::with_capacity(100_000);
+        for _ in 0..100 {
+            assert!(budget.hold_rows(&rows).is_ok());
+        }
+        let held = budget.hold_rows(&rows).unwrap();
+        assert_eq!(budget.hold_rows(&rows).unwrap_err(), Exhausted::Memory(1 << 20));
+        drop(held);
+        assert!(budget.hold_rows(&rows).is_ok(), "what was refused is given back too");
+        assert!(budget.keep(1 << 19).is_ok());
+        assert!(budget.hold_rows(&rows).is_err());
     }
 }

@@ -1,17 +1,24 @@
-//! Documents that are meant to hurt, against the binary itself: none ends it, none gets a 5xx, none is echoed at length.
+//! Documents and arguments that are meant to hurt, against the binary itself: none ends it, none gets a 5xx, none is echoed at length.
 //!
-//! `HOSTILE_GENERATED` sets how many are made up beside the named ones. `VEEAM_GRAPH_BINARY` names another binary, and
-//! `HOSTILE_CPU_RATIO` and `HOSTILE_RSS_MB` what one document may cost it: CI asks that of the release build. CPU is held
+//! `HOSTILE_GENERATED` sets how many are made up beside the named ones, `HOSTILE_ARGUMENTS` how many questions with
+//! arguments that are made up (`HOSTILE_ARGUMENTS_CPU_RATIO` is for these). `VEEAM_GRAPH_BINARY` names another binary, and
+//! `HOSTILE_LIVE_MS` says how long `/health/live` may take meanwhile. `HOSTILE_CPU_RATIO` and `HOSTILE_RSS_MB` what one document may cost it: CI asks that of the release build. CPU is held
 //! against an honest question to the same process, and what seems too dear is asked of a fresh one again: what else the
 //! machine does makes it dearer, never cheaper.
 
 mod documents;
+mod inputs;
 
-use self::documents::{generated, named, query};
+use self::{
+    documents::{generated, named, query},
+    inputs::Inputs,
+};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
 };
 
 /// A process that is watched and ended with its test.
@@ -117,17 +124,64 @@ impl Victim {
     }
 }
 
+/// How long the longest of many looks at `/health/live` took, from now on until this is dropped.
+struct Watch {
+    longest: Arc<Mutex<Duration>>,
+    watching: tokio::task::JoinHandle<()>,
+}
+
+impl Watch {
+    fn begin(victim: &Victim, client: &reqwest::Client) -> Self {
+        let (longest, client, at) = (Arc::new(Mutex::default()), client.clone(), format!("{}/health/live", victim.origin));
+        let noted = longest.clone();
+        let watching = tokio::spawn(async move {
+            loop {
+                let began = Instant::now();
+                let alive = client.get(&at).send().await.is_ok_and(|response| response.status() == 200);
+                let took = if alive { began.elapsed() } else { Duration::MAX };
+                noted.lock().map(|mut longest: std::sync::MutexGuard<'_, Duration>| *longest = took.max(*longest)).unwrap();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        Self { longest, watching }
+    }
+
+    fn longest(&self) -> Duration {
+        *self.longest.lock().unwrap()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.watching.abort();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn arguments_that_are_meant_to_hurt_are_answered_in_few_words_and_end_nothing() {
+    let mut inputs = Inputs::of_schema();
+    assert!(inputs.places() > 100, "{}", inputs.places());
+    let count = setting("HOSTILE_ARGUMENTS").unwrap_or(500);
+    attack((0..count).map(move |_| inputs.next_body()), setting("HOSTILE_ARGUMENTS_CPU_RATIO")).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn documents_that_are_meant_to_hurt_are_answered_in_few_words_and_end_nothing() {
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let (victim, floor) = Victim::ready(&client).await;
     let named = named();
     assert!(named.len() >= 300, "{}", named.len());
     let made_up = generated(setting("HOSTILE_GENERATED").unwrap_or(1_000));
-    let (max_ratio, max_memory) = (setting("HOSTILE_CPU_RATIO"), setting("HOSTILE_RSS_MB").map(|mb| mb * 1_024));
+    attack(named.into_iter().chain(made_up), setting("HOSTILE_CPU_RATIO")).await;
+}
+
+/// Sends each body to one process, which answers all of them, and at no time keeps others waiting.
+async fn attack(bodies: impl Iterator<Item = (String, Vec<u8>)>, max_ratio: Option<u64>) {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let (victim, floor) = Victim::ready(&client).await;
+    let watch = Watch::begin(&victim, &client);
+    let max_memory = setting("HOSTILE_RSS_MB").map(|mb| mb * 1_024);
     let (mut worst_cpu, mut worst_memory, mut count) = ((0, String::new()), (0, String::new()), 0u64);
-    for (name, body) in named.into_iter().chain(made_up) {
+    for (name, body) in bodies {
         let (status, text, mut cost) = victim.ask(&client, &name, body.clone()).await;
         assert!(status < 500, "{name}: {status} {text:.300}");
         let answer: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{name}: no JSON: {text:.300}"));
@@ -162,8 +216,11 @@ async fn documents_that_are_meant_to_hurt_are_answered_in_few_words_and_end_noth
         assert!(max_memory.is_none_or(|max| cost.memory <= max), "{name}: {} KiB more", cost.memory);
         count += 1;
     }
+    let (longest, most) = (watch.longest(), setting("HOSTILE_LIVE_MS").map(Duration::from_millis));
+    eprintln!("/health/live took {longest:?} at most");
+    assert!(longest < Duration::MAX && most.is_none_or(|most| longest <= most), "/health/live: {longest:?}");
     eprintln!(
-        "{count} documents; worst CPU {} µs ({}), {floor} for an honest question; worst growth {} KiB ({})",
+        "{count} bodies; worst CPU {} µs ({}), {floor} for an honest question; worst growth {} KiB ({})",
         worst_cpu.0, worst_cpu.1, worst_memory.0, worst_memory.1
     );
 }

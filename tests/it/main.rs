@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests may")]
 
 mod access;
+mod arguments;
 mod command_line;
 mod correlation;
 mod costs;

@@ -9,7 +9,7 @@ use crate::graph::{
     composed::Prepared,
     console_agent_job::{self, ConsoleAgentJobConnection, ConsoleAgentJobFilter},
     error::bad_input,
-    fleet::{all_jobs, candidates, everywhere, everywhere_rows, the_one},
+    fleet::{all_jobs, candidates, everywhere, everywhere_rows, named, the_one},
     job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, job_page},
     job_kind::JobKind,
@@ -20,7 +20,7 @@ use crate::graph::{
     session_filter::{SessionFilter, SessionOrder, is_of_runs, ordered_session_page},
 };
 use crate::{
-    estate::{JobKey, RowRef, links::PlacedLink},
+    estate::{JobKey, RowRef},
     loaders::{
         agent_job::AgentJobOf,
         job::{JobOf, JobRow},
@@ -79,7 +79,10 @@ impl Backups {
             }
             (None, Some(name), server) => {
                 (found, problems) = all_jobs(ctx).await;
-                found.retain(|row| row.name.to_lowercase() == name.to_lowercase());
+                found = match named(ctx, found, &name, |row| &row.name).await {
+                    Ok(rows) => rows,
+                    Err(error) => return Some(Err(error)),
+                };
                 found.retain(|row| server.is_none_or(|server| row.backup_server_uid.0 == server.0));
             }
             _ => return Some(Err(bad_input("Give either `uid` or `name`."))),
@@ -139,13 +142,13 @@ impl Backups {
             match answer {
                 Ok(found) => {
                     problems.extend(found.problem);
-                    let holds = |link: &PlacedLink| wanted.holds(&|filter| filter.holds(link));
-                    links.extend(found.links.into_iter().filter(holds).map(|link| LinkedJob::new(upstream, link)));
+                    let kept = wanted.keep(ctx, found.links, |filter, link| filter.holds(link)).await?;
+                    links.extend(kept.into_iter().map(|link| LinkedJob::new(upstream, link)));
                 }
                 Err(failure) => problems.push(failure),
             }
         }
-        page_of_links(ctx, links, problems, &format!("{filter:?}"), PageArgs { first, after })
+        page_of_links(ctx, links, problems, &format!("{filter:?}"), PageArgs { first, after }).await
     }
 
     /// The agent sessions that every Enterprise Manager remembers, usually of 30 days; newest first, and without the
@@ -159,7 +162,7 @@ impl Backups {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
         let sessions = loaders(ctx).caller().all_sessions(is_of_runs(filter.as_ref())).await;
-        ordered_session_page(ctx, Ok(sessions), "", filter, order_by, PageArgs { first, after })
+        ordered_session_page(ctx, Ok(sessions), "", filter, order_by, PageArgs { first, after }).await
     }
 
     /// One session by its id, also one outside the window; null when no Enterprise Manager has it.
@@ -203,7 +206,7 @@ impl Backups {
                 Err(failure) => problems.push(failure),
             }
         }
-        agent_job_page(ctx, rows, &problems, &agent_uid.0.to_string(), &PageArgs { first, after })
+        agent_job_page(ctx, rows, &problems, &agent_uid.0.to_string(), &PageArgs { first, after }).await
     }
 
     /// The jobs of the backup agents that no backup server manages, by name.
@@ -216,6 +219,6 @@ impl Backups {
     ) -> Result<ConsoleAgentJobConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) = everywhere_rows(ctx, |console| Box::pin(console.console_agent_jobs(caller))).await;
-        console_agent_job::job_page(ctx, rows, &problems, "", filter, &PageArgs { first, after })
+        console_agent_job::job_page(ctx, rows, &problems, "", filter, &PageArgs { first, after }).await
     }
 }

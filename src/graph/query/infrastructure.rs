@@ -7,7 +7,7 @@ use crate::graph::{
     console_agent::{ConsoleAgent, ConsoleAgentConnection, ConsoleAgentFilter, agent_page},
     enterprise_manager::{EnterpriseManager, EnterpriseManagerConnection, manager_page},
     error::bad_input,
-    fleet::{all_companies, all_servers, by_uid_or_name, candidates, company_by, everywhere, everywhere_rows, server_by, the_one},
+    fleet::{all_companies, all_servers, by_uid_or_name, candidates, company_by, everywhere, everywhere_rows, named, server_by, the_one},
     loaders,
     location::{Location, LocationConnection, location_page},
     page::PageArgs,
@@ -33,7 +33,7 @@ impl Infrastructure {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
         let (rows, problems) = all_servers(ctx).await;
-        server_page(ctx, rows, &problems, "", filter, &PageArgs { first, after })
+        server_page(ctx, rows, &problems, "", filter, &PageArgs { first, after }).await
     }
 
     /// One backup server by its id or its name; null when there is none. A name that several servers have is an error
@@ -56,7 +56,7 @@ impl Infrastructure {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<CompanyConnection> {
         let (rows, problems) = all_companies(ctx).await;
-        company_page(ctx, rows, &problems, filter, &PageArgs { first, after })
+        company_page(ctx, rows, &problems, filter, &PageArgs { first, after }).await
     }
 
     /// One company by its id or its name; null when there is none. A name that several have is an error that lists them.
@@ -82,7 +82,10 @@ impl Infrastructure {
         let (mut found, problems) = everywhere(ctx, |console| Box::pin(console.repositories(caller))).await;
         match (uid, name) {
             (Some(uid), None) => found.retain(|row| row.instance_uid.0 == uid.0),
-            (None, Some(name)) => found.retain(|row| row.name.to_lowercase() == name.to_lowercase()),
+            (None, Some(name)) => match named(ctx, found, &name, |row| &row.name).await {
+                Ok(rows) => found = rows,
+                Err(error) => return Some(Err(error)),
+            },
             _ => return Some(Err(bad_input("Give either `uid` or `name`."))),
         }
         found.retain(|row| backup_server_uid.is_none_or(|server| row.backup_server_uid.0 == server.0));
@@ -116,7 +119,7 @@ impl Infrastructure {
     ) -> Result<LocationConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) = everywhere(ctx, |console| Box::pin(console.locations(caller))).await;
-        location_page(ctx, rows, &problems, "", &PageArgs { first, after })
+        location_page(ctx, rows, &problems, "", &PageArgs { first, after }).await
     }
 
     /// The Enterprise Managers that report to the consoles, by name.
@@ -128,7 +131,7 @@ impl Infrastructure {
     ) -> Result<EnterpriseManagerConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) = everywhere(ctx, |console| Box::pin(console.enterprise_managers(caller))).await;
-        manager_page(ctx, rows, &problems, "", &PageArgs { first, after })
+        manager_page(ctx, rows, &problems, "", &PageArgs { first, after }).await
     }
 
     /// The backup agents that backup servers manage, by name.
@@ -141,7 +144,7 @@ impl Infrastructure {
     ) -> Result<BackupAgentConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) = everywhere(ctx, |console| Box::pin(console.backup_agents(caller))).await;
-        backup_agent::agent_page(ctx, rows, &problems, "", filter, &PageArgs { first, after })
+        backup_agent::agent_page(ctx, rows, &problems, "", filter, &PageArgs { first, after }).await
     }
 
     /// The backup agents that no backup server manages, by name.
@@ -154,7 +157,7 @@ impl Infrastructure {
     ) -> Result<ConsoleAgentConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) = everywhere_rows(ctx, |console| Box::pin(console.console_agents(caller))).await;
-        agent_page(ctx, rows, &problems, "", filter, &PageArgs { first, after })
+        agent_page(ctx, rows, &problems, "", filter, &PageArgs { first, after }).await
     }
 
     /// One location by its id or its name; null when there is none. A name that several have is an error that lists them.
@@ -166,7 +169,7 @@ impl Infrastructure {
     ) -> Option<Result<Location>> {
         let caller = loaders(ctx).caller();
         let found = everywhere(ctx, |console| Box::pin(console.locations(caller))).await;
-        by_uid_or_name(found, uid, name, |row| (row.instance_uid.0, &row.name), "locations").map(|row| row.map(Location::from))
+        by_uid_or_name(ctx, found, uid, name, |row| (row.instance_uid.0, &row.name), "locations").await.map(|row| row.map(Location::from))
     }
 
     /// One Enterprise Manager by its id or its name; null when there is none. A name that several have is an error that lists them.
@@ -178,7 +181,8 @@ impl Infrastructure {
     ) -> Option<Result<EnterpriseManager>> {
         let caller = loaders(ctx).caller();
         let found = everywhere(ctx, |console| Box::pin(console.enterprise_managers(caller))).await;
-        by_uid_or_name(found, uid, name, |row| (row.instance_uid.0, &row.name), "Enterprise Managers")
+        by_uid_or_name(ctx, found, uid, name, |row| (row.instance_uid.0, &row.name), "Enterprise Managers")
+            .await
             .map(|row| row.map(EnterpriseManager::from))
     }
 
@@ -194,6 +198,6 @@ impl Infrastructure {
             return Some(Err(error));
         }
         let found = everywhere_rows(ctx, |console| Box::pin(console.console_agents(caller))).await;
-        by_uid_or_name(found, uid, name, |row| (row.instance_uid.0, &row.name), "agents").map(|row| row.map(ConsoleAgent::from))
+        by_uid_or_name(ctx, found, uid, name, |row| (row.instance_uid.0, &row.name), "agents").await.map(|row| row.map(ConsoleAgent::from))
     }
 }

@@ -10,6 +10,12 @@ use std::{collections::HashMap, convert::Infallible};
 
 /// What a list without `first` counts for: the default page.
 const DEFAULT_ROWS: u64 = 50;
+/// Rows of a whole list that what is said in its arguments may be held against, all pages together: of a field of `Query`
+/// those of the estate, below that those of a parent. What it comes to is counted while it runs (limits.comparisons).
+const ROWS_OF_ESTATE: u64 = 1_000;
+const ROWS_OF_PARENT: u64 = 20;
+/// Bytes of text that weigh as much as one item more.
+const TEXT_BYTES: usize = 128;
 
 /// How much of everything there is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +54,14 @@ impl Weight {
     }
 }
 
+/// What a field is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Query,
+    Row,
+    Schema,
+}
+
 /// Weighs selections; each fragment once.
 pub(super) struct Weigher<'d> {
     fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
@@ -57,15 +71,25 @@ pub(super) struct Weigher<'d> {
     /// How deep the walk is in selections and fragments together: it must not outgrow the stack.
     depth: usize,
     max_depth: usize,
+    /// Items in the variables that were counted.
+    in_variables: HashMap<Name, u64>,
 }
 
 impl<'d> Weigher<'d> {
     pub fn new(document: &'d ExecutableDocument, variables: &'d Variables, max_depth: usize) -> Self {
-        Self { fragments: &document.fragments, variables, known: HashMap::new(), open: Vec::new(), depth: 0, max_depth }
+        Self {
+            fragments: &document.fragments,
+            variables,
+            known: HashMap::new(),
+            open: Vec::new(),
+            depth: 0,
+            max_depth,
+            in_variables: HashMap::new(),
+        }
     }
 
     pub fn operation(&mut self, operation: &'d OperationDefinition) -> Result<Weight, Refusal> {
-        let weight = self.selections(&operation.selection_set.node, false)?;
+        let weight = self.selections(&operation.selection_set.node, Of::Query)?;
         Ok(Weight { directives: weight.directives.saturating_add(count(&operation.directives)), ..weight })
     }
 
@@ -74,13 +98,13 @@ impl<'d> Weigher<'d> {
         let mut sum = Weight::default();
         for name in self.fragments.keys() {
             if !self.known.contains_key(name) {
-                sum = sum.plus(self.fragment(name, false)?);
+                sum = sum.plus(self.fragment(name, Of::Row)?);
             }
         }
         Ok(sum)
     }
 
-    fn selections(&mut self, selection: &'d SelectionSet, of_schema: bool) -> Result<Weight, Refusal> {
+    fn selections(&mut self, selection: &'d SelectionSet, of: Of) -> Result<Weight, Refusal> {
         if self.depth >= self.max_depth {
             let found = u64::try_from(self.depth).unwrap_or(u64::MAX).saturating_add(1);
             return Err(over("depth", "selections within each other, fragments included", found, found - 1));
@@ -89,13 +113,13 @@ impl<'d> Weigher<'d> {
         let mut sum = Weight::default();
         for item in &selection.items {
             sum = sum.plus(match &item.node {
-                Selection::Field(field) => self.field(&field.node, of_schema)?,
+                Selection::Field(field) => self.field(&field.node, of)?,
                 Selection::InlineFragment(fragment) => {
-                    let inner = self.selections(&fragment.node.selection_set.node, of_schema)?;
+                    let inner = self.selections(&fragment.node.selection_set.node, of)?;
                     Weight { directives: inner.directives.saturating_add(count(&fragment.node.directives)), ..inner }
                 }
                 Selection::FragmentSpread(spread) => {
-                    let inner = self.fragment(&spread.node.fragment_name.node, of_schema)?;
+                    let inner = self.fragment(&spread.node.fragment_name.node, of)?;
                     Weight { directives: inner.directives.saturating_add(count(&spread.node.directives)), ..inner }
                 }
             });
@@ -104,11 +128,13 @@ impl<'d> Weigher<'d> {
         Ok(sum)
     }
 
-    fn field(&mut self, field: &'d Field, of_schema: bool) -> Result<Weight, Refusal> {
+    fn field(&mut self, field: &'d Field, of: Of) -> Result<Weight, Refusal> {
         let opens_schema = matches!(field.name.node.as_str(), "__schema" | "__type");
-        let inner = self.selections(&field.selection_set.node, of_schema || opens_schema)?;
-        let rows = if of_schema { members_of_schema(&field.name.node) } else { self.rows(field, inner.gives_rows) };
-        let cost = inner.cost.saturating_mul(rows).saturating_add(1);
+        let below = if opens_schema || of == Of::Schema { Of::Schema } else { Of::Row };
+        let inner = self.selections(&field.selection_set.node, below)?;
+        let rows = if of == Of::Schema { members_of_schema(&field.name.node) } else { self.rows(field, inner.gives_rows) };
+        let compared = self.compared(field, of);
+        let cost = inner.cost.saturating_mul(rows).saturating_add(1).saturating_add(compared);
         Ok(Weight {
             width: 1,
             fields: inner.fields.saturating_add(1),
@@ -139,7 +165,36 @@ impl<'d> Weigher<'d> {
         asked.unwrap_or(if is_connection { DEFAULT_ROWS } else { 1 })
     }
 
-    fn fragment(&mut self, name: &Name, of_schema: bool) -> Result<Weight, Refusal> {
+    /// What is said in a field's arguments, times the rows that it may be held against.
+    fn compared(&mut self, field: &'d Field, of: Of) -> u64 {
+        let rows = match of {
+            Of::Query => ROWS_OF_ESTATE,
+            Of::Row => ROWS_OF_PARENT,
+            Of::Schema => 1,
+        };
+        let mut sum = 0u64;
+        for (name, value) in &field.arguments {
+            let mut found = 0u64;
+            let of_variable = |name| {
+                found = found.saturating_add(self.items_of_variable(name));
+                Ok::<_, Infallible>(Value::Null)
+            };
+            let Ok(constant) = value.node.clone().into_const_with(of_variable);
+            let items = items(&constant).saturating_add(found);
+            // which rows these are of is said in themselves
+            let rows = if matches!(name.node.as_str(), "first" | "after" | "ids" | "representations") { 1 } else { rows };
+            sum = sum.saturating_add(items.saturating_mul(rows));
+        }
+        sum
+    }
+
+    /// How many items of a variable's value there are; counted once however often it is used.
+    fn items_of_variable(&mut self, name: Name) -> u64 {
+        let variables = self.variables;
+        *self.in_variables.entry(name).or_insert_with_key(|name| variables.get(name).map_or(0, items))
+    }
+
+    fn fragment(&mut self, name: &Name, of: Of) -> Result<Weight, Refusal> {
         let Some((name, fragment)) = self.fragments.get_key_value(name) else { return Ok(Weight::default()) };
         if let Some(weight) = self.known.get(name) {
             return Ok(*weight);
@@ -150,13 +205,32 @@ impl<'d> Weigher<'d> {
         }
         self.open.push(name);
         // of the schema's own types, whose names begin so
-        let of_schema = of_schema || fragment.node.type_condition.node.on.node.starts_with("__");
-        let weight = self.selections(&fragment.node.selection_set.node, of_schema)?;
+        let of = match fragment.node.type_condition.node.on.node.as_str() {
+            "Query" => Of::Query,
+            name if name.starts_with("__") || of == Of::Schema => Of::Schema,
+            _ => Of::Row,
+        };
+        let weight = self.selections(&fragment.node.selection_set.node, of)?;
         let weight = Weight { directives: weight.directives.saturating_add(count(&fragment.node.directives)), ..weight };
         self.open.pop();
         self.known.insert(name, weight);
         Ok(weight)
     }
+}
+
+/// Items of lists and objects, at every level; none in what is neither, but for its length.
+fn items(value: &Value) -> u64 {
+    let sum = |found: u64, value: &Value| found.saturating_add(items(value)).saturating_add(1);
+    match value {
+        Value::List(values) => values.iter().fold(0, sum),
+        Value::Object(members) => members.values().fold(0, sum),
+        Value::String(text) => items_of_text(text),
+        _ => 0,
+    }
+}
+
+fn items_of_text(text: &str) -> u64 {
+    u64::try_from(text.len() / TEXT_BYTES).unwrap_or(u64::MAX)
 }
 
 fn count(directives: &[Positioned<Directive>]) -> u64 {
