@@ -35,6 +35,7 @@ pub mod id;
 mod interface;
 mod job;
 mod job_facts;
+mod job_fields;
 mod job_filter;
 mod job_kind;
 mod job_object;

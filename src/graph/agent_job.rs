@@ -3,7 +3,7 @@
 use super::{
     agent_job_object::{AgentJobObject, AgentJobObjectConnection},
     agent_job_object_filter::{AgentJobObjectFilter, object_page},
-    job::JobFields,
+    job_fields::JobFields,
     loaders, nullable,
     page::PageArgs,
     rows_of,

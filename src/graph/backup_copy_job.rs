@@ -2,7 +2,7 @@
 
 use super::{
     connection::connection,
-    job::JobFields,
+    job_fields::JobFields,
     kind_members::{rpo_breached, seconds, target_repository},
     linked_job::{LinkedJobConnection, links_of_job},
     loaders, nullable,

@@ -13,7 +13,7 @@ macro_rules! job_kind {
     ) => {
         $(#[doc = $doc])+
         #[derive(async_graphql::MergedObject)]
-        pub struct $job($crate::graph::job::JobFields<$job>, $fields $(, $more)?);
+        pub struct $job($crate::graph::job_fields::JobFields<$job>, $fields $(, $more)?);
 
         impl From<$crate::loaders::job::JobRow> for $job {
             fn from(row: $crate::loaders::job::JobRow) -> Self {

@@ -1,6 +1,6 @@
 //! `OtherJob`: a job of a kind without a type of its own.
 
-use super::job::JobFields;
+use super::job_fields::JobFields;
 use crate::loaders::job::JobRow;
 use async_graphql::MergedObject;
 

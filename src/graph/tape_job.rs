@@ -2,7 +2,7 @@
 
 use super::{
     connection::connection,
-    job::JobFields,
+    job_fields::JobFields,
     job_object::{JobObjectConnection, JobObjectFilter, object_page},
     kind_members::{detail, uuid},
     linked_job::{LinkedJobConnection, links_of_job},
