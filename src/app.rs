@@ -84,12 +84,23 @@ pub fn estate(config: &Config, clock: Clock) -> Result<Arc<Estate>, String> {
     Estate::open(openings, clock).map(Arc::new).map_err(|(name, reason)| format!("upstream {name}: tls: {reason}"))
 }
 
-/// Runs the gateway on a bound listener until `shutdown` ends, then drains, and closes the sessions upstream.
+/// Runs the gateway on a bound listener until `shutdown` ends, then leaves, drains, and closes the sessions upstream.
 pub async fn run(
     config: &Config,
     listener: TcpListener,
     clock: Clock,
     shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), String> {
+    run_until(config, listener, clock, shutdown, std::future::pending()).await
+}
+
+/// The same; once `hurry` ends it drains at once.
+pub async fn run_until(
+    config: &Config,
+    listener: TcpListener,
+    clock: Clock,
+    shutdown: impl Future<Output = ()> + Send,
+    hurry: impl Future<Output = ()> + Send,
 ) -> Result<(), String> {
     let estate = estate(config, clock)?;
     let gateway = Gateway::new(graph::schema(), estate.clone(), config)?;
@@ -102,7 +113,7 @@ pub async fn run(
     if config.server.warm {
         background.spawn(warm(estate.clone(), gateway.clone()));
     }
-    let outcome = serve(listener, gateway, shutdown).await;
+    let outcome = serve(listener, gateway, shutdown, hurry).await;
     background.shutdown().await;
     estate.close().await;
     outcome

@@ -1,7 +1,7 @@
 //! Every setting: read from a TOML file, overlaid from the environment, checked as a whole.
 //!
 //! All problems are found at once, each with its key, its line and what would be right. Nothing else in the program reads
-//! the environment or a settings file. Secrets come from variables or files and are wrapped before anything can print
+//! the environment or a settings file, but for a socket that systemd hands over. Secrets come from variables or files and are wrapped before anything can print
 //! them.
 
 mod access;
@@ -49,10 +49,22 @@ pub struct Config {
 pub struct Server {
     /// Address and port.
     pub listen: SocketAddr,
-    /// How long open requests may go on after a stop was asked for.
+    /// How long connections are still taken after a stop was asked for, while balancers learn of it.
+    pub leave: Duration,
+    /// How long open requests may go on after that.
     pub drain: Duration,
-    /// How long a connection may be without a request, or without the whole of one's headers.
+    /// How long a connection may be without a request.
     pub idle: Duration,
+    /// How long the TLS handshake, the first request of a connection, and the headers of each may take.
+    pub header_timeout: Duration,
+    /// How long the body of a request may take.
+    pub body_timeout: Duration,
+    /// How long a client may take less of its answer than `min_bytes_per_second`.
+    pub send_timeout: Duration,
+    /// What a client must take of its answer.
+    pub min_bytes_per_second: u64,
+    /// How old a connection may be that takes new requests.
+    pub max_connection_age: Duration,
     /// Certificate and key, for https.
     pub tls: Option<ServerTls>,
     /// Origins of pages that may ask by WebSocket and, with CORS, by fetch; our own pages always may.
@@ -84,9 +96,15 @@ impl Server {
     pub fn at(listen: SocketAddr) -> Self {
         Self {
             listen,
+            leave: Duration::from_secs(5),
             drain: Duration::from_secs(20),
             // longer than proxies keep theirs: who closes first must not be we, or a request may be on its way just then
             idle: Duration::from_secs(75),
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
+            send_timeout: Duration::from_secs(20),
+            min_bytes_per_second: 1_024,
+            max_connection_age: Duration::from_secs(3_600),
             tls: None,
             origins: Vec::new(),
             hosts: Vec::new(),
@@ -94,6 +112,11 @@ impl Server {
             warm: false,
             background_refresh: true,
         }
+    }
+
+    /// What a client must take of its answer within `send_timeout`.
+    pub fn least_in_send_timeout(&self) -> u64 {
+        (self.min_bytes_per_second as f64 * self.send_timeout.as_secs_f64()) as u64
     }
 }
 
@@ -218,6 +241,14 @@ fn check_door(server: &Server, auth: &Access, problems: &mut Problems) {
 }
 
 impl Config {
+    /// Takes a socket that is elsewhere than was set; the door is checked again.
+    pub fn listen_at(&mut self, address: SocketAddr) -> Result<(), Problems> {
+        self.server.listen = address;
+        let mut problems = Problems::default();
+        check_door(&self.server, &self.auth, &mut problems);
+        problems.or(())
+    }
+
     /// Whether somebody who shows nothing may ask.
     pub fn takes_anonymous(&self) -> bool {
         let is_known = !self.auth.callers.is_empty() || self.auth.jwt.is_some();
@@ -238,11 +269,20 @@ fn read_server(section: Option<Section>, base: &Path, problems: &mut Problems) -
             ),
         }
     }
-    if let Some(drain) = section.duration("drain", Duration::ZERO..=Duration::from_secs(600), problems) {
-        server.drain = drain;
+    let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3_600));
+    for (key, setting, bounds) in [
+        ("leave", &mut server.leave, Duration::ZERO..=Duration::from_secs(600)),
+        ("drain", &mut server.drain, Duration::ZERO..=Duration::from_secs(600)),
+        ("idle", &mut server.idle, second..=hour),
+        ("header_timeout", &mut server.header_timeout, second..=hour),
+        ("body_timeout", &mut server.body_timeout, second..=hour),
+        ("send_timeout", &mut server.send_timeout, second..=hour),
+        ("max_connection_age", &mut server.max_connection_age, second..=30 * 24 * hour),
+    ] {
+        *setting = section.duration(key, bounds, problems).unwrap_or(*setting);
     }
-    if let Some(idle) = section.duration("idle", Duration::from_secs(1)..=Duration::from_secs(3_600), problems) {
-        server.idle = idle;
+    if let Some(bytes) = section.integer("min_bytes_per_second", 0..=1 << 30, problems) {
+        server.min_bytes_per_second = bytes.try_into().unwrap_or(server.min_bytes_per_second);
     }
     for (key, setting) in [("warm", &mut server.warm), ("background_refresh", &mut server.background_refresh)] {
         *setting = section.boolean(key, problems).unwrap_or(*setting);

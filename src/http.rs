@@ -1,5 +1,6 @@
 //! Our door: routes, limits, who the caller is, what a person sees in a browser, health and metrics.
 
+mod activity;
 mod answers;
 mod asking;
 mod auth;
@@ -20,8 +21,10 @@ mod patience;
 mod rates;
 mod run;
 mod serve;
+mod shares;
 mod socket;
 mod tls;
+mod unread;
 
 pub use auth::principal;
 pub use entrance::Entrance;
@@ -32,10 +35,12 @@ use self::{
     answers::Answers,
     asking::Rejection,
     auth::{Doorkeeper, Known, Peer, Shown},
+    deadlines::Stage,
     documents::Documents,
     headers::Headers,
     hosts::Hosts,
     rates::Rates,
+    unread::Unread,
 };
 use crate::{
     config::{Config, Limits, Server},
@@ -85,8 +90,10 @@ pub struct Parts {
     counters: Counters,
     /// Set once every list was read, where that was asked for.
     is_warm: AtomicBool,
-    /// Set once a stop was asked for: load balancers should look elsewhere, sockets should close.
-    draining: watch::Sender<bool>,
+    /// Moves on once a stop was asked for.
+    stage: watch::Sender<Stage>,
+    /// Answers on their way.
+    unread: Arc<Unread>,
 }
 
 /// What `/metrics` counts.
@@ -117,7 +124,8 @@ impl Gateway {
             sockets: socket::Sockets::default(),
             counters: Counters::default(),
             is_warm: AtomicBool::new(!config.server.warm),
-            draining: watch::Sender::new(false),
+            stage: watch::Sender::new(Stage::Serving),
+            unread: Unread::new(config.limits.unread_bytes, config.limits.unread_bytes_per_connection),
         })))
     }
 

@@ -95,7 +95,8 @@ fn configuration(listen: SocketAddr, hosts: Vec<String>, apis: SocketAddr) -> Re
         cache: Cache::default(),
     };
     Ok(Config {
-        server: config::Server { drain: Duration::from_secs(5), hosts, ..config::Server::at(listen) },
+        // no balancer has to learn of it
+        server: config::Server { leave: Duration::ZERO, drain: Duration::from_secs(5), hosts, ..config::Server::at(listen) },
         // wherever it listens: what it shows is invented
         auth: config::Access { anonymous: Some(true), ..config::Access::default() },
         limits: config::Limits::default(),

@@ -50,6 +50,12 @@ pub struct Limits {
     pub concurrent_requests: usize,
     /// Connections at once.
     pub connections: usize,
+    /// Connections of one address at once, but for trusted proxies.
+    pub connections_per_address: usize,
+    /// Answers that wait to be read, together, in bytes.
+    pub unread_bytes: usize,
+    /// Answers that wait to be read on one connection, in bytes.
+    pub unread_bytes_per_connection: usize,
     /// Requests of one principal in a minute.
     pub requests_per_minute: Option<u32>,
     /// The costs of one principal's requests in a minute, together.
@@ -91,6 +97,9 @@ impl Default for Limits {
             timeout: Duration::from_secs(120),
             concurrent_requests: 10_000,
             connections: 10_000,
+            connections_per_address: 1_000,
+            unread_bytes: 256 << 20,
+            unread_bytes_per_connection: 64 << 20,
             requests_per_minute: None,
             cost_per_minute: None,
             requests_per_minute_per_address: None,
@@ -149,6 +158,9 @@ pub(super) fn read(section: Option<Section>, problems: &mut Problems) -> Limits 
         kept_rows_bytes: 0..=1 << 34,
         concurrent_requests: 1..=100_000,
         connections: 1..=1_000_000,
+        connections_per_address: 1..=1_000_000,
+        unread_bytes: 65_536..=1 << 40,
+        unread_bytes_per_connection: 65_536..=1 << 40,
         failed_sign_ins_per_minute: 1..=1_000_000,
         sockets_per_caller: 0..=100_000,
         operations_per_socket: 1..=10_000,

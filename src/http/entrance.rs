@@ -4,13 +4,14 @@
 
 use super::{
     API_KEY, COST_ONLY, DEBUG, Gateway, REQUEST_ID, RequestId,
+    activity::UnderWay,
     auth::{Peer, forbidden},
     explorer, graphql,
     graphql::RequestBody,
     headers::Headers,
     health, hosts,
     negotiate::MediaType,
-    packed, plain, socket,
+    packed, plain, socket, unread,
 };
 use crate::graph::error::code;
 use axum::{
@@ -67,12 +68,12 @@ impl Entrance {
 
     /// Answers a request that came over no connection, as if it had come from this machine.
     pub async fn answer_here(&self, request: Request) -> Response {
-        self.answer(Peer { address: Ipv4Addr::LOCALHOST.into(), certificate: None }, request).await
+        self.answer(Peer { address: Ipv4Addr::LOCALHOST.into(), certificate: None }, request, None).await
     }
 
     /// Gives the request an id (the caller's, if it is plain) and the answer the headers that browsers should heed; finds
-    /// out whose address it is behind proxies that are trusted.
-    pub(super) async fn answer<B: RequestBody>(&self, mut peer: Peer, request: hyper::Request<B>) -> Response {
+    /// out whose address it is behind proxies that are trusted. `under_way` ends once the answer was handed over.
+    pub(super) async fn answer<B: RequestBody>(&self, mut peer: Peer, request: hyper::Request<B>, under_way: Option<UnderWay>) -> Response {
         let Parts { gateway, cors, .. } = &*self.0;
         let headers = Headers::new(request.headers());
         let is_plain =
@@ -89,10 +90,10 @@ impl Entrance {
             let coding = headers.get(&header::ACCEPT_ENCODING).cloned();
             let (parts, body) = request.into_parts();
             let response = caught(graphql::post(gateway, &peer, &id, &parts, body)).await;
-            pack(coding, response).await
+            pack(coding, send(gateway, &id, under_way, response)).await
         } else {
             // boxed: what is moved about for the others is small then
-            Box::pin(self.route(peer, id.clone(), request.map(Body::new))).await
+            Box::pin(self.route(peer, id.clone(), request.map(Body::new), under_way)).await
         };
         let headers = response.headers_mut();
         if let Ok(value) = HeaderValue::try_from(&*id.0) {
@@ -103,16 +104,19 @@ impl Entrance {
     }
 
     /// The answer to whatever else is asked, and to pages of other origins.
-    async fn route(&self, peer: Peer, id: RequestId, request: Request) -> Response {
+    async fn route(&self, peer: Peer, id: RequestId, mut request: Request, under_way: Option<UnderWay>) -> Response {
+        if let Some(under_way) = &under_way {
+            request.extensions_mut().insert(under_way.activity().clone());
+        }
         let coding = request.headers().get(header::ACCEPT_ENCODING).cloned();
         let response = match &self.0.cors {
             Some(cors) if request.uri().path() == GRAPHQL => {
                 let reach = service_fn(|request| self.reach(peer.clone(), id.clone(), request).map(Ok::<_, Infallible>));
                 cors.layer(reach).oneshot(request).await.unwrap_or_else(|never| match never {})
             }
-            _ => self.reach(peer, id, request).await,
+            _ => self.reach(peer, id.clone(), request).await,
         };
-        pack(coding, response).await
+        pack(coding, send(&self.0.gateway, &id, under_way, response)).await
     }
 
     async fn reach(&self, peer: Peer, id: RequestId, mut request: Request) -> Response {
@@ -133,6 +137,16 @@ fn is_question<B>(request: &hyper::Request<B>) -> bool {
 /// A panic costs this request and no other.
 fn caught(answer: impl Future<Output = Response>) -> impl Future<Output = Response> {
     AssertUnwindSafe(answer).catch_unwind().map(|answer| answer.unwrap_or_else(|_| graphql::internal_error()))
+}
+
+/// Hands an answer over, unless too much waits on its connection already.
+fn send(gateway: &Gateway, id: &RequestId, under_way: Option<UnderWay>, response: Response) -> Response {
+    let Some(under_way) = under_way else { return response };
+    let (parts, body) = response.into_parts();
+    match unread::leaving(body, &gateway.unread, under_way) {
+        Some(body) => Response::from_parts(parts, body),
+        None => graphql::reject(MediaType::GraphqlResponse, id, &unread::too_much()),
+    }
 }
 
 /// Compresses an answer for those who take that, if it is worth it.
@@ -287,7 +301,7 @@ mod tests {
     /// Every connection has room for one, and it is moved before it is begun.
     #[test]
     fn what_a_request_needs_while_it_is_answered_is_small() {
-        fn size<'a, F: Future>(_: impl FnOnce(&'a Entrance, Peer, hyper::Request<hyper::body::Incoming>) -> F) -> usize {
+        fn size<'a, F: Future>(_: impl FnOnce(&'a Entrance, Peer, hyper::Request<hyper::body::Incoming>, Option<UnderWay>) -> F) -> usize {
             size_of::<F>()
         }
         let bytes = size(Entrance::answer::<hyper::body::Incoming>);

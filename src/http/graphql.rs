@@ -28,8 +28,6 @@ use hyper::body::Body;
 use serde_json::{Map, Value, json};
 use std::{pin::pin, sync::LazyLock, time::Duration};
 
-/// The whole body must be here by then.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a body that is too large is taken beyond that.
 const THROWN_AWAY: usize = 4 << 20;
 
@@ -46,7 +44,7 @@ pub(super) async fn post(gateway: &Gateway, peer: &Peer, id: &RequestId, parts: 
         Ok(asker) => asker,
         Err(rejection) => return reject(media_type, id, &rejection),
     };
-    match read_body(headers, body, gateway.limits.body_bytes).await {
+    match read_body(headers, body, gateway.limits.body_bytes, gateway.server.body_timeout).await {
         Ok(bytes) => answer(gateway, &asker, media_type, Question { bytes, read: read_json }).await,
         Err(rejection) => {
             let mut response = reject(media_type, id, &rejection);
@@ -128,7 +126,7 @@ fn is_json(headers: Headers<'_>) -> bool {
     is_json && is_utf8
 }
 
-async fn read_body(headers: Headers<'_>, body: impl RequestBody, max_bytes: usize) -> Result<Bytes, Rejection> {
+async fn read_body(headers: Headers<'_>, body: impl RequestBody, max_bytes: usize, most: Duration) -> Result<Bytes, Rejection> {
     if !is_json(headers) || headers.has(&header::CONTENT_ENCODING) {
         return Err(Rejection::unreadable(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -139,7 +137,7 @@ async fn read_body(headers: Headers<'_>, body: impl RequestBody, max_bytes: usiz
     // nearly always all of it is here already, and nothing to wait for
     let collected = match collecting.as_mut().now_or_never() {
         Some(collected) => Ok(collected),
-        None => Box::pin(tokio::time::timeout(BODY_TIMEOUT, collecting)).await,
+        None => Box::pin(tokio::time::timeout(most, collecting)).await,
     };
     match collected {
         Ok(Some(bytes)) => Ok(bytes),
@@ -147,7 +145,7 @@ async fn read_body(headers: Headers<'_>, body: impl RequestBody, max_bytes: usiz
             let message = format!("The body must be whole, and at most {max_bytes} bytes (limits.body_bytes).");
             Err(Rejection::unreadable(StatusCode::PAYLOAD_TOO_LARGE, message))
         }
-        Err(_) => Err(Rejection::unreadable(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.")),
+        Err(_) => Err(Rejection::unreadable(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time (server.body_timeout).")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `/health/live`, `/health/ready` and `/metrics`.
 
-use super::{Gateway, RequestId, auth::Peer, graphql, headers::Headers, negotiate::MediaType, plain};
+use super::{Gateway, RequestId, auth::Peer, deadlines::Stage, graphql, headers::Headers, negotiate::MediaType, plain};
 use crate::estate::{Grant, State as Condition};
 use axum::{
     Extension,
@@ -19,10 +19,12 @@ pub(super) async fn live() -> Response {
     (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], r#"{"status":"live"}"#).into_response()
 }
 
-/// Ready once every upstream has been reached or is known to be down, and every list was read if that is wanted. An upstream that is down does not make the
-/// gateway unready: it would take away the answers that the others give. The body says which is which.
+/// Ready once every upstream has been reached or is known to be down, and every list was read if that is wanted; `empty`,
+/// and not ready, where nothing was ever read of any: others have more to answer with. An upstream that is down does not
+/// make the gateway unready: it would take away the answers that the others give. The body says which is which.
 pub(super) async fn ready(State(gateway): State<Gateway>, uri: Uri, headers: HeaderMap) -> Response {
-    let mut is_ready = !*gateway.draining.borrow() && gateway.is_warm.load(Ordering::Relaxed);
+    let mut is_ready = *gateway.stage.borrow() == Stage::Serving && gateway.is_warm.load(Ordering::Relaxed);
+    let is_empty = gateway.estate.statuses().iter().all(|status| status.seen().last_ok.is_none());
     let upstreams: Vec<Value> = gateway
         .estate
         .statuses()
@@ -39,7 +41,13 @@ pub(super) async fn ready(State(gateway): State<Gateway>, uri: Uri, headers: Hea
             json!({"name": &*status.name, "state": state})
         })
         .collect();
-    let (code, word) = if is_ready { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
+    let (code, word) = if is_ready && is_empty {
+        (StatusCode::SERVICE_UNAVAILABLE, "empty")
+    } else if is_ready {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    };
     // what is read from is nobody's business who would have to say who they are, or comes by a foreign name
     let may_know = gateway.doorkeeper.takes_anybody() && gateway.is_asked_by_name(&uri, Headers::new(&headers));
     let body = if may_know { json!({"status": word, "upstreams": upstreams}) } else { json!({"status": word}) };

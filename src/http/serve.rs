@@ -1,18 +1,30 @@
 //! Connections: taken, made safe with TLS, spoken to in HTTP/1.1 or HTTP/2, and ended in peace.
 
-use super::{Entrance, Gateway, auth::Peer, deadlines::Activity, patience::Patient, tls};
-use hyper::{Version, body::Incoming};
+use super::{
+    Entrance, Gateway,
+    activity::{Activity, Place},
+    auth::Peer,
+    deadlines::{Deadlines, Stage},
+    patience::Patient,
+    shares::Shares,
+    tls,
+};
+use axum::http::{HeaderValue, StatusCode, Version, header};
+use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{
-        conn::auto,
-        graceful::{GracefulShutdown, Watcher},
-    },
+    server::conn::auto,
 };
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -20,18 +32,27 @@ use tokio_rustls::TlsAcceptor;
 const MAX_HEADERS_BYTES: usize = 32 << 10;
 /// Requests on one HTTP/2 connection at once.
 const MAX_STREAMS: u32 = 200;
+/// What the library keeps of one answer over HTTP/2.
+const MAX_SEND_BYTES: usize = 64 << 10;
+/// What the system keeps of answers that are not on their way yet.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+const UNSENT_BYTES: u32 = 128 << 10;
 
 /// Connections that the system makes for us before we take them, if it makes so many: when a gateway comes back, all of its
 /// clients come at once. One for which there is no room tries again after a second, then after two, then after four.
 const WAITING: u32 = 4_096;
+
+/// How often the operator is told that connections are turned away.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// What a connection is served with.
 #[derive(Clone)]
 struct Service {
     entrance: Entrance,
     builder: auto::Builder<TokioExecutor>,
-    idle: Duration,
+    deadlines: Deadlines,
     acceptor: Option<TlsAcceptor>,
+    stage: watch::Receiver<Stage>,
 }
 
 /// Takes an address.
@@ -44,31 +65,44 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(WAITING)
 }
 
-/// Serves until `shutdown` ends; then takes no more connections and lets open requests go on for a while. Fails where the
+/// Serves until `shutdown` ends. Then tells everybody to go elsewhere, and takes what still comes, for as long as is set
+/// or until `hurry` ends; then takes no more connections and lets open requests go on for a while. Fails where the
 /// certificate can't be used.
-pub async fn serve(listener: TcpListener, gateway: Gateway, shutdown: impl Future<Output = ()>) -> Result<(), String> {
-    let (draining, sockets, drain) = (gateway.draining.clone(), gateway.sockets.clone(), gateway.server.drain);
-    let room = Arc::new(Semaphore::new(gateway.limits.connections));
-    let acceptor = gateway.server.tls.as_ref().map(tls::acceptor).transpose()?;
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().max_buf_size(MAX_HEADERS_BYTES.max(64 << 10));
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_header_list_size(MAX_HEADERS_BYTES as u32)
-        .keep_alive_interval(Duration::from_secs(30))
-        .keep_alive_timeout(Duration::from_secs(20));
-    let idle = gateway.server.idle;
-    let service = Service { entrance: Entrance::new(gateway), builder, idle, acceptor };
-    let open = GracefulShutdown::new();
-    let mut shutdown = std::pin::pin!(shutdown);
+pub async fn serve(
+    listener: TcpListener,
+    gateway: Gateway,
+    shutdown: impl Future<Output = ()>,
+    hurry: impl Future<Output = ()>,
+) -> Result<(), String> {
+    let (leave, drain) = (gateway.server.leave, gateway.server.drain);
+    let places = Places::new(&gateway);
+    let service = Service::new(gateway.clone())?;
+    let mut taking = std::pin::pin!(take(&listener, &places, &service));
+    tokio::select! {
+        never = &mut taking => match never {},
+        () = shutdown => {}
+    }
+    gateway.stage.send_replace(Stage::Leaving);
+    tracing::info!(leave_seconds = leave.as_secs(), "leaving: not ready, and everybody is told to go elsewhere");
+    tokio::select! {
+        never = &mut taking => match never {},
+        () = tokio::time::sleep(leave) => {}
+        () = hurry => {}
+    }
+    gateway.stage.send_replace(Stage::Draining);
+    tracing::info!(drain_seconds = drain.as_secs(), "stopping: open requests may finish");
+    // all of them are back once nobody is connected
+    let everything = u32::try_from(gateway.limits.connections).unwrap_or(u32::MAX);
+    if tokio::time::timeout(drain, places.room.acquire_many(everything)).await.is_err() {
+        tracing::warn!("open requests were cut off");
+    }
+    Ok(())
+}
+
+/// Takes connections, for as long as it is polled.
+async fn take(listener: &TcpListener, places: &Places, service: &Service) -> Infallible {
     loop {
-        let connection = tokio::select! {
-            connection = listener.accept() => connection,
-            () = &mut shutdown => break,
-        };
-        let (stream, address) = match connection {
+        let (stream, address) = match listener.accept().await {
             Ok(connection) => connection,
             Err(error) => {
                 // too many open files, say: wait for some to close instead of spinning
@@ -77,43 +111,110 @@ pub async fn serve(listener: TcpListener, gateway: Gateway, shutdown: impl Futur
                 continue;
             }
         };
-        let Ok(place) = room.clone().try_acquire_owned() else {
-            tracing::debug!(%address, "a connection was turned away: there are too many (limits.connections)");
-            continue;
+        let address = address.ip().to_canonical();
+        match places.take(address) {
+            Ok(place) => drop(tokio::spawn(converse(service.clone(), stream, Activity::of(address, Some(place))))),
+            Err(limit) => places.tell(address, limit),
+        }
+    }
+}
+
+/// How many connections there may be.
+struct Places {
+    room: Arc<Semaphore>,
+    by_address: Shares<IpAddr>,
+    most_of_address: usize,
+    proxies: Vec<IpAddr>,
+    last_told: Mutex<Option<Instant>>,
+}
+
+impl Places {
+    fn new(gateway: &Gateway) -> Self {
+        Self {
+            room: Arc::new(Semaphore::new(gateway.limits.connections)),
+            by_address: Shares::default(),
+            most_of_address: gateway.limits.connections_per_address,
+            proxies: gateway.server.trusted_proxies.clone(),
+            last_told: Mutex::default(),
+        }
+    }
+
+    /// A place for a connection from there, or the limit that it would exceed.
+    fn take(&self, address: IpAddr) -> Result<Place, &'static str> {
+        let is_proxy = self.proxies.contains(&address);
+        let of_address = match is_proxy {
+            true => None,
+            false => Some(self.by_address.take(network(address), self.most_of_address).ok_or("limits.connections_per_address")?),
         };
-        let (service, watcher) = (service.clone(), open.watcher());
-        tokio::spawn(async move {
-            converse(service, stream, address, watcher).await;
-            drop(place);
-        });
+        let room = self.room.clone().try_acquire_owned().map_err(|_| "limits.connections")?;
+        Ok(Place { _room: room, _of_address: of_address })
     }
-    draining.send_replace(true);
-    drop(listener);
-    tracing::info!(drain_seconds = drain.as_secs(), "stopping: open requests may finish");
-    let ended = async { tokio::join!(open.shutdown(), sockets.closed()) };
-    if tokio::time::timeout(drain, ended).await.is_err() {
-        tracing::warn!("open requests were cut off");
+
+    /// Tells the operator that somebody was turned away, but not each time.
+    fn tell(&self, address: IpAddr, limit: &'static str) {
+        let mut last = self.last_told.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= TOLD_EVERY) {
+            *last = Some(Instant::now());
+            tracing::warn!(%address, limit, "connections are turned away: there are too many");
+        }
     }
-    Ok(())
+}
+
+/// What one customer has many addresses of is one: a /64 of IPv6.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+    }
+}
+
+impl Service {
+    fn new(gateway: Gateway) -> Result<Self, String> {
+        let acceptor = gateway.server.tls.as_ref().map(tls::acceptor).transpose()?;
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder.http1().max_buf_size(MAX_HEADERS_BYTES.max(64 << 10));
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(MAX_HEADERS_BYTES as u32)
+            .max_send_buf_size(MAX_SEND_BYTES)
+            .keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(20));
+        let deadlines = Deadlines {
+            headers: gateway.server.header_timeout,
+            idle: gateway.server.idle,
+            send: gateway.server.send_timeout,
+            least: gateway.server.least_in_send_timeout(),
+            age: gateway.server.max_connection_age,
+            grace: gateway.limits.timeout,
+        };
+        let stage = gateway.stage.subscribe();
+        Ok(Self { entrance: Entrance::new(gateway), builder, deadlines, acceptor, stage })
+    }
 }
 
 /// One connection, from its first byte to its end.
-async fn converse(service: Service, stream: TcpStream, address: SocketAddr, watcher: Watcher) {
+async fn converse(service: Service, stream: TcpStream, activity: Activity) {
     // answers are written whole: waiting for more would only delay them
     let _ = stream.set_nodelay(true);
-    let mut peer = Peer { address: address.ip().to_canonical(), certificate: None };
-    let activity = Arc::<Activity>::default();
-    let stream = Patient::new(stream, activity.clone());
+    // what waits to be read waits here, where it is counted, and not with the system
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
+    let address = activity.address;
+    let mut peer = Peer { address, certificate: None };
+    let activity = Arc::new(activity);
+    let stream = Patient::new(stream, activity.clone(), service.deadlines.send, service.deadlines.least);
     let outcome = match &service.acceptor {
-        None => answer(&service, stream, peer, activity, watcher).await,
+        None => answer(&service, stream, peer, activity).await,
         // boxed: it is larger, and who comes without need not make room for it
-        Some(acceptor) => match tokio::time::timeout(tls::HANDSHAKE_TIMEOUT, Box::pin(acceptor.accept(stream))).await {
+        Some(acceptor) => match tokio::time::timeout(service.deadlines.headers, Box::pin(acceptor.accept(stream))).await {
             Ok(Ok(stream)) => {
                 peer.certificate = tls::fingerprint(&stream);
-                Box::pin(answer(&service, stream, peer, activity, watcher)).await
+                Box::pin(answer(&service, stream, peer, activity)).await
             }
             Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err("the handshake takes too long".into()),
+            Err(_) => Err("the handshake takes too long (server.header_timeout)".into()),
         },
     };
     if let Err(error) = outcome {
@@ -126,7 +227,6 @@ async fn answer<S>(
     stream: S,
     peer: Peer,
     activity: Arc<Activity>,
-    watcher: Watcher,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
@@ -136,18 +236,30 @@ where
     let respond = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         let (entrance, peer, activity) = (entrance.clone(), peer.clone(), of_requests.clone());
         async move {
-            let _under_way = activity.begin(request.version() == Version::HTTP_2);
-            Ok::<_, Infallible>(entrance.answer(peer, request).await)
+            let version = request.version();
+            let under_way = activity.begin(version == Version::HTTP_2);
+            let mut response = entrance.answer(peer, request, Some(under_way)).await;
+            if activity.is_closing() && version <= Version::HTTP_11 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
         }
     });
     let connection = service.builder.serve_connection_with_upgrades(TokioIo::new(stream), respond).into_owned();
-    let outcome = activity.drive(watcher.watch(connection), service.idle).await;
-    outcome.unwrap_or_else(|| Err("nothing was asked for too long".into()))
+    activity.drive(connection, |connection| connection.graceful_shutdown(), service.deadlines, service.stage.clone()).await?
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_customer_of_ipv6_is_one_and_proxies_are_not_counted() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
 
     // elsewhere the system may make fewer than are asked for
     #[cfg(target_os = "linux")]

@@ -6,12 +6,16 @@
 
 use super::{
     Gateway, RequestId,
+    activity::Activity,
     asking::{Asker, Parameters, Question, Rejection},
     auth::{self, Known, Peer, Shown},
+    deadlines::Stage,
     execute::{Answered, execute},
     graphql,
     headers::Headers,
     negotiate::MediaType,
+    shares::{Share, Shares},
+    unread::{self, Held},
 };
 use axum::{
     extract::{
@@ -26,11 +30,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{Semaphore, mpsc},
     task::AbortHandle,
     time::Instant,
 };
@@ -45,46 +52,45 @@ const GONE_AFTER: Duration = Duration::from_secs(75);
 /// Operations of one connection that run, or whose answers wait to be read.
 const RUNNING: usize = 4;
 
-/// Who has how many connections.
+/// Of `server.drain`, what the sockets' ends are spread over.
+const SPREAD: f64 = 0.75;
+
+/// Who has how many connections, and in what order they go when the gateway does.
 #[derive(Clone, Default)]
 pub(super) struct Sockets {
-    by_caller: Arc<Mutex<HashMap<Arc<str>, usize>>>,
-    open: Arc<watch::Sender<usize>>,
+    by_caller: Shares<Arc<str>>,
+    open: Arc<AtomicUsize>,
+    goodbyes: Arc<Goodbyes>,
 }
 
-/// One connection of somebody.
-struct Place {
-    sockets: Sockets,
-    caller: Arc<str>,
+/// Sockets that know when they go, of how many.
+#[derive(Default)]
+struct Goodbyes {
+    count: AtomicUsize,
+    of: OnceLock<usize>,
 }
+
+/// A connection is open until this is dropped, whatever becomes of its task.
+struct Open(Sockets);
 
 impl Sockets {
-    fn take(&self, caller: &Arc<str>, most: usize) -> Option<Place> {
-        let mut by_caller = self.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = by_caller.entry(caller.clone()).or_default();
-        if *count >= most {
-            return None;
-        }
-        *count += 1;
-        Some(Place { sockets: self.clone(), caller: caller.clone() })
+    fn open(&self) -> Open {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Open(self.clone())
     }
 
-    /// Waits until every connection has ended.
-    pub async fn closed(&self) {
-        // the sender is ours: it can't be gone
-        let _ = self.open.subscribe().wait_for(|count| *count == 0).await;
+    /// How long the next one waits before it goes, if all that are open are to go within a time: all at once would come all
+    /// at once to another gateway.
+    fn wait(&self, within: Duration) -> Duration {
+        let of = *self.goodbyes.of.get_or_init(|| self.open.load(Ordering::Relaxed).max(1));
+        let place = self.goodbyes.count.fetch_add(1, Ordering::Relaxed);
+        within.mul_f64(SPREAD * (place as f64 / of as f64).min(1.0))
     }
 }
 
-impl Drop for Place {
+impl Drop for Open {
     fn drop(&mut self) {
-        let mut by_caller = self.sockets.by_caller.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = by_caller.get_mut(&self.caller) {
-            *count -= 1;
-            if *count == 0 {
-                by_caller.remove(&self.caller);
-            }
-        }
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -126,6 +132,7 @@ pub(super) async fn open(gateway: Gateway, id: RequestId, peer: Peer, request: R
     {
         return graphql::reject(MediaType::GraphqlResponse, &id, &rejection);
     }
+    let activity = request.extensions().get::<Arc<Activity>>().cloned();
     let upgrade = match WebSocketUpgrade::from_request(request, &()).await {
         Ok(upgrade) => upgrade,
         Err(refused) => return refused.into_response(),
@@ -133,10 +140,8 @@ pub(super) async fn open(gateway: Gateway, id: RequestId, peer: Peer, request: R
     let most = gateway.limits.body_bytes;
     let upgrade = upgrade.max_message_size(most).max_frame_size(most).protocols([PROTOCOL]);
     upgrade.on_upgrade(async move |socket| {
-        let open = gateway.sockets.open.clone();
-        open.send_modify(|count| *count += 1);
-        Connection::new(gateway, id, peer, headers).serve(socket).await;
-        open.send_modify(|count| *count -= 1);
+        let _open = gateway.sockets.open();
+        Connection::new(gateway, id, peer, headers, activity).serve(socket).await;
     })
 }
 
@@ -147,8 +152,10 @@ struct Connection {
     peer: Peer,
     /// Of the request that the connection began with, and of its `connection_init`.
     headers: HeaderMap,
+    /// What its answers are counted with.
+    activity: Option<Arc<Activity>>,
     /// Once it is known who asks.
-    place: Option<Place>,
+    place: Option<Share<Arc<str>>>,
     running: Arc<Semaphore>,
     operations: HashMap<String, AbortHandle>,
     finished: (mpsc::Sender<Finished>, mpsc::Receiver<Finished>),
@@ -159,12 +166,13 @@ struct Finished {
     operation: String,
     messages: Vec<Message>,
     _slot: Option<tokio::sync::OwnedSemaphorePermit>,
+    _held: Option<Held>,
 }
 
 impl Connection {
-    fn new(gateway: Gateway, id: RequestId, peer: Peer, headers: HeaderMap) -> Self {
+    fn new(gateway: Gateway, id: RequestId, peer: Peer, headers: HeaderMap, activity: Option<Arc<Activity>>) -> Self {
         let running = Arc::new(Semaphore::new(RUNNING));
-        Self { gateway, id, peer, headers, place: None, running, operations: HashMap::new(), finished: mpsc::channel(1) }
+        Self { gateway, id, peer, headers, activity, place: None, running, operations: HashMap::new(), finished: mpsc::channel(1) }
     }
 
     async fn serve(mut self, mut socket: WebSocket) {
@@ -186,14 +194,21 @@ impl Connection {
 
     /// Until one side has had enough. `None`: the other is gone.
     async fn converse(&mut self, socket: &mut WebSocket) -> Option<Close> {
-        let mut draining = self.gateway.draining.subscribe();
+        let mut stage = self.gateway.stage.subscribe();
+        // when it is to end: once it is old, or its turn has come among all that go
+        let mut until = Instant::now() + self.gateway.server.max_connection_age;
+        let mut is_told = false;
         let init_until = Instant::now() + INIT_TIMEOUT;
         let mut last_heard = Instant::now();
         let mut ping = tokio::time::interval_at(last_heard + PING_EVERY, PING_EVERY);
         loop {
-            let is_stopping = *draining.borrow_and_update();
-            if is_stopping && self.operations.is_empty() {
-                return Some(Close(close_code::AWAY, "The gateway is stopping"));
+            if *stage.borrow_and_update() == Stage::Draining && !is_told {
+                is_told = true;
+                until = until.min(Instant::now() + self.gateway.sockets.wait(self.gateway.server.drain));
+            }
+            let is_over = until <= Instant::now();
+            if is_over && self.operations.is_empty() {
+                return Some(Close(close_code::RESTART, "Connect again"));
             }
             tokio::select! {
                 heard = socket.next() => {
@@ -228,7 +243,8 @@ impl Connection {
                     }
                     socket.send(Message::Ping(Default::default())).await.ok()?;
                 }
-                _ = draining.changed() => {}
+                _ = stage.changed() => {}
+                () = tokio::time::sleep_until(until), if !is_over => {}
             }
         }
     }
@@ -247,7 +263,7 @@ impl Connection {
                     None => Close(4403, "Forbidden"),
                 })?;
                 let most = self.gateway.limits.sockets_per_caller;
-                let place = self.gateway.sockets.take(&who.principal.name, most);
+                let place = self.gateway.sockets.by_caller.take(who.principal.name.clone(), most);
                 self.place = Some(place.ok_or(Close(4429, "Too many connections (limits.sockets_per_caller)"))?);
                 Ok(vec![message(&json!({"type": "connection_ack"}))])
             }
@@ -292,13 +308,20 @@ impl Connection {
             }
         };
         let (gateway, running, done, id) = (self.gateway.clone(), self.running.clone(), self.finished.0.clone(), operation.clone());
+        let activity = self.activity.clone();
         let task = tokio::spawn(async move {
             let slot = running.acquire_owned().await.ok();
             // the same members in the same order, however they were sent
             let bytes = serde_json::to_vec(&parameters).unwrap_or_default().into();
             let outcome = execute(&gateway, &asker, Question { bytes, read: |_: &[u8]| Ok(parameters) }).await;
             let messages = messages(&asker, &id, outcome);
-            let _ = done.send(Finished { operation: id, messages, _slot: slot }).await;
+            let bytes = messages.iter().map(size).sum();
+            let held = activity.map(|activity| gateway.unread.hold(&activity, bytes));
+            let (messages, held) = match held {
+                Some(None) => (vec![message(&json!({"id": id, "type": "error", "payload": [unread::too_much().error(&asker.id)]}))], None),
+                held => (messages, held.flatten()),
+            };
+            let _ = done.send(Finished { operation: id, messages, _slot: slot, _held: held }).await;
         });
         self.operations.insert(operation, task.abort_handle());
         Ok(())
@@ -307,7 +330,7 @@ impl Connection {
     fn hand_over(&mut self, operation: String, messages: Vec<Message>) {
         let (done, id) = (self.finished.0.clone(), operation.clone());
         let task = tokio::spawn(async move {
-            let _ = done.send(Finished { operation: id, messages, _slot: None }).await;
+            let _ = done.send(Finished { operation: id, messages, _slot: None, _held: None }).await;
         });
         self.operations.insert(operation, task.abort_handle());
     }
@@ -334,8 +357,42 @@ fn message(value: &Value) -> Message {
     Message::Text(value.to_string().into())
 }
 
+/// What a message weighs until it is read.
+fn size(message: &Message) -> usize {
+    match message {
+        Message::Text(text) => text.len(),
+        _ => 0,
+    }
+}
+
 fn too_large(error: &axum::Error) -> bool {
     // the library keeps its error's kind to itself
     let text = error.to_string();
     text.contains("too long") || text.contains("too large") || text.contains("Space limit")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_leaves_nothing_counted() {
+        let sockets = Sockets::default();
+        let (open, share) = (sockets.open(), sockets.by_caller.take("somebody".into(), 1).unwrap());
+        let task = tokio::spawn(async move {
+            let _of_this_connection = (open, share);
+            std::panic::resume_unwind(Box::new("of this nobody hears"));
+        });
+        assert!(task.await.unwrap_err().is_panic());
+        assert_eq!(sockets.open.load(Ordering::Relaxed), 0);
+        assert!(sockets.by_caller.take("somebody".into(), 1).is_some());
+    }
+
+    #[test]
+    fn goodbyes_are_spread_over_the_drain() {
+        let sockets = Sockets::default();
+        let _open: Vec<_> = (0..4).map(|_| sockets.open()).collect();
+        let waits: Vec<u64> = (0..5).map(|_| sockets.wait(Duration::from_secs(40)).as_secs()).collect();
+        assert_eq!(waits, [0, 7, 15, 22, 30]);
+    }
 }

@@ -19,8 +19,6 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// A handshake that takes longer never ends.
-pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The certificate in use.
 #[derive(Debug)]

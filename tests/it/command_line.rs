@@ -201,7 +201,11 @@ async fn the_gateway_is_not_ready_before_every_upstream_is_known() {
     let (listener, address) = listen().await;
     let upstreams = vec![crate::world::upstream("msp", veeam_graph::config::Kind::Vspc, at, crate::world::password())];
     let config = veeam_graph::config::Config {
-        server: veeam_graph::config::Server { drain: std::time::Duration::ZERO, ..veeam_graph::config::Server::at(address) },
+        server: veeam_graph::config::Server {
+            leave: std::time::Duration::ZERO,
+            drain: std::time::Duration::ZERO,
+            ..veeam_graph::config::Server::at(address)
+        },
         auth: Default::default(),
         limits: Default::default(),
         upstreams,

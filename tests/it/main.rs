@@ -7,6 +7,7 @@
 mod access;
 mod arguments;
 mod command_line;
+mod connections;
 mod correlation;
 mod costs;
 mod door;

@@ -223,9 +223,9 @@ async fn a_gateway_that_stops_lets_operations_end_and_says_goodbye() {
         tokio::task::yield_now().await;
     }
     let stopping = tokio::spawn(world.stop());
-    assert_eq!(idle.hear().await, Err(1001));
+    assert_eq!(idle.hear().await, Err(1012));
     assert!(busy.hear().await.unwrap()["payload"]["data"]["companies"]["totalCount"].is_number());
     assert_eq!(busy.hear().await.unwrap()["type"], "complete");
-    assert_eq!(busy.hear().await, Err(1001));
+    assert_eq!(busy.hear().await, Err(1012));
     stopping.await.unwrap();
 }
