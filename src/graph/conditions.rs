@@ -4,10 +4,10 @@
 //! condition the same however long its list is.
 
 use async_graphql::{InputType, InputValueError, InputValueResult, Value, registry::Registry};
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{borrow::Cow, collections::BTreeSet, fmt};
 
 /// A part of a name, to be found without regard to case.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Part(String);
 
 impl Part {
@@ -22,7 +22,7 @@ impl Part {
 }
 
 /// A whole name, to be compared without regard to case and to spaces around it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Whole(String);
 
 impl Whole {
@@ -33,7 +33,7 @@ impl Whole {
 }
 
 /// One of these values.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OneOf<T>(Vec<T>);
 
 impl<T: PartialEq> OneOf<T> {
@@ -44,7 +44,7 @@ impl<T: PartialEq> OneOf<T> {
 }
 
 /// One of these words, without regard to case.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Words(BTreeSet<String>);
 
 impl Words {
@@ -55,7 +55,7 @@ impl Words {
 }
 
 /// One of these names, as they are written.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Names(BTreeSet<String>);
 
 impl Names {
@@ -67,6 +67,38 @@ impl Names {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &String> {
         self.0.iter()
+    }
+}
+
+// Said as callers see them: a cursor belongs to a list by how its filter is said.
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Whole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for OneOf<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.0).finish()
+    }
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.0).finish()
     }
 }
 
@@ -161,6 +193,7 @@ mod tests {
         let healths = OneOf::<Health>::parse(Some(Value::List(vec![Health::Failed.to_value(); 1_000]))).ok().unwrap();
         assert!(healths.contains(&Health::Failed) && !healths.contains(&Health::Idle) && healths.0.len() == 1);
         assert_eq!(OneOf::<Health>::type_name(), Vec::<Health>::type_name());
+        assert_eq!(format!("{words:?} {healths:?} {:?}", part("SQL")), r#"["active"] [Failed] "sql""#);
         assert!(Part::parse(Some(Value::from(5))).is_err() && Words::parse(None).is_err());
     }
 }
