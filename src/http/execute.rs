@@ -22,6 +22,8 @@ use tokio::sync::SemaphorePermit;
 
 /// Longer messages would only be an echo of what was sent.
 const MAX_MESSAGE: usize = 1_200;
+/// The same where the library says what is wrong, with the values that were sent.
+const MAX_VALIDATION_MESSAGE: usize = 280;
 /// Who has more mistakes than these in one document mends these first.
 const MAX_VALIDATION_ERRORS: usize = 50;
 
@@ -169,6 +171,7 @@ pub(super) fn refused_by_validation(mut errors: Vec<ServerError>, asker: &Asker,
         if !names_are_public {
             error.message = "The query does not fit the schema here.".to_owned();
         }
+        shorten(&mut error.message, MAX_VALIDATION_MESSAGE);
         mark(error, asker, "GRAPHQL_VALIDATION_FAILED");
     }
     Answered::Refused(errors)
@@ -181,7 +184,11 @@ fn mark(error: &mut ServerError, asker: &Asker, code: &str) {
     }
     extensions.unset(REPORTED);
     extensions.set("requestId", &*asker.id.0);
-    if error.message.chars().count() > MAX_MESSAGE {
-        error.message = error.message.chars().take(MAX_MESSAGE).chain(['…']).collect();
+    shorten(&mut error.message, MAX_MESSAGE);
+}
+
+fn shorten(message: &mut String, most: usize) {
+    if message.chars().count() > most {
+        *message = message.chars().take(most).chain(['…']).collect();
     }
 }
