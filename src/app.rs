@@ -5,6 +5,7 @@ use crate::{
     estate::{Estate, Lifetimes, Opening},
     graph,
     http::{Gateway, serve},
+    supervise::supervise,
     time::Clock,
     upstream::settings::{Credentials, Kind, Line, Settings, Trust},
 };
@@ -18,8 +19,8 @@ use tokio::{net::TcpListener, task::JoinSet};
 const KEEP_ALIVE: Duration = Duration::from_secs(5 * 60);
 /// How often every upstream is asked for a sign of life, whoever asks or not.
 const PROBE: Duration = Duration::from_secs(60);
-/// How long a refused password is not tried again.
-const SIGN_IN_PAUSE: Duration = Duration::from_secs(30);
+/// How long a refused password is not tried again at first; each further refusal makes it four times as long.
+const SIGN_IN_PAUSE: Duration = Duration::from_secs(60);
 
 /// What an upstream is opened with, from its settings.
 fn opening(upstream: &config::Upstream) -> Opening {
@@ -105,13 +106,17 @@ pub async fn run_until(
     let estate = estate(config, clock)?;
     let gateway = Gateway::new(graph::schema(), estate.clone(), config)?;
     let mut background = JoinSet::new();
-    background.spawn(watch(estate.clone()));
+    {
+        let estate = estate.clone();
+        background.spawn(supervise("watch", move || watch(estate.clone())));
+    }
     if config.server.background_refresh {
         let estate = estate.clone();
-        background.spawn(async move { estate.keep_fresh().await });
+        background.spawn(supervise("background refresh", move || keep_fresh(estate.clone())));
     }
     if config.server.warm {
-        background.spawn(warm(estate.clone(), gateway.clone()));
+        let (estate, gateway) = (estate.clone(), gateway.clone());
+        background.spawn(supervise("warm", move || warm(estate.clone(), gateway.clone())));
     }
     let outcome = serve(listener, gateway, shutdown, hurry).await;
     background.shutdown().await;
@@ -128,6 +133,10 @@ async fn warm(estate: Arc<Estate>, gateway: Gateway) {
     }
     tracing::info!(duration_ms = started.elapsed().as_millis() as u64, failures = failures.len(), "every list was read");
     gateway.is_warm();
+}
+
+async fn keep_fresh(estate: Arc<Estate>) {
+    estate.keep_fresh().await;
 }
 
 /// Probes every upstream at start and from time to time, and keeps sessions open.

@@ -292,6 +292,11 @@ impl Estate {
         self.statuses.iter().zip(&self.lines).map(|(status, line)| (&**status, line.sent()))
     }
 
+    /// Whether each upstream's circuit breaker is open.
+    pub fn broken(&self) -> impl Iterator<Item = (&Status, bool)> {
+        self.statuses.iter().zip(&self.lines).map(|(status, line)| (&**status, line.is_broken()))
+    }
+
     /// One upstream by its place.
     pub fn status(&self, id: UpstreamId) -> Option<&Arc<Status>> {
         self.statuses.get(usize::from(id.0))

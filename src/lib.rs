@@ -10,6 +10,7 @@ pub mod graph;
 pub mod http;
 pub mod loaders;
 pub mod simulator;
+mod supervise;
 pub mod time;
 pub mod uid;
 pub mod upstream;

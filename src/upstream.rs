@@ -15,11 +15,14 @@ pub mod shared_text;
 pub mod vac;
 pub mod vspc;
 
+mod breaker;
 mod client;
 mod clock_difference;
+mod large_body;
 mod lenient;
 mod load;
 mod oauth;
+mod retry_after;
 mod sign_in;
 mod slots;
 mod tls;

@@ -1,7 +1,10 @@
 //! `/health/live`, `/health/ready` and `/metrics`.
 
 use super::{Gateway, RequestId, auth::Peer, deadlines::Stage, graphql, headers::Headers, negotiate::MediaType, plain};
-use crate::estate::{Grant, State as Condition};
+use crate::{
+    estate::{Grant, State as Condition},
+    supervise::panics,
+};
 use axum::{
     Extension,
     extract::State,
@@ -81,6 +84,7 @@ pub(super) async fn metrics(
         ("rows_given_again_total", "Rows that were given out as they were written before.", given_again.rows),
         ("query_fields_given_again_total", "Fields of queries that were given out as they were written before.", given_again.query_fields),
         ("refused_sign_ins_total", "Requests without a key or token that is known.", count(&counters.refused_sign_ins)),
+        ("task_panics_total", "Panics of long-lived tasks, which then went on.", panics()),
         ("upstream_requests_total", "Requests sent to upstreams for GraphQL requests.", count(&counters.upstream_requests)),
     ] {
         let _ = writeln!(text, "# HELP veeam_graph_{name} {help}\n# TYPE veeam_graph_{name} counter\nveeam_graph_{name} {value}");
@@ -98,6 +102,13 @@ pub(super) async fn metrics(
     ));
     for (status, sent) in gateway.estate.sent() {
         let _ = writeln!(text, "veeam_graph_upstream_sent_total{{upstream=\"{}\"}} {sent}", status.name);
+    }
+    text.push_str(concat!(
+        "# HELP veeam_graph_upstream_circuit_open Whether reads fail at once because the last ones failed.\n",
+        "# TYPE veeam_graph_upstream_circuit_open gauge\n"
+    ));
+    for (status, is_broken) in gateway.estate.broken() {
+        let _ = writeln!(text, "veeam_graph_upstream_circuit_open{{upstream=\"{}\"}} {}", status.name, u8::from(is_broken));
     }
     (StatusCode::OK, [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

@@ -1,7 +1,7 @@
 //! https: certificate and key from files that are read again when they change, so that a renewed certificate is in use
 //! within seconds and no connection is dropped for it. With a CA for clients, callers may prove who they are by theirs.
 
-use crate::config::ServerTls;
+use crate::{config::ServerTls, supervise::supervise};
 use aws_lc_rs::digest;
 use rustls::{
     RootCertStore, ServerConfig,
@@ -51,7 +51,8 @@ pub(super) fn acceptor(settings: &ServerTls) -> Result<TlsAcceptor, String> {
     };
     let mut config = builder.with_cert_resolver(current.clone());
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    tokio::spawn(watch(settings.clone(), provider, Arc::downgrade(&current)));
+    let (settings, current) = (settings.clone(), Arc::downgrade(&current));
+    tokio::spawn(supervise("certificates", move || watch(settings.clone(), provider.clone(), current.clone())));
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

@@ -29,24 +29,42 @@ pub(super) struct Client<O> {
 
 impl<O: Opener> Client<O> {
     pub fn new(settings: &Settings, opener: O) -> Result<Self, String> {
-        Ok(Self { transport: settings.line.transport(settings)?, sign_in: SignIn::new(settings.sign_in_pause), opener })
+        Ok(Self {
+            transport: settings.line.transport(settings)?,
+            sign_in: SignIn::new(settings.name.clone(), settings.sign_in_pause),
+            opener,
+        })
     }
 
-    /// One GET. A 401 means that the session ended early: it is replaced once and the read sent once more.
+    /// One GET. A 401 means that the session ended early: it is replaced once and the read sent once more; unless it was
+    /// opened a moment ago and never worked, when another would work no better.
     pub async fn get(&self, path: &str, query: &[(&'static str, String)], accept: &'static str) -> Result<Reply, Error> {
         let get = |proof| Get { path, query, accept, proof: Some(proof) };
         if let Some(proof) = self.opener.standing_proof() {
             return self.transport.get(get(proof)).await;
         }
         let session = self.session().await?;
-        match self.transport.get(get(session.proof.clone())).await {
+        match self.get_in(&session, get(session.proof.clone())).await {
             Err(error) if error.status == Some(401) => {
-                self.sign_in.drop_session(&session);
+                if !self.sign_in.refused(&session) {
+                    return Err(error);
+                }
                 let fresh = self.session().await?;
-                self.transport.get(get(fresh.proof.clone())).await
+                self.get_in(&fresh, get(fresh.proof.clone())).await
             }
             outcome => outcome,
         }
+    }
+
+    async fn get_in(&self, session: &Session, get: Get<'_>) -> Result<Reply, Error> {
+        let outcome = self.transport.get(get).await;
+        match &outcome {
+            Ok(_) => session.works(),
+            // what is refused for another reason was asked in a session that is good
+            Err(error) if error.status.is_some_and(|status| matches!(status, 400 | 403..=499)) => session.works(),
+            Err(_) => {}
+        }
+        outcome
     }
 
     async fn session(&self) -> Result<Arc<Session>, Error> {

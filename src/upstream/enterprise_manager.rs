@@ -153,7 +153,7 @@ impl Opener for Logon {
         let proof = sensitive(SESSION_HEADER, token).ok_or_else(invalid)?;
         // The id is in the body (it is not the token) and serves only to log off.
         let id = Document::read(&reply).ok().and_then(|document| document.text("sessionid").and_then(crate::uid::parse_hyphenated));
-        Ok(LogonSession { proof, renew_at: None, refresh_token: None, id })
+        Ok(LogonSession { id, ..LogonSession::new(proof) })
     }
 }
 

@@ -14,6 +14,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use url::form_urlencoded;
 
+/// Consoles say an hour. Renewing once a day costs nothing, whatever a server says of its tokens.
+const LONGEST_TOKEN: Duration = Duration::from_secs(24 * 60 * 60);
+/// So much earlier, or a tenth, a token is renewed: no read starts with one that ends under way.
+const EARLY: Duration = Duration::from_secs(60);
+
 /// Opens bearer sessions at `path`.
 #[derive(Debug)]
 pub(super) struct OAuth {
@@ -30,7 +35,21 @@ struct Grant {
     mfa_token: Option<String>,
     encrypted_code: Option<String>,
     /// Seconds.
-    expires_in: Option<u64>,
+    #[serde(default)]
+    expires_in: serde_json::Value,
+}
+
+impl Grant {
+    /// How long the token is good for. What is no number is not known: the token is renewed once it is refused.
+    fn lifetime(&self) -> Option<Duration> {
+        let seconds = match &self.expires_in {
+            serde_json::Value::Number(number) => number.as_f64()?,
+            serde_json::Value::String(text) => text.trim().parse().ok()?,
+            _ => return None,
+        };
+        // of a negative number and of one that is none nothing can be told either
+        (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_TOKEN).min(LONGEST_TOKEN))
+    }
 }
 
 impl Opener for OAuth {
@@ -81,17 +100,15 @@ impl OAuth {
         if !reply.media_type().contains("json") {
             return Err(invalid());
         }
-        let grant: Grant = serde_json::from_slice(&reply.body).map_err(|_| invalid())?;
+        let grant: Grant =
+            serde_json::from_slice(reply.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&reply.body)).map_err(|_| invalid())?;
         if grant.access_token.is_none() && (grant.mfa_token.is_some() || grant.encrypted_code.is_some()) {
             let detail = "the account asks for a second factor; use an API key, or an account without one";
             return Err(transport.error(ErrorKind::Unauthorized, detail));
         }
         let proof = grant.access_token.as_deref().and_then(bearer).ok_or_else(invalid)?;
-        let renew_at = grant.expires_in.map(|seconds| {
-            // a little early, so that no read starts with a token that ends under way
-            Instant::now() + Duration::from_secs(seconds.saturating_sub((seconds / 10).min(60)))
-        });
-        Ok(Session { proof, renew_at, refresh_token: grant.refresh_token, id: None })
+        let renew_at = grant.lifetime().map(|lifetime| Instant::now() + lifetime.saturating_sub((lifetime / 10).min(EARLY)));
+        Ok(Session { renew_at, refresh_token: grant.refresh_token, ..Session::new(proof) })
     }
 }
 

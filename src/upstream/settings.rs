@@ -63,6 +63,11 @@ impl Line {
         Ok(self.0.get_or_init(|| transport).clone())
     }
 
+    /// Whether the upstream fails so much that reads fail at once.
+    pub fn is_broken(&self) -> bool {
+        self.0.get().is_some_and(|transport| transport.is_broken())
+    }
+
     /// How many requests went over it, for whatever reason.
     pub fn sent(&self) -> u64 {
         self.0.get().map_or(0, |transport| transport.sent())
@@ -93,6 +98,6 @@ pub struct Settings {
     pub max_concurrency: usize,
     /// The connection, shared by all who read from this upstream, whatever they sign in with.
     pub line: Line,
-    /// How long a refused password is not tried again (an account lock-out is worse than a wait).
+    /// How long a refused password is not tried again at first (an account lock-out is worse than a wait).
     pub sign_in_pause: Duration,
 }

@@ -6,10 +6,13 @@
 //! not used.
 
 use super::{
+    breaker::Breaker,
     clock_difference::ClockDifference,
     error::{Error, ErrorKind},
+    large_body::LargeBody,
     load::Load,
     meter::{self, Call},
+    retry_after::{LONGEST_PAUSE, retry_after},
     settings::Settings,
     slots::Slots,
     tls,
@@ -18,7 +21,6 @@ use backon::{ExponentialBuilder, Retryable};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use serde::Deserialize;
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
@@ -27,6 +29,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::{Instant, timeout_at};
+use tower::retry::budget::{Budget, TpsBudget};
 use url::Url;
 
 /// Longer than any page of 1,000 sessions seen (about 2 MB); a compressed bomb ends here.
@@ -35,6 +38,10 @@ const MAX_BODY_BYTES: usize = 64 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Retries after the first attempt, GET only.
 const MAX_RETRIES: usize = 2;
+/// Retries are a fifth of the reads of the last seconds, and one a second more: an upstream that fails all the time is not
+/// asked three times as much for it.
+const RETRY_SHARE: f32 = 0.2;
+const RETRY_WINDOW: Duration = Duration::from_secs(10);
 /// A 429 without a stated wait: the consoles count per second and per minute, so a few seconds is a fair guess.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(5);
 
@@ -75,6 +82,8 @@ pub(super) struct Transport {
     slots: Arc<Slots>,
     timeout: Duration,
     max_concurrency: usize,
+    breaker: Breaker,
+    retries: TpsBudget,
     /// Set by a 429: nothing is sent before this.
     paused_until: Mutex<Option<Instant>>,
     sent: AtomicU64,
@@ -100,10 +109,17 @@ impl Transport {
             slots: Slots::new(settings.max_concurrency),
             timeout: settings.timeout,
             max_concurrency: settings.max_concurrency,
+            breaker: Breaker::of(settings.name.clone()),
+            retries: TpsBudget::new(RETRY_WINDOW, 1, RETRY_SHARE),
             paused_until: Mutex::default(),
             sent: AtomicU64::new(0),
             clock: ClockDifference::default(),
         })
+    }
+
+    /// Whether the circuit breaker is open.
+    pub fn is_broken(&self) -> bool {
+        self.breaker.is_open()
     }
 
     /// How many requests were sent, for whatever reason.
@@ -120,6 +136,8 @@ impl Transport {
     pub async fn get(&self, get: Get<'_>) -> Result<Reply, Error> {
         let started = Instant::now();
         let deadline = started + self.timeout;
+        let permit = self.breaker.permit()?;
+        self.retries.deposit();
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(100))
             .with_max_delay(Duration::from_secs(2))
@@ -131,12 +149,15 @@ impl Transport {
             // a stated wait replaces our own; one that ends after the deadline is not waited for
             .adjust(|error, delay| {
                 let wait = delay.map(|delay| error.retry_after.unwrap_or(delay));
-                wait.filter(|wait| Instant::now() + *wait < deadline)
+                let in_time = wait.filter(|wait| *wait < deadline.saturating_duration_since(Instant::now()));
+                // a pause that was asked for is kept by all who ask: it needs no budget
+                in_time.filter(|_| error.kind == ErrorKind::RateLimited || self.retries.withdraw())
             });
         let outcome = match timeout_at(deadline, attempts).await {
             Ok(outcome) => outcome,
             Err(_) => Err(self.error(ErrorKind::Timeout, format!("no whole answer in {:?}", self.timeout))),
         };
+        permit.told(&outcome);
         if let Err(error) = &outcome {
             self.log(error, get.path, started);
         }
@@ -146,10 +167,13 @@ impl Transport {
     /// Sends a GET once, and says nothing of it in the log: a refusal may be all that is expected.
     pub async fn get_once(&self, get: Get<'_>) -> Result<Reply, Error> {
         let deadline = Instant::now() + self.timeout;
-        match timeout_at(deadline, self.attempt_get(&get, deadline)).await {
+        let permit = self.breaker.permit()?;
+        let outcome = match timeout_at(deadline, self.attempt_get(&get, deadline)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(self.error(ErrorKind::Timeout, format!("no whole answer in {:?}", self.timeout))),
-        }
+        };
+        permit.told(&outcome);
+        outcome
     }
 
     /// Opens a session: a POST, sent once.
@@ -176,11 +200,13 @@ impl Transport {
 
     async fn once(&self, request: reqwest::RequestBuilder, proof: Option<Proof>, path: &str) -> Result<Reply, Error> {
         let started = Instant::now();
+        let permit = self.breaker.permit()?;
         let request = with_proof(request, proof);
         let outcome = match timeout_at(started + self.timeout, self.exchange(request)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(self.error(ErrorKind::Timeout, format!("no whole answer in {:?}", self.timeout))),
         };
+        permit.told(&outcome);
         if let Err(error) = &outcome {
             self.log(error, path, started);
         }
@@ -229,15 +255,17 @@ impl Transport {
 
     async fn read_body(&self, response: reqwest::Response) -> Result<Bytes, Error> {
         let mut body = BytesMut::with_capacity(response.content_length().unwrap_or(0).min(1 << 20) as usize);
+        let mut large = LargeBody::default();
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| self.broken(error))?;
             if body.len() + chunk.len() > MAX_BODY_BYTES {
                 return Err(self.error(ErrorKind::Invalid, format!("the body is larger than {MAX_BODY_BYTES} bytes")));
             }
+            large.grows_to(body.len() + chunk.len()).await;
             body.extend_from_slice(&chunk);
         }
-        Ok(body.freeze())
+        Ok(large.held_with(body.freeze()))
     }
 
     /// What the status says, before anybody looks at the body.
@@ -251,20 +279,20 @@ impl Transport {
             300..=399 => fail(ErrorKind::Invalid, "a redirect; it was not followed"),
             401 | 403 => fail(ErrorKind::Unauthorized, "the upstream refused the credentials or the role"),
             429 => {
-                let wait = retry_after(&reply);
+                let wait = retry_after(&reply.headers, &reply.body);
                 self.pause(wait.unwrap_or(DEFAULT_PAUSE));
                 Err(self.error(ErrorKind::RateLimited, "too many requests").with_status(status).with_retry_after(wait))
             }
             400..=499 => fail(ErrorKind::Rejected, "the upstream refused the request"),
             _ => {
-                let wait = retry_after(&reply);
+                let wait = retry_after(&reply.headers, &reply.body);
                 Err(self.error(ErrorKind::Unavailable, "the upstream failed").with_status(status).with_retry_after(wait))
             }
         }
     }
 
     fn pause(&self, wait: Duration) {
-        let until = Instant::now() + wait;
+        let until = Instant::now() + wait.min(LONGEST_PAUSE);
         let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
         *paused = Some(paused.map_or(until, |earlier| earlier.max(until)));
     }
@@ -329,28 +357,4 @@ fn with_proof(request: reqwest::RequestBuilder, proof: Option<Proof>) -> reqwest
         Some((name, value)) => request.header(name, value),
         None => request,
     }
-}
-
-/// The wait in `Retry-After` (seconds or a date), else in the body as VSPC puts it: `{"errors":[{"retryAfter":25}]}`.
-fn retry_after(reply: &Reply) -> Option<Duration> {
-    #[derive(Deserialize)]
-    struct Body {
-        errors: Vec<Item>,
-    }
-    #[derive(Deserialize)]
-    struct Item {
-        #[serde(rename = "retryAfter")]
-        retry_after: Option<u64>,
-    }
-    let from_header = reply.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()).and_then(|text| {
-        text.trim().parse::<u64>().ok().or_else(|| {
-            let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-            u64::try_from(at.as_second() - jiff::Timestamp::now().as_second()).ok()
-        })
-    });
-    let seconds = from_header.or_else(|| {
-        let body: Body = serde_json::from_slice(&reply.body).ok()?;
-        body.errors.iter().find_map(|item| item.retry_after)
-    });
-    seconds.map(Duration::from_secs)
 }

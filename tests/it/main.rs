@@ -36,6 +36,7 @@ mod seeds;
 mod signing_in;
 mod socket;
 mod startup;
+mod storms;
 mod tape;
 mod tasks;
 mod tidy;
