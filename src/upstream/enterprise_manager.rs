@@ -11,21 +11,21 @@ pub mod task_session;
 mod dialect;
 mod pages;
 
-use self::dialect::Document;
+use self::dialect::{Fault, Fields, Rows, Wanted};
 use super::{
     client::{Client, Opener},
     error::{Error, ErrorKind},
     pager::{Listing, Row},
     settings::{Credentials, Settings},
     sign_in::Session as LogonSession,
-    transport::{Proof, Transport},
+    transport::{Proof, Reply, Transport},
 };
-use crate::aside::{aside, aside_if_long};
+use crate::aside::aside_if_long;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, header};
 use secrecy::ExposeSecret;
-use serde::de::DeserializeOwned;
-use std::sync::Arc;
+use serde::Deserialize;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Larger pages than this were not seen to work anywhere.
 const PAGE_SIZE: u64 = 1_000;
@@ -52,7 +52,7 @@ impl EnterpriseManager {
     /// Renews the open session, if there is one, by reading it: a session idle for 15 minutes ends.
     pub async fn keep_alive(&self) -> Result<(), Error> {
         match self.client.sign_in.peek().and_then(|session| session.id) {
-            Some(id) => self.document(&format!("/logonSessions/{id}"), &[]).await.map(|_| ()),
+            Some(id) => self.reply(&format!("/logonSessions/{id}"), &[]).await.map(|_| ()),
             None => Ok(()),
         }
     }
@@ -67,40 +67,94 @@ impl EnterpriseManager {
         }
     }
 
-    /// One GET below `/api`, in whatever dialect it is answered. `None` for 204 and 404: there is no such thing.
-    async fn document(&self, path: &str, query: &[(&'static str, String)]) -> Result<Option<Document>, Error> {
+    /// One GET below `/api`. `None` for 204 and 404: there is no such thing.
+    async fn reply(&self, path: &str, query: &[(&'static str, String)]) -> Result<Option<Reply>, Error> {
         match self.client.get(&format!("/api{path}"), query, "application/json").await {
             Ok(reply) if reply.status.as_u16() == 204 => Ok(None),
-            Ok(reply) => {
-                let document = aside_if_long(reply.body.len(), move || Document::read(&reply)).await;
-                document.map(Some).map_err(|detail| self.client.invalid(detail))
-            }
+            Ok(reply) => Ok(Some(reply)),
             Err(error) if error.status == Some(404) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// The same where something must be there.
-    async fn expect_document(&self, path: &str, query: &[(&'static str, String)]) -> Result<Document, Error> {
-        let missing = || self.client.transport.error(ErrorKind::Rejected, "the resource is not there").with_status(404);
-        self.document(path, query).await?.ok_or_else(missing)
+    /// One entity; `None` where there is no such.
+    async fn entity<T>(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+        members: &'static [&'static str],
+        read: impl FnOnce(Fields) -> Result<T, Fault>,
+    ) -> Result<Option<T>, Error> {
+        let Some(reply) = self.reply(path, query).await? else { return Ok(None) };
+        let fields = aside_if_long(reply.body.len(), move || dialect::entity(&reply, members)).await;
+        let fields = fields.map_err(|detail| self.client.invalid(detail))?;
+        let unreadable = |fault: Fault| self.client.invalid(format!("{}: {}", fault.member, fault.reason));
+        read(fields).map(Some).map_err(unreadable)
     }
-}
 
-impl EnterpriseManager {
-    /// `GET /api/query`: every entity of a type that a filter holds for, newest first. `singular` is the type as the dialects
-    /// leave it.
-    async fn query<Raw, T>(
+    /// One answer with rows, and why it is not the whole of what it should be, if it is not. `page` is for the log.
+    async fn rows<T: Send + 'static>(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+        page: u64,
+        wanted: &'static Wanted,
+        read: impl Fn(Fields) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<(Rows<T>, Option<Error>), Error> {
+        let missing = || self.client.transport.error(ErrorKind::Rejected, "the resource is not there").with_status(404);
+        let reply = self.reply(path, query).await?.ok_or_else(missing)?;
+        let found = aside_if_long(reply.body.len(), move || dialect::rows(&reply, wanted, read)).await;
+        let found = found.map_err(|detail| self.client.invalid(detail))?;
+        let problem = found.first_unreadable.as_ref().map(|(row, Fault { member, reason })| {
+            let unreadable = found.unreadable;
+            tracing::warn!(
+                upstream = %self.client.transport.name,
+                path = format_args!("/api{path}"),
+                page,
+                row,
+                member,
+                unreadable,
+                reason,
+                "rows can't be read: the list is shown without them"
+            );
+            self.client.invalid(format!(
+                "{unreadable} rows of /api{path} can't be read; of the first, row {row} of page {page}, {member}: {reason}"
+            ))
+        });
+        Ok((found, problem))
+    }
+
+    /// A list that comes on one page.
+    async fn list<T: Send + 'static>(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+        wanted: &'static Wanted,
+        read: impl Fn(Fields) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<Listing<T>, Error> {
+        let (found, problem) = self.rows(path, query, 1, wanted, read).await?;
+        if !found.is_found {
+            return Err(self.client.invalid("references, or nothing, where the list should be"));
+        }
+        Ok(Listing { rows: found.rows, problem, pages: 1 })
+    }
+
+    /// Takes a list for incomplete, with a reason for the log.
+    fn doubt<T>(&self, listing: &mut Listing<T>, reason: &'static str) {
+        tracing::warn!(upstream = %self.client.transport.name, reason, "a list is not taken for complete");
+        listing.problem.get_or_insert_with(|| self.client.invalid(reason));
+    }
+
+    /// `GET /api/query`: every entity of a type that a filter holds for, newest first.
+    async fn query<T: Row>(
         &self,
         kind: &'static str,
-        singular: &'static str,
+        wanted: &'static Wanted,
         filter: &str,
-        read: impl Fn(Raw) -> Result<T, String> + Copy + Send + 'static,
-    ) -> Result<Listing<T>, Error>
-    where
-        Raw: DeserializeOwned,
-        T: Row,
-    {
+        read: impl Fn(Fields) -> Result<T, Fault> + Copy + Send + 'static,
+    ) -> Result<Listing<T>, Error> {
+        let problem = Mutex::new(None);
+        let problems = &problem;
         let page = |page: u64| async move {
             let query = [
                 ("type", kind.to_owned()),
@@ -110,15 +164,18 @@ impl EnterpriseManager {
                 ("pageSize", PAGE_SIZE.to_string()),
                 ("page", page.to_string()),
             ];
-            let document = self.expect_document("/query", &query).await?;
-            let paging = pages::Paging::of(&document);
-            let rows = aside(move || {
-                let rows = document.into_member("entities").rows::<Raw>(&[], &format!("{singular}s"), singular)?;
-                rows.into_iter().map(read).collect::<Result<_, _>>()
-            });
-            Ok(pages::Page { rows: rows.await.map_err(|detail| self.client.invalid(detail))?, paging })
+            let (found, unreadable) = self.rows("/query", &query, page, wanted, read).await?;
+            let paging = pages::Paging::of(|member| found.paging(member));
+            let is_whole = paging.is_some_and(|paging| found.is_found || !found.has_references && paging.is_one_at_most());
+            let odd = (!is_whole).then(|| self.client.invalid("the result of a query without its list, or without its pages"));
+            if let Some(error) = unreadable.or(odd) {
+                problems.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+            Ok(pages::Page { rows: found.rows, paging })
         };
-        pages::read_all(&self.client.transport.name, self.client.transport.max_concurrency(), page).await
+        let listing = pages::read_all(&self.client.transport.name, self.client.transport.max_concurrency(), page).await?;
+        let problem = problem.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Listing { problem: problem.or(listing.problem), ..listing })
     }
 }
 
@@ -152,7 +209,11 @@ impl Opener for Logon {
         let token = reply.headers.get(SESSION_HEADER).and_then(|value| value.to_str().ok()).ok_or_else(invalid)?;
         let proof = sensitive(SESSION_HEADER, token).ok_or_else(invalid)?;
         // The id is in the body (it is not the token) and serves only to log off.
-        let id = Document::read(&reply).ok().and_then(|document| document.text("sessionid").and_then(crate::uid::parse_hyphenated));
+        let id = dialect::entity(&reply, &["sessionid"]).and_then(|mut session| {
+            let id = session.take("sessionid", Option::<String>::deserialize);
+            id.map_err(|fault| fault.reason)
+        });
+        let id = id.ok().flatten().and_then(|id| crate::uid::parse_hyphenated(&id));
         Ok(LogonSession { id, ..LogonSession::new(proof) })
     }
 }

@@ -11,6 +11,7 @@ mod connections;
 mod correlation;
 mod costs;
 mod door;
+mod enterprise_manager_rows;
 mod examples;
 mod federation;
 mod fifteen;

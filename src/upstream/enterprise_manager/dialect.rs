@@ -1,265 +1,213 @@
-//! JSON in two casings, with or without a byte order mark, and XML, read into one tree: keys in lower case, XML
-//! attributes and child elements side by side, repeated elements as an array.
+//! JSON in two casings, with or without a byte order mark, and XML, read into rows: names of members in any case, XML
+//! attributes beside child elements. An answer is read once, from its beginning to its end, and nothing of it is kept but
+//! the members of rows that were asked for.
 //!
-//! XML is refused where leniency would lie: a document type, an unknown entity, an element left open, anything after
-//! the root. A cut body is an error, never a shorter list.
+//! One row that can't be read costs itself, and is told. What makes the whole of an answer doubtful makes it no answer: a
+//! body that is cut, a document type, an unknown entity, anything after the end, and a wrapper that is not known where the
+//! list should be: that is no empty list.
+
+mod fields;
+mod json;
+mod xml;
+
+pub(super) use fields::{Fault, Fields};
 
 use crate::upstream::transport::Reply;
-use quick_xml::{
-    Reader, XmlVersion,
-    escape::resolve_predefined_entity,
-    events::{BytesStart, Event},
-};
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, MapAccess, SeqAccess, Visitor},
-};
-use serde_json::{Map, Value};
 
 /// Deeper than any document of the API (query results have 8 levels).
 const MAX_DEPTH: usize = 64;
+/// Twice the sessions of thirty days of the largest estate heard of, which come on one page where queries are refused.
+const MAX_ROWS: u64 = 200_000;
+const PAGING: &[&str] = &["pagenum", "pagesize", "pagescount"];
 
-/// One answer: the root element's name, where the dialect has one, and what is in it.
+/// Which list is wanted of an answer. All names in lower case.
 #[derive(Debug)]
-pub(super) struct Document {
-    root: Option<String>,
-    body: Value,
+pub(super) struct Wanted {
+    /// The member of the root that holds the list; none where the root does.
+    pub inside: Option<&'static str>,
+    /// The forms in which it may come.
+    pub lists: &'static [List],
+    /// The members of a row, but for its links.
+    pub members: &'static [&'static str],
 }
 
-impl Document {
-    /// Reads an answer by its content type.
-    pub fn read(reply: &Reply) -> Result<Self, String> {
-        let media_type = reply.media_type();
-        let bytes = reply.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&reply.body);
-        if media_type.ends_with("json") {
-            let LowerCased(body) = serde_json::from_slice(bytes).map_err(|error| format!("not JSON: {error}"))?;
-            Ok(Self { root: None, body })
-        } else if media_type.ends_with("xml") {
-            let (root, body) = read_xml(bytes)?;
-            Ok(Self { root: Some(root), body })
-        } else {
-            Err(format!("the answer is {media_type:?}, neither JSON nor XML"))
-        }
-    }
+/// The names of a list: of XML's root element where the list is the whole answer, of the list, of one row.
+#[derive(Debug)]
+pub(super) struct List {
+    pub root: &'static str,
+    pub plural: &'static str,
+    pub singular: &'static str,
+}
 
-    /// A text member of the root.
-    pub fn text(&self, key: &str) -> Option<&str> {
-        self.body.get(key)?.as_str()
-    }
+/// What an answer has of the list.
+#[derive(Debug)]
+pub(super) struct Rows<T> {
+    pub rows: Vec<T>,
+    /// How many rows can't be read.
+    pub unreadable: u64,
+    /// The first of them by its number, from 1, and why.
+    pub first_unreadable: Option<(u64, Fault)>,
+    /// Whether the list was there, be it empty.
+    pub is_found: bool,
+    /// Whether there are references to rows instead of rows.
+    pub has_references: bool,
+    /// Something that is not known in the place of the list.
+    stray: bool,
+    /// Something that is not known beside it.
+    has_unknown: bool,
+    paging: Option<Fields>,
+}
 
-    /// A whole-number member below the root.
-    pub fn number(&self, path: &[&str]) -> Option<u64> {
-        let value = path.iter().try_fold(&self.body, |value, key| value.get(key))?;
-        value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
-    }
-
-    /// The one entity that the document is.
-    pub fn entity<T: DeserializeOwned>(self) -> Result<T, String> {
-        serde_json::from_value(self.body).map_err(|error| format!("not the documented shape: {error}"))
-    }
-
-    /// The rows of a collection, in any of the shapes it comes in: `plural: […]`, `plural: {plural: […]}`,
-    /// `plural: {singular: …}`, a root element named `roots`, or a bare array. Null is empty; absent is an error.
-    pub fn rows<T: DeserializeOwned>(&mut self, roots: &[&str], plural: &str, singular: &str) -> Result<Vec<T>, String> {
-        let named = self.root.as_deref().is_some_and(|root| roots.contains(&root));
-        let mut value = std::mem::take(&mut self.body);
-        if let Some(inner) = value.get_mut(plural) {
-            value = inner.take();
-        } else if !named && !value.is_array() {
-            return Err(format!("no {plural} in the answer"));
-        }
-        let rows = match into_rows(value, plural, singular) {
-            Value::Null => return Ok(Vec::new()),
-            Value::Array(rows) => rows,
-            one => vec![one],
-        };
-        rows.into_iter().map(|row| serde_json::from_value(row).map_err(|error| format!("not the documented shape: {error}"))).collect()
-    }
-
-    /// Whether the root has this member, and it is not null.
-    pub fn has(&self, key: &str) -> bool {
-        self.root.as_deref() == Some(key) || self.body.get(key).is_some_and(|value| !value.is_null())
-    }
-
-    /// The document below a member of the root.
-    pub fn into_member(mut self, key: &str) -> Self {
-        let body = self.body.get_mut(key).map(Value::take).unwrap_or_default();
-        Self { root: None, body }
+impl<T> Rows<T> {
+    /// A whole number of the paging information.
+    pub fn paging(&self, member: &str) -> Option<u64> {
+        self.paging.as_ref()?.number(member)
     }
 }
 
-/// Goes down the wrappers of a list: `{plural: …}` or `{singular: …}`; an empty element is an empty list.
-fn into_rows(mut value: Value, plural: &str, singular: &str) -> Value {
-    for key in [plural, singular] {
-        if let Some(inner) = value.get_mut(key) {
-            value = inner.take();
-        }
+/// Reads the rows of a list in an answer, in whatever dialect that is.
+pub(super) fn rows<T>(reply: &Reply, wanted: &Wanted, read: impl Fn(Fields) -> Result<T, Fault>) -> Result<Rows<T>, String> {
+    let (dialect, text) = dialect_of(reply)?;
+    let found = Rows {
+        rows: Vec::new(),
+        unreadable: 0,
+        first_unreadable: None,
+        is_found: false,
+        has_references: false,
+        stray: false,
+        has_unknown: false,
+        paging: None,
+    };
+    let mut reading = Reading { wanted, read, is_lossy: text.is_lossy(), found, number: 0 };
+    match dialect {
+        Dialect::Json => json::rows(&text, &mut reading)?,
+        Dialect::Xml => xml::rows(&text, &mut reading)?,
     }
-    match value {
-        Value::Object(map) if !map.contains_key("uid") => Value::Null,
-        Value::String(text) if text.trim().is_empty() => Value::Null,
-        other => other,
+    let found = reading.found;
+    if found.stray || (found.has_unknown && !found.is_found) {
+        return Err(format!("something that is not known in the place of {}", wanted.lists[0].plural));
+    }
+    // a query that nothing matches may leave the list out; nothing else may
+    if !found.is_found && !found.has_references && found.paging.is_none() {
+        return Err(format!("no {} in the answer", wanted.lists[0].plural));
+    }
+    Ok(found)
+}
+
+/// Reads the one entity that an answer is.
+pub(super) fn entity(reply: &Reply, members: &'static [&'static str]) -> Result<Fields, String> {
+    let (dialect, text) = dialect_of(reply)?;
+    let mut fields = match dialect {
+        Dialect::Json => json::entity(&text, members)?,
+        Dialect::Xml => xml::entity(&text, members)?,
+    };
+    if text.is_lossy() {
+        fields.doubt();
+    }
+    Ok(fields)
+}
+
+enum Dialect {
+    Json,
+    Xml,
+}
+
+fn dialect_of(reply: &Reply) -> Result<(Dialect, Text<'_>), String> {
+    let media_type = reply.media_type();
+    let dialect = if media_type.ends_with("json") {
+        Dialect::Json
+    } else if media_type.ends_with("xml") {
+        Dialect::Xml
+    } else {
+        return Err(format!("the answer is {media_type:?}, neither JSON nor XML"));
+    };
+    Ok((dialect, Text(String::from_utf8_lossy(reply.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&reply.body)))))
+}
+
+/// A body as text. Bytes that are no UTF-8 cost the rows that they are in.
+struct Text<'a>(std::borrow::Cow<'a, str>);
+
+impl Text<'_> {
+    fn is_lossy(&self) -> bool {
+        matches!(self.0, std::borrow::Cow::Owned(_))
     }
 }
 
-/// JSON with every key in ASCII lower case; of two keys that differ only in case the first stays.
-struct LowerCased(Value);
-
-impl<'de> Deserialize<'de> for LowerCased {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Lower;
-        impl<'de> Visitor<'de> for Lower {
-            type Value = LowerCased;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("JSON")
-            }
-            fn visit_bool<E>(self, value: bool) -> Result<LowerCased, E> {
-                Ok(LowerCased(value.into()))
-            }
-            fn visit_i64<E>(self, value: i64) -> Result<LowerCased, E> {
-                Ok(LowerCased(value.into()))
-            }
-            fn visit_u64<E>(self, value: u64) -> Result<LowerCased, E> {
-                Ok(LowerCased(value.into()))
-            }
-            fn visit_f64<E>(self, value: f64) -> Result<LowerCased, E> {
-                Ok(LowerCased(value.into()))
-            }
-            fn visit_str<E>(self, value: &str) -> Result<LowerCased, E> {
-                Ok(LowerCased(value.into()))
-            }
-            fn visit_string<E>(self, value: String) -> Result<LowerCased, E> {
-                Ok(LowerCased(value.into()))
-            }
-            fn visit_unit<E>(self) -> Result<LowerCased, E> {
-                Ok(LowerCased(Value::Null))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<LowerCased, A::Error> {
-                let mut items = Vec::new();
-                while let Some(LowerCased(item)) = seq.next_element()? {
-                    items.push(item);
-                }
-                Ok(LowerCased(items.into()))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LowerCased, A::Error> {
-                let mut members = Map::new();
-                while let Some((mut key, LowerCased(value))) = map.next_entry::<String, _>()? {
-                    key.make_ascii_lowercase();
-                    members.entry(key).or_insert(value);
-                }
-                Ok(LowerCased(members.into()))
-            }
-        }
-        deserializer.deserialize_any(Lower)
+impl std::ops::Deref for Text<'_> {
+    type Target = str;
+    fn deref(&self) -> &str {
+        &self.0
     }
 }
 
-/// An element that is still open.
-struct Open {
-    name: String,
-    members: Map<String, Value>,
-    text: String,
+/// An answer being read.
+struct Reading<'a, T, F> {
+    wanted: &'a Wanted,
+    read: F,
+    /// Whether some bytes were no UTF-8.
+    is_lossy: bool,
+    found: Rows<T>,
+    /// Rows so far.
+    number: u64,
 }
 
-impl Open {
-    fn start(start: &BytesStart<'_>) -> Result<Self, String> {
-        let name = start.local_name().as_ref().to_ascii_lowercase();
-        let mut members = Map::new();
-        for attribute in start.attributes() {
-            let attribute = attribute.map_err(|error| format!("not XML: {error}"))?;
-            let key = attribute.key;
-            if key.as_ref().starts_with("xmlns") {
-                continue;
-            }
-            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| format!("not XML: {error}"))?;
-            let key = key.local_name().as_ref().to_ascii_lowercase();
-            members.entry(key).or_insert_with(|| value.into_owned().into());
-        }
-        Ok(Self { name, members, text: String::new() })
-    }
-
-    fn close(self) -> (String, Value) {
-        let is_nil = self.members.get("nil").and_then(Value::as_str) == Some("true");
-        let value = if is_nil {
-            Value::Null
-        } else if self.members.is_empty() {
-            self.text.into()
-        } else {
-            self.members.into()
-        };
-        (self.name, value)
-    }
-
-    fn add(&mut self, name: String, value: Value) {
-        match self.members.get_mut(&name) {
-            None => drop(self.members.insert(name, value)),
-            Some(Value::Array(items)) => items.push(value),
-            Some(first) => *first = Value::Array(vec![first.take(), value]),
-        }
-    }
+/// What the member of an answer is to us.
+enum Part {
+    Inside,
+    List(&'static List),
+    Paging,
+    References,
+    Known,
+    Unknown,
 }
 
-fn read_xml(bytes: &[u8]) -> Result<(String, Value), String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8".to_owned())?;
-    let mut reader = Reader::from_str(text);
-    let mut open: Vec<Open> = Vec::new();
-    let mut root = None;
-    loop {
-        let event = reader.read_event().map_err(|error| format!("not XML: {error}"))?;
-        let closed = match event {
-            Event::Start(start) => {
-                if root.is_some() {
-                    return Err("a second root element".to_owned());
-                }
-                if open.len() >= MAX_DEPTH {
-                    return Err(format!("nested deeper than {MAX_DEPTH}"));
-                }
-                open.push(Open::start(&start)?);
-                None
+impl<T, F: Fn(Fields) -> Result<T, Fault>> Reading<'_, T, F> {
+    /// What a member of the root is.
+    fn part_of_root(&self, name: &str) -> Part {
+        if self.wanted.inside == Some(name) {
+            return Part::Inside;
+        }
+        match (self.wanted.inside, self.list(name)) {
+            (None, Some(list)) => Part::List(list),
+            _ if name == "paginginfo" => Part::Paging,
+            _ if matches!(name, "refs" | "entityreferences") => Part::References,
+            _ if matches!(name, "links" | "resources" | "href" | "type" | "name" | "uid") => Part::Known,
+            _ => Part::Unknown,
+        }
+    }
+
+    /// The list of this name.
+    fn list(&self, name: &str) -> Option<&'static List> {
+        self.wanted.lists.iter().find(|list| list.plural == name)
+    }
+
+    /// The list begins. It comes once.
+    fn begin(&mut self) -> Result<(), String> {
+        if std::mem::replace(&mut self.found.is_found, true) { Err("the list comes twice".to_owned()) } else { Ok(()) }
+    }
+
+    /// Whether another row is read at all.
+    fn is_full(&self) -> bool {
+        self.number >= MAX_ROWS
+    }
+
+    /// One row, or what is there in its place.
+    fn row(&mut self, fields: Result<Fields, &'static str>) {
+        self.number += 1;
+        let row = fields.map_err(|reason| Fault { member: "", reason: reason.to_owned() }).and_then(|mut fields| {
+            if self.is_lossy {
+                fields.doubt();
             }
-            Event::Empty(start) => {
-                if root.is_some() {
-                    return Err("a second root element".to_owned());
-                }
-                Some(Open::start(&start)?)
-            }
-            Event::End(_) => open.pop(),
-            Event::Text(text) => {
-                match open.last_mut() {
-                    Some(element) => element.text.push_str(&text),
-                    None if text.trim().is_empty() => {}
-                    None => return Err("text outside the root element".to_owned()),
-                }
-                None
-            }
-            Event::CData(data) => {
-                open.last_mut().ok_or("text outside the root element")?.text.push_str(&data);
-                None
-            }
-            Event::GeneralRef(reference) => {
-                let text = match reference.resolve_char_ref().map_err(|error| format!("not XML: {error}"))? {
-                    Some(character) => character.to_string(),
-                    None => resolve_predefined_entity(&reference).ok_or("an unknown entity")?.to_owned(),
-                };
-                open.last_mut().ok_or("text outside the root element")?.text.push_str(&text);
-                None
-            }
-            Event::DocType(_) => return Err("a document type; the API sends none".to_owned()),
-            Event::Decl(_) | Event::Comment(_) | Event::PI(_) => None,
-            Event::Eof => break,
-        };
-        if let Some(element) = closed {
-            let (name, value) = element.close();
-            match open.last_mut() {
-                Some(parent) => parent.add(name, value),
-                None => root = Some((name, value)),
+            (self.read)(fields)
+        });
+        match row {
+            Ok(row) => self.found.rows.push(row),
+            Err(fault) => {
+                self.found.unreadable += 1;
+                self.found.first_unreadable.get_or_insert((self.number, fault));
             }
         }
     }
-    if !open.is_empty() {
-        return Err("the document ends before its root element does".to_owned());
-    }
-    root.ok_or_else(|| "an empty document".to_owned())
 }
 
 #[cfg(test)]
@@ -267,20 +215,30 @@ mod tests {
     use super::*;
     use bytes::Bytes;
     use http::{HeaderMap, HeaderValue, StatusCode, header};
+    use serde::Deserialize;
 
-    fn document(media_type: &'static str, body: &str) -> Result<Document, String> {
+    const THINGS: Wanted =
+        Wanted { inside: None, lists: &[List { root: "things", plural: "things", singular: "thing" }], members: &["uid", "name"] };
+    const QUERY: Wanted = Wanted { inside: Some("entities"), ..THINGS };
+
+    fn reply(media_type: &'static str, body: &[u8]) -> Reply {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-        Document::read(&Reply { status: StatusCode::OK, headers, body: Bytes::copy_from_slice(body.as_bytes()) })
+        Reply { status: StatusCode::OK, headers, body: Bytes::copy_from_slice(body) }
+    }
+
+    fn read(media_type: &'static str, body: impl AsRef<[u8]>, wanted: &Wanted) -> Result<Rows<String>, String> {
+        rows(&reply(media_type, body.as_ref()), wanted, |mut fields| {
+            let name: Option<String> = fields.take("name", Option::deserialize)?;
+            let uid: String = fields.take("uid", String::deserialize)?;
+            Ok(uid + &name.unwrap_or_default())
+        })
     }
 
     fn uids(media_type: &'static str, body: &str) -> Result<Vec<String>, String> {
-        #[derive(Deserialize)]
-        struct Row {
-            uid: String,
-        }
-        let rows: Vec<Row> = document(media_type, body)?.rows(&["things"], "things", "thing")?;
-        Ok(rows.into_iter().map(|row| row.uid).collect())
+        let read = read(media_type, body, &THINGS)?;
+        assert_eq!(read.unreadable, 0, "{body}");
+        Ok(read.rows)
     }
 
     #[test]
@@ -292,9 +250,17 @@ mod tests {
             ("application/json", r#"{"Things":{"Thing":[{"UID":"a"},{"UID":"b"}]}}"#),
             ("application/json", r#"[{"UID":"a"},{"UID":"b"}]"#),
             ("application/xml", r#"<?xml version="1.0"?><Things xmlns="http://v"><Thing UID="a"/><Thing UID="b"></Thing></Things>"#),
-            ("text/xml", "\u{feff}<Things><Thing><UID>a</UID></Thing><Thing><UID>b</UID></Thing></Things>"),
+            ("text/xml", "\u{feff}<Things><Thing><UID>a</UID></Thing><Thing><UID xml:space=\"preserve\">b</UID></Thing></Things>"),
+            ("text/xml", "<r><Things><Thing><UID>a</UID></Thing><Thing><UID><![CDATA[b]]></UID></Thing></Things></r>"),
         ] {
             assert_eq!(uids(media_type, body), Ok(vec!["a".to_owned(), "b".to_owned()]), "{body}");
+        }
+        for (media_type, body) in [
+            ("application/json", r#"{"Things":{"UID":"a","Other":{"x":[1]}}}"#),
+            ("application/json", r#"{"Things":{"Thing":{"UID":"a","uid":"second"}}}"#),
+            ("application/xml", r#"<Things><Thing UID="a"><Deep><er/></Deep></Thing></Things>"#),
+        ] {
+            assert_eq!(uids(media_type, body), Ok(vec!["a".to_owned()]), "{body}");
         }
     }
 
@@ -303,37 +269,135 @@ mod tests {
         for (media_type, body) in [
             ("application/json", r#"{"Things":null}"#),
             ("application/json", r#"{"Things":[]}"#),
+            ("application/json", r#"{"Things":{"Thing":null}}"#),
             ("application/xml", "<Things/>"),
             ("application/xml", "<Things>\n</Things>"),
         ] {
             assert_eq!(uids(media_type, body), Ok(vec![]), "{body}");
         }
-        for (media_type, body) in [("application/json", "{}"), ("application/xml", "<html><body>Log on</body></html>")] {
+        for (media_type, body) in [
+            ("application/json", "{}"),
+            ("application/json", "null"),
+            ("application/json", r#"{"ThingsX":[{"UID":"a"}]}"#),
+            ("application/json", r#"{"Things":{"ThingsX":[{"UID":"a"}]}}"#),
+            ("application/json", r#"{"Things":[],"things":[{"UID":"a"}]}"#),
+            ("application/json", r#"{"Things":7}"#),
+            ("application/xml", "<html><body>Log on</body></html>"),
+            ("application/xml", "<Things>sorry</Things>"),
+        ] {
             assert!(uids(media_type, body).is_err(), "{body}");
         }
     }
 
     #[test]
+    fn a_query_without_a_match_is_told_from_one_in_words_that_are_not_known() {
+        const PAGING: &str = r#""PagingInfo":{"PageNum":1,"PageSize":"1000","PagesCount":1}"#;
+        for list in
+            [r#""Entities":null,"#, r#""Entities":{},"#, r#""Refs":null,"Entities":{"Things":null},"#, r#""Entities":{"Things":{}},"#, ""]
+        {
+            let read = read("application/json", format!("{{{list}{PAGING}}}"), &QUERY).unwrap();
+            assert!(read.rows.is_empty() && !read.has_references, "{list}");
+            assert_eq!(["pagenum", "pagesize", "pagescount"].map(|name| read.paging(name)), [Some(1), Some(1_000), Some(1)]);
+        }
+        for list in [
+            r#""Entities":{"ThingsX":[{"UID":"a"}]},"#,
+            r#""Entities":[{"UID":"a"}],"#,
+            r#""Entities":"sorry","#,
+            r#""EntitiesX":{"Things":[{"UID":"a"}]},"#,
+            r#""Entities":{"Things":{"Rows":[{"UID":"a"}]}},"#,
+            r#""Entities":{"Things":[]},"entities":{"Things":[{"UID":"a"}]},"#,
+        ] {
+            assert!(read("application/json", format!("{{{list}{PAGING}}}"), &QUERY).is_err(), "{list}");
+        }
+        let paging = r#"<PagingInfo PageNum="1" PageSize="1000" PagesCount="1"><Links/></PagingInfo>"#;
+        for list in ["", "<Entities/>", "<Entities><Things/></Entities>"] {
+            let read = read("application/xml", format!("<QueryResult>{list}{paging}</QueryResult>"), &QUERY).unwrap();
+            assert!(read.rows.is_empty(), "{list}");
+            assert_eq!(["pagenum", "pagesize", "pagescount"].map(|name| read.paging(name)), [Some(1), Some(1_000), Some(1)]);
+        }
+        for list in [
+            "<EntitiesX><Things><Thing UID=\"a\"/></Things></EntitiesX>",
+            "<Entities><ThingsX><Thing UID=\"a\"/></ThingsX></Entities>",
+            "<Entities>sorry</Entities>",
+        ] {
+            assert!(read("application/xml", format!("<QueryResult>{list}{paging}</QueryResult>"), &QUERY).is_err(), "{list}");
+        }
+        let references = read("application/json", format!("{{\"Refs\":[{{\"UID\":\"a\"}}],{PAGING}}}"), &QUERY).unwrap();
+        assert!(references.has_references);
+        assert!(read("application/json", "{}", &QUERY).is_err());
+    }
+
+    #[test]
+    fn one_row_that_can_not_be_read_costs_itself() {
+        for (media_type, body, member) in [
+            ("application/json", r#"{"Things":[{"UID":"a"},{"UID":7},{"UID":"b"}]}"#.as_bytes(), "uid"),
+            ("application/json", br#"{"Things":[{"UID":"a"},{"Name":"x"},{"UID":"b"}]}"#, "uid"),
+            ("application/json", br#"{"Things":[{"UID":"a"},{"UID":"x","Name":["x"]},{"UID":"b"}]}"#, "name"),
+            ("application/json", br#"{"Things":[{"UID":"a"},null,{"UID":"b"}]}"#, ""),
+            ("application/json", br#"{"Things":[{"UID":"a"},"x",{"UID":"b"}]}"#, ""),
+            ("application/json", b"{\"Things\":[{\"UID\":\"a\"},{\"UID\":\"x\",\"Name\":\"M\xFCller\"},{\"UID\":\"b\"}]}", "name"),
+            ("application/xml", b"<Things><Thing UID='a'/><Thing UID='x' Name='M\xFCller'/><Thing UID='b'/></Things>", "name"),
+            ("application/xml", b"<Things><Thing UID='a'/><Thing><UID><x/></UID></Thing><Thing UID='b'/></Things>", "uid"),
+            ("application/xml", b"<Things><Thing UID='a'/><ThingX UID='x'/><Thing UID='b'/></Things>", ""),
+        ] {
+            let read = read(media_type, body, &THINGS).unwrap();
+            let text = String::from_utf8_lossy(body);
+            assert_eq!((read.rows, read.unreadable), (vec!["a".to_owned(), "b".to_owned()], 1), "{text}");
+            let (number, fault) = read.first_unreadable.unwrap();
+            assert_eq!((number, fault.member), (2, member), "{text}");
+        }
+    }
+
+    #[test]
     fn half_a_document_or_more_than_one_is_no_document() {
-        let whole = r#"<Things><Thing UID="a"/><Thing UID="b"/></Things>"#;
-        for cut in 0..whole.len() {
-            assert!(uids("application/xml", &whole[..cut]).is_err(), "{}", &whole[..cut]);
+        for (media_type, whole) in [
+            ("application/xml", r#"<Things><Thing UID="a"/><Thing UID="b"/></Things>"#),
+            ("application/json", r#"{"Things":[{"UID":"a"},{"UID":"b"}]}"#),
+        ] {
+            for cut in 0..whole.len() {
+                assert!(uids(media_type, &whole[..cut]).is_err(), "{}", &whole[..cut]);
+            }
+            assert!(uids(media_type, &format!("{whole}{whole}")).is_err());
+            assert!(uids(media_type, &format!("{whole}tail")).is_err());
         }
         for bad in [
-            "<Things/><Things/>",
-            "<Things/>tail",
             r#"<!DOCTYPE x [<!ENTITY a "b">]><Things/>"#,
             "<Things><Thing>&unknown;</Thing></Things>",
             &format!("{}{}", "<a>".repeat(80), "</a>".repeat(80)),
         ] {
             assert!(uids("application/xml", bad).is_err(), "{bad}");
         }
-        assert!(uids("text/html", whole).is_err());
+        // a list whose only row is none, however deep
+        let deep = read("application/json", format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)), &THINGS);
+        assert!(deep.is_ok_and(|read| read.rows.is_empty() && read.unreadable == 1));
+        assert!(uids("text/html", "<Things/>").is_err());
     }
 
     #[test]
     fn escapes_are_read_in_text_and_attributes() {
-        let read = document("application/xml", r#"<r a="1 &lt; 2"><t>A &amp; B &#64; C</t></r>"#).unwrap();
-        assert_eq!((read.text("a"), read.text("t")), (Some("1 < 2"), Some("A & B @ C")));
+        let read = entity(&reply("application/xml", br#"<r a="1 &lt; 2"><t>A &amp; B &#64; C</t></r>"#), &["a", "t"]);
+        let mut read = read.unwrap();
+        let mut text = |name| read.take(name, Option::<String>::deserialize).unwrap();
+        assert_eq!((text("a").as_deref(), text("t").as_deref()), (Some("1 < 2"), Some("A & B @ C")));
+    }
+
+    #[test]
+    fn links_are_read_in_every_dialect() {
+        let shapes = [
+            ("application/json", r#"{"Links":[{"Rel":"Up","Href":"h"},{"Rel":"Down"}]}"#),
+            ("application/json", r#"{"links":{"link":[{"rel":"Up","href":"h"},{"rel":"Down"}]}}"#),
+            ("application/xml", r#"<r><Links><Link Rel="Up" Href="h"/><Link><Rel>Down</Rel></Link></Links></r>"#),
+        ];
+        for (media_type, body) in shapes {
+            let mut links = entity(&reply(media_type, body.as_bytes()), &["uid"]).unwrap().links().unwrap();
+            assert_eq!(links.len(), 2, "{body}");
+            assert_eq!(links[0].take("href", Option::<String>::deserialize).unwrap().as_deref(), Some("h"));
+            assert_eq!(links[1].take("rel", Option::<String>::deserialize).unwrap().as_deref(), Some("Down"));
+        }
+        for (media_type, body) in [("application/json", r#"{"Links":null}"#), ("application/json", "{}"), ("text/xml", "<r><Links/></r>")] {
+            assert!(entity(&reply(media_type, body.as_bytes()), &["uid"]).unwrap().links().unwrap().is_empty(), "{body}");
+        }
+        let odd = entity(&reply("application/json", br#"{"Links":7}"#), &["uid"]).unwrap().links();
+        assert_eq!(odd.unwrap_err().member, "links");
     }
 }

@@ -2,8 +2,9 @@
 
 use super::EnterpriseManager;
 use crate::{
-    uid::{self, ManagedServerUid},
+    uid::ManagedServerUid,
     upstream::{
+        enterprise_manager::dialect::{Fault, Fields, List, Wanted},
         error::Error,
         pager::{Listing, Row},
     },
@@ -28,27 +29,25 @@ impl Row for ManagedServer {
     }
 }
 
-#[derive(Deserialize)]
-struct Raw {
-    uid: String,
-    name: Option<String>,
-    version: Option<String>,
+const SERVERS: Wanted = Wanted {
+    inside: None,
+    lists: &[List { root: "backupservers", plural: "backupservers", singular: "backupserver" }],
+    members: &["uid", "name", "version"],
+};
+
+impl ManagedServer {
+    fn read(mut fields: Fields) -> Result<Self, Fault> {
+        Ok(Self {
+            uid: fields.urn("uid")?.into(),
+            name: fields.take("name", Option::deserialize)?.unwrap_or_default(),
+            version: fields.take("version", Option::deserialize)?,
+        })
+    }
 }
 
 impl EnterpriseManager {
     /// Every backup server: a handful, on one page.
     pub async fn managed_servers(&self) -> Result<Listing<ManagedServer>, Error> {
-        let query = [("format", "Entity".to_owned())];
-        let mut document = self.expect_document("/backupServers", &query).await?;
-        let rows: Vec<Raw> =
-            document.rows(&["backupservers"], "backupservers", "backupserver").map_err(|detail| self.client.invalid(detail))?;
-        let rows = rows
-            .into_iter()
-            .filter_map(|raw| {
-                let uid = uid::parse_urn(&raw.uid)?.into();
-                Some(ManagedServer { uid, name: raw.name.unwrap_or_default(), version: raw.version })
-            })
-            .collect();
-        Ok(Listing { rows, problem: None, pages: 1 })
+        self.list("/backupServers", &[("format", "Entity".to_owned())], &SERVERS, ManagedServer::read).await
     }
 }

@@ -4,7 +4,6 @@
 //! full, and that a page brings something new. Newest first, a session that starts while we read pushes rows onto later
 //! pages: rows come twice and are dropped, none is lost, and a page that is added at the end is read too.
 
-use super::dialect::Document;
 use crate::upstream::{
     error::{Error, ErrorKind},
     pager::{Listing, Row},
@@ -24,10 +23,16 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    /// Read off a query result; `None` where a server sends none.
-    pub fn of(document: &Document) -> Option<Self> {
-        let number = |key| document.number(&["paginginfo", key]);
+    /// Of the numbers in a query result; `None` where a server does not send them all.
+    pub fn of(number: impl Fn(&str) -> Option<u64>) -> Option<Self> {
         Some(Self { number: number("pagenum")?, size: number("pagesize")?, count: number("pagescount")? })
+    }
+}
+
+impl Paging {
+    /// Whether this page is all there is.
+    pub fn is_one_at_most(self) -> bool {
+        self.count <= 1
     }
 }
 

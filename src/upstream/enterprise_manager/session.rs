@@ -9,6 +9,7 @@ use crate::{
     time,
     uid::{self, JobUid, ManagedServerUid, SessionUid},
     upstream::{
+        enterprise_manager::dialect::{Fault, Fields, List, Wanted},
         error::Error,
         lenient,
         pager::{Listing, Row},
@@ -21,6 +22,36 @@ use serde::Deserialize;
 
 /// The `JobType` of agent sessions: a policy's run, and its part on one machine.
 const AGENT_TYPES: &str = "(JobType==AgentBackup,JobType==AgentManagement)";
+/// The other words that `JobType` is documented or was seen to have.
+const OTHER_TYPES: &[&str] = &[
+    "Backup",
+    "BackupCopy",
+    "BackupCopyWorker",
+    "SimpleBackupCopy",
+    "SimpleBackupCopyWorker",
+    "ImmediateBackupCopy",
+    "ImmediateBackupCopyWorker",
+    "Replica",
+    "CdpReplica",
+    "NasBackup",
+    "NasBackupCopy",
+    "ObjectStorageBackup",
+    "ObjectStorageBackupCopy",
+    "SureBackup",
+    "SqlLogBackup",
+    "OracleLogBackup",
+    "FileCopy",
+    "VmCopy",
+    "BackupToTape",
+    "FileToTape",
+    "VmTape",
+    "FileTape",
+    "Restore",
+    "QuickMigration",
+    "AzureBackup",
+    "AwsBackup",
+    "GoogleBackup",
+];
 /// A condition by job has some 95 bytes once encoded; http.sys stops reading at 16 KB of headers.
 const JOBS_PER_REQUEST: usize = 40;
 
@@ -67,6 +98,12 @@ impl Session {
             && self.result.as_deref().is_some_and(|result| !result.eq_ignore_ascii_case("None"))
     }
 
+    /// Whether its type is one of those that Enterprise Manager is known to send beside the agents'.
+    fn is_of_a_known_type(&self) -> bool {
+        let is_word = |word: &str| OTHER_TYPES.iter().any(|known| word.eq_ignore_ascii_case(known));
+        self.job_type.as_deref().is_none_or(is_word)
+    }
+
     /// Whether it belongs to agent jobs.
     pub fn is_agent(&self) -> bool {
         self.job_type.as_deref().is_none_or(|word| {
@@ -83,62 +120,47 @@ impl Row for Session {
     }
 }
 
-/// An entity or a reference as `dialect` leaves it: keys in lower case, nothing certain.
-#[derive(Deserialize)]
-struct Raw {
-    uid: String,
-    #[serde(default)]
-    name: Option<String>,
-    jobuid: Option<String>,
-    jobname: Option<SharedText>,
-    jobtype: Option<SharedText>,
-    #[serde(default, deserialize_with = "time::optional")]
-    creationtimeutc: Option<Timestamp>,
-    #[serde(default, deserialize_with = "time::optional")]
-    endtimeutc: Option<Timestamp>,
-    state: Option<SharedText>,
-    result: Option<SharedText>,
-    #[serde(default, deserialize_with = "lenient::integer")]
-    progress: Option<i64>,
-    failuremessage: Option<String>,
-    #[serde(default, deserialize_with = "lenient::boolean")]
-    isretry: Option<bool>,
-    #[serde(default)]
-    links: Links,
-}
+const MEMBERS: &[&str] = &[
+    "uid",
+    "name",
+    "jobuid",
+    "jobname",
+    "jobtype",
+    "creationtimeutc",
+    "endtimeutc",
+    "state",
+    "result",
+    "progress",
+    "failuremessage",
+    "isretry",
+];
+const ENTITIES: List = List { root: "backupjobsessions", plural: "backupjobsessions", singular: "backupjobsession" };
+const QUERY: Wanted = Wanted { inside: Some("entities"), lists: &[ENTITIES], members: MEMBERS };
+/// Some servers ignore the format and answer with references.
+const WHOLE_LIST: Wanted =
+    Wanted { inside: None, lists: &[ENTITIES, List { root: "entityreferences", plural: "refs", singular: "ref" }], members: MEMBERS };
 
-/// `Links`: an array (JSON), `{link: …}` (XML), or null.
-#[derive(Default, Deserialize)]
-#[serde(untagged)]
-enum Links {
-    Many(Vec<Link>),
-    Wrapped {
-        link: OneOrMany,
-    },
-    Text(#[allow(dead_code, reason = "an empty XML element is an empty text")] String),
-    #[default]
-    None,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    Many(Vec<Link>),
-    One(Link),
-}
-
-#[derive(Deserialize)]
+/// A link, as far as it tells whose the session is.
 struct Link {
-    #[serde(default)]
     href: Option<String>,
     name: Option<SharedText>,
-    r#type: Option<String>,
+    kind: Option<String>,
     rel: Option<String>,
 }
 
 impl Link {
+    fn read(mut fields: Fields) -> Result<Self, Fault> {
+        let as_link = |fault| Fault { member: "links", ..fault };
+        Ok(Self {
+            href: fields.take("href", Option::deserialize).map_err(as_link)?,
+            name: fields.take("name", Option::deserialize).map_err(as_link)?,
+            kind: fields.take("type", Option::deserialize).map_err(as_link)?,
+            rel: fields.take("rel", Option::deserialize).map_err(as_link)?,
+        })
+    }
+
     fn is_up(&self, kind: &str) -> bool {
-        self.rel.as_deref() == Some("Up") && self.r#type.as_deref() == Some(kind)
+        self.rel.as_deref() == Some("Up") && self.kind.as_deref() == Some(kind)
     }
 
     fn guid(&self, collection: &str) -> Option<uuid::Uuid> {
@@ -146,33 +168,29 @@ impl Link {
     }
 }
 
-impl TryFrom<Raw> for Session {
-    type Error = String;
-
-    fn try_from(raw: Raw) -> Result<Self, String> {
-        let uid = uid::parse_urn(&raw.uid).ok_or("a session without a usable UID")?;
-        let links = match raw.links {
-            Links::Many(links) | Links::Wrapped { link: OneOrMany::Many(links) } => links,
-            Links::Wrapped { link: OneOrMany::One(link) } => vec![link],
-            Links::Text(_) | Links::None => Vec::new(),
-        };
+impl Session {
+    /// An entity, or as much of it as a reference tells.
+    fn read(mut fields: Fields) -> Result<Self, Fault> {
+        let uid = fields.urn("uid")?;
+        let links: Vec<Link> = fields.links()?.into_iter().map(Link::read).collect::<Result<_, _>>()?;
         let server = links.iter().find(|link| link.is_up("BackupServerReference"));
         let job = links.iter().find(|link| link.is_up("JobReference"));
         let parent = links.iter().find(|link| link.is_up("BackupJobSessionReference")).and_then(|link| link.guid("backupSessions"));
-        let name = raw.name.unwrap_or_default();
-        let job_uid = raw.jobuid.as_deref().and_then(uid::parse_urn).or_else(|| job.and_then(|link| link.guid("jobs")));
+        let name: String = fields.take("name", Option::deserialize)?.unwrap_or_default();
+        let job_uid = fields.optional_urn("jobuid")?.or_else(|| job.and_then(|link| link.guid("jobs")));
+        let job_name: Option<SharedText> = fields.take("jobname", Option::deserialize)?;
         Ok(Self {
             uid: uid.into(),
             job_uid: job_uid.map(JobUid),
-            job_name: raw.jobname.or_else(|| job.and_then(|link| link.name.clone())),
-            job_type: raw.jobtype,
-            created: raw.creationtimeutc.or_else(|| time::from_session_name(&name)),
-            ended: raw.endtimeutc,
-            state: raw.state,
-            result: raw.result,
-            progress: raw.progress,
-            failure_message: raw.failuremessage.filter(|text| !text.trim().is_empty()),
-            is_retry: raw.isretry,
+            job_name: job_name.or_else(|| job.and_then(|link| link.name.clone())),
+            job_type: fields.take("jobtype", Option::deserialize)?,
+            created: fields.take("creationtimeutc", time::optional)?.or_else(|| time::from_session_name(&name)),
+            ended: fields.take("endtimeutc", time::optional)?,
+            state: fields.take("state", Option::deserialize)?,
+            result: fields.take("result", Option::deserialize)?,
+            progress: fields.take("progress", lenient::integer)?,
+            failure_message: fields.take("failuremessage", Option::<String>::deserialize)?.filter(|text| !text.trim().is_empty()),
+            is_retry: fields.take("isretry", lenient::boolean)?,
             server_uid: server.and_then(|link| link.guid("backupServers")).map(ManagedServerUid),
             server_name: server.and_then(|link| link.name.clone()),
             parent: parent.map(SessionUid),
@@ -192,7 +210,14 @@ impl EnterpriseManager {
             outcome => outcome?,
         };
         // what the filter said is checked again: a server that ignores it must not widen the answer
-        listing.rows.retain(|session| session.is_agent() && session.created.is_none_or(|created| created >= since));
+        let mut is_doubtful = false;
+        listing.rows.retain(|session| {
+            is_doubtful |= !session.is_agent() && !session.is_of_a_known_type();
+            session.is_agent() && session.created.is_none_or(|created| created >= since)
+        });
+        if is_doubtful {
+            self.doubt(&mut listing, "a session of a type that is not known: whether it is an agent's can't be told");
+        }
         Ok(listing)
     }
 
@@ -206,6 +231,9 @@ impl EnterpriseManager {
             all.problem = all.problem.or(listing.problem);
             all.rows.extend(listing.rows);
         }
+        if all.rows.iter().any(|session| session.job_uid.is_none()) {
+            self.doubt(&mut all, "a session that does not say of which job it is");
+        }
         all.rows.retain(|session| {
             session.job_uid.is_some_and(|job| jobs.contains(&job)) && session.created.is_none_or(|created| created >= since)
         });
@@ -215,8 +243,8 @@ impl EnterpriseManager {
     /// `GET /api/backupSessions/{id}?format=Entity`.
     pub async fn session(&self, session: SessionUid) -> Result<Option<Session>, Error> {
         let query = [("format", "Entity".to_owned())];
-        let Some(document) = self.document(&format!("/backupSessions/{session}"), &query).await? else { return Ok(None) };
-        let read: Session = document.entity::<Raw>().and_then(Session::try_from).map_err(|detail| self.client.invalid(detail))?;
+        let read = self.entity(&format!("/backupSessions/{session}"), &query, MEMBERS, Session::read).await?;
+        let Some(read) = read else { return Ok(None) };
         if read.uid != session {
             return Err(self.client.invalid("another session than asked for"));
         }
@@ -224,24 +252,15 @@ impl EnterpriseManager {
     }
 
     async fn sessions_by(&self, filter: &str) -> Result<Listing<Session>, Error> {
-        self.query("BackupJobSession", "backupjobsession", filter, |raw: Raw| Session::try_from(raw)).await
+        self.query("BackupJobSession", &QUERY, filter, Session::read).await
     }
 
     async fn agent_session_list(&self) -> Result<Listing<Session>, Error> {
-        let entities = [("format", "Entity".to_owned())];
-        let mut document = match self.expect_document("/agents/backupSessions", &entities).await {
-            Err(error) if is_refusal(&error) => self.expect_document("/agents/backupSessions", &[]).await?,
-            outcome => outcome?,
-        };
-        // some servers ignore the format and answer with references
-        let is_references = document.has("refs") || document.has("entityreferences");
-        let rows = if is_references {
-            document.rows::<Raw>(&["entityreferences"], "refs", "ref")
-        } else {
-            document.rows::<Raw>(&["backupjobsessions"], "backupjobsessions", "backupjobsession")
-        };
-        let rows = rows.and_then(|rows| rows.into_iter().map(Session::try_from).collect()).map_err(|detail| self.client.invalid(detail))?;
-        Ok(Listing { rows, problem: None, pages: 1 })
+        let path = "/agents/backupSessions";
+        match self.list(path, &[("format", "Entity".to_owned())], &WHOLE_LIST, Session::read).await {
+            Err(error) if is_refusal(&error) => self.list(path, &[], &WHOLE_LIST, Session::read).await,
+            outcome => outcome,
+        }
     }
 }
 
@@ -259,23 +278,24 @@ fn created_since(since: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::enterprise_manager::dialect::Document;
+    use crate::upstream::enterprise_manager::dialect;
     use crate::upstream::transport::Reply;
     use bytes::Bytes;
     use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-    fn sessions(media_type: &'static str, body: &'static str, roots: &[&str], plural: &str, singular: &str) -> Vec<Session> {
+    fn sessions(media_type: &'static str, body: &'static str) -> Vec<Session> {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         let reply = Reply { status: StatusCode::OK, headers, body: Bytes::from_static(body.as_bytes()) };
-        let rows: Vec<Raw> = Document::read(&reply).unwrap().rows(roots, plural, singular).unwrap();
-        rows.into_iter().map(|raw| Session::try_from(raw).unwrap()).collect()
+        let found = dialect::rows(&reply, &WHOLE_LIST, Session::read).unwrap();
+        assert_eq!(found.unreadable, 0);
+        found.rows
     }
 
     #[test]
     fn the_vendors_reference_list_gives_ids_server_job_parent_and_start() {
         let body = include_str!("../../../tests/fixtures/em-agents-backup-sessions.xml");
-        let read = sessions("application/xml", body, &["entityreferences"], "refs", "ref");
+        let read = sessions("application/xml", body);
         assert_eq!(read.len(), 5);
         let child = &read[2];
         assert_eq!(child.uid.to_string(), "b0b3b4d5-fcfd-429c-928f-01a52ddfe560");
@@ -296,9 +316,7 @@ mod tests {
         let shape = |session: &Session| format!("{session:?}");
         let all: Vec<String> = [("application/json", json), ("application/json", camel), ("application/xml", xml)]
             .into_iter()
-            .map(|(media_type, body)| {
-                shape(&sessions(media_type, body, &["backupjobsessions"], "backupjobsessions", "backupjobsession")[0])
-            })
+            .map(|(media_type, body)| shape(&sessions(media_type, body)[0]))
             .collect();
         assert!(all[0].contains("progress: Some(42)") && all[0].contains("ended: None") && all[0].contains("is_retry: Some(false)"));
         assert_eq!(all[0], all[1]);

@@ -4,8 +4,9 @@
 use super::EnterpriseManager;
 use crate::{
     time,
-    uid::{self, SessionUid, TaskSessionUid},
+    uid::{SessionUid, TaskSessionUid},
     upstream::{
+        enterprise_manager::dialect::{Fault, Fields, List, Wanted},
         error::Error,
         lenient,
         pager::{Listing, Row},
@@ -51,40 +52,29 @@ impl Row for TaskSession {
     }
 }
 
-/// An entity as `dialect` leaves it: keys in lower case, nothing certain.
-#[derive(Deserialize)]
-struct Raw {
-    uid: String,
-    name: Option<String>,
-    jobsessionuid: Option<String>,
-    #[serde(default, deserialize_with = "time::optional")]
-    creationtimeutc: Option<Timestamp>,
-    #[serde(default, deserialize_with = "time::optional")]
-    endtimeutc: Option<Timestamp>,
-    state: Option<SharedText>,
-    result: Option<SharedText>,
-    reason: Option<String>,
-    #[serde(default, deserialize_with = "lenient::integer")]
-    totalsize: Option<i64>,
-    vmdisplayname: Option<SharedText>,
-}
+const MEMBERS: &[&str] =
+    &["uid", "name", "jobsessionuid", "creationtimeutc", "endtimeutc", "state", "result", "reason", "totalsize", "vmdisplayname"];
+const ENTITIES: List = List { root: "backuptasksessions", plural: "backuptasksessions", singular: "backuptasksession" };
+const QUERY: Wanted = Wanted { inside: Some("entities"), lists: &[ENTITIES], members: MEMBERS };
+const WHOLE_LIST: Wanted = Wanted { inside: None, lists: &[ENTITIES], members: MEMBERS };
 
-impl Raw {
+impl TaskSession {
     /// As part of the session that it names, or else of the one that was asked about.
-    fn of_session(self, asked: Option<SessionUid>) -> Result<TaskSession, String> {
-        let uid = uid::parse_urn(&self.uid).ok_or("a task without a usable UID")?;
-        let named = self.jobsessionuid.as_deref().and_then(uid::parse_urn).map(SessionUid);
-        Ok(TaskSession {
+    fn of_session(mut fields: Fields, asked: Option<SessionUid>) -> Result<Self, Fault> {
+        let uid = fields.urn("uid")?;
+        let named = fields.optional_urn("jobsessionuid")?.map(SessionUid);
+        let unknown = || Fault { member: "jobsessionuid", reason: "a task that does not say of which session".to_owned() };
+        Ok(Self {
             uid: uid.into(),
-            session: named.or(asked).ok_or("a task that does not say of which session")?,
-            name: self.name.unwrap_or_default(),
-            created: self.creationtimeutc,
-            ended: self.endtimeutc,
-            state: self.state,
-            result: self.result,
-            reason: self.reason,
-            total_size: self.totalsize,
-            machine: self.vmdisplayname,
+            session: named.or(asked).ok_or_else(unknown)?,
+            name: fields.take("name", Option::deserialize)?.unwrap_or_default(),
+            created: fields.take("creationtimeutc", time::optional)?,
+            ended: fields.take("endtimeutc", time::optional)?,
+            state: fields.take("state", Option::deserialize)?,
+            result: fields.take("result", Option::deserialize)?,
+            reason: fields.take("reason", Option::deserialize)?,
+            total_size: fields.take("totalsize", lenient::integer)?,
+            machine: fields.take("vmdisplayname", Option::deserialize)?,
         })
     }
 }
@@ -100,7 +90,7 @@ impl EnterpriseManager {
         for chunk in sessions.chunks(SESSIONS_PER_REQUEST) {
             let any: Vec<String> = chunk.iter().map(|session| format!("JobSessionUid==\"urn:veeam:BackupJobSession:{session}\"")).collect();
             let filter = format!("({})", any.join(","));
-            let read = self.query("BackupTaskSession", "backuptasksession", &filter, |raw: Raw| raw.of_session(None)).await;
+            let read = self.query("BackupTaskSession", &QUERY, &filter, |fields| TaskSession::of_session(fields, None)).await;
             let listing = match read {
                 Err(error) if super::is_refusal(&error) => self.one_by_one(chunk).await?,
                 outcome => outcome?,
@@ -120,6 +110,7 @@ impl EnterpriseManager {
         for read in reads {
             let listing = read?;
             all.pages += listing.pages;
+            all.problem = all.problem.or(listing.problem);
             all.rows.extend(listing.rows);
         }
         Ok(all)
@@ -129,17 +120,16 @@ impl EnterpriseManager {
     async fn tasks_of(&self, session: SessionUid) -> Result<Listing<TaskSession>, Error> {
         let query = [("format", "Entity".to_owned())];
         let path = format!("/backupSessions/{session}/taskSessions");
-        let rows = match self.document(&path, &query).await? {
-            Some(mut document) => {
-                let invalid = |detail| self.client.invalid(detail);
-                if document.has("refs") || document.has("entityreferences") {
-                    return Err(invalid("references to tasks where the tasks were asked for".to_owned()));
-                }
-                let rows = document.rows::<Raw>(&["backuptasksessions"], "backuptasksessions", "backuptasksession").map_err(invalid)?;
-                rows.into_iter().map(|raw| raw.of_session(Some(session))).collect::<Result<Vec<_>, _>>().map_err(invalid)?
+        let of_session = move |fields| {
+            let task = TaskSession::of_session(fields, Some(session))?;
+            if task.session == session {
+                return Ok(task);
             }
-            None => Vec::new(),
+            Err(Fault { member: "jobsessionuid", reason: "a task of another session than asked for".to_owned() })
         };
-        Ok(Listing { rows: rows.into_iter().filter(|task| task.session == session).collect(), problem: None, pages: 1 })
+        match self.list(&path, &query, &WHOLE_LIST, of_session).await {
+            Err(error) if error.status == Some(404) => Ok(Listing { rows: Vec::new(), problem: None, pages: 1 }),
+            outcome => outcome,
+        }
     }
 }
