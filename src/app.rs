@@ -129,7 +129,7 @@ async fn warm(estate: Arc<Estate>, gateway: Gateway) {
     let started = Instant::now();
     let failures = estate.warm().await;
     for failure in &failures {
-        tracing::warn!(upstream = %failure.upstream, reason = %failure.detail, "a list could not be read at start");
+        tracing::warn!(upstream = %failure.upstream, reason = %failure.explained(), "a list could not be read at start");
     }
     tracing::info!(duration_ms = started.elapsed().as_millis() as u64, failures = failures.len(), "every list was read");
     gateway.is_warm();

@@ -18,14 +18,17 @@ pub mod vspc;
 mod breaker;
 mod client;
 mod clock_difference;
+mod json_rows;
 mod large_body;
 mod lenient;
 mod load;
 mod oauth;
+mod queued;
 mod retry_after;
 mod sign_in;
 mod slots;
 mod tls;
 mod transport;
+mod words;
 
 pub use error::{Error, ErrorKind};

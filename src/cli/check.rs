@@ -18,6 +18,9 @@ pub(super) struct Check {
     /// The configuration file.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Read every list too, and tell of each failure what was asked, what came, and in which words.
+    #[arg(long, short)]
+    verbose: bool,
 }
 
 impl Check {
@@ -46,9 +49,22 @@ impl Check {
         say(table(["NAME", "KIND", "STATE", "VERSION", "URL"], &rows));
         let all_up = estate.statuses().iter().all(|status| status.seen().state == State::Up);
         let all_known = names_are_known(&config, &estate).await;
+        let all_read = !self.verbose || lists_are_read(&estate).await;
         estate.close().await;
-        if all_up && all_known { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if all_up && all_known && all_read { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
+}
+
+/// Reads every list and tells what could not be read. That this version has no such list is told, and no failure.
+async fn lists_are_read(estate: &Estate) -> bool {
+    let mut all_read = true;
+    for failure in estate.warm().await {
+        let (code, _) = error::public(failure.kind);
+        let lacks = if failure.is_absent { ", which this version seems not to have" } else { "" };
+        say(format!("upstream {:?}: {code}: a list{lacks}: {}", &*failure.upstream, failure.explained()));
+        all_read &= failure.is_absent;
+    }
+    all_read
 }
 
 /// Tells of names in what callers may see that are nobody's: such a caller sees nothing, and nothing says why.

@@ -95,7 +95,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub(super) fn read(mut section: Section, surroundings: &Surroundings<'_>, problems: &mut Problems) -> Option<Upstream> {
     let name = read_name(&mut section, problems);
     let kind = read_kind(&mut section, problems);
-    let url = read_url(&mut section, problems);
+    let url = read_url(&mut section, kind, problems);
     let auth = read_auth(&mut section, kind, surroundings, problems);
     let tls = read_tls(&mut section, surroundings, problems);
     let timeout = section.duration("timeout", Duration::from_millis(100)..=Duration::from_secs(600), problems);
@@ -145,7 +145,7 @@ fn read_kind(section: &mut Section, problems: &mut Problems) -> Option<Kind> {
     }
 }
 
-fn read_url(section: &mut Section, problems: &mut Problems) -> Option<Url> {
+fn read_url(section: &mut Section, kind: Option<Kind>, problems: &mut Problems) -> Option<Url> {
     let (text, line) = section.required_text("url", problems)?;
     let url = Url::parse(&text).ok().filter(|url| {
         matches!(url.scheme(), "https" | "http")
@@ -163,7 +163,25 @@ fn read_url(section: &mut Section, problems: &mut Problems) -> Option<Url> {
             "must be https://host:port (or http://), without user, query or fragment, for example \"https://vspc.example.net:1280\"",
         );
     }
+    if let Some(url) = &url
+        && let Some(path) = path_of_api(url, kind)
+    {
+        let why = format!("must end before {path:?}: the gateway adds the paths of the API itself");
+        problems.add(line, &section.key("url"), why);
+        return None;
+    }
     url
+}
+
+/// The path that an API has anyway, where an address ends with it.
+fn path_of_api(url: &Url, kind: Option<Kind>) -> Option<&'static str> {
+    let paths: &[&'static str] = match kind? {
+        Kind::Vspc => &["/api/v3/token", "/api/v3/about", "/api/v3", "/api"],
+        Kind::Vac => &["/v2/backupagents", "/v2", "/token"],
+        Kind::EnterpriseManager => &["/api/sessionmngr", "/api/query", "/api"],
+    };
+    let path = url.path().trim_end_matches('/').to_ascii_lowercase();
+    paths.iter().find(|end| path.ends_with(**end)).copied()
 }
 
 fn read_auth(section: &mut Section, kind: Option<Kind>, surroundings: &Surroundings<'_>, problems: &mut Problems) -> Option<Auth> {
@@ -309,4 +327,24 @@ fn read_cache(mut section: Section, problems: &mut Problems) -> Cache {
     };
     section.finish(problems);
     cache
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_ends_in_the_path_of_the_api_is_known() {
+        for (kind, address, expected) in [
+            (Kind::Vspc, "https://vspc:1280/api/v3/", Some("/api/v3")),
+            (Kind::Vspc, "https://vspc:1280/API", Some("/api")),
+            (Kind::Vspc, "https://proxy/msp", None),
+            (Kind::Vspc, "https://vspc:1280", None),
+            (Kind::Vac, "https://vac:1281/v2", Some("/v2")),
+            (Kind::EnterpriseManager, "https://em:9398/api", Some("/api")),
+            (Kind::EnterpriseManager, "https://em:9398/", None),
+        ] {
+            assert_eq!(path_of_api(&Url::parse(address).unwrap(), Some(kind)), expected, "{address}");
+        }
+    }
 }

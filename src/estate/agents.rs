@@ -123,7 +123,10 @@ impl Keeps for Agents {
 
 async fn read(vac: Arc<Vac>, scope: Scope) -> Result<Listing<BackupAgentJob>, Error> {
     let rows = match scope {
-        Scope::All(agent) => vac.backup_agent_jobs(agent).await?.unwrap_or_default(),
+        Scope::All(agent) => match vac.backup_agent_jobs(agent).await? {
+            Some(listing) => return Ok(listing),
+            None => Vec::new(),
+        },
         Scope::One(agent, job) => vac.backup_agent_job(agent, job).await?.into_iter().collect(),
     };
     Ok(Listing { rows, problem: None, pages: 1 })

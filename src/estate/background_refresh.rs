@@ -263,7 +263,7 @@ mod tests {
         async fn page(&self, offset: u64) -> Result<Page<Number>, Error> {
             self.note(format!("page at {offset}"));
             let rows = [offset, offset + 1].map(|number| Number(u32::try_from(number).unwrap()));
-            Ok(Page { rows: rows.into(), offset: Some(offset), total: 6, problem: None })
+            Ok(Page { rows: rows.into(), unreadable: 0, offset: Some(offset), total: 6, problem: None })
         }
         fn page_size(&self) -> u64 {
             2
@@ -274,6 +274,9 @@ mod tests {
         fn upstream(&self) -> &Arc<str> {
             static NAME: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| "msp".into());
             &NAME
+        }
+        fn path(&self) -> String {
+            "/numbers".to_owned()
         }
     }
 

@@ -192,6 +192,11 @@ impl<T: Listed> Snapshot<T> {
         Failure::new(Error::new(&self.name, ErrorKind::Invalid, "several rows of a list share an id, so that it is nobody's"))
     }
 
+    /// The problem, where there is one.
+    pub(super) fn or_problem(&self) -> Result<(), Failure> {
+        self.problem.clone().map_or(Ok(()), Err)
+    }
+
     pub(super) fn generation(&self) -> u64 {
         self.stamp.generation()
     }

@@ -68,15 +68,16 @@ impl Status {
         seen.detail = None;
     }
 
-    /// Notes a failure. A refused question is an answer all the same.
+    /// Notes a failure. That one list is refused, or is not there in this version, says nothing of the others.
     pub(super) fn failed(&self, error: &Error) {
-        if error.kind == ErrorKind::Rejected {
-            return self.answered();
+        let is_of_list = error.is_absent || error.kind == ErrorKind::Rejected || error.status == Some(403);
+        if is_of_list && !error.is_of_api {
+            return;
         }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.state = State::Down(error.kind);
         seen.last_failure = Some(self.clock.now());
-        seen.detail = Some(error.detail.clone());
+        seen.detail = Some(error.explained());
     }
 
     /// Notes the outcome of a probe, with the version where it tells one.
@@ -86,7 +87,8 @@ impl Status {
                 self.answered();
                 self.seen.lock().unwrap_or_else(PoisonError::into_inner).version = version;
             }
-            Err(error) => self.failed(&error),
+            // what it was asked is there for whoever may ask at all
+            Err(error) => self.failed(&error.of_api()),
         }
     }
 }

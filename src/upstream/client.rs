@@ -5,8 +5,12 @@ use super::{
     settings::Settings,
     sign_in::{Session, SignIn},
     transport::{Get, Proof, Reply, Transport},
+    words,
 };
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// How a vendor opens a session.
 pub(super) trait Opener: Send + Sync {
@@ -25,6 +29,8 @@ pub(super) struct Client<O> {
     pub transport: Arc<Transport>,
     pub sign_in: SignIn,
     pub opener: O,
+    /// Whether this API was seen to be here: it answered as only it does.
+    is_here: AtomicBool,
 }
 
 impl<O: Opener> Client<O> {
@@ -33,6 +39,7 @@ impl<O: Opener> Client<O> {
             transport: settings.line.transport(settings)?,
             sign_in: SignIn::new(settings.name.clone(), settings.sign_in_pause),
             opener,
+            is_here: AtomicBool::new(false),
         })
     }
 
@@ -68,7 +75,8 @@ impl<O: Opener> Client<O> {
     }
 
     async fn session(&self) -> Result<Arc<Session>, Error> {
-        self.sign_in.current(|expired| self.opener.open(&self.transport, expired)).await
+        let session = self.sign_in.current(|expired| self.opener.open(&self.transport, expired)).await;
+        session.map_err(Error::of_api)
     }
 }
 
@@ -77,13 +85,32 @@ impl<O> Client<O> {
     pub async fn reach(&self, path: &str) -> Result<(), Error> {
         match self.transport.get_once(Get { path, query: &[], accept: "application/json", proof: None }).await {
             Ok(_) => Ok(()),
-            Err(error) if matches!(error.kind, ErrorKind::Unauthorized | ErrorKind::Rejected) => Ok(()),
-            Err(error) => Err(error),
+            // whoever has no credential is refused; that there is no such path is another thing
+            Err(error) if error.kind == ErrorKind::Unauthorized || (error.kind == ErrorKind::Rejected && error.status != Some(404)) => {
+                Ok(())
+            }
+            Err(error) => Err(error.at(path, None).of_api().told(None)),
         }
     }
 
     /// An answer that is not what the resource should be.
     pub fn invalid(&self, detail: impl Into<String>) -> Error {
         self.transport.error(ErrorKind::Invalid, detail)
+    }
+
+    /// The same, told in the log with the answer's own words.
+    pub fn unusable(&self, kind: ErrorKind, get: &Get<'_>, reply: &Reply, detail: impl Into<String>) -> Error {
+        let said = words::said(&reply.body, &[]);
+        self.transport.error(kind, detail).with_status(reply.status.as_u16()).with_words(said).at(get.path, get.page())
+    }
+
+    /// Notes that the API answered as only it does, or that it seems not to be here.
+    pub fn seen(&self, is_here: bool) {
+        self.is_here.store(is_here, Ordering::Relaxed);
+    }
+
+    /// Whether the API was seen to be here. Until then a 404 says nothing of what was asked for.
+    pub fn is_here(&self) -> bool {
+        self.is_here.load(Ordering::Relaxed)
     }
 }

@@ -18,17 +18,23 @@ use super::{
     pager::{Listing, Row},
     settings::{Credentials, Settings},
     sign_in::Session as LogonSession,
-    transport::{Proof, Reply, Transport},
+    transport::{Get, Proof, Reply, Transport},
 };
 use crate::aside::aside_if_long;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, header};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc};
 
 /// Larger pages than this were not seen to work anywhere.
 const PAGE_SIZE: u64 = 1_000;
+
+/// The list that every Enterprise Manager has.
+const SERVERS: &str = "/api/backupServers";
+
+/// Where sessions are opened.
+const LOGON: &str = "/api/sessionMngr/";
 
 const SESSION_HEADER: HeaderName = HeaderName::from_static("x-restsvcsessionid");
 
@@ -69,12 +75,30 @@ impl EnterpriseManager {
 
     /// One GET below `/api`. `None` for 204 and 404: there is no such thing.
     async fn reply(&self, path: &str, query: &[(&'static str, String)]) -> Result<Option<Reply>, Error> {
-        match self.client.get(&format!("/api{path}"), query, "application/json").await {
+        let path = format!("/api{path}");
+        let get = Get::of(&path, query);
+        match self.client.get(get.path, get.query, get.accept).await {
             Ok(reply) if reply.status.as_u16() == 204 => Ok(None),
             Ok(reply) => Ok(Some(reply)),
-            Err(error) if error.status == Some(404) => Ok(None),
+            Err(error) if error.is_missing() => {
+                // a server that has no such API has none of its objects either: that is no answer to the question
+                if !self.client.is_here() && path != SERVERS {
+                    self.client.get(SERVERS, &[], get.accept).await.map_err(Error::of_api)?;
+                    self.client.seen(true);
+                }
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
+    }
+
+    /// What was read of an answer; one that is none of this API's is told in the log with its own words.
+    fn parsed<T>(&self, path: &str, query: &[(&'static str, String)], reply: &Reply, found: Result<T, String>) -> Result<T, Error> {
+        self.client.seen(self.client.is_here() || found.is_ok());
+        found.map_err(|detail| {
+            let path = format!("/api{path}");
+            self.client.unusable(ErrorKind::Invalid, &Get::of(&path, query), reply, detail).told(None)
+        })
     }
 
     /// One entity; `None` where there is no such.
@@ -86,8 +110,9 @@ impl EnterpriseManager {
         read: impl FnOnce(Fields) -> Result<T, Fault>,
     ) -> Result<Option<T>, Error> {
         let Some(reply) = self.reply(path, query).await? else { return Ok(None) };
-        let fields = aside_if_long(reply.body.len(), move || dialect::entity(&reply, members)).await;
-        let fields = fields.map_err(|detail| self.client.invalid(detail))?;
+        let copy = reply.clone();
+        let fields = aside_if_long(reply.body.len(), move || dialect::entity(&copy, members)).await;
+        let fields = self.parsed(path, query, &reply, fields)?;
         let unreadable = |fault: Fault| self.client.invalid(format!("{}: {}", fault.member, fault.reason));
         read(fields).map(Some).map_err(unreadable)
     }
@@ -103,8 +128,9 @@ impl EnterpriseManager {
     ) -> Result<(Rows<T>, Option<Error>), Error> {
         let missing = || self.client.transport.error(ErrorKind::Rejected, "the resource is not there").with_status(404);
         let reply = self.reply(path, query).await?.ok_or_else(missing)?;
-        let found = aside_if_long(reply.body.len(), move || dialect::rows(&reply, wanted, read)).await;
-        let found = found.map_err(|detail| self.client.invalid(detail))?;
+        let copy = reply.clone();
+        let found = aside_if_long(reply.body.len(), move || dialect::rows(&copy, wanted, read)).await;
+        let found = self.parsed(path, query, &reply, found)?;
         let problem = found.first_unreadable.as_ref().map(|(row, Fault { member, reason })| {
             let unreadable = found.unreadable;
             tracing::warn!(
@@ -153,8 +179,6 @@ impl EnterpriseManager {
         filter: &str,
         read: impl Fn(Fields) -> Result<T, Fault> + Copy + Send + 'static,
     ) -> Result<Listing<T>, Error> {
-        let problem = Mutex::new(None);
-        let problems = &problem;
         let page = |page: u64| async move {
             let query = [
                 ("type", kind.to_owned()),
@@ -168,14 +192,9 @@ impl EnterpriseManager {
             let paging = pages::Paging::of(|member| found.paging(member));
             let is_whole = paging.is_some_and(|paging| found.is_found || !found.has_references && paging.is_one_at_most());
             let odd = (!is_whole).then(|| self.client.invalid("the result of a query without its list, or without its pages"));
-            if let Some(error) = unreadable.or(odd) {
-                problems.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
-            }
-            Ok(pages::Page { rows: found.rows, paging })
+            Ok(pages::Page { unreadable: found.unreadable as u64, rows: found.rows, problem: unreadable.or(odd), paging })
         };
-        let listing = pages::read_all(&self.client.transport.name, self.client.transport.max_concurrency(), page).await?;
-        let problem = problem.into_inner().unwrap_or_else(PoisonError::into_inner);
-        Ok(Listing { problem: problem.or(listing.problem), ..listing })
+        pages::read_all(&self.client.transport.name, self.client.transport.max_concurrency(), page).await
     }
 }
 
@@ -202,11 +221,16 @@ impl Opener for Logon {
         let Credentials::Password { username, password } = &self.credentials else {
             return Err(transport.error(ErrorKind::Unauthorized, "the caller brought no session, and the gateway has no account"));
         };
+        let without_header = || {
+            let detail =
+                "the logon was answered without the header X-RestSvcSessionId, expected one: is something in between that takes it out?";
+            transport.error(ErrorKind::Invalid, detail).at(LOGON, None).told(None)
+        };
         let invalid = || transport.error(ErrorKind::Invalid, "the answer to the logon is no session");
         let basic = STANDARD.encode(format!("{username}:{}", password.expose_secret()));
         let proof = sensitive(header::AUTHORIZATION, &format!("Basic {basic}")).ok_or_else(invalid)?;
-        let reply = transport.post_to_sign_in("/api/sessionMngr/", Some(proof), None).await?;
-        let token = reply.headers.get(SESSION_HEADER).and_then(|value| value.to_str().ok()).ok_or_else(invalid)?;
+        let reply = transport.post_to_sign_in(LOGON, Some(proof), None).await.map_err(|error| error.of_sign_in().told(None))?;
+        let token = reply.headers.get(SESSION_HEADER).and_then(|value| value.to_str().ok()).ok_or_else(without_header)?;
         let proof = sensitive(SESSION_HEADER, token).ok_or_else(invalid)?;
         // The id is in the body (it is not the token) and serves only to log off.
         let id = dialect::entity(&reply, &["sessionid"]).and_then(|mut session| {

@@ -58,22 +58,16 @@ impl Opener for OAuth {
             let form = self.form(&[("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())]);
             match self.grant(transport, form).await {
                 // A refresh token that is no longer taken is no failure: the password opens a new session.
-                Err(error) if matches!(error.kind, ErrorKind::Rejected | ErrorKind::Unauthorized) => {}
-                outcome => return outcome,
+                Err(error) if matches!(error.kind, ErrorKind::Rejected | ErrorKind::Unauthorized) => drop(error.told(None)),
+                outcome => return outcome.map_err(|error| error.told(None)),
             }
         }
         let Credentials::Password { username, password } = &self.credentials else {
             return Err(transport.error(ErrorKind::Unauthorized, "the caller brought no token, and the gateway has none"));
         };
         let form = self.form(&[("grant_type", "password"), ("username", username), ("password", password.expose_secret())]);
-        self.grant(transport, form).await.map_err(|mut error| {
-            if error.kind == ErrorKind::Rejected {
-                // OAuth answers a wrong password with 400
-                error.kind = ErrorKind::Unauthorized;
-                error.detail = "the sign-in was refused: wrong user name or password, or no right to use the API".to_owned();
-            }
-            error
-        })
+        // OAuth answers a wrong password with 400
+        self.grant(transport, form).await.map_err(|error| error.of_sign_in().told(None))
     }
 
     fn standing_proof(&self) -> Option<Proof> {
@@ -96,7 +90,8 @@ impl OAuth {
 
     async fn grant(&self, transport: &Transport, form: String) -> Result<Session, Error> {
         let reply = transport.post_to_sign_in(self.path, None, Some(form)).await?;
-        let invalid = || transport.error(ErrorKind::Invalid, "the answer to the sign-in is no token");
+        let invalid =
+            || transport.error(ErrorKind::Invalid, "the answer to the sign-in is no token, expected one").at(self.path, None).told(None);
         if !reply.media_type().contains("json") {
             return Err(invalid());
         }
@@ -104,7 +99,7 @@ impl OAuth {
             serde_json::from_slice(reply.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&reply.body)).map_err(|_| invalid())?;
         if grant.access_token.is_none() && (grant.mfa_token.is_some() || grant.encrypted_code.is_some()) {
             let detail = "the account asks for a second factor; use an API key, or an account without one";
-            return Err(transport.error(ErrorKind::Unauthorized, detail));
+            return Err(transport.error(ErrorKind::Unauthorized, detail).at(self.path, None).told(None));
         }
         let proof = grant.access_token.as_deref().and_then(bearer).ok_or_else(invalid)?;
         let renew_at = grant.lifetime().map(|lifetime| Instant::now() + lifetime.saturating_sub((lifetime / 10).min(EARLY)));

@@ -1,4 +1,5 @@
-//! The one way to the wire, for all three vendors: deadlines, slots, retries, pauses, size caps, one log line a failure.
+//! The one way to the wire, for all three vendors: deadlines, slots, retries, pauses, size caps, one log line a failure,
+//! the results of reads that were queued.
 //!
 //! It sends GET, and the two calls that open and close a session. There is no other method in it, so nothing above can
 //! change anything upstream. Redirects are off (a redirected request would carry the session header to another host),
@@ -12,10 +13,11 @@ use super::{
     large_body::LargeBody,
     load::Load,
     meter::{self, Call},
+    queued,
     retry_after::{LONGEST_PAUSE, retry_after},
     settings::Settings,
     slots::Slots,
-    tls,
+    tls, words,
 };
 use backon::{ExponentialBuilder, Retryable};
 use bytes::{Bytes, BytesMut};
@@ -37,7 +39,7 @@ const MAX_BODY_BYTES: usize = 64 << 20;
 /// A backup console that does not accept a connection in this time is down for us.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Retries after the first attempt, GET only.
-const MAX_RETRIES: usize = 2;
+pub(super) const MAX_RETRIES: usize = 2;
 /// Retries are a fifth of the reads of the last seconds, and one a second more: an upstream that fails all the time is not
 /// asked three times as much for it.
 const RETRY_SHARE: f32 = 0.2;
@@ -49,7 +51,7 @@ const DEFAULT_PAUSE: Duration = Duration::from_secs(5);
 pub(super) type Proof = (HeaderName, HeaderValue);
 
 /// A whole answer with a 2xx status.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reply {
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -73,11 +75,24 @@ pub(super) struct Get<'a> {
     pub proof: Option<Proof>,
 }
 
+impl<'a> Get<'a> {
+    /// One for JSON.
+    pub fn of(path: &'a str, query: &'a [(&'static str, String)]) -> Self {
+        Self { path, query, accept: "application/json", proof: None }
+    }
+
+    /// The page that is asked for, as the query names it.
+    pub fn page(&self) -> Option<String> {
+        let (name, value) = self.query.iter().find(|(name, _)| matches!(*name, "offset" | "page"))?;
+        Some(format!("{name}={value}"))
+    }
+}
+
 /// The connection to one upstream.
 #[derive(Debug)]
 pub(super) struct Transport {
     pub name: Arc<str>,
-    base: Url,
+    pub base: Url,
     client: reqwest::Client,
     slots: Arc<Slots>,
     timeout: Duration,
@@ -153,15 +168,16 @@ impl Transport {
                 // a pause that was asked for is kept by all who ask: it needs no budget
                 in_time.filter(|_| error.kind == ErrorKind::RateLimited || self.retries.withdraw())
             });
-        let outcome = match timeout_at(deadline, attempts).await {
+        let whole = async {
+            let reply = attempts.await?;
+            if reply.status == StatusCode::ACCEPTED { self.result(&get, &reply, deadline).await } else { Ok(reply) }
+        };
+        let outcome = match timeout_at(deadline, whole).await {
             Ok(outcome) => outcome,
             Err(_) => Err(self.error(ErrorKind::Timeout, format!("no whole answer in {:?}", self.timeout))),
         };
         permit.told(&outcome);
-        if let Err(error) = &outcome {
-            self.log(error, get.path, started);
-        }
-        outcome
+        outcome.map_err(|error| error.at(get.path, get.page()).told(Some(started.elapsed())))
     }
 
     /// Sends a GET once, and says nothing of it in the log: a refusal may be all that is expected.
@@ -176,7 +192,7 @@ impl Transport {
         outcome
     }
 
-    /// Opens a session: a POST, sent once.
+    /// Opens a session: a POST, sent once. Whoever opens tells of a failure: what it means is known there.
     pub async fn post_to_sign_in(&self, path: &str, proof: Option<Proof>, form: Option<String>) -> Result<Reply, Error> {
         let mut request = self.client.request(Method::POST, self.url(path, &[])).header(header::ACCEPT, "application/json");
         request = match form {
@@ -190,7 +206,7 @@ impl Transport {
     /// Closes a session: a DELETE of our own logon session, sent once.
     pub async fn delete_to_sign_off(&self, path: &str, proof: Proof) -> Result<Reply, Error> {
         let request = self.client.request(Method::DELETE, self.url(path, &[])).header(header::ACCEPT, "application/json");
-        self.once(request, Some(proof), path).await
+        self.once(request, Some(proof), path).await.map_err(|error| error.told(None))
     }
 
     /// A failure of this upstream.
@@ -207,13 +223,11 @@ impl Transport {
             Err(_) => Err(self.error(ErrorKind::Timeout, format!("no whole answer in {:?}", self.timeout))),
         };
         permit.told(&outcome);
-        if let Err(error) = &outcome {
-            self.log(error, path, started);
-        }
-        outcome
+        outcome.map_err(|error| error.at(path, None))
     }
 
-    async fn attempt_get(&self, get: &Get<'_>, deadline: Instant) -> Result<Reply, Error> {
+    /// Sends a GET once, when a pause is over.
+    pub async fn attempt_get(&self, get: &Get<'_>, deadline: Instant) -> Result<Reply, Error> {
         self.wait_out_pause(deadline).await?;
         let request = self.client.request(Method::GET, self.url(get.path, get.query)).header(header::ACCEPT, get.accept);
         self.exchange(with_proof(request, get.proof.clone())).await
@@ -246,11 +260,12 @@ impl Transport {
     }
 
     async fn receive(&self, request: reqwest::Request) -> Result<Reply, Error> {
+        let secrets = words::secrets(request.headers(), request.body().and_then(reqwest::Body::as_bytes));
         let response = self.client.execute(request).await.map_err(|error| self.broken(error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         self.clock.note(&headers);
-        let body = self.read_body(response).await?;
-        self.judge(Reply { status, headers, body })
+        let body = self.read_body(response).await.map_err(|error| error.with_status(status.as_u16()))?;
+        self.judge(Reply { status, headers, body }, &secrets)
     }
 
     async fn read_body(&self, response: reqwest::Response) -> Result<Bytes, Error> {
@@ -269,24 +284,31 @@ impl Transport {
     }
 
     /// What the status says, before anybody looks at the body.
-    fn judge(&self, reply: Reply) -> Result<Reply, Error> {
+    fn judge(&self, reply: Reply, secrets: &[String]) -> Result<Reply, Error> {
         let status = reply.status.as_u16();
-        let fail = |kind, detail: &str| Err(self.error(kind, detail).with_status(status));
+        let failure = |kind, detail: &str| self.error(kind, detail).with_status(status).with_words(words::said(&reply.body, secrets));
+        let fail = |kind, detail: &str| Err(failure(kind, detail));
         match status {
-            // VSPC queues a long read and answers 202; the same GET gives the data once it is done
-            202 => fail(ErrorKind::Unavailable, "the request was queued (202)"),
+            // VSPC queues a long read: it says where its result will be, or else the same GET gives the data once it is done
+            202 if queued::path(&self.base, &reply.headers).is_none() => {
+                fail(ErrorKind::Unavailable, "the request was queued (202) without a Location of this API, expected 200")
+            }
+            206 => fail(ErrorKind::Invalid, "part of an answer (206), expected all of it"),
             200..=299 => Ok(reply),
-            300..=399 => fail(ErrorKind::Invalid, "a redirect; it was not followed"),
-            401 | 403 => fail(ErrorKind::Unauthorized, "the upstream refused the credentials or the role"),
+            300..=399 => fail(ErrorKind::Invalid, "a redirect, which is not followed, expected 200"),
+            401 | 403 => fail(ErrorKind::Unauthorized, "the upstream refused the credentials or the role, expected 200"),
             429 => {
                 let wait = retry_after(&reply.headers, &reply.body);
                 self.pause(wait.unwrap_or(DEFAULT_PAUSE));
-                Err(self.error(ErrorKind::RateLimited, "too many requests").with_status(status).with_retry_after(wait))
+                Err(failure(ErrorKind::RateLimited, "too many requests").with_retry_after(wait))
             }
-            400..=499 => fail(ErrorKind::Rejected, "the upstream refused the request"),
+            400..=499 if says_no_such_path(&reply) => {
+                Err(failure(ErrorKind::Rejected, "the upstream has no such path, expected 200").absent())
+            }
+            400..=499 => fail(ErrorKind::Rejected, "the upstream refused the request, expected 200"),
             _ => {
                 let wait = retry_after(&reply.headers, &reply.body);
-                Err(self.error(ErrorKind::Unavailable, "the upstream failed").with_status(status).with_retry_after(wait))
+                Err(failure(ErrorKind::Unavailable, "the upstream failed, expected 200").with_retry_after(wait))
             }
         }
     }
@@ -320,11 +342,9 @@ impl Transport {
     fn broken(&self, error: reqwest::Error) -> Error {
         let kind = if error.is_timeout() {
             ErrorKind::Timeout
-        } else if error.is_decode() {
-            // a bad gzip stream
-            ErrorKind::Invalid
         } else {
-            // no connection, or one that broke off: half an answer is none, and the next may be whole
+            // no connection, or a body that broke off, in its length, its chunks or its coding: half an answer is none, and
+            // the next may be whole
             ErrorKind::Unavailable
         };
         let error = error.without_url();
@@ -337,19 +357,17 @@ impl Transport {
         }
         self.error(kind, detail)
     }
+}
 
-    fn log(&self, error: &Error, path: &str, started: Instant) {
-        tracing::warn!(
-            upstream = %self.name,
-            path,
-            kind = ?error.kind,
-            status = error.status,
-            retry_after_seconds = error.retry_after.map(|wait| wait.as_secs()),
-            duration_ms = started.elapsed().as_millis() as u64,
-            reason = %error.detail,
-            "an upstream request failed"
-        );
+/// Whether a refusal is about the path itself: the ways in which the vendors' servers, and what stands before them, say so.
+fn says_no_such_path(reply: &Reply) -> bool {
+    let status = reply.status.as_u16();
+    if status == 404 && reply.media_type().contains("html") {
+        return true;
     }
+    let start = String::from_utf8_lossy(&reply.body[..reply.body.len().min(4 << 10)]);
+    let says = ["UnsupportedApiVersion", "No HTTP resource was found that matches", "HTTP resource that matches the request URI"];
+    matches!(status, 400 | 404 | 405 | 410) && says.iter().any(|words| start.contains(words))
 }
 
 fn with_proof(request: reqwest::RequestBuilder, proof: Option<Proof>) -> reqwest::RequestBuilder {

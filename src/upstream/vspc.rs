@@ -1,7 +1,8 @@
 //! Veeam Service Provider Console, REST v3.
 //!
 //! Traps with their home here: an unknown path answers 200 with the web UI's HTML, so the content type and the envelope
-//! are checked before anything is believed; `data` can come with `errors`, and is then part of the truth.
+//! are checked before anything is believed; `data` can come with `errors`, and is then part of the truth; one row that can't
+//! be read costs itself (`json_rows.rs`).
 
 pub mod agent_job;
 pub mod agent_job_object;
@@ -26,17 +27,24 @@ pub mod repository;
 
 use super::{
     client::Client,
-    error::Error,
+    error::{Error, ErrorKind},
+    json_rows::{self, Rows},
+    lenient,
     oauth::OAuth,
     pager::{self, Listing, Opened, Page, PageSource, Row},
     settings::Settings,
+    transport::{Get, Reply},
+    words,
 };
 use crate::aside::aside_if_long;
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 use std::{marker::PhantomData, sync::Arc};
 
 /// The largest page the API gives (`limit=501` is a 400).
 const PAGE_SIZE: u64 = 500;
+/// Every version has it.
+const ABOUT: &str = "/api/v3/about";
 
 /// A client of one Service Provider Console.
 #[derive(Debug)]
@@ -54,9 +62,9 @@ impl Vspc {
         Ok(Self { client: Client::new(settings, OAuth { path: "/api/v3/token", credentials, read_only: true })? })
     }
 
-    /// Whether anybody answers, for those who have no token.
+    /// Whether the API answers, for those who have no token: with a refusal, but not with a web page.
     pub async fn reach(&self) -> Result<(), Error> {
-        self.client.reach("/api/v3/about").await
+        self.client.reach(ABOUT).await
     }
 
     /// `GET /api/v3/about`: the console's version. Also proves that it can be reached and that we may ask it.
@@ -66,14 +74,22 @@ impl Vspc {
         struct About {
             server_version: Option<String>,
         }
-        Ok(self.one::<About>("/about").await?.and_then(|about| about.server_version))
+        let outcome = self.envelope::<About>("/about").await;
+        self.client.seen(outcome.is_ok());
+        outcome.map(|about| about.server_version).map_err(Error::of_api)
     }
 
     /// One object: `None` when there is no such.
     async fn one<T: DeserializeOwned + Send + 'static>(&self, path: &str) -> Result<Option<T>, Error> {
-        match self.envelope::<T>(path, &[]).await {
-            Ok(envelope) => Ok(Some(envelope.data)),
-            Err(error) if error.status == Some(404) => Ok(None),
+        match self.envelope::<T>(path).await {
+            Ok(data) => Ok(Some(data)),
+            // a server that has no such API has none of its objects either: that is no answer to the question
+            Err(error) if error.is_missing() => {
+                if !self.client.is_here() {
+                    self.version().await?;
+                }
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -87,28 +103,42 @@ impl Vspc {
         List { vspc: self, path: path.into(), query, row: PhantomData }
     }
 
-    async fn envelope<D: DeserializeOwned + Send + 'static>(
-        &self,
-        path: &str,
-        query: &[(&'static str, String)],
-    ) -> Result<Envelope<D>, Error> {
-        let reply = self.client.get(&format!("/api/v3{path}"), query, "application/json").await?;
+    /// The data of one object's answer.
+    async fn envelope<D: DeserializeOwned + Send + 'static>(&self, path: &str) -> Result<D, Error> {
+        let path = format!("/api/v3{path}");
+        let get = Get::of(&path, &[]);
+        let reply = self.json(&get).await?;
+        let body = reply.body.clone();
+        let read = aside_if_long(reply.body.len(), move || serde_json::from_str::<Envelope<D>>(&json_rows::text(&body))).await;
+        let unusable = |kind, detail: String| self.client.unusable(kind, &get, &reply, detail).told(None);
+        let envelope = read.map_err(|error| unusable(ErrorKind::Invalid, format!("not the documented shape: {error}")))?;
+        self.client.seen(true);
+        match (envelope.data, envelope.errors) {
+            (Some(data), _) => Ok(data),
+            (None, errors) => {
+                let (kind, detail) = blame(&errors.unwrap_or_default());
+                Err(unusable(kind, detail))
+            }
+        }
+    }
+
+    /// One answer in JSON.
+    async fn json(&self, get: &Get<'_>) -> Result<Reply, Error> {
+        let reply = self.client.get(get.path, get.query, get.accept).await?;
         if !reply.media_type().contains("json") {
             // the web UI's page, as for any path that this version does not have
-            return Err(self.client.invalid(format!("the answer is {:?}, not JSON", reply.media_type())).absent());
+            let detail = format!("expected JSON, and {:?} came", words::printable(&reply.media_type()));
+            return Err(self.client.unusable(ErrorKind::Invalid, get, &reply, detail).absent().told(None));
         }
-        let read = aside_if_long(reply.body.len(), move || serde_json::from_slice(&reply.body)).await;
-        read.map_err(|error| self.client.invalid(format!("not the documented shape: {error}")))
+        Ok(reply)
     }
 }
 
 /// `{"meta": {"pagingInfo": …}, "data": …, "errors": …}`.
 #[derive(Deserialize)]
 struct Envelope<D> {
-    #[serde(default)]
     meta: Option<Meta>,
-    data: D,
-    #[serde(default)]
+    data: Option<D>,
     errors: Option<Vec<ApiError>>,
 }
 
@@ -120,14 +150,45 @@ struct Meta {
 
 #[derive(Deserialize)]
 struct PagingInfo {
-    total: u64,
-    offset: Option<u64>,
+    #[serde(default, deserialize_with = "lenient::integer")]
+    total: Option<i64>,
+    #[serde(default, deserialize_with = "lenient::integer")]
+    offset: Option<i64>,
+    /// What some versions call the offset.
+    #[serde(default, deserialize_with = "lenient::integer")]
+    skip: Option<i64>,
 }
 
 #[derive(Deserialize)]
 struct ApiError {
-    code: Option<i64>,
-    r#type: Option<String>,
+    #[serde(default)]
+    code: serde_json::Value,
+    #[serde(default)]
+    r#type: serde_json::Value,
+}
+
+/// What the errors of an answer come to. Their texts are in the words of the whole answer.
+fn blame(errors: &[ApiError]) -> (ErrorKind, String) {
+    let is = |error: &ApiError, kind: &str| error.r#type.as_str().is_some_and(|word| word.eq_ignore_ascii_case(kind));
+    match errors.first() {
+        None => (ErrorKind::Invalid, "expected data, and null came".to_owned()),
+        Some(first) => {
+            let denied = errors.iter().any(|error| is(error, "security"));
+            let told = words::printable(&format!("type {}, code {}", first.r#type, first.code));
+            let kind = if denied { ErrorKind::Unauthorized } else { ErrorKind::Invalid };
+            (kind, format!("expected data alone, and {} errors came, the first: {told}", errors.len()))
+        }
+    }
+}
+
+/// A page of a list as read: all rows at once, or each for itself where one of them can't be read.
+fn page<T: DeserializeOwned>(body: &[u8]) -> Result<Envelope<Rows<T>>, serde_json::Error> {
+    if let Ok(envelope) = serde_json::from_slice::<Envelope<Vec<T>>>(body) {
+        return Ok(Envelope { meta: envelope.meta, data: envelope.data.map(Rows::from), errors: envelope.errors });
+    }
+    let text = json_rows::text(body);
+    let envelope = serde_json::from_str::<Envelope<Vec<&RawValue>>>(&text)?;
+    Ok(Envelope { meta: envelope.meta, data: envelope.data.map(Rows::each), errors: envelope.errors })
 }
 
 /// One list of the API, page by page.
@@ -154,19 +215,43 @@ impl<T: Row + DeserializeOwned> PageSource<T> for List<'_, T> {
     async fn page(&self, offset: u64) -> Result<Page<T>, Error> {
         let mut query: Vec<(&'static str, String)> = self.query.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         query.extend([("limit", PAGE_SIZE.to_string()), ("offset", offset.to_string())]);
-        let envelope = self.vspc.envelope::<Vec<T>>(&self.path, &query).await?;
-        let rows = envelope.data.len() as u64;
-        let paging = match envelope.meta.and_then(|meta| meta.paging_info) {
-            Some(paging) => paging,
-            // lists that take no limit may say nothing of pages; a list as long as a default page may have been cut
-            None if rows < 100 => PagingInfo { total: rows, offset: None },
-            None => return Err(self.vspc.client.invalid("a list without pagingInfo")),
+        let path = format!("/api/v3{}", self.path);
+        let get = Get::of(&path, &query);
+        let reply = self.vspc.json(&get).await.map_err(|error| {
+            // the list of a server or a job is also missing where that is: only the fleet's says that there is no such list
+            let is_of_one = self.path.split('/').any(|part| uuid::Uuid::try_parse(part).is_ok());
+            if error.status == Some(404) && !is_of_one { error.absent() } else { error }
+        })?;
+        let body = reply.body.clone();
+        let read = aside_if_long(reply.body.len(), move || page::<T>(&body)).await;
+        let unusable = |kind, detail: String| self.vspc.client.unusable(kind, &get, &reply, detail).told(None);
+        let Envelope { meta, data, errors } =
+            read.map_err(|error| unusable(ErrorKind::Invalid, format!("not the documented shape: {error}")))?;
+        self.vspc.client.seen(true);
+        let errors = errors.unwrap_or_default();
+        let Some(Rows { rows, unreadable, first }) = data else {
+            let (kind, detail) = blame(&errors);
+            return Err(unusable(kind, detail));
         };
-        let problem = envelope.errors.filter(|errors| !errors.is_empty()).map(|errors| {
-            let first = &errors[0];
-            self.vspc.client.invalid(format!("{} errors beside the data, the first: {:?} {:?}", errors.len(), first.r#type, first.code))
-        });
-        Ok(Page { rows: envelope.data, offset: paging.offset, total: paging.total, problem })
+        let mut problem = (!errors.is_empty()).then(|| blame(&errors)).map(|(kind, detail)| unusable(kind, detail));
+        if let Some(first) = first {
+            let error = self.vspc.client.invalid(first.detail(offset, unreadable)).with_status(reply.status.as_u16());
+            let error = error.at(get.path, get.page()).told(None);
+            problem.get_or_insert(error);
+        }
+        let served = (rows.len() + unreadable) as u64;
+        let paging = meta.and_then(|meta| meta.paging_info);
+        let total = paging.as_ref().and_then(|paging| paging.total).and_then(|total| u64::try_from(total).ok());
+        if total.is_none() {
+            // how long the list is is not known: what is there is shown
+            problem.get_or_insert_with(|| unusable(ErrorKind::Invalid, "expected meta.pagingInfo.total with the rows".to_owned()));
+        }
+        let echoed = paging.and_then(|paging| paging.offset.or(paging.skip)).map(|offset| u64::try_from(offset).unwrap_or(u64::MAX));
+        Ok(Page { rows, unreadable: unreadable as u64, offset: echoed, total: total.unwrap_or(offset + served), problem })
+    }
+
+    fn path(&self) -> String {
+        format!("/api/v3{}", self.path)
     }
 
     fn page_size(&self) -> u64 {

@@ -251,6 +251,11 @@ impl Mock {
         self.take().into_iter().map(|asked| format!("{} {}", asked.method, asked.target)).collect()
     }
 
+    /// The same without those that open and close sessions: a gateway that ends closes its own.
+    pub fn reads(&self) -> Vec<String> {
+        self.requests().into_iter().filter(|request| request.starts_with("GET ")).collect()
+    }
+
     /// The settings of its three APIs: `NAME`, `NAME-em` and `NAME-v2`. A name that no other test has is found in the log.
     pub fn upstreams(&self, name: &str) -> Vec<Upstream> {
         vec![

@@ -63,6 +63,6 @@ impl<T: Listed> Refresh for FullList<T> {
     }
 
     fn warm(&self) -> Vec<BoxFuture<'_, Result<(), Failure>>> {
-        vec![Box::pin(async { self.get().await.map(drop) })]
+        vec![Box::pin(async { self.get().await.and_then(|all| all.or_problem()) })]
     }
 }

@@ -48,9 +48,23 @@ where
     /// Nothing is read yet.
     pub fn new(spec: Arc<Spec>, source: Arc<dyn KeySource<K, T>>) -> Self {
         let paged = PagedList::new(spec.clone(), source.clone());
+        let first = paged.first.clone();
         let per_key = PerKey::new(spec.clone(), MAX_ROWS, move |key: &K| {
-            let (source, key) = (source.clone(), key.clone());
-            async move { source.of_key(&key).await }.boxed()
+            let (source, key, first) = (source.clone(), key.clone(), first.clone());
+            async move {
+                // where there is no such list no key has one
+                if let Some(failure) = first.absent() {
+                    return Err((*failure).clone());
+                }
+                let outcome = source.of_key(&key).await;
+                if let Err(error) = &outcome
+                    && error.is_absent
+                {
+                    first.is_absent(error);
+                }
+                outcome
+            }
+            .boxed()
         });
         Self { spec, paged, per_key }
     }

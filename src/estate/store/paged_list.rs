@@ -25,6 +25,10 @@ use tokio::sync::oneshot;
 /// How long a first page may wait for the others.
 const OPENED_FOR: Duration = Duration::from_secs(15);
 
+/// That there is no such list is believed so many times as long as another failure is passed on: a minute, as long as most
+/// lists are good for.
+const ABSENT_TIMES: u32 = 20;
+
 /// How a list is read in pages.
 pub(in crate::estate) trait PageSource<T>: Send + Sync + 'static {
     /// Its first page.
@@ -105,11 +109,31 @@ impl<T: Listed> FirstPage<T> {
         first.take().filter(|(since, _)| since.elapsed() < OPENED_FOR).map(|(_, opened)| opened)
     }
 
+    fn absent_for(&self) -> Duration {
+        self.spec.freshness.failure * ABSENT_TIMES
+    }
+
+    /// That there is no such list, if that was found out a while ago.
+    pub fn absent(&self) -> Option<Failure> {
+        match &*self.state() {
+            Pages::Absent { since, failure } if since.elapsed() < self.absent_for() => Some(failure.clone()),
+            _ => None,
+        }
+    }
+
+    /// Notes that there is no such list, as a key's was not there.
+    pub fn is_absent(&self, error: &Error) {
+        let mut state = self.state();
+        if matches!(&*state, Pages::Unknown | Pages::Absent { .. }) {
+            *state = Pages::Absent { since: Instant::now(), failure: Arc::new(error.clone()) };
+        }
+    }
+
     /// Reads the first page, where it is not known how many there are: one read for all who wonder.
     pub async fn learn(self: &Arc<Self>) -> Result<(), Failure> {
         let reading = match &mut *self.state() {
             Pages::Known { .. } => return Ok(()),
-            Pages::Absent { since, failure } if since.elapsed() < self.spec.freshness.failure => return Err(failure.clone()),
+            Pages::Absent { since, failure } if since.elapsed() < self.absent_for() => return Err(failure.clone()),
             Pages::Reading(reading) => reading.clone(),
             state => {
                 let reading = self.clone().read_first();
@@ -147,9 +171,16 @@ impl<T: Listed> FirstPage<T> {
         if let Some(reading) = reading {
             let _ = reading.await;
         }
+        if let Some(failure) = self.absent() {
+            return Err((*failure).clone());
+        }
         let opened = match self.take() {
             Some(opened) => opened,
-            None => self.source.open().await?,
+            None => self.source.open().await.inspect_err(|error| {
+                if error.is_absent {
+                    self.is_absent(error);
+                }
+            })?,
         };
         let listing = self.source.finish(opened).await?;
         *self.state() = Pages::Known { pages: listing.pages, first: None };

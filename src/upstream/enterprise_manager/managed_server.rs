@@ -48,6 +48,10 @@ impl ManagedServer {
 impl EnterpriseManager {
     /// Every backup server: a handful, on one page.
     pub async fn managed_servers(&self) -> Result<Listing<ManagedServer>, Error> {
-        self.list("/backupServers", &[("format", "Entity".to_owned())], &SERVERS, ManagedServer::read).await
+        let outcome = self.list("/backupServers", &[("format", "Entity".to_owned())], &SERVERS, ManagedServer::read).await;
+        if outcome.as_ref().is_err_and(|error| error.status == Some(404)) {
+            self.client.seen(false);
+        }
+        outcome
     }
 }

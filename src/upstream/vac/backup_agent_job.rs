@@ -7,7 +7,12 @@ use super::Vac;
 use crate::{
     time,
     uid::{self, AgentUid, JobUid, OtherUid},
-    upstream::{error::Error, lenient, pager::Row, shared_text::SharedText},
+    upstream::{
+        error::Error,
+        lenient,
+        pager::{Listing, Row},
+        shared_text::SharedText,
+    },
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -114,27 +119,21 @@ impl Row for BackupAgentJob {
 
 impl Vac {
     /// The jobs of one agent, on one page.
-    pub async fn backup_agent_jobs(&self, agent: AgentUid) -> Result<Option<Vec<BackupAgentJob>>, Error> {
-        let read = self.json::<Vec<BackupAgentJob>>(&format!("/v2/backupAgents/{agent}/jobs"), &[]).await;
-        Ok(found(read)?.map(|jobs| jobs.into_iter().map(|job| BackupAgentJob { agent: Some(agent), ..job }).collect()))
+    pub async fn backup_agent_jobs(&self, agent: AgentUid) -> Result<Option<Listing<BackupAgentJob>>, Error> {
+        let mut read = self.list::<BackupAgentJob>(&format!("/v2/backupAgents/{agent}/jobs")).await?;
+        for job in read.iter_mut().flat_map(|listing| &mut listing.rows) {
+            job.agent = Some(agent);
+        }
+        Ok(read)
     }
 
     /// One job of one agent.
     pub async fn backup_agent_job(&self, agent: AgentUid, job: JobUid) -> Result<Option<BackupAgentJob>, Error> {
-        let read = self.json::<BackupAgentJob>(&format!("/v2/backupAgents/{agent}/jobs/{job}"), &[]).await;
-        let Some(read) = found(read)? else { return Ok(None) };
+        let Some(read) = self.one::<BackupAgentJob>(&format!("/v2/backupAgents/{agent}/jobs/{job}")).await? else { return Ok(None) };
         if read.id != Some(job) {
             return Err(self.client.invalid("another job than asked for"));
         }
         Ok(Some(BackupAgentJob { agent: Some(agent), ..read }))
-    }
-}
-
-fn found<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
-    match read {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.status == Some(404) => Ok(None),
-        Err(error) => Err(error),
     }
 }
 
