@@ -71,6 +71,7 @@ fn upstream(name: &str, kind: Kind, at: SocketAddr, auth: Auth) -> Upstream {
         max_concurrency: 8,
         session_window: Duration::from_secs(30 * 86_400),
         cache,
+        client_version: None,
     }
 }
 

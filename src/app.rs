@@ -46,6 +46,8 @@ fn opening(upstream: &config::Upstream) -> Opening {
         timeout: upstream.timeout,
         max_concurrency: upstream.max_concurrency,
         line: Line::default(),
+        client_version: upstream.client_version.clone(),
+        dialect: Arc::default(),
         sign_in_pause: SIGN_IN_PAUSE,
     };
     Opening { settings, lifetimes: lifetimes(upstream.cache), session_window: upstream.session_window }

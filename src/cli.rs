@@ -10,7 +10,10 @@ mod schema;
 mod serve;
 mod simulate;
 
-use crate::http;
+use crate::{
+    http,
+    simulator::{ApiVersion, Casing, Options},
+};
 use clap::{Parser, Subcommand, ValueEnum};
 use std::{process::ExitCode, time::Duration};
 use tokio::net::TcpListener;
@@ -43,6 +46,36 @@ enum Command {
     Schema(schema::Schema),
     /// Make an API key, and the digest of it for the configuration.
     Key(key::Key),
+}
+
+/// Which versions of the vendors' APIs are simulated.
+#[derive(Debug, clap::Args)]
+struct Versions {
+    /// The version of Service Provider Console's REST API: 3.2, 3.4, 3.5, 3.5.1, 3.6.2 or 3.7.
+    #[arg(long, default_value = "3.6.2", value_name = "VERSION", value_parser = api_version)]
+    api_version: ApiVersion,
+    /// The version of Enterprise Manager: 12 (JSON in Pascal case) or 13 (in camel case).
+    #[arg(long, default_value = "12", value_name = "VERSION", value_parser = casing)]
+    enterprise_manager: Casing,
+}
+
+impl Versions {
+    fn options(&self) -> Options {
+        Options { version: self.api_version, casing: self.enterprise_manager, ..Options::default() }
+    }
+}
+
+fn api_version(text: &str) -> Result<ApiVersion, String> {
+    let names = ApiVersion::ALL.map(ApiVersion::name);
+    ApiVersion::named(text).ok_or_else(|| format!("must be one of {}", names.join(", ")))
+}
+
+fn casing(text: &str) -> Result<Casing, String> {
+    match text {
+        "12" => Ok(Casing::Pascal),
+        "13" => Ok(Casing::Camel),
+        _ => Err("must be 12 or 13".to_owned()),
+    }
 }
 
 /// How large a simulated estate is.

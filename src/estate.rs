@@ -220,7 +220,7 @@ impl Estate {
         for (place, opening) in openings.into_iter().enumerate() {
             let name = opening.settings.name.clone();
             let id = UpstreamId(u16::try_from(place).unwrap_or(u16::MAX));
-            let status = Arc::new(Status::new(id, name.clone(), opening.settings.kind, clock));
+            let status = Arc::new(Status::new(id, name.clone(), opening.settings.kind, clock).speaking(opening.settings.dialect.clone()));
             estate.statuses.push(status.clone());
             estate.lines.push(opening.settings.line.clone());
             let failed = |reason| (name.clone(), reason);

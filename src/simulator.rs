@@ -14,11 +14,13 @@ mod enterprise_manager;
 mod query;
 mod sessions;
 mod vac;
+mod version;
 
 pub use console::kinds::{members as job_members, objects as job_objects};
 pub use enterprise_manager::{Casing, tasks};
 pub use estate::{Estate, Scale};
 pub use faults::{Fault, FaultKind, Faults};
+pub use version::{ApiVersion, Bridge};
 
 use axum::{
     Router,
@@ -53,6 +55,10 @@ pub struct Options {
     pub casing: Casing,
     /// Whether its JSON begins with a byte order mark.
     pub byte_order_mark: bool,
+    /// The version of the console's API.
+    pub version: ApiVersion,
+    /// How the console lists the servers of Enterprise Manager.
+    pub bridge: Bridge,
     /// Whether Enterprise Manager answers in XML whatever is asked for.
     pub xml_only: bool,
     /// How long a token of the console lasts, in seconds; an hour when left out.
@@ -220,9 +226,16 @@ impl Simulator {
         if ask.method != Method::GET {
             return error_body(405, "Method not allowed.");
         }
+        let version = self.options.version;
+        if ask.header("x-client-version").is_some_and(|asked| !version.takes(asked)) {
+            return unsupported_version();
+        }
+        let Some(path) = version.path(path) else { return html() };
+        let path = path.as_str();
         let expansion = if path.ends_with("/repositories") { "BackupRepositoryInfo" } else { "BackupServerJob" };
         let expand = ask.parameter("expand") == Some(expansion);
-        match console::find(&self.estate_of(ask), path, expand) {
+        let estate = self.estate_of(ask);
+        match console::find(version::Told { estate: &estate, version, bridge: self.options.bridge }, path, expand) {
             console::Found::Nothing => html(),
             console::Found::Missing => error_body(404, "Resource was not found."),
             console::Found::One(data) => json_body(StatusCode::OK, &json!({"data": data})),
@@ -306,6 +319,12 @@ fn json_body(status: StatusCode, value: &Value) -> Response {
 fn error_body(status: u16, message: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     json_body(status, &json!({"errors": [{"message": message, "type": "logical", "code": 0}]}))
+}
+
+/// What a console says to a version that it does not have.
+fn unsupported_version() -> Response {
+    let error = json!({"code": "UnsupportedApiVersion", "message": "The requested version is not supported.", "innerError": null});
+    json_body(StatusCode::BAD_REQUEST, &json!({"error": error}))
 }
 
 fn html() -> Response {

@@ -95,9 +95,14 @@ fn kind(kind: Kind) -> &'static str {
 /// State, version, and what went wrong, which the person at the console may read in full.
 fn describe(status: &Status) -> [String; 3] {
     let seen = status.seen();
-    let version = seen.version.unwrap_or_else(|| "-".to_owned());
+    let api = status.api_version().map(|version| format!(" (API {version})")).unwrap_or_default();
+    let version = format!("{}{api}", seen.version.unwrap_or_else(|| "-".to_owned()));
     match seen.state {
-        State::Up => ["ok".to_owned(), version, String::new()],
+        State::Up => {
+            let lacks = status.lacks();
+            let remark = if lacks.is_empty() { String::new() } else { format!("\n    it lacks: {}", lacks.join("; ")) };
+            ["ok".to_owned(), version, remark]
+        }
         State::Down(kind) => {
             let (code, sentence) = error::public(kind);
             let detail = seen.detail.map(|detail| format!(": {detail}")).unwrap_or_default();

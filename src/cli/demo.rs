@@ -1,11 +1,11 @@
 //! `veeam-graph demo`: the simulated APIs and the gateway over them, in one process, through real HTTP.
 
-use super::{Scale, bind, fail, say, stop_asked};
+use super::{Scale, Versions, bind, fail, say, stop_asked};
 use crate::{
     app,
     config::{self, Auth, Cache, Config, Kind, Tls, Upstream},
     http,
-    simulator::{API_KEY, Options, PASSWORD, Simulator, USER, generate},
+    simulator::{API_KEY, PASSWORD, Simulator, USER, generate},
     time::Clock,
 };
 use clap::Args;
@@ -30,6 +30,8 @@ pub(super) struct Demo {
     /// Which estate: the same number gives the same one.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    versions: Versions,
 }
 
 impl Demo {
@@ -47,7 +49,7 @@ impl Demo {
         let apis_at = apis.local_addr().map_err(|error| error.to_string())?;
         let estate = generate::generate(self.scale.into(), self.seed, jiff::Timestamp::now());
         let (servers, jobs, machines, sessions) = (estate.servers.len(), estate.jobs.len(), estate.machines.len(), estate.sessions.len());
-        let simulator = Simulator::new(estate, Options::default());
+        let simulator = Simulator::new(estate, self.versions.options());
 
         let (stop, stopped) = watch::channel(());
         let mut simulator_stopped = stopped.clone();
@@ -93,6 +95,7 @@ fn configuration(listen: SocketAddr, hosts: Vec<String>, apis: SocketAddr) -> Re
         max_concurrency: 8,
         session_window: Duration::from_secs(30 * 86_400),
         cache: Cache::default(),
+        client_version: None,
     };
     Ok(Config {
         // no balancer has to learn of it

@@ -1,7 +1,7 @@
 //! `veeam-graph simulate`: the simulated APIs alone, for trying a configuration, or another client.
 
-use super::{Scale, bind, complain, fail, say, stop_asked};
-use crate::simulator::{self, Faults, Options, Simulator, generate};
+use super::{Scale, Versions, bind, complain, fail, say, stop_asked};
+use crate::simulator::{self, Faults, Simulator, generate};
 use clap::Args;
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
@@ -16,6 +16,8 @@ pub(super) struct Simulate {
     /// Which estate: the same number gives the same one.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    versions: Versions,
     /// What should go wrong: a TOML file of `[[fault]]` tables.
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
@@ -40,7 +42,7 @@ impl Simulate {
             Err(error) => return fail(error),
         };
         let address = listener.local_addr().unwrap_or(self.listen);
-        let simulator = Simulator::new(generate::generate(self.scale.into(), self.seed, jiff::Timestamp::now()), Options::default());
+        let simulator = Simulator::new(generate::generate(self.scale.into(), self.seed, jiff::Timestamp::now()), self.versions.options());
         simulator.faults.add(faults);
         let (user, password, key) = (simulator::USER, simulator::PASSWORD, simulator::API_KEY);
         say(format!(

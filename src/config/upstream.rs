@@ -87,6 +87,8 @@ pub struct Upstream {
     pub session_window: Duration,
     /// How long lists are good for.
     pub cache: Cache,
+    /// The version of a console's API to ask for (`X-Client-Version`); the newest that both know when left out.
+    pub client_version: Option<String>,
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -103,6 +105,7 @@ pub(super) fn read(mut section: Section, surroundings: &Surroundings<'_>, proble
     let usual = if kind == Some(Kind::Vspc) { 8 } else { 4 };
     let max_concurrency = section.integer("max_concurrency", 1..=64, problems).and_then(|number| usize::try_from(number).ok());
     let session_window = section.duration("session_window", Duration::from_secs(3_600)..=366 * DAY, problems);
+    let client_version = read_client_version(&mut section, kind, problems);
     let cache = section.section("cache").map(|cache| read_cache(cache, problems)).unwrap_or_default();
     section.finish(problems);
     Some(Upstream {
@@ -115,7 +118,19 @@ pub(super) fn read(mut section: Section, surroundings: &Surroundings<'_>, proble
         max_concurrency: max_concurrency.unwrap_or(usual),
         session_window: session_window.unwrap_or(30 * DAY),
         cache,
+        client_version,
     })
+}
+
+fn read_client_version(section: &mut Section, kind: Option<Kind>, problems: &mut Problems) -> Option<String> {
+    let (version, line) = section.text("client_version", problems)?;
+    let is_version = version.split('.').count() >= 2 && version.split('.').all(|part| part.parse::<u8>().is_ok());
+    if !is_version || kind.is_some_and(|kind| kind != Kind::Vspc) {
+        let why = "must be a version of the API of Service Provider Console, for example \"3.6.2\"; only vspc is told one";
+        problems.add(line, &section.key("client_version"), format!("{version:?} {why}"));
+        return None;
+    }
+    Some(version)
 }
 
 fn read_name(section: &mut Section, problems: &mut Problems) -> Option<String> {

@@ -110,13 +110,12 @@ impl Console {
         let scopes: Vec<_> = keys.iter().map(|(_, job)| JobScope::Job(*job)).collect::<HashSet<_>>().into_iter().collect();
         let read = self.lists.jobs.gather(&scopes).await;
         let mut by_key: HashMap<_, _> = keys.iter().filter_map(|key| Some((*key, read.get(&JobScope::Job(key.1))?.clone()))).collect();
-        // `/jobs/{jobUid}` gives one of the jobs with that id. Where it is another server's, the list decides.
-        let elsewhere = |key: &(ServerUid, JobUid), snapshot: &Snapshot<Job>| {
-            snapshot.index().key.of(key).is_empty() && !snapshot.index().uid.of(&key.1).is_empty()
-        };
+        // `/jobs/{jobUid}` gives one of the jobs with that id, and knows some jobs by another id. Where it gives another
+        // server's job, or none, the list decides.
+        let is_elsewhere = |key: &(ServerUid, JobUid), snapshot: &Snapshot<Job>| snapshot.index().key.of(key).is_empty();
         let unsettled: Vec<_> = by_key
             .iter()
-            .filter(|(key, outcome)| outcome.as_ref().is_ok_and(|snapshot| elsewhere(key, snapshot)))
+            .filter(|(key, outcome)| outcome.as_ref().is_ok_and(|snapshot| is_elsewhere(key, snapshot)))
             .map(|(key, _)| *key)
             .collect();
         if !unsettled.is_empty() {

@@ -4,10 +4,13 @@
 //! job's id on it; the job's id alone, where the server is not known and one job in the fleet has the id; the server and
 //! the job's name; else nothing. Never the id alone across servers: restored and cloned configurations repeat them.
 //! A machine's part of a run belongs to the job of its parent.
+//!
+//! The server is looked for by every id and address that both sides give. Two that lead to different servers lead to
+//! none.
 
 use super::{Failure, JobKey, UpstreamId, snapshot::Snapshot};
 use crate::{
-    uid::{JobUid, ManagedServerUid, ServerUid},
+    uid::{JobUid, ManagedServerUid, OtherUid, ServerUid},
     upstream::{
         enterprise_manager::{managed_server::ManagedServer, session::Session},
         vspc::{backup_server::BackupServer, enterprise_manager::EnterpriseManager, job::Job},
@@ -64,6 +67,8 @@ pub struct Correlation {
     full_names: HashMap<(JobKey, String), Option<String>>,
     has_parts: HashSet<JobKey>,
     on_server: HashMap<(UpstreamId, ServerUid), Vec<u32>>,
+    /// Jobs whose rows came with the console's id in the place of the other, by that.
+    swapped: HashMap<JobKey, JobUid>,
 }
 
 impl Correlation {
@@ -93,6 +98,11 @@ impl Correlation {
         self.runs.get(job).map_or(&[], Vec::as_slice)
     }
 
+    /// The key that a job is filed under, from one with either of its ids.
+    pub fn key_of(&self, job: JobKey) -> JobKey {
+        self.swapped.get(&job).map_or(job, |uid| JobKey { job: *uid, ..job })
+    }
+
     /// One machine's parts of the runs of a job, newest first.
     pub fn parts_of(&self, job: JobKey, computer: &str) -> &[u32] {
         let exact = self.parts.get(&(job, computer.trim().to_lowercase()));
@@ -114,7 +124,7 @@ impl Correlation {
         let hosts = Hosts::of(consoles);
         let names = JobNames::of(consoles);
         let count = sessions.rows().len();
-        let mut this = Self { servers: Vec::with_capacity(count), ..Self::default() };
+        let mut this = Self { servers: Vec::with_capacity(count), swapped: swapped(consoles), ..Self::default() };
         for session in sessions.rows() {
             this.servers.push(hosts.find(session, managed));
         }
@@ -205,7 +215,10 @@ fn match_one(session: &Session, server: Option<(UpstreamId, ServerUid)>, fleet: 
     let (consoles, is_whole) = (&fleet.consoles, fleet.problem.is_none());
     if let Some((upstream, server)) = server {
         let console = consoles.iter().find(|console| console.id == upstream);
-        let by_uid = session.job_uid.filter(|job| console.is_some_and(|console| !console.jobs.index().key.of(&(server, *job)).is_empty()));
+        let by_uid = session.job_uid.zip(console).and_then(|(uid, console)| {
+            let place = console.jobs.index().key.of(&(server, uid)).first()?;
+            Some(console.jobs.row(*place).instance_uid)
+        });
         if let Some(job) = by_uid {
             return (Some(JobKey { upstream, server, job }), MatchedBy::ServerAndJobUid);
         }
@@ -215,7 +228,10 @@ fn match_one(session: &Session, server: Option<(UpstreamId, ServerUid)>, fleet: 
     let Some(uid) = session.job_uid.filter(|_| is_whole) else { return (None, MatchedBy::None) };
     let mut everywhere = consoles.iter().flat_map(|console| {
         let places = console.jobs.index().uid.of(&uid);
-        places.iter().map(|place| JobKey { upstream: console.id, server: console.jobs.row(*place).backup_server_uid, job: uid })
+        places.iter().map(|place| {
+            let job = console.jobs.row(*place);
+            JobKey { upstream: console.id, server: job.backup_server_uid, job: job.instance_uid }
+        })
     });
     match (everywhere.next(), everywhere.next()) {
         (Some(job), None) => (Some(job), MatchedBy::JobUid),
@@ -223,24 +239,38 @@ fn match_one(session: &Session, server: Option<(UpstreamId, ServerUid)>, fleet: 
     }
 }
 
-/// The consoles' servers by every name that they are known under. A name of two servers is nobody's.
+/// The keys of jobs that came with their ids swapped, by their other id.
+fn swapped(consoles: &[ConsoleSide]) -> HashMap<JobKey, JobUid> {
+    let jobs = consoles.iter().flat_map(|console| console.jobs.rows().iter().map(|job| (console.id, job)));
+    let key = |(upstream, job): (UpstreamId, &Job)| JobKey { upstream, server: job.backup_server_uid, job: job.path_uid() };
+    jobs.filter(|(_, job)| job.ids_were_swapped).map(|(upstream, job)| (key((upstream, job)), job.instance_uid)).collect()
+}
+
+/// The consoles' servers by every id and name that they are known under. What two servers have is nobody's.
+#[derive(Default)]
 struct Hosts {
+    ids: HashMap<OtherUid, Option<(UpstreamId, ServerUid)>>,
     full: HashMap<String, Option<(UpstreamId, ServerUid)>>,
     short: HashMap<String, Option<(UpstreamId, ServerUid)>>,
 }
 
 impl Hosts {
     fn of(consoles: &[ConsoleSide]) -> Self {
-        let mut hosts = Self { full: HashMap::new(), short: HashMap::new() };
+        let mut hosts = Self::default();
         for console in consoles {
+            let listed = console.servers.iter().flat_map(|servers| servers.rows());
+            let of_jobs = console.jobs.rows().iter().map(|job| job.backup_server_uid);
+            let known: HashSet<ServerUid> = listed.clone().map(|row| row.instance_uid).chain(of_jobs).collect();
             let managers = console.mapping.iter().flat_map(|managers| managers.rows());
-            let mapped = managers.flat_map(|manager| manager.servers.iter().flatten());
-            for row in mapped {
-                if let Some(address) = &row.address {
-                    hosts.add(address, (console.id, row.instance_uid));
-                }
+            for row in managers.flat_map(|manager| manager.servers.iter().flatten()) {
+                // an id that the console has no server of is Enterprise Manager's, of a server that is not the console's
+                let Some(server) = row.known().or(row.named().filter(|uid| known.contains(uid))) else { continue };
+                let server = (console.id, server);
+                row.instance_uid.iter().for_each(|uid| note(&mut hosts.ids, *uid, server));
+                row.address.iter().for_each(|address| hosts.add(address, server));
             }
-            for row in console.servers.iter().flat_map(|servers| servers.rows()) {
+            for row in listed {
+                note(&mut hosts.ids, OtherUid(row.instance_uid.0), (console.id, row.instance_uid));
                 hosts.add(&row.name, (console.id, row.instance_uid));
             }
         }
@@ -248,8 +278,10 @@ impl Hosts {
     }
 
     fn add(&mut self, name: &str, server: (UpstreamId, ServerUid)) {
-        for (names, key) in [(&mut self.full, name.trim().to_ascii_lowercase()), (&mut self.short, host_key(name))] {
-            names.entry(key).and_modify(|known| *known = known.filter(|known| *known == server)).or_insert(Some(server));
+        // a server without a name has none in common with another
+        if !name.trim().is_empty() {
+            note(&mut self.full, name.trim().to_ascii_lowercase(), server);
+            note(&mut self.short, host_key(name), server);
         }
     }
 
@@ -259,10 +291,20 @@ impl Hosts {
             let place = managed.index().uid.only(&uid)?;
             Some(managed.row(place).name.as_str())
         };
-        let name = session.server_name.as_deref().filter(|name| !name.is_empty()).or_else(|| listed(session.server_uid?))?;
-        let full = self.full.get(&name.trim().to_ascii_lowercase()).copied().flatten();
-        full.or_else(|| self.short.get(&host_key(name)).copied().flatten())
+        let by_id = session.server_uid.and_then(|uid| self.ids.get(&OtherUid(uid.0)).copied().flatten());
+        let name = session.server_name.as_deref().filter(|name| !name.is_empty()).or_else(|| listed(session.server_uid?));
+        let by_name = name.and_then(|name| self.full.get(&name.trim().to_ascii_lowercase()).copied().flatten());
+        match (by_id, by_name) {
+            (Some(by_id), Some(by_name)) => Some(by_id).filter(|by_id| *by_id == by_name),
+            (None, None) => self.short.get(&host_key(name?)).copied().flatten(),
+            (by_id, by_name) => by_id.or(by_name),
+        }
     }
+}
+
+/// Files a server under a key. A key of two servers leads to none.
+fn note<K: Eq + std::hash::Hash>(servers: &mut HashMap<K, Option<(UpstreamId, ServerUid)>>, key: K, server: (UpstreamId, ServerUid)) {
+    servers.entry(key).and_modify(|known| *known = known.filter(|known| *known == server)).or_insert(Some(server));
 }
 
 /// The jobs of each server by name. A name of two jobs is nobody's.

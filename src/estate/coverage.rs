@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     uid::{JobUid, RepositoryUid, ServerUid},
-    upstream::vspc::{job::Job, linked_job::LinkFamily, linked_repository::LinkedRepository},
+    upstream::vspc::{job::Job, job_detail::DetailKind, linked_job::LinkFamily, linked_repository::LinkedRepository},
 };
 use jiff::Timestamp;
 use std::{
@@ -272,14 +272,17 @@ fn is_tape_job(job: &Job) -> bool {
 }
 
 /// The jobs of one server that read this one, by these links.
+///
+/// A link names the job that is read by the id that this has on its server, or by the console's own: which, the vendor's
+/// documents leave open.
 fn readers<'a>(
-    job: (ServerUid, JobUid),
+    job: &'a Job,
     jobs: &'a View<Job>,
     links: &'a HashMap<ServerUid, Vec<PlacedLink>>,
 ) -> impl Iterator<Item = RowRef<Job>> + 'a {
-    let (server, uid) = job;
+    let server = job.backup_server_uid;
     let links = links.get(&server).map_or(&[][..], Vec::as_slice);
-    let reading = links.iter().filter(move |link| link.row.linked_job_uid == uid);
+    let reading = links.iter().filter(move |link| job.has_id(link.row.linked_job_uid));
     reading.flat_map(move |link| jobs.pick(jobs.index().key.of(&(server, link.row.job_uid))))
 }
 
@@ -287,7 +290,7 @@ fn by_job(job: &RowRef<Job>, jobs: &View<Job>, tape: &HashMap<ServerUid, Vec<Pla
     if is_tape_job(job) {
         return Some(Coverage { tape_jobs: vec![job.clone()], ..Coverage::new(TapeStatus::ByJob, "The job writes to tape itself.") });
     }
-    let tape_jobs: Vec<_> = readers((job.backup_server_uid, job.instance_uid), jobs, tape).collect();
+    let tape_jobs: Vec<_> = readers(job, jobs, tape).collect();
     let first = tape_jobs.first()?;
     let reason = format!("The tape job {:?} reads this job.", first.name);
     Some(Coverage { tape_jobs, ..Coverage::new(TapeStatus::ByJob, reason) })
@@ -303,8 +306,8 @@ impl Lists {
         }
         let mut via = Vec::new();
         let mut tape_jobs = Vec::new();
-        for copy in readers((server, job.instance_uid), &self.jobs, &self.copies) {
-            let mut writers: Vec<_> = readers((server, copy.instance_uid), &self.jobs, &self.tape).collect();
+        for copy in readers(job, &self.jobs, &self.copies) {
+            let mut writers: Vec<_> = readers(&copy, &self.jobs, &self.tape).collect();
             let (by_repository, copy_unsure) = self.repository_readers(&copy);
             unsure |= copy_unsure;
             writers.extend(by_repository);
@@ -327,7 +330,7 @@ impl Lists {
                 "Tape jobs on this server read whole repositories, and which repository the job writes to is not known.",
             )
         } else if let Some(failure) = self.simple_copies_unread.get(&server).filter(|_| self.simple_copies_to_tape(server, Some(job))) {
-            let why = "An immediate backup copy on this server gets to tape, and which jobs it reads could not be read.";
+            let why = "A backup copy of the newer kind on this server gets to tape, and which jobs it reads could not be read.";
             Coverage { unread: Some(failure.clone()), ..Coverage::new(TapeStatus::Unknown, why) }
         } else {
             Coverage::new(TapeStatus::Not, "No tape job reads this job, its repository, or a backup copy of it.")
@@ -336,11 +339,11 @@ impl Lists {
 
     /// Whether there are simple backup copies on a server, other than this job, that get to tape, or may.
     fn simple_copies_to_tape(&self, server: ServerUid, job: Option<&RowRef<Job>>) -> bool {
-        let is_simple = |copy: &RowRef<Job>| copy.r#type.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("SimpleBackupCopy"));
+        let is_simple = |copy: &RowRef<Job>| DetailKind::of(copy.r#type.as_deref()) == Some(DetailKind::SimpleBackupCopy);
         let mut copies = self.jobs.pick(self.jobs.index().server.of(&server)).filter(is_simple);
         copies.any(|copy| {
             let (by_repository, unsure) = self.repository_readers(&copy);
-            let is_read = readers((server, copy.instance_uid), &self.jobs, &self.tape).next().is_some();
+            let is_read = readers(&copy, &self.jobs, &self.tape).next().is_some();
             job.is_none_or(|job| copy.instance_uid != job.instance_uid) && (is_read || unsure || !by_repository.is_empty())
         })
     }
@@ -350,8 +353,12 @@ impl Lists {
         let Some(readers) = self.repository_readers.get(&job.backup_server_uid) else { return (Vec::new(), false) };
         match self.targets.of(job, &self.jobs) {
             Target::Known(repositories) => {
+                let server = job.backup_server_uid;
                 let reading = || readers.iter().filter(|reader| repositories.contains(&reader.repository));
-                (reading().filter_map(|reader| reader.tape_job.clone()).collect(), reading().any(|reader| reader.tape_job.is_none()))
+                // an id that no repository there has may be another id of one of them
+                let is_unknown = |reader: &RepositoryReader| !self.targets.lists(server, reader.repository);
+                let unsure = reading().any(|reader| reader.tape_job.is_none()) || readers.iter().any(is_unknown);
+                (reading().filter_map(|reader| reader.tape_job.clone()).collect(), unsure)
             }
             Target::Unknown => (Vec::new(), true),
         }

@@ -48,22 +48,26 @@ indexes! {
         location: LocationUid = |row| row.location_uid,
     }
     Job => JobIndex {
-        key: (ServerUid, JobUid) = |row| [(row.backup_server_uid, row.instance_uid)],
-        uid: JobUid = |row| [row.instance_uid],
+        // under each of its ids: other lists name a job by either
+        key: (ServerUid, JobUid) = |row| {
+            let server = row.backup_server_uid;
+            row.ids().map(move |uid| (server, uid))
+        },
+        uid: JobUid = |row| row.ids(),
         unique: UniqueJobUid = |row| row.unique_uid,
         server: ServerUid = |row| [row.backup_server_uid],
         company: CompanyUid = |row| company_of(row),
     }
     AgentJob => AgentJobIndex {
-        key: (ServerUid, JobUid) = |row| row.server().map(|server| (server, row.instance_uid)),
+        key: (ServerUid, JobUid) = |row| row.parent().map(|job| (job.backup_server_uid, job.instance_uid)),
         unique: UniqueJobUid = |row| row.unique_uid,
     }
     JobDetail => JobDetailIndex {
-        key: (ServerUid, JobUid) = |row| row.server().map(|server| (server, row.instance_uid)),
+        key: (ServerUid, JobUid) = |row| row.parent().map(|job| (job.backup_server_uid, job.instance_uid)),
         unique: UniqueJobUid = |row| row.unique_uid,
     }
     BackupCopyJob => CopyJobIndex {
-        key: (ServerUid, JobUid) = |row| row.server().map(|server| (server, row.instance_uid)),
+        key: (ServerUid, JobUid) = |row| row.parent().map(|job| (job.backup_server_uid, job.instance_uid)),
         unique: UniqueJobUid = |row| row.unique_uid,
         uid: JobUid = |row| [row.instance_uid],
     }
@@ -104,7 +108,7 @@ indexes! {
     }
     EnterpriseManager => EnterpriseManagerIndex {
         uid: EnterpriseManagerUid = |row| [row.instance_uid],
-        server: ServerUid = |row| row.servers.iter().flatten().map(|server| server.instance_uid).collect::<BTreeSet<_>>(),
+        server: ServerUid = |row| row.servers.iter().flatten().filter_map(|server| server.named()).collect::<BTreeSet<_>>(),
     }
     Location => LocationIndex {
         uid: LocationUid = |row| [row.instance_uid],

@@ -13,7 +13,7 @@ use super::{
     snapshot::Snapshot,
 };
 use crate::{
-    uid::ServerUid,
+    uid::{JobUid, ServerUid},
     upstream::vspc::{job::Job, linked_job::LinkedJob},
 };
 use futures_util::future::BoxFuture;
@@ -30,6 +30,23 @@ pub struct PlacedLink {
     pub row: RowRef<LinkedJob>,
     /// Its server; `None` for a link both of whose jobs are unknown.
     pub server: Option<ServerUid>,
+    /// Veeam Backup & Replication's ids of the job that reads and the one that is read, of links that were read with all
+    /// jobs: the row may have the console's own.
+    pub jobs: [Option<JobUid>; 2],
+}
+
+impl PlacedLink {
+    fn new(row: RowRef<LinkedJob>, server: Option<ServerUid>) -> Self {
+        Self { row, server, jobs: [None; 2] }
+    }
+
+    fn look_up(&mut self, jobs: &Snapshot<Job>) {
+        let Some(server) = self.server else { return };
+        self.jobs = [self.row.job_uid, self.row.linked_job_uid].map(|uid| {
+            let place = jobs.index().key.of(&(server, uid)).first()?;
+            Some(jobs.row(*place).instance_uid)
+        });
+    }
 }
 
 /// The links that answer a question, and why there may be more.
@@ -109,7 +126,7 @@ impl LinkLists {
         F: Future<Output = Result<Arc<Snapshot<Job>>, Failure>>,
     {
         if self.lists.all_in_hand().is_none() && job.unique_uid.is_some() {
-            let scope = LinkScope::Job(job.instance_uid);
+            let scope = LinkScope::Job(job.path_uid());
             let snapshot = self.lists.each(vec![scope]).await.remove(&scope).transpose()?;
             if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.rows().iter().all(|row| row.unique_job_uid.is_some())) {
                 let mut links = whole(&snapshot, job.backup_server_uid);
@@ -119,7 +136,7 @@ impl LinkLists {
         }
         let server = job.backup_server_uid;
         let mut links = self.of_servers(&[server], jobs).await.remove(&server).transpose()?.unwrap_or_default();
-        links.links.retain(|link| link.row.job_uid == job.instance_uid);
+        links.links.retain(|link| job.has_id(link.row.job_uid));
         Ok(links)
     }
 
@@ -165,7 +182,7 @@ impl LinkLists {
                 Some(placement) if placement.is_sure_of(*server) && snapshot.problem().is_none() => {
                     let view = View::whole(snapshot);
                     let places = placement.of_server.get(server).map_or(&[][..], Vec::as_slice);
-                    let links = view.pick(places).map(|row| PlacedLink { row, server: Some(*server) }).collect();
+                    let links = view.pick(places).map(|row| PlacedLink::new(row, Some(*server))).collect();
                     answers.insert(*server, Ok(Links { links, problem: None }));
                 }
                 _ => unsure.push(*server),
@@ -188,10 +205,10 @@ impl LinkLists {
         let mut links: Vec<PlacedLink> = Vec::new();
         for (server, places) in &placement.of_server {
             if !placement.doubtful.contains(server) {
-                links.extend(view.pick(places).map(|row| PlacedLink { row, server: Some(*server) }));
+                links.extend(view.pick(places).map(|row| PlacedLink::new(row, Some(*server))));
             }
         }
-        links.extend(view.pick(&placement.orphans).map(|row| PlacedLink { row, server: None }));
+        links.extend(view.pick(&placement.orphans).map(|row| PlacedLink::new(row, None)));
         for answer in self.one_by_one(placement.doubtful.iter().copied().collect()).await.into_values() {
             match answer {
                 Ok(placed) => {
@@ -201,6 +218,7 @@ impl LinkLists {
                 Err(failure) => problem = problem.or(Some(failure)),
             }
         }
+        links.iter_mut().for_each(|link| link.look_up(&jobs));
         Ok(Links { links, problem })
     }
 
@@ -240,6 +258,6 @@ impl Refresh for LinkLists {
 /// All rows of a list that was read for one server.
 fn whole(snapshot: &Arc<Snapshot<LinkedJob>>, server: ServerUid) -> Links {
     let view = View::whole(snapshot.clone());
-    let links = view.rows().map(|row| PlacedLink { row, server: Some(server) }).collect();
+    let links = view.rows().map(|row| PlacedLink::new(row, Some(server))).collect();
     Links { links, problem: view.problem().cloned() }
 }

@@ -210,11 +210,8 @@ impl Caller {
                 let Some(answer) = answers.get_mut(machine) else { continue };
                 add(answer, &correlated, |correlated| {
                     let correlation = &correlated.correlation;
-                    if correlation.has_parts(&machine.job) {
-                        correlation.parts_of(machine.job, &machine.computer)
-                    } else {
-                        correlation.runs_of(&machine.job)
-                    }
+                    let job = correlation.key_of(machine.job);
+                    if correlation.has_parts(&job) { correlation.parts_of(job, &machine.computer) } else { correlation.runs_of(&job) }
                 });
             }
         }

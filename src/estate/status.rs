@@ -3,7 +3,7 @@
 use super::{UpstreamId, reads};
 use crate::{
     time::Clock,
-    upstream::{Error, ErrorKind, settings::Kind},
+    upstream::{Error, ErrorKind, settings::Kind, vspc::dialect::Dialect},
 };
 use jiff::Timestamp;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +30,7 @@ pub struct Status {
     pub kind: Kind,
     clock: Clock,
     seen: Mutex<Seen>,
+    dialect: Arc<Dialect>,
 }
 
 /// What was seen of an upstream so far.
@@ -51,7 +52,24 @@ impl Status {
     /// Nothing known yet.
     pub fn new(id: UpstreamId, name: Arc<str>, kind: Kind, clock: Clock) -> Self {
         let seen = Seen { state: State::Unknown, last_ok: None, last_failure: None, version: None, detail: None };
-        Self { id, name, kind, clock, seen: Mutex::new(seen) }
+        Self { id, name, kind, clock, seen: Mutex::new(seen), dialect: Arc::default() }
+    }
+
+    /// The same with how the upstream speaks.
+    pub(super) fn speaking(self, dialect: Arc<Dialect>) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// The version of its API that is asked for; none where it is told none.
+    pub fn api_version(&self) -> Option<String> {
+        reads::for_once();
+        self.dialect.version()
+    }
+
+    /// What it lacks of what the graph shows, as far as is known.
+    pub fn lacks(&self) -> Vec<String> {
+        reads::for_once();
+        self.dialect.lacks()
     }
 
     /// What was seen so far.

@@ -37,13 +37,21 @@ impl Targets {
         self.computer_backups.problem().or(self.repositories.problem())
     }
 
+    /// Whether the console lists this repository on this server.
+    pub fn lists(&self, server: ServerUid, repository: RepositoryUid) -> bool {
+        !self.repositories.index().key.of(&(server, repository)).is_empty()
+    }
+
     /// The repositories of one of these jobs.
     pub fn of(&self, job: &Job, jobs: &View<Job>) -> Target {
         let server = job.backup_server_uid;
         // a chain names its job by an id that may be on two servers
-        let is_only = jobs.index().uid.only(&job.instance_uid).is_some();
-        let chains = self.computer_backups.pick(self.computer_backups.index().job.of(&job.instance_uid));
-        let mut repositories: Vec<_> = if is_only { chains.filter_map(|chain| chain.repository_uid).collect() } else { Vec::new() };
+        let is_only = |uid| job.has_unique_id(uid) || jobs.index().uid.only(&uid).is_some();
+        let chains = job.ids().filter(|uid| is_only(*uid)).flat_map(|uid| {
+            let places = self.computer_backups.index().job.of(&uid);
+            self.computer_backups.pick(places).collect::<Vec<_>>()
+        });
+        let mut repositories: Vec<_> = chains.filter_map(|chain| chain.repository_uid).collect();
         if let Some(name) = job.destination.as_deref() {
             let on_server = self.repositories.pick(self.repositories.index().server.of(&server));
             repositories.extend(

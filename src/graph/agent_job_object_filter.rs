@@ -98,7 +98,7 @@ impl<'a> Own<'a> {
             && contains(row.computer.as_deref().unwrap_or_default(), filter.computer_contains.as_ref())
             && is_from(estate, row.upstream(), filter.upstream.as_ref())
             && filter.backup_server_uid.is_none_or(|wanted| server.is_some_and(|server| server.0 == wanted.0))
-            && filter.job_uid.is_none_or(|job| row.job_uid.0 == job.0)
+            && filter.job_uid.is_none_or(|wanted| row.job_uid.0 == wanted.0 || job.is_some_and(|job| job.has_id(JobUid(wanted.0))))
             && filter.company_uid.is_none_or(|wanted| company.is_some_and(|company| company.0 == wanted.0))
             && filter.company_name.as_ref().is_none_or(|name| job.is_some_and(|job| facts.is_of_company(job, name)))
             && self.older_than.is_none_or(|since| !time::is_within(object.newest(), since, estate.now()))
@@ -123,8 +123,10 @@ impl JobsById {
             if let Some(unique) = job.unique_uid {
                 all.by_unique.entry((upstream, unique)).and_modify(|known| *known = None).or_insert_with(|| Some(job.clone()));
             }
-            all.by_uid.entry((upstream, job.instance_uid)).and_modify(|known| *known = None).or_insert_with(|| Some(job.clone()));
-            all.by_key.insert((upstream, job.backup_server_uid, job.instance_uid), job);
+            for uid in job.ids() {
+                all.by_uid.entry((upstream, uid)).and_modify(|known| *known = None).or_insert_with(|| Some(job.clone()));
+                all.by_key.insert((upstream, job.backup_server_uid, uid), job.clone());
+            }
         }
         all
     }

@@ -17,7 +17,8 @@ use crate::{
 };
 use async_graphql::{Context, MergedObject, Object, Result};
 
-/// A periodic backup copy job; immediate ones are `SimpleBackupCopyJob`. Source: the job list, and
+/// A backup copy job of the older engine (`BackupCopy`); those of the newer one are `SimpleBackupCopyJob`. Neither word tells
+/// whether copies are made at once or periodically. Source: the job list, and
 /// `GET /infrastructure/backupServers/jobs/backupCopyJobs` for what only these jobs have.
 #[derive(MergedObject)]
 pub struct BackupCopyJob(JobFields<BackupCopyJob>, BackupCopyJobFields);

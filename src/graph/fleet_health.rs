@@ -167,7 +167,7 @@ impl Count {
         let jobs_are_known = self.problems.is_empty();
         let mut company_of_job = HashMap::new();
         for job in jobs {
-            company_of_job.insert((job.backup_server_uid, job.instance_uid), company_of(&job));
+            company_of_job.extend(job.ids().map(|uid| ((job.backup_server_uid, uid), company_of(&job))));
             if !self.wanted.log_backups && JobKind::of(job.r#type.as_deref()) == JobKind::LogBackup {
                 continue;
             }

@@ -15,9 +15,12 @@ pub enum JobKind {
     Replication,
     /// Continuous replication of virtual machines (`CdpReplicationVM`).
     CdpReplication,
-    /// Backup copy to another repository (`BackupCopy`).
+    /// Backup copy to another repository by the older engine (`BackupCopy`). The word does not tell whether copies are made at
+    /// once or periodically.
     BackupCopy,
-    /// Backup copy at once, as restore points come (`SimpleBackupCopy`): an immediate copy.
+    /// Backup copy to another repository by the engine of Veeam Backup & Replication 12 and later (`SimpleBackupCopy`;
+    /// `ImmediateBackupCopy` in version 3.2 of the API and older). The word does not tell whether copies are made at once or
+    /// periodically.
     SimpleBackupCopy,
     /// Copy of virtual machine files (`CopyVm`).
     VmCopy,
@@ -50,7 +53,7 @@ pub enum JobKind {
 }
 
 /// The upstream's words.
-const WORDS: [(&str, JobKind); 24] = [
+const WORDS: [(&str, JobKind); 25] = [
     ("agentbackupjob", JobKind::AgentBackup),
     ("agentpolicy", JobKind::AgentPolicy),
     ("backupvm", JobKind::VmBackup),
@@ -58,6 +61,7 @@ const WORDS: [(&str, JobKind); 24] = [
     ("cdpreplicationvm", JobKind::CdpReplication),
     ("backupcopy", JobKind::BackupCopy),
     ("simplebackupcopy", JobKind::SimpleBackupCopy),
+    ("immediatebackupcopy", JobKind::SimpleBackupCopy),
     ("copyvm", JobKind::VmCopy),
     ("copyfile", JobKind::FileCopy),
     ("backuptotape", JobKind::BackupToTape),

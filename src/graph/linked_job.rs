@@ -30,9 +30,9 @@ use async_graphql::{Context, Description, InputObject, Object, Result};
 pub struct LinkedJobFilter {
     /// Links on this backup server.
     backup_server_uid: Option<UUID>,
-    /// Links of the reading job with this id.
+    /// Links of the reading job with this id: Veeam Backup & Replication's, or the console's own.
     job_uid: Option<UUID>,
-    /// Links to the job with this id.
+    /// Links to the job with this id: Veeam Backup & Replication's, or the console's own.
     linked_job_uid: Option<UUID>,
     /// All of these must hold too.
     and: Option<Vec<LinkedJobFilter>>,
@@ -47,15 +47,17 @@ composed!(LinkedJobFilter);
 impl LinkedJobFilter {
     /// Whether its own members hold for a link.
     pub fn holds(&self, link: &PlacedLink) -> bool {
+        let [job, linked] = link.jobs;
+        let is = |wanted: UUID, uid: JobUid, other: Option<JobUid>| uid.0 == wanted.0 || other.is_some_and(|other| other.0 == wanted.0);
         self.backup_server_uid.is_none_or(|server| link.server.is_some_and(|of_link| of_link.0 == server.0))
-            && self.job_uid.is_none_or(|job| link.row.job_uid.0 == job.0)
-            && self.linked_job_uid.is_none_or(|job| link.row.linked_job_uid.0 == job.0)
+            && self.job_uid.is_none_or(|wanted| is(wanted, link.row.job_uid, job))
+            && self.linked_job_uid.is_none_or(|wanted| is(wanted, link.row.linked_job_uid, linked))
     }
 }
 
 /// One job that a tape job (or a backup copy job) reads. Source:
 /// `GET /infrastructure/backupServers/jobs/backupTapeJobs/jobObjects` (`backupCopyJobs/jobObjects`,
-/// `simpleBackupCopyJobs/objects`).
+/// `simpleBackupCopyJobs/objects`, which other versions call `immediateBackupCopyJobs/objects`).
 #[derive(Description)]
 pub struct LinkedJob {
     upstream: UpstreamId,
@@ -142,7 +144,8 @@ impl LinkedJob {
         self.link.row.unique_job_uid.map(|uid| UUID(uid.0))
     }
 
-    /// The id of the job that is read.
+    /// The id of the job that is read, as the console gives it: Veeam Backup & Replication's id of it, or the console's own
+    /// (`uniqueUid`), which version 3.7 of its API names. `linkedJob` leads to the job by either.
     async fn linked_job_uid(&self) -> UUID {
         UUID(self.link.row.linked_job_uid.0)
     }
@@ -152,8 +155,8 @@ impl LinkedJob {
         nullable(self.on_server(ctx, self.link.row.job_uid).await.map(|row| row.map(Job::from)))
     }
 
-    /// The job that is read, looked for on the reading job's own server only; null, with `resolved: false`, when it is
-    /// not there: deleted, or not to be seen with the gateway's role.
+    /// The job that is read, looked for on the reading job's own server only, by both of its ids; null, with
+    /// `resolved: false`, when it is not there: deleted, or not to be seen with the gateway's role.
     async fn linked_job(&self, ctx: &Context<'_>) -> Option<Result<Job>> {
         nullable(self.on_server(ctx, self.link.row.linked_job_uid).await.map(|row| row.map(Job::from)))
     }

@@ -1,4 +1,4 @@
-//! `SimpleBackupCopyJob`: a backup copy job that copies new restore points at once.
+//! `SimpleBackupCopyJob`: a backup copy job of the newer engine.
 
 use super::{
     kind_members::{detail, job_kind, owned, rpo_breached, seconds, uuid},
@@ -13,8 +13,10 @@ use crate::{
 use async_graphql::{Context, Object, Result};
 
 job_kind! {
-    /// An immediate backup copy job: it copies restore points as they come (`SimpleBackupCopy`). Source: the job list, and
-    /// `GET /infrastructure/backupServers/jobs/simpleBackupCopyJobs` for what only these jobs have.
+    /// A backup copy job of the engine of Veeam Backup & Replication 12 and later (`SimpleBackupCopy`). The word does not tell
+    /// whether copies are made at once or periodically. Source: the job list, and
+    /// `GET /infrastructure/backupServers/jobs/simpleBackupCopyJobs` (`immediateBackupCopyJobs` in versions 3.2 and 3.7 of the
+    /// API) for what only these jobs have.
     SimpleBackupCopyJob, SimpleBackupCopyJobFields {
         /// The id of the repository that copies are written to. The default repository has the same id on every server.
         target_repository_uid: UUID = |row| uuid(row.target_repository_uid);
@@ -35,7 +37,7 @@ job_kind! {
         /// The id of the WAN accelerator at the target; null for none.
         target_wan_accelerator_uid: UUID = |row| uuid(row.target_wan_accelerator_uid);
         target_repository: "The repository that copies are written to; null when the console does not list it.";
-        more: ImmediateCopyFields;
+        more: SimpleCopyFields;
     }
 }
 
@@ -44,10 +46,10 @@ fn rpo(row: &JobDetail) -> Option<i64> {
 }
 
 /// What is not in the list of these jobs.
-pub struct ImmediateCopyFields(JobRow);
+pub struct SimpleCopyFields(JobRow);
 
 #[Object]
-impl ImmediateCopyFields {
+impl SimpleCopyFields {
     /// Whether the last copy that succeeded (`lastSuccess`) is older than the wished-for interval. Null where the interval is
     /// not watched or not known, and where it is not known when a copy last succeeded.
     async fn rpo_breached(&self, ctx: &Context<'_>) -> Option<Result<bool>> {
@@ -57,8 +59,8 @@ impl ImmediateCopyFields {
     }
 
     /// The jobs that this one copies. Source:
-    /// `GET /infrastructure/backupServers/jobs/simpleBackupCopyJobs/{jobUid}/objects`, or a wider list where that is cheaper.
-    /// Consoles with version 3.7 of the API do not have these lists: there it is an error.
+    /// `GET /infrastructure/backupServers/jobs/simpleBackupCopyJobs/{jobUid}/objects` (`immediateBackupCopyJobs` in versions
+    /// 3.2 and 3.7 of the API), or a wider list where that is cheaper.
     async fn linked_jobs(
         &self,
         ctx: &Context<'_>,

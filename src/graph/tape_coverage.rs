@@ -87,12 +87,12 @@ impl TapeCoverage {
         rows(&self.0.tape_jobs).map(TapeJob::from).collect()
     }
 
-    /// The periodic backup copy jobs on that way; empty where none is needed.
+    /// The backup copy jobs of the older engine on that way; empty where none is needed.
     async fn via_copy_jobs(&self) -> Vec<BackupCopyJob> {
         rows(&self.0.via).filter(|job| !is_simple(job)).map(BackupCopyJob::from).collect()
     }
 
-    /// The immediate backup copy jobs on that way; empty where none is needed.
+    /// The backup copy jobs of the newer engine on that way; empty where none is needed.
     async fn via_simple_copy_jobs(&self) -> Vec<SimpleBackupCopyJob> {
         rows(&self.0.via).filter(is_simple).map(SimpleBackupCopyJob::from).collect()
     }

@@ -85,6 +85,18 @@ impl Upstream {
         loaders(ctx).estate().clock_ahead(status.id).and_then(|seconds| i32::try_from(seconds).ok())
     }
 
+    /// The version of its REST API that the gateway asks for (`X-Client-Version`): the newest that both know, or the one that is
+    /// configured. Null where that is not known yet, and for other APIs than Service Provider Console.
+    async fn api_version(&self) -> Option<String> {
+        self.0.as_ref()?.api_version()
+    }
+
+    /// What this version of it lacks of what the graph shows, for people; and the paths of lists that it turned out not to
+    /// have. Empty where nothing is known to be missing.
+    async fn lacks(&self) -> Vec<String> {
+        self.0.as_ref().map(|status| status.lacks()).unwrap_or_default()
+    }
+
     /// When it last answered; null when it never did since the gateway started.
     async fn last_ok_at(&self) -> Option<DateTime> {
         self.0.as_ref()?.seen().last_ok.map(DateTime)

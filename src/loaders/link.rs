@@ -50,7 +50,7 @@ impl Loader<LinksOfJob> for Batch {
         let of_job = |key: &LinksOfJob| {
             let answer = read.get(&LinksOf(key.0, key.1.key().server_key()))?.clone();
             Some(answer.map(|mut links| {
-                links.links.retain(|link| link.row.job_uid == key.1.0.instance_uid);
+                links.links.retain(|link| key.1.0.has_id(link.row.job_uid));
                 links
             }))
         };

@@ -2,9 +2,13 @@
 
 mod agents;
 pub mod kinds;
+mod plan;
 mod protection;
 
-use super::estate::{CopyDetail, Estate, Job, Link, Machine, Protected, Server};
+use super::{
+    estate::{CopyDetail, Job, Link, Machine, Protected, Server},
+    version::{ApiVersion, Bridge, Told},
+};
 use jiff::{Timestamp, tz::Offset};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -27,29 +31,26 @@ fn time(instant: Option<Timestamp>, hours: i8) -> Value {
 }
 
 /// Answers a path below `/api/v3`, with what it can `expand` or without.
-pub(super) fn find(estate: &Estate, path: &str, expand: bool) -> Found {
+pub(super) fn find(estate: Told<'_>, path: &str, expand: bool) -> Found {
     let segments: Vec<&str> = path.split('/').collect();
     match segments.as_slice() {
-        ["about"] => Found::One(json!({"serverVersion": "9.1.0.30713", "installationId": estate.manager})),
+        ["about"] => Found::One(about(estate)),
         ["organizations", "locations"] => Found::List(estate.locations.iter().map(agents::location).collect()),
-        ["infrastructure", "backupAgents"] => Found::List(estate.console_agents.iter().map(|row| agents::agent(estate, row)).collect()),
+        ["infrastructure", "backupAgents"] => {
+            Found::List(estate.console_agents.iter().map(|row| agents::agent(estate.estate, row)).collect())
+        }
         ["infrastructure", "backupAgents", "jobs"] => Found::List(estate.console_jobs.iter().map(agents::job).collect()),
         ["organizations"] => Found::List(estate.companies.iter().map(organization).collect()),
-        ["infrastructure", "enterpriseManagers"] => Found::List(vec![
-            json!({"instanceUid": estate.manager, "name": "em01.backup.example", "version": "13.0.1.2067", "status": "Healthy"}),
-        ]),
+        ["infrastructure", "enterpriseManagers"] => Found::List(vec![json!({
+            "instanceUid": estate.manager, "name": "em01.backup.example", "version": "13.0.1.2067", "status": "Healthy",
+            "managementAgentUid": Uuid::from_u128(estate.manager.as_u128() ^ 2),
+            "installationUid": Uuid::from_u128(estate.manager.as_u128() ^ 3),
+        })]),
         ["infrastructure", "enterpriseManagers", uid, "backupServers"] if uid.eq_ignore_ascii_case(&estate.manager.to_string()) => {
-            Found::List(
-                estate
-                    .servers
-                    .iter()
-                    .filter(|server| server.is_mapped)
-                    .map(|server| json!({"instanceUid": server.uid, "address": server.managed_name, "port": 9392}))
-                    .collect(),
-            )
+            Found::List(estate.servers.iter().filter(|server| server.is_mapped).map(|row| managed(estate, row)).collect())
         }
         ["alarms", "active"] => Found::List(estate.alarms.iter().map(|row| protection::alarm(estate, row)).collect()),
-        ["licensing", "usage", "organizations"] => Found::List(protection::licenses(estate)),
+        ["licensing", "usage", "organizations"] => Found::List(protection::licenses(estate.estate)),
         ["protectedWorkloads", "virtualMachines"] => Found::List(protection::workloads(estate, Protected::Vm)),
         ["protectedWorkloads", "computersManagedByBackupServer"] => Found::List(protection::workloads(estate, Protected::Computer)),
         ["protectedWorkloads", "computersManagedByConsole"] => Found::List(protection::workloads(estate, Protected::ConsoleComputer)),
@@ -61,7 +62,7 @@ pub(super) fn find(estate: &Estate, path: &str, expand: bool) -> Found {
     }
 }
 
-fn servers(estate: &Estate, rest: &[&str], expand: bool) -> Found {
+fn servers(estate: Told<'_>, rest: &[&str], expand: bool) -> Found {
     let everywhere = |_: usize| true;
     match rest {
         [] => Found::List(estate.servers.iter().map(|row| server(estate, row)).collect()),
@@ -88,10 +89,10 @@ fn servers(estate: &Estate, rest: &[&str], expand: bool) -> Found {
 }
 
 /// `…/jobs…`, of the servers that `is_asked` takes.
-fn jobs(estate: &Estate, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) -> bool) -> Found {
+fn jobs(estate: Told<'_>, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) -> bool) -> Found {
     let here = || estate.jobs.iter().filter(|job| is_asked(job.server));
     let links = |links: &[Link], of: Option<Uuid>| -> Vec<Value> {
-        let wanted = |link: &&Link| is_asked(link.server) && of.is_none_or(|uid| estate.jobs[link.job].uid == uid);
+        let wanted = |link: &&Link| is_asked(link.server) && of.is_none_or(|uid| estate.id_of(&estate.jobs[link.job]) == uid);
         links.iter().filter(wanted).map(|row| link(estate, row)).collect()
     };
     let uid = |text: &str| Uuid::try_parse(text).ok();
@@ -102,13 +103,16 @@ fn jobs(estate: &Estate, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) -
                 here().filter(|job| job.kind.starts_with("Agent")).map(|job| agent_job(estate, job, expand)).collect();
             if is_asked(0) {
                 // a row whose parent job is gone
-                rows.push(json!({"instanceUid": Uuid::from_u128(0xdead), "jobMode": "ManagedByAgent", "osType": "Windows", "_embedded": {"backupServerJob": null}}));
+                rows.push(json!({
+                    "instanceUid": Uuid::from_u128(0xdead), "totalJobsCount": 1, "successJobsCount": 0, "destination": "", "source": null,
+                    "jobMode": "ManagedByAgent", "osType": "Windows", "licenseType": "Server", "_embedded": {"backupServerJob": null},
+                }));
             }
             Found::List(rows)
         }
         ["agentJobs", "objects"] => Found::List(machines(estate, |machine| is_asked(estate.jobs[machine.job].server))),
         ["agentJobs", job, "objects"] => match uid(job) {
-            Some(uid) => Found::List(machines(estate, |machine| estate.jobs[machine.job].uid == uid)),
+            Some(uid) => Found::List(machines(estate, |machine| estate.id_of(&estate.jobs[machine.job]) == uid)),
             None => Found::Nothing,
         },
         ["backupCopyJobs"] => {
@@ -117,9 +121,11 @@ fn jobs(estate: &Estate, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) -
         ["backupCopyJobs", "jobObjects"] => Found::List(links(&estate.copy_links, None)),
         ["backupCopyJobs", job, "jobObjects"] => uid(job).map_or(Found::Nothing, |job| Found::List(links(&estate.copy_links, Some(job)))),
         ["backupCopyJobs", job] => match uid(job) {
-            Some(uid) => {
-                estate.copies.iter().find(|copy| copy.uid == uid).map_or(Found::Missing, |row| Found::One(copy(estate, row, false)))
-            }
+            Some(uid) => estate
+                .copies
+                .iter()
+                .find(|copy| copy_id(estate, copy) == uid)
+                .map_or(Found::Missing, |row| Found::One(copy(estate, row, false))),
             None => Found::Nothing,
         },
         ["simpleBackupCopyJobs", "objects"] => Found::List(links(&estate.simple_copy_links, None)),
@@ -146,7 +152,7 @@ fn jobs(estate: &Estate, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) -
         }
         [one] => match uid(one) {
             // ids repeat: the first server's wins
-            Some(uid) => here().find(|job| job.uid == uid).map_or(Found::Missing, |row| Found::One(job(estate, row))),
+            Some(uid) => here().find(|job| estate.id_of(job) == uid).map_or(Found::Missing, |row| Found::One(job(estate, row))),
             None => Found::Nothing,
         },
         _ => Found::Nothing,
@@ -154,74 +160,97 @@ fn jobs(estate: &Estate, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) -
 }
 
 /// The console's own id, where the server reports one.
-fn unique(server: &Server, uid: Uuid, row: &mut Value, member: &str) {
-    if server.has_unique_ids {
+fn unique(estate: Told<'_>, server: usize, uid: Uuid, row: &mut Value, member: &str) {
+    if estate.has_unique_ids(server) {
         row[member] = json!(uid);
     }
+}
+
+fn about(estate: Told<'_>) -> Value {
+    json!({
+        "serverVersion": estate.version.server(), "installationId": estate.manager, "actualVawVersion": "6.3.2.1205",
+        "actualValVersion": "6.3.2.1207", "actualVamVersion": "2.3.0.1043", "windowsManagementAgentVersion": estate.version.server(),
+        "linuxManagementAgentVersion": estate.version.server(), "macManagementAgentVersion": estate.version.server(),
+        "installationDate": "2024-07-17T21:48:09.683-04:00",
+    })
+}
+
+/// A server as Enterprise Manager lists it, in the way that the console reads its own document.
+fn managed(estate: Told<'_>, row: &Server) -> Value {
+    let uid = if estate.bridge == Bridge::Nested { row.managed_uid } else { row.uid };
+    let known = (estate.bridge != Bridge::FlatAlone).then(|| server(estate, row));
+    json!({"instanceUid": uid, "address": row.managed_name, "port": 9392, "backupServer": known})
 }
 
 fn organization(company: &super::estate::Company) -> Value {
     json!({
         "instanceUid": company.uid, "name": company.name, "alias": null, "type": company.kind, "taxId": null,
-        "email": "backup@example.com", "phone": null, "countryName": "Norway", "city": company.city, "notes": "",
+        "email": "backup@example.com", "phone": null, "country": 578, "state": null, "countryName": "Norway", "regionName": null,
+        "city": company.city, "street": null, "locationAdmin0Code": "NO", "locationAdmin1Code": null, "locationAdmin2Code": null,
+        "notes": "", "zipCode": "0150", "website": null, "veeamTenantId": null, "companyId": null,
     })
 }
 
 /// Some servers are in no place.
-fn location_of(estate: &Estate, row: &Server) -> Uuid {
+fn location_of(estate: Told<'_>, row: &Server) -> Uuid {
     let location = estate.locations.iter().rfind(|location| location.company == row.company);
     location.filter(|_| row.is_mapped).map_or(Uuid::nil(), |location| location.uid)
 }
 
-fn server(estate: &Estate, row: &Server) -> Value {
-    json!({
+fn server(estate: Told<'_>, row: &Server) -> Value {
+    let mut value = json!({
         "instanceUid": row.uid, "name": row.name, "organizationUid": row.company, "locationUid": location_of(estate, row),
         "managementAgentUid": row.managed_uid, "version": row.version, "displayVersion": row.version,
         "installationUid": row.uid.simple().to_string(), "backupServerRoleType": "Client", "status": row.status,
-        "inHighAvailabilityCluster": false, "label": null,
-    })
+        "inHighAvailabilityCluster": false,
+    });
+    if estate.version == ApiVersion::V3_7 {
+        value["label"] = Value::Null;
+    }
+    value
 }
 
-fn repository(estate: &Estate, row: &super::estate::Repository, expand: bool) -> Value {
+fn repository(estate: Told<'_>, row: &super::estate::Repository, expand: bool) -> Value {
     let room = expand.then(|| protection::room(row));
-    json!({"instanceUid": row.uid, "name": row.name, "backupServerUid": estate.servers[row.server].uid, "tags": [], "_embedded": room})
+    let labels = if estate.version == ApiVersion::V3_7 { "labels" } else { "tags" };
+    json!({"instanceUid": row.uid, "name": row.name, "backupServerUid": estate.servers[row.server].uid, labels: [], "_embedded": room})
 }
 
-fn job(estate: &Estate, row: &Job) -> Value {
+fn job(estate: Told<'_>, row: &Job) -> Value {
     let server = &estate.servers[row.server];
     let hours = (row.server % 5) as i8 - 3;
     let mut value = json!({
-        "instanceUid": row.uid, "originalUid": row.uid, "name": row.name, "description": format!("Created by {}", "operator"),
+        "name": row.name, "description": format!("Created by {}", "operator"),
         "createdBy": "BACKUP\\operator", "creationTime": "2024-07-17T21:48:09.683-04:00", "backupServerUid": server.uid,
         "locationUid": Uuid::nil(), "siteUid": null, "organizationUid": server.company, "mappedOrganizationUid": row.mapped_company,
-        "status": row.status, "type": row.kind, "lastRun": time(row.last_run, hours), "lastEndTime": time(row.last_end, hours),
+        "status": row.status, "type": estate.word(row), "lastRun": time(row.last_run, hours), "lastEndTime": time(row.last_end, hours),
         "lastDuration": row.last_duration, "processingRate": 127_782_020.0, "avgDuration": row.avg_duration,
         "transferredData": row.transferred, "backupChainSize": row.chain, "bottleneck": "Source", "isEnabled": row.is_enabled,
-        "scheduleType": row.schedule, "schedule": null, "failureMessage": row.failure.as_deref().unwrap_or_default(),
+        "scheduleType": row.schedule, "schedule": plan::schedule(row), "failureMessage": row.failure.as_deref().unwrap_or_default(),
         "targetType": "Local", "destination": row.destination, "retentionLimit": 14, "retentionLimitType": "Days",
-        "isGfsOptionEnabled": false, "lastSessionTasks": [],
+        "isGfsOptionEnabled": false, "lastSessionTasks": plan::tasks(row),
     });
     if row.last_run.is_none() {
         // one of the ways to say never
         value["lastEndTime"] = json!("0001-01-01T00:00:00");
     }
-    unique(server, row.unique_uid, &mut value, "uniqueUid");
+    estate.name_job(row, &mut value, "instanceUid", "uniqueUid");
     value
 }
 
-fn agent_job(estate: &Estate, row: &Job, expand: bool) -> Value {
+fn agent_job(estate: Told<'_>, row: &Job, expand: bool) -> Value {
     let embedded = if expand { json!({"backupServerJob": job(estate, row)}) } else { json!({"backupServerJob": null}) };
     let mut value = json!({
-        "instanceUid": row.uid, "totalJobsCount": 30, "successJobsCount": 27, "destination": row.destination, "source": null,
+        "totalJobsCount": 30, "successJobsCount": 27, "destination": row.destination, "source": plan::source(row),
         "jobMode": if row.kind == "AgentPolicy" { "ManagedByAgent" } else { "ManagedByBackupServer" }, "osType": row.os,
         "licenseType": "Server", "_embedded": embedded,
     });
-    unique(&estate.servers[row.server], row.unique_uid, &mut value, "uniqueUid");
+    estate.name_job(row, &mut value, "instanceUid", "uniqueUid");
     value
 }
 
 /// Machines, the first one twice.
-fn machines(estate: &Estate, wanted: impl Fn(&Machine) -> bool) -> Vec<Value> {
+fn machines(estate: Told<'_>, wanted: impl Fn(&Machine) -> bool) -> Vec<Value> {
     let mut rows: Vec<Value> = estate.machines.iter().filter(|machine| wanted(machine)).map(|row| machine(estate, row)).collect();
     if let Some(first) = rows.first().cloned() {
         rows.insert(1, first);
@@ -229,21 +258,21 @@ fn machines(estate: &Estate, wanted: impl Fn(&Machine) -> bool) -> Vec<Value> {
     rows
 }
 
-fn machine(estate: &Estate, row: &Machine) -> Value {
+fn machine(estate: Told<'_>, row: &Machine) -> Value {
     let job = &estate.jobs[row.job];
     let server = &estate.servers[job.server];
     let mut value = json!({
-        "instanceUid": row.uid, "backupServerUid": server.uid, "agentUid": row.agent, "jobUid": job.uid, "computer": row.computer,
+        "instanceUid": row.uid, "backupServerUid": server.uid, "agentUid": row.agent, "computer": row.computer,
         "backupStatus": row.status, "lastRun": time(row.last_run, 0), "lastEndTime": time(row.last_end, 0),
         "lastDuration": row.last_duration, "restorePointsCount": row.restore_points, "osType": job.os,
         "failureMessage": row.failure.as_deref().unwrap_or_default(),
     });
-    unique(server, row.unique_uid, &mut value, "uniqueUid");
-    unique(server, job.unique_uid, &mut value, "uniqueJobUid");
+    unique(estate, job.server, row.unique_uid, &mut value, "uniqueUid");
+    estate.name_job(job, &mut value, "jobUid", "uniqueJobUid");
     value
 }
 
-fn agent(estate: &Estate, row: &Machine) -> Value {
+fn agent(estate: Told<'_>, row: &Machine) -> Value {
     let job = &estate.jobs[row.job];
     json!({
         "instanceUid": row.agent, "name": row.computer.split('.').next(), "machineName": row.computer, "guestOs": "Windows Server 2022",
@@ -253,53 +282,59 @@ fn agent(estate: &Estate, row: &Machine) -> Value {
     })
 }
 
-fn backup(estate: &Estate, row: &Machine) -> Value {
+fn backup(estate: Told<'_>, row: &Machine) -> Value {
     let job = &estate.jobs[row.job];
     json!({
-        "instanceUid": row.unique_uid, "backupAgentUid": row.agent, "jobUid": job.uid, "jobName": job.name, "jobKind": "Backup",
-        "repositoryUid": row.repository, "restorePoints": row.restore_points, "targetType": "Local",
+        "instanceUid": row.unique_uid, "backupAgentUid": row.agent, "jobUid": estate.id_of(job), "jobName": job.name, "jobKind": "Backup",
+        "repositoryUid": row.repository, "restorePoints": row.restore_points, "targetType": "Local", "targetLocationTier": "Performance",
+        "totalRestorePointSize": row.restore_points << 30, "latestRestorePointSize": row.restore_points.min(1) << 30,
+        "provisionedSourceSize": 107_374_182_400_i64, "usedSourceSize": 64_424_509_440_i64, "malwareState": "Clean",
+        "latestRestorePointDate": time(row.last_end.or(row.last_run), 2),
     })
 }
 
-fn copy(estate: &Estate, row: &CopyDetail, expand: bool) -> Value {
+fn copy(estate: Told<'_>, row: &CopyDetail, expand: bool) -> Value {
     let parent = row.job.filter(|_| expand).map(|place| job(estate, &estate.jobs[place]));
     let mut value = json!({
-        "instanceUid": row.uid, "targetRepositoryUid": row.target, "targetWanAcceleratorUid": row.target_wan,
+        "instanceUid": copy_id(estate, row), "targetRepositoryUid": row.target, "targetWanAcceleratorUid": row.target_wan,
         "sourceWanAcceleratorUid": row.source_wan, "weeklyRestorePointsToKeep": 4, "monthlyRestorePointsToKeep": 12,
         "yearlyRestorePointsToKeep": 0, "retentionPolicyType": row.retention, "isRpoOptionsEnabled": row.has_rpo,
         "rpoOptionsValue": row.rpo, "rpoOptionsUnit": row.rpo_unit, "_embedded": {"backupServerJob": parent},
     });
-    unique(&estate.servers[row.server], row.unique_uid, &mut value, "uniqueUid");
+    unique(estate, row.server, row.unique_uid, &mut value, "uniqueUid");
     value
 }
 
-fn objects(estate: &Estate, row: &Job) -> Vec<Value> {
+/// The id that the console knows a copy job by: also one whose parent is gone.
+fn copy_id(estate: Told<'_>, row: &CopyDetail) -> Uuid {
+    if estate.version == ApiVersion::V3_5 { row.unique_uid } else { row.uid }
+}
+
+fn objects(estate: Told<'_>, row: &Job) -> Vec<Value> {
     let with_job = |mut value: Value| {
-        value["jobUid"] = json!(row.uid);
-        unique(&estate.servers[row.server], row.unique_uid, &mut value, "uniqueJobUid");
+        estate.name_job(row, &mut value, "jobUid", "uniqueJobUid");
         value
     };
     kinds::objects(row, estate.now).into_iter().map(with_job).collect()
 }
 
-fn kind_detail(estate: &Estate, row: &Job, expand: bool) -> Value {
-    let mut value = kinds::members(estate, row);
-    value["instanceUid"] = json!(row.uid);
+fn kind_detail(estate: Told<'_>, row: &Job, expand: bool) -> Value {
+    let mut value = kinds::members(estate.estate, row);
     value["_embedded"] = json!({"backupServerJob": expand.then(|| job(estate, row))});
-    unique(&estate.servers[row.server], row.unique_uid, &mut value, "uniqueUid");
+    estate.name_job(row, &mut value, "instanceUid", "uniqueUid");
     value
 }
 
-fn link(estate: &Estate, row: &Link) -> Value {
+fn link(estate: Told<'_>, row: &Link) -> Value {
     let job = &estate.jobs[row.job];
-    let mut value = json!({"jobUid": job.uid, "linkedJobUid": row.linked});
-    unique(&estate.servers[row.server], job.unique_uid, &mut value, "uniqueJobUid");
+    let mut value = json!({"linkedJobUid": estate.linked(row)});
+    estate.name_job(job, &mut value, "jobUid", "uniqueJobUid");
     value
 }
 
-fn linked_repository(estate: &Estate, job: usize, repository: Uuid) -> Value {
+fn linked_repository(estate: Told<'_>, job: usize, repository: Uuid) -> Value {
     let job = &estate.jobs[job];
-    let mut value = json!({"jobUid": job.uid, "linkedRepositoryUid": repository});
-    unique(&estate.servers[job.server], job.unique_uid, &mut value, "uniqueJobUid");
+    let mut value = json!({"linkedRepositoryUid": repository});
+    estate.name_job(job, &mut value, "jobUid", "uniqueJobUid");
     value
 }

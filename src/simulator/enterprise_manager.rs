@@ -231,6 +231,8 @@ fn task(session: &Session, row: &Task) -> Element {
         ("Result", json!(row.result)),
         ("Reason", json!(row.reason)),
         ("TotalSize", json!(row.size)),
+        ("VmUid", Value::Null),
+        ("VmDisplayName", json!(row.machine)),
     ];
     element
 }
@@ -328,6 +330,8 @@ fn result_of(name: &'static str, rows: Vec<Element>, number: usize, size: usize,
     let mut paging = Element::new("PagingInfo");
     paging.attributes = vec![("PageNum", json!(number)), ("PageSize", json!(size)), ("PagesCount", json!(count))];
     let mut result = Element::new("QueryResult");
+    // in JSON what is empty is null; in XML it is not there
+    result.members = vec![("Refs", Value::Null), ("Resources", Value::Null), ("Links", Value::Null)];
     result.children = vec![entities, paging];
     result
 }

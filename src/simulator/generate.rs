@@ -105,6 +105,9 @@ const OTHER_KINDS: &[&str] = &[
     "SomethingFromTheFuture",
 ];
 
+/// Kinds that few have: one in ten of a larger estate's.
+const RARE_KINDS: &[&str] = &["CopyVm", "CopyFile", "BackupFileCopy", "FileToTape", "ObjectStorageBackupCopy"];
+
 fn ago(now: Timestamp, seconds: i64) -> Timestamp {
     now.checked_sub(SignedDuration::from_secs(seconds)).unwrap_or(now)
 }
@@ -258,7 +261,8 @@ fn jobs(estate: &mut Estate, dice: &mut Dice, sizes: &Sizes) {
     let cloned = estate.jobs.iter().filter(|job| job.server == 0).count();
     let rest = sizes.jobs.saturating_sub(estate.jobs.len() + cloned);
     for number in 0..rest {
-        let kind = OTHER_KINDS[number % OTHER_KINDS.len()];
+        let is_rare = number >= 30 && number % 10 == 5;
+        let kind = if is_rare { RARE_KINDS[number / 10 % RARE_KINDS.len()] } else { OTHER_KINDS[number % OTHER_KINDS.len()] };
         // not on the server that will be restored, so that the count stays what it should be
         let server = 1 + number % (hosts - 1);
         let job = job(estate, dice, server, kind, format!("{} {:04}", kind.trim_end_matches("FromTheFuture"), number + 1));

@@ -5,6 +5,7 @@ use super::{
     settings::Settings,
     sign_in::{Session, SignIn},
     transport::{Get, Proof, Reply, Transport},
+    vspc::dialect::Dialect,
     words,
 };
 use std::sync::{
@@ -31,6 +32,8 @@ pub(super) struct Client<O> {
     pub opener: O,
     /// Whether this API was seen to be here: it answered as only it does.
     is_here: AtomicBool,
+    /// How the upstream speaks: its version, where it wants to be told one.
+    pub dialect: Arc<Dialect>,
 }
 
 impl<O: Opener> Client<O> {
@@ -40,13 +43,15 @@ impl<O: Opener> Client<O> {
             sign_in: SignIn::new(settings.name.clone(), settings.sign_in_pause),
             opener,
             is_here: AtomicBool::new(false),
+            dialect: settings.dialect.clone(),
         })
     }
 
     /// One GET. A 401 means that the session ended early: it is replaced once and the read sent once more; unless it was
     /// opened a moment ago and never worked, when another would work no better.
     pub async fn get(&self, path: &str, query: &[(&'static str, String)], accept: &'static str) -> Result<Reply, Error> {
-        let get = |proof| Get { path, query, accept, proof: Some(proof) };
+        let version = self.dialect.version();
+        let get = |proof| Get { path, query, accept, proof: Some(proof), version: version.clone() };
         if let Some(proof) = self.opener.standing_proof() {
             return self.transport.get(get(proof)).await;
         }
@@ -83,7 +88,11 @@ impl<O: Opener> Client<O> {
 impl<O> Client<O> {
     /// Whether anybody answers at all, also with a refusal: all that can be told without a credential.
     pub async fn reach(&self, path: &str) -> Result<(), Error> {
-        match self.transport.get_once(Get { path, query: &[], accept: "application/json", proof: None }).await {
+        match self
+            .transport
+            .get_once(Get { path, query: &[], accept: "application/json", proof: None, version: self.dialect.version() })
+            .await
+        {
             Ok(_) => Ok(()),
             // whoever has no credential is refused; that there is no such path is another thing
             Err(error) if error.kind == ErrorKind::Unauthorized || (error.kind == ErrorKind::Rejected && error.status != Some(404)) => {

@@ -25,7 +25,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, header};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
-use std::sync::{Arc};
+use std::sync::Arc;
 
 /// Larger pages than this were not seen to work anywhere.
 const PAGE_SIZE: u64 = 1_000;

@@ -1,6 +1,6 @@
 //! What an upstream client needs to be told. Made by `app` from the configuration; knows nothing of files or variables.
 
-use super::transport::Transport;
+use super::{transport::Transport, vspc::dialect::Dialect};
 use secrecy::SecretString;
 use std::{
     sync::{Arc, OnceLock},
@@ -98,6 +98,10 @@ pub struct Settings {
     pub max_concurrency: usize,
     /// The connection, shared by all who read from this upstream, whatever they sign in with.
     pub line: Line,
+    /// The version of a console's API to ask for; the newest that both know when left out.
+    pub client_version: Option<String>,
+    /// How it speaks, as far as that is known: shared like the connection.
+    pub dialect: Arc<Dialect>,
     /// How long a refused password is not tried again at first (an account lock-out is worse than a wait).
     pub sign_in_pause: Duration,
 }

@@ -73,12 +73,14 @@ pub(super) struct Get<'a> {
     pub query: &'a [(&'static str, String)],
     pub accept: &'static str,
     pub proof: Option<Proof>,
+    /// The version of the API that is asked for, where one is.
+    pub version: Option<String>,
 }
 
 impl<'a> Get<'a> {
     /// One for JSON.
     pub fn of(path: &'a str, query: &'a [(&'static str, String)]) -> Self {
-        Self { path, query, accept: "application/json", proof: None }
+        Self { path, query, accept: "application/json", proof: None, version: None }
     }
 
     /// The page that is asked for, as the query names it.
@@ -230,6 +232,10 @@ impl Transport {
     pub async fn attempt_get(&self, get: &Get<'_>, deadline: Instant) -> Result<Reply, Error> {
         self.wait_out_pause(deadline).await?;
         let request = self.client.request(Method::GET, self.url(get.path, get.query)).header(header::ACCEPT, get.accept);
+        let request = match &get.version {
+            Some(version) => request.header("X-Client-Version", version),
+            None => request,
+        };
         self.exchange(with_proof(request, get.proof.clone())).await
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Traps with their home here: an unknown path answers 200 with the web UI's HTML, so the content type and the envelope
 //! are checked before anything is believed; `data` can come with `errors`, and is then part of the truth; one row that can't
-//! be read costs itself (`json_rows.rs`).
+//! be read costs itself (`json_rows.rs`). What differs from version to version, and which one is asked for, is in
+//! `dialect.rs`.
 
 pub mod agent_job;
 pub mod agent_job_object;
@@ -13,6 +14,7 @@ pub mod backup_server;
 pub mod computer_backup;
 pub mod console_agent;
 pub mod console_agent_job;
+pub mod dialect;
 pub mod enterprise_manager;
 pub mod job;
 pub mod job_detail;
@@ -50,6 +52,8 @@ const ABOUT: &str = "/api/v3/about";
 #[derive(Debug)]
 pub struct Vspc {
     client: Client<OAuth>,
+    /// Whether the configuration says which version of the API is asked for.
+    is_set: bool,
 }
 
 /// Reads a sub-type row's parent job along with it; without it the rows have no name and no status.
@@ -59,7 +63,11 @@ impl Vspc {
     /// A client that has not spoken yet.
     pub fn new(settings: &Settings) -> Result<Self, String> {
         let credentials = settings.credentials.clone();
-        Ok(Self { client: Client::new(settings, OAuth { path: "/api/v3/token", credentials, read_only: true })? })
+        settings.dialect.set(settings.client_version.clone());
+        Ok(Self {
+            client: Client::new(settings, OAuth { path: "/api/v3/token", credentials, read_only: true })?,
+            is_set: settings.client_version.is_some(),
+        })
     }
 
     /// Whether the API answers, for those who have no token: with a refusal, but not with a web page.
@@ -74,9 +82,30 @@ impl Vspc {
         struct About {
             server_version: Option<String>,
         }
-        let outcome = self.envelope::<About>("/about").await;
-        self.client.seen(outcome.is_ok());
-        outcome.map(|about| about.server_version).map_err(Error::of_api)
+        let dialect = &self.client.dialect;
+        let mut last = None;
+        // as often as there are versions to step back over, and once more for each way
+        for _ in 0..dialect::MOST_STEPS {
+            let outcome = self.envelope::<About>("/about").await;
+            self.client.seen(outcome.is_ok());
+            let version = match outcome {
+                Ok(about) => about.server_version,
+                Err(error) if error.status == Some(400) && dialect.version().is_some() => {
+                    if self.is_set || !dialect.step_back() {
+                        let why = format!("the console refused version {:?} of its API", dialect.version().unwrap_or_default());
+                        return Err(Error { detail: format!("{why}: {}", error.detail), ..error }.of_api());
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error.of_api()),
+            };
+            // a version that is but a guess is asked for once before anybody relies on it
+            if self.is_set || !dialect.learn(version.as_deref()) {
+                return Ok(version);
+            }
+            last = version;
+        }
+        Ok(last)
     }
 
     /// One object: `None` when there is no such.
@@ -205,6 +234,42 @@ impl<T: Row + DeserializeOwned> List<'_, T> {
         pager::open(self).await
     }
 
+    /// The answer with a page, and its path: by whichever of its spellings the console has for this list.
+    async fn reply(&self, query: &[(&'static str, String)]) -> Result<(String, Reply), Error> {
+        let dialect = &self.vspc.client.dialect;
+        // others may find out at the same time: what was tried here is not looked up again
+        let (first, other) = dialect.spellings(&self.path);
+        let mut outcome = self.reply_at(&first, query).await;
+        if let (Err(error), Some(other)) = (&outcome, other)
+            && error.is_absent
+        {
+            let again = self.reply_at(&other, query).await;
+            if !again.as_ref().is_err_and(|error| error.is_absent) {
+                if again.is_ok() {
+                    dialect.is_spelt(&other);
+                }
+                outcome = again;
+            }
+        }
+        match &outcome {
+            Err(error) if error.is_absent => dialect.is_absent(&self.path, error),
+            Err(_) => {}
+            Ok(_) => dialect.is_there(&self.path),
+        }
+        outcome
+    }
+
+    async fn reply_at(&self, path: &str, query: &[(&'static str, String)]) -> Result<(String, Reply), Error> {
+        let path = format!("/api/v3{path}");
+        let outcome = self.vspc.json(&Get::of(&path, query)).await;
+        let reply = outcome.map_err(|error| {
+            // the list of a server or a job is also missing where that is: only the fleet's says that there is no such list
+            let is_of_one = path.split('/').any(|part| uuid::Uuid::try_parse(part).is_ok());
+            if error.status == Some(404) && !is_of_one { error.absent() } else { error }
+        })?;
+        Ok((path, reply))
+    }
+
     /// Reads every page.
     pub async fn read(&self) -> Result<Listing<T>, Error> {
         self.open().await?.finish(self).await
@@ -215,13 +280,8 @@ impl<T: Row + DeserializeOwned> PageSource<T> for List<'_, T> {
     async fn page(&self, offset: u64) -> Result<Page<T>, Error> {
         let mut query: Vec<(&'static str, String)> = self.query.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         query.extend([("limit", PAGE_SIZE.to_string()), ("offset", offset.to_string())]);
-        let path = format!("/api/v3{}", self.path);
+        let (path, reply) = self.reply(&query).await?;
         let get = Get::of(&path, &query);
-        let reply = self.vspc.json(&get).await.map_err(|error| {
-            // the list of a server or a job is also missing where that is: only the fleet's says that there is no such list
-            let is_of_one = self.path.split('/').any(|part| uuid::Uuid::try_parse(part).is_ok());
-            if error.status == Some(404) && !is_of_one { error.absent() } else { error }
-        })?;
         let body = reply.body.clone();
         let read = aside_if_long(reply.body.len(), move || page::<T>(&body)).await;
         let unusable = |kind, detail: String| self.vspc.client.unusable(kind, &get, &reply, detail).told(None);

@@ -71,7 +71,7 @@ async fn check_prints_a_table_and_fails_when_an_upstream_does_not_let_us_in() {
     let output = tokio::task::spawn_blocking(move || run(&["check", "--config", good.path()], &variables)).await.unwrap();
     let table = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{table}{}", text(&output.stderr));
-    assert!(table.contains("NAME  KIND") && table.contains("msp") && table.contains("9.1.0.30713"), "{table}");
+    assert!(table.contains("NAME  KIND") && table.contains("msp") && table.contains("9.1.0.30713 (API 3.6.2)"), "{table}");
 
     // a caller whose company was misspelt would see nothing, and nothing would say why
     let callers = format!(

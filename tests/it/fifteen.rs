@@ -3,6 +3,7 @@
 
 mod answers;
 mod protection;
+mod versions;
 
 use self::answers::Words;
 use crate::world::{Setup, World, array};

@@ -63,7 +63,10 @@ fn holds(filter: &Value, row: &Value) -> bool {
         "tapeStatus" => array(wanted).contains(&row["tape"]["status"]),
         "endedSince" => instant(&row["lastEndTime"]) >= instant(wanted),
         "notSucceededFor" => instant(&row["lastSuccess"]).is_none_or(|at| now().duration_since(at) > length(wanted)),
-        "endedWithin" => instant(&row["lastEndTime"]).is_some_and(|ended| now().duration_since(ended) <= length(wanted) && ended <= now()),
+        "endedWithin" => instant(&row["lastEndTime"]).is_some_and(|ended| {
+            // up to five minutes ahead of our clock is recent
+            now().duration_since(ended) <= length(wanted) && ended.duration_since(now()) <= SignedDuration::from_mins(5)
+        }),
         "excludeLogBackups" => *wanted != true || row["kind"] != "LOG_BACKUP",
         "and" => array(wanted).iter().all(|filter| holds(filter, row)),
         "or" => array(wanted).iter().any(|filter| holds(filter, row)),

@@ -165,6 +165,8 @@ fn holds(filter: &Value, row: &Value) -> bool {
         let count = |unit: &str| length[unit].as_i64().unwrap_or(0);
         now().checked_sub(SignedDuration::from_mins(count("days") * 1_440 + count("hours") * 60 + count("minutes"))).unwrap()
     };
+    // up to five minutes ahead of our clock is recent
+    let is_past = |at: Timestamp| at.duration_since(now()) <= SignedDuration::from_mins(5);
     let lower = |value: &Value| value.as_str().unwrap_or_default().to_lowercase();
     let ended = || instant(&row["lastEndTime"]);
     let began = || instant(&row["startedAt"]).or(instant(&row["lastActivation"]));
@@ -183,8 +185,8 @@ fn holds(filter: &Value, row: &Value) -> bool {
         "enabled" => row["isEnabled"] == *wanted,
         "jobUid" | "linkedJobUid" | "agentUid" => row[name] == *wanted,
         "objectType" => array(wanted).iter().any(|kind| lower(kind) == lower(&row["objectType"])),
-        "olderThan" => ended().or(instant(&row["lastRun"])).is_none_or(|at| at < ago(wanted)),
-        "endedWithin" => ended().is_some_and(|at| at >= ago(wanted) && at <= now()),
+        "olderThan" => ended().or(instant(&row["lastRun"])).is_none_or(|at| at < ago(wanted) || !is_past(at)),
+        "endedWithin" => ended().is_some_and(|at| at >= ago(wanted) && is_past(at)),
         "within" => began().is_some_and(|at| at >= ago(wanted)),
         "since" => began().is_some_and(|at| at >= instant(wanted).unwrap()),
         "until" => began().is_some_and(|at| at < instant(wanted).unwrap()),

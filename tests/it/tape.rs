@@ -71,14 +71,14 @@ async fn a_simple_backup_copy_is_a_way_to_tape_and_unknown_where_it_can_t_be_rea
     let of_links = |requests: Vec<String>| requests.iter().filter(|request| request.contains("simpleBackupCopyJobs")).count();
     assert_eq!(of_links(world.requests()), 1, "one page of the fleet's links");
 
-    // version 3.7 has no such list: nothing is surely not on tape beside copies that get there
+    // a console without such a list: nothing is surely not on tape beside copies that get there
     let world = World::start(setup()).await;
-    world.simulator.faults.add(unreadable("*/simpleBackupCopyJobs/*"));
+    world.simulator.faults.add(unreadable("*BackupCopyJobs/*objects*"));
     let answer = world.ask(query).await;
     let mut said = 0;
     for shown in array(&answer["data"]["jobs"]["nodes"]) {
         assert_eq!(shown["tape"]["status"], coverage_without_simple_copies(&estate, place_of(&estate, shown)), "{shown}");
-        said += usize::from(shown["tape"]["reason"].as_str().unwrap().contains("immediate backup copy"));
+        said += usize::from(shown["tape"]["reason"].as_str().unwrap().contains("backup copy of the newer kind"));
     }
     assert!(said > 5, "{said}");
     assert_eq!(of_links(world.requests()), 1, "a list that is not there is not asked for part by part");
@@ -148,9 +148,9 @@ async fn what_copy_jobs_of_both_kinds_read_is_shown_each_on_its_own_server() {
     let own = format!("simpleBackupCopyJobs/{}/objects", job.uid);
     assert_eq!(world.requests().iter().filter(|request| request.contains(&own)).count(), 1);
 
-    // version 3.7: an empty page that says that it is not complete, and why
+    // a console without such a list: an empty page that says that it is not complete, and why
     let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
-    world.simulator.faults.add(unreadable("*/simpleBackupCopyJobs/*"));
+    world.simulator.faults.add(unreadable("*BackupCopyJobs/*objects*"));
     let answer = world.ask(&one.replace("totalCount", "complete totalCount")).await;
     assert_eq!(answer["data"]["job"]["linkedJobs"], json!({"complete": false, "totalCount": null}));
     assert_eq!(codes(&answer), ["UPSTREAM_INVALID"]);
@@ -168,7 +168,7 @@ fn coverage_without_simple_copies(estate: &Estate, place: usize) -> &'static str
 
 fn way_to_tape(estate: &Estate, place: usize, knows_simple_copies: bool) -> &'static str {
     let job = &estate.jobs[place];
-    if job.kind == "BackupToTape" {
+    if ["BackupToTape", "FileToTape"].contains(&job.kind) {
         return "ON_TAPE_BY_JOB";
     }
     let is_linked = |uid| estate.tape_links.iter().any(|link| link.server == job.server && link.linked == uid);

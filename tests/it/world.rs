@@ -80,6 +80,7 @@ pub fn upstream(name: &str, kind: Kind, at: SocketAddr, auth: Auth) -> Upstream 
         max_concurrency: 8,
         session_window: Duration::from_secs(30 * 86_400),
         cache: Cache::default(),
+        client_version: None,
     }
 }
 

@@ -55,7 +55,7 @@ impl Console {
     pub async fn copy_details(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Option<RowRef<BackupCopyJob>>> {
         let scope = |job: &Job| match (jobs.len(), job.unique_uid) {
             // the path names no server, so the answer must be known by VSPC's own id
-            (1, Some(_)) => JobScope::Job(job.instance_uid),
+            (1, Some(_)) if !job.ids_were_swapped => JobScope::Job(job.instance_uid),
             _ => JobScope::Server(job.backup_server_uid),
         };
         let scopes: Vec<_> = jobs.iter().map(|job| scope(job)).collect::<HashSet<_>>().into_iter().collect();
@@ -81,27 +81,30 @@ impl Console {
 
     /// The machines of these agent jobs.
     pub async fn objects_of_jobs(&self, caller: &Caller, jobs: &[RowRef<Job>]) -> Answers<(ServerUid, JobUid), Rows<AgentJobObject>> {
-        let uids: Vec<_> = jobs.iter().map(|job| job.instance_uid).collect::<HashSet<_>>().into_iter().collect();
+        let uids: Vec<_> = jobs.iter().map(|job| job.path_uid()).collect::<HashSet<_>>().into_iter().collect();
         let read = self.lists.objects.gather(&uids).await;
         // A machine without a server belongs to the job with its id, if that id leads to one job. Rare: 3.5 and earlier.
         let homeless = jobs.iter().any(|job| {
-            let snapshot = read.get(&job.instance_uid).and_then(|outcome| outcome.as_ref().ok());
-            snapshot.is_some_and(|snapshot| {
-                snapshot.index().job.of(&job.instance_uid).iter().any(|place| snapshot.row(*place).backup_server_uid.is_none())
-            })
+            let snapshot = read.get(&job.path_uid()).and_then(|outcome| outcome.as_ref().ok());
+            let is_homeless = |snapshot: &Arc<Snapshot<AgentJobObject>>, uid: JobUid| {
+                snapshot.index().job.of(&uid).iter().any(|place| snapshot.row(*place).backup_server_uid.is_none())
+            };
+            snapshot.is_some_and(|snapshot| job.ids().any(|uid| is_homeless(snapshot, uid)))
         });
         let all_jobs = if homeless { self.lists.jobs.all().await.ok().filter(|all| all.problem().is_none()) } else { None };
         per_job(
             jobs,
             self.sight::<AgentJobObject>(caller).await,
-            |job| read.get(&job.instance_uid).cloned(),
+            |job| read.get(&job.path_uid()).cloned(),
             |view, job| {
                 let is_of_job = |object: &AgentJobObject| match (object.backup_server_uid, object.unique_job_uid, job.unique_uid) {
                     (Some(server), _, _) => server == job.backup_server_uid,
                     (None, Some(theirs), Some(ours)) => theirs == ours,
+                    _ if job.has_unique_id(object.job_uid) => true,
                     _ => all_jobs.as_ref().is_some_and(|all| all.index().uid.only(&job.instance_uid).is_some()),
                 };
-                let rows = view.pick(view.index().job.of(&job.instance_uid)).filter(|object| is_of_job(object)).collect();
+                let places: Vec<u32> = job.ids().flat_map(|uid| view.index().job.of(&uid)).copied().collect();
+                let rows = view.pick(&places).filter(|object| is_of_job(object)).collect();
                 Ok(Rows { rows, problem: view.problem().cloned() })
             },
         )

@@ -37,7 +37,7 @@ impl Console {
     pub async fn servers_of_manager(&self, caller: &Caller, manager: &RowRef<EnterpriseManager>) -> Result<Rows<BackupServer>, Failure> {
         let (managers, view) = tokio::join!(self.lists.managers.all(), self.servers(caller));
         let (managers, view) = (managers?, view?);
-        let uids: BTreeSet<ServerUid> = manager.servers.iter().flatten().map(|server| server.instance_uid).collect();
+        let uids: BTreeSet<ServerUid> = manager.servers.iter().flatten().filter_map(|server| server.named()).collect();
         let rows = uids.iter().flat_map(|uid| many(&view, view.index().uid.of(uid)).rows).collect();
         // a list of servers that could not be read is a problem of all the managers' together
         Ok(Rows { rows, problem: view.problem().or(managers.problem()).cloned() })

@@ -37,8 +37,8 @@ impl Console {
                 .filter_map(|job| {
                     let see = |snapshot: Arc<Snapshot<JobObject>>| Ok(sight.as_ref().map_err(Clone::clone)?.view(snapshot));
                     let look = |view: crate::estate::View<JobObject>| {
-                        let rows = view.pick(view.index().job.of(&job.instance_uid));
-                        let rows = rows.filter(|row| is_of(row, job).unwrap_or_else(|| is_only(job))).collect();
+                        let places: Vec<u32> = job.ids().flat_map(|uid| view.index().job.of(&uid)).copied().collect();
+                        let rows = view.pick(&places).filter(|row| is_of(row, job).unwrap_or_else(|| is_only(job))).collect();
                         Rows { rows, problem: view.problem().cloned() }
                     };
                     let outcome = read.get(&job.backup_server_uid)?.clone().and_then(see).map(look);
@@ -52,7 +52,7 @@ impl Console {
 }
 
 fn rows_of<'s>(snapshot: &'s Snapshot<JobObject>, job: &Job) -> impl Iterator<Item = &'s JobObject> {
-    snapshot.index().job.of(&job.instance_uid).iter().map(|place| snapshot.row(*place))
+    job.ids().flat_map(|uid| snapshot.index().job.of(&uid)).map(|place| snapshot.row(*place))
 }
 
 /// Whether a row is this job's, of which it has the id; none where the row can't tell.
@@ -60,6 +60,7 @@ fn is_of(row: &JobObject, job: &Job) -> Option<bool> {
     match (row.asked_of, row.unique_job_uid, job.unique_uid) {
         (Some(server), _, _) => Some(server == job.backup_server_uid),
         (None, Some(theirs), Some(ours)) => Some(theirs == ours),
+        _ if job.has_unique_id(row.job_uid) => Some(true),
         _ => None,
     }
 }

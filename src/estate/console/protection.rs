@@ -237,7 +237,7 @@ impl Console {
             let is_its = |unique, uid| match unique {
                 Some(unique) => job.unique_uid == Some(unique),
                 // an id that another server's tape job has too tells nothing
-                None => uid == job.instance_uid && jobs.index().uid.only(&uid).is_some(),
+                None => job.has_unique_id(uid) || (job.has_id(uid) && jobs.index().uid.only(&uid).is_some()),
             };
             let read = links.rows().iter().filter(|link| is_its(link.unique_job_uid, link.job_uid));
             let is_unclear = |link: &&LinkedRepository| link.unique_job_uid.is_none() && link.job_uid == job.instance_uid;

@@ -155,7 +155,7 @@ impl Owned for EnterpriseManager {
     const NEEDS: Needs = Needs::Servers;
     fn is_within(&self, limits: &Limits) -> bool {
         let Some(servers) = self.servers.as_ref().filter(|servers| !servers.is_empty()) else { return false };
-        servers.iter().all(|server| limits.cover_server(Some(server.instance_uid)))
+        servers.iter().all(|server| limits.cover_server(server.named()))
     }
 }
 

@@ -52,36 +52,38 @@ fn object(job: &Job, number: u128, now: Timestamp) -> Value {
         "backupStatus": status, "sourceFilesCount": amount * 7, "changedFilesCount": amount, "skippedFilesCount": 1,
         "backedUpFilesCount": amount, "transferredSize": amount << 20, "sourceSize": amount << 25, "duration": amount, "messages": messages,
     });
+    let whole = json!({
+        "backupStatus": status, "totalBackedSize": amount << 30, "sourceSize": amount << 31, "startTime": ago(amount + 300),
+        "endTime": ended, "duration": 300, "messages": messages,
+    });
     let task = ["InProgress", "Pending", "Failed"][number as usize % 3];
     match job.kind {
         "BackupVm" | "ReplicationVM" => json!({
             "instanceUid": uid, "name": format!("vm-{amount:04}-{number} of {}", job.server), "platform": "vSphere", "hierarchyRef": format!("vm-{amount}"),
             "isExcluded": number == 2,
             // one that was never backed up
-            "lastSession": (amount % 7 != 0).then(|| json!({
-                "backupStatus": status, "totalBackedSize": amount << 30, "sourceSize": amount << 31, "startTime": ago(amount + 300),
-                "endTime": ended, "duration": 300, "messages": messages,
-            })),
+            "lastSession": (amount % 7 != 0).then_some(whole),
         }),
         "CdpReplicationVM" => json!({
             "instanceUid": uid, "name": format!("cdp-{amount:04}-{number}"), "status": task,
-            "failureMessage": if number == 2 { "The target is full." } else { "" }, "lastSessionEndTime": "2026-11-20", "sla": 97,
+            "failureMessage": if number == 2 { "The target is full." } else { "" }, "lastSessionEndTime": ago(amount), "sla": 97,
             "bottleneck": "Network", "maxDelaySec": amount, "avgDurationSec": 4, "maxDurationSec": 11, "intervalSec": 15,
             "successfulSessionsCount": amount, "failedSessionsCount": number, "warningsCount": 0, "totalTransferredDataKb": amount,
+            "avgTransferredDataKb": amount / 4, "maxTransferredDataKb": amount / 2,
         }),
         "BackupFile" => {
             json!({"fileShareUid": uid, "name": format!("\\\\nas{number}-{}\\share", job.server), "sources": sources, "lastSession": files})
         }
         "BackupFileCopy" => {
-            json!({"fileShareUid": uid, "path": format!("\\\\nas{number}\\share"), "sources": sources, "lastSession": files})
+            json!({"fileShareUid": uid, "path": format!("\\\\nas{number}\\share"), "sources": sources, "lastSession": whole})
         }
         "ObjectStorageBackup" => {
             json!({"objectStorageUid": uid, "name": format!("bucket-{number}"), "sources": sources, "lastSession": files})
         }
         "ObjectStorageBackupCopy" => {
-            json!({"objectStorageUid": uid, "path": format!("bucket-{number}"), "sources": sources, "lastSession": files})
+            json!({"objectStorageUid": uid, "path": format!("bucket-{number}"), "sources": sources, "lastSession": whole})
         }
-        _ => json!({"hostName": format!("files{number}.corp.example"), "sources": sources, "lastSession": files}),
+        _ => json!({"hostName": format!("files{number}.corp.example"), "sources": sources, "lastSession": whole}),
     }
 }
 
@@ -93,14 +95,23 @@ pub fn members(estate: &Estate, job: &Job) -> Value {
     let number = (job.uid.as_u128() % 90) as i64 + 1;
     let other = |salt: u128| Uuid::from_u128(job.uid.as_u128() ^ salt);
     match job.kind {
-        "BackupVm" => json!({"subtype": "VM", "targetRepositoryUid": listed.unwrap_or(other(1)), "protectedVmCount": number}),
+        "BackupVm" => json!({"subtype": "VSphere", "targetRepositoryUid": listed.unwrap_or(other(1)), "protectedVmCount": number}),
         "ReplicationVM" => json!({
             "protectedVmCount": number, "isCloudJob": number % 2 == 0, "cloudHostUid": if number % 2 == 0 { Some(other(2)) } else { None },
             "targetHostUid": if number % 2 == 0 { Uuid::nil() } else { other(3) }, "throughWanAccelerators": false, "sourceWanAcceleratorUid": null,
+            "targetWanAcceleratorUid": null,
         }),
         "CdpReplicationVM" => json!({
             "rpo": number, "rpoUnit": "Seconds", "shortTermRetention": 4, "shortTermRetentionUnit": "Hours", "longTermRetention": 8,
-            "longTermRetentionUnit": "hours",
+            "longTermRetentionUnit": "hours", "keepRestorePointsInDays": 7, "sourceProxyAutoDetect": true, "targetProxyAutoDetect": false,
+            "isApplicationAwareEnabled": number % 2 == 0,
+            "lastDay": {"successCount": number, "warningCount": 0, "errorsCount": 1, "maxDelay": number, "totalSize": number << 30, "readData": number << 28,
+                "transferredData": number << 27, "sla": 97, "bottleneck": "Network"},
+            "lastPeriod": (number % 3 != 0).then(|| json!({
+                "successCount": 4, "warningCount": 0, "errorsCount": 0, "maxDelay": 2, "syncInterval": 15, "averageDuration": 4,
+                "maximumDuration": 11, "averageData": number << 20, "maximumData": number << 22, "totalData": number << 24,
+                "sla": 99, "bottleneck": "None",
+            })),
         }),
         "SimpleBackupCopy" => json!({
             "targetRepositoryUid": listed.unwrap_or(other(4)), "retentionPolicyType": "Simple", "isRpoOptionsEnabled": number % 3 != 0, "weeklyRestorePointsToKeep": 4,
@@ -122,7 +133,7 @@ pub fn members(estate: &Estate, job: &Job) -> Value {
             "sourceSize": number << 34,
         }),
         "BackupToTape" => json!({"fullMediaPoolUid": other(16), "incrementalMediaPoolUid": other(17), "isGfsEnabled": false}),
-        "FileToTape" => json!({"fullMediaPoolUid": other(18), "incrementalMediaPoolUid": null}),
+        "FileToTape" => json!({"fullMediaPoolUid": other(18), "incrementalMediaPoolUid": other(19)}),
         _ => json!({}),
     }
 }

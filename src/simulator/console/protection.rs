@@ -1,18 +1,21 @@
 //! Protected machines, alarms, licences and the room in repositories, in the console's words.
 
 use super::time;
-use crate::simulator::estate::{Alarm, Estate, LicenseUse, Protected, Repository, Subject, Workload};
+use crate::simulator::{
+    estate::{Alarm, Estate, LicenseUse, Protected, Repository, Subject, Workload},
+    version::Told,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 /// What a list of protected machines has.
-pub(super) fn workloads(estate: &Estate, kind: Protected) -> Vec<Value> {
+pub(super) fn workloads(estate: Told<'_>, kind: Protected) -> Vec<Value> {
     // rows of one machine stand beside each other, each for a protection group of its own
     let rows = estate.workloads.iter().filter(|row| row.kind == kind);
     rows.enumerate().map(|(place, row)| workload(estate, row, Uuid::from_u128(0x9600 + (place % 2) as u128))).collect()
 }
 
-fn workload(estate: &Estate, row: &Workload, group: Uuid) -> Value {
+fn workload(estate: Told<'_>, row: &Workload, group: Uuid) -> Value {
     let server = row.server.map(|server| estate.servers[server].uid);
     // one of the ways to say never
     let latest = if row.latest.is_some() { time(row.latest, 2) } else { json!("0001-01-01T00:00:00") };
@@ -22,7 +25,7 @@ fn workload(estate: &Estate, row: &Workload, group: Uuid) -> Value {
             "hierarchyRef": "vm-1042", "parentHostRef": "host-9", "objectUid": null, "ipAddresses": ["192.0.2.20"],
             "provisionedSourceSize": 107_374_182_400_i64, "usedSourceSize": 64_424_509_440_i64, "totalRestorePointSize": row.bytes,
             "latestRestorePointSize": row.bytes / 10, "restorePoints": row.restore_points, "latestRestorePointDate": latest,
-            "jobUid": row.job.map(|job| estate.jobs[job].uid), "malwareState": "Clean", "immutable": false,
+            "jobUid": row.job.map(|job| estate.id_of(&estate.jobs[job])), "malwareState": "Clean", "immutable": false,
         }),
         Protected::Computer => json!({
             "instanceUid": row.uid, "sourceInstanceUid": Uuid::from_u128(row.uid.as_u128() ^ 7), "backupServerUid": server,
@@ -37,13 +40,13 @@ fn workload(estate: &Estate, row: &Workload, group: Uuid) -> Value {
     }
 }
 
-pub(super) fn alarm(estate: &Estate, row: &Alarm) -> Value {
+pub(super) fn alarm(estate: Told<'_>, row: &Alarm) -> Value {
     let owner = |server: usize| estate.servers[server].company;
     let (kind, company, object, name, computer) = match row.about {
         Subject::Job(place) => {
             let job = &estate.jobs[place];
             let server = &estate.servers[job.server];
-            let uid = if server.has_unique_ids { job.unique_uid } else { job.uid };
+            let uid = if estate.has_unique_ids(job.server) { job.unique_uid } else { estate.id_of(job) };
             ("BackupServerJob", owner(job.server), uid, job.name.clone(), server.name.clone())
         }
         Subject::Server(place) => {

@@ -47,7 +47,12 @@ pub struct EmbeddedJob {
 impl AgentJob {
     /// The server that the expanded parent names.
     pub fn server(&self) -> Option<ServerUid> {
-        self.embedded.as_ref()?.backup_server_job.as_ref().map(|job| job.backup_server_uid)
+        self.parent().map(|job| job.backup_server_uid)
+    }
+
+    /// The job that it is a part of, if it was expanded and is there.
+    pub fn parent(&self) -> Option<&Job> {
+        self.embedded.as_ref()?.backup_server_job.as_ref()
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Like every sub-type row it has neither name nor status nor server of its own: the expanded parent job has.
 
-use super::{EXPAND_JOB, List, Vspc, agent_job::EmbeddedJob};
+use super::{EXPAND_JOB, List, Vspc, agent_job::EmbeddedJob, job::Job};
 use crate::{
     uid::{self, JobUid, RepositoryUid, ServerUid, UniqueJobUid, WanAcceleratorUid},
     upstream::{error::Error, lenient, pager::Row},
@@ -45,7 +45,12 @@ pub struct BackupCopyJob {
 impl BackupCopyJob {
     /// The server that the expanded parent names.
     pub fn server(&self) -> Option<ServerUid> {
-        self.embedded.as_ref()?.backup_server_job.as_ref().map(|job| job.backup_server_uid)
+        self.parent().map(|job| job.backup_server_uid)
+    }
+
+    /// The job that it is a part of, if it was expanded and is there.
+    pub fn parent(&self) -> Option<&Job> {
+        self.embedded.as_ref()?.backup_server_job.as_ref()
     }
 }
 

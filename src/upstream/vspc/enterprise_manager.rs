@@ -35,15 +35,41 @@ pub struct EnterpriseManager {
 }
 
 /// `EnterpriseManagerBackupServer`: a server as one Enterprise Manager lists it.
+///
+/// The document calls both ids that of the server, and does not say whose the first is: `instanceUid` may be Enterprise
+/// Manager's, or the console's like the one in `backupServer`. That one is null where the console has no agent there.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ManagedBackupServer {
-    /// Service Provider Console's id of the server.
-    #[serde(deserialize_with = "uid::required")]
-    pub instance_uid: ServerUid,
+    /// The server's id: Enterprise Manager's, or Service Provider Console's.
+    #[serde(default, deserialize_with = "uid::optional")]
+    pub instance_uid: Option<OtherUid>,
     /// The DNS name or address under which Enterprise Manager knows it.
     #[serde(default, deserialize_with = "lenient::optional_text")]
     pub address: Option<String>,
+    /// The server as the console knows it.
+    #[serde(default)]
+    backup_server: Option<KnownServer>,
+}
+
+/// The console's row of a server, as far as it is needed here.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KnownServer {
+    #[serde(default, deserialize_with = "uid::optional")]
+    instance_uid: Option<ServerUid>,
+}
+
+impl ManagedBackupServer {
+    /// The console's id of the server, where the row says for sure which it is.
+    pub fn known(&self) -> Option<ServerUid> {
+        self.backup_server.as_ref()?.instance_uid
+    }
+
+    /// The console's id of the server, unless the row has but Enterprise Manager's: then no list of the console has it.
+    pub fn named(&self) -> Option<ServerUid> {
+        self.known().or(self.instance_uid.map(|uid| ServerUid(uid.0)))
+    }
 }
 
 impl Row for EnterpriseManager {
@@ -54,9 +80,9 @@ impl Row for EnterpriseManager {
 }
 
 impl Row for ManagedBackupServer {
-    type Identity = (ServerUid, Option<String>);
+    type Identity = (Option<OtherUid>, Option<ServerUid>, Option<String>);
     fn identity(&self) -> Self::Identity {
-        (self.instance_uid, self.address.clone())
+        (self.instance_uid, self.known(), self.address.clone())
     }
 }
 

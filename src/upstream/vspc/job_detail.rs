@@ -4,7 +4,7 @@
 //! The kinds differ in a few members each, so one shape reads them all; which of them a kind has is told by the graph's
 //! types. Agent jobs and backup copy jobs, which are asked more of, have files of their own.
 
-use super::{EXPAND_JOB, List, Vspc, agent_job::EmbeddedJob};
+use super::{EXPAND_JOB, List, Vspc, agent_job::EmbeddedJob, job::Job};
 use crate::{
     uid::{self, JobUid, OtherUid, RepositoryUid, ServerUid, UniqueJobUid, WanAcceleratorUid},
     upstream::{lenient, pager::Row, shared_text::SharedText},
@@ -52,7 +52,8 @@ impl DetailKind {
             "backupvm" => Self::BackupVm,
             "replicationvm" => Self::ReplicationVm,
             "cdpreplicationvm" => Self::CdpReplication,
-            "simplebackupcopy" => Self::SimpleBackupCopy,
+            // 3.2 and older have another word for it
+            "simplebackupcopy" | "immediatebackupcopy" => Self::SimpleBackupCopy,
             "copyvm" => Self::VmCopy,
             "copyfile" => Self::FileCopy,
             "backupfile" => Self::FileShare,
@@ -169,7 +170,12 @@ pub struct JobDetail {
 impl JobDetail {
     /// The server that the expanded parent names.
     pub fn server(&self) -> Option<ServerUid> {
-        self.embedded.as_ref()?.backup_server_job.as_ref().map(|job| job.backup_server_uid)
+        self.parent().map(|job| job.backup_server_uid)
+    }
+
+    /// The job that it is a part of, if it was expanded and is there.
+    pub fn parent(&self) -> Option<&Job> {
+        self.embedded.as_ref()?.backup_server_job.as_ref()
     }
 }
 

@@ -1,5 +1,8 @@
 //! `GET …/jobs/backupTapeJobs/jobObjects`, `…/backupCopyJobs/jobObjects` and `…/simpleBackupCopyJobs/objects`, for the
-//! fleet, a server or a job: which jobs a tape job or a backup copy job processes. The last is gone in 3.7.
+//! fleet, a server or a job: which jobs a tape job or a backup copy job processes.
+//!
+//! Whose id `linkedJobUid` is, the vendor leaves open until 3.7, which says the console's own; its examples did not change.
+//! Jobs are filed under both.
 //!
 //! A row is two or three ids and names no server. Only a list asked for by server is sure of it, so reads by server
 //! write it into the row; for the rest see `estate/links.rs`.

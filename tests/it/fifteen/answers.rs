@@ -18,6 +18,11 @@ pub fn hours(count: i64) -> Timestamp {
     now().checked_sub(SignedDuration::from_hours(count)).unwrap()
 }
 
+/// Whether an instant is since another one, by one rule for all filters: what lies up to five minutes ahead of our clock is recent.
+pub fn is_within(at: Timestamp, since: Timestamp) -> bool {
+    at >= since && at <= now().checked_add(SignedDuration::from_mins(5)).unwrap()
+}
+
 /// Enterprise Manager's instants have a fraction.
 pub fn fraction(at: Timestamp) -> Timestamp {
     at.checked_add(SignedDuration::from_millis(170)).unwrap()
@@ -61,6 +66,11 @@ impl Words<'_> {
             "ObjectStorageBackup" => "OBJECT_STORAGE_BACKUP",
             "BackupToTape" => "BACKUP_TO_TAPE",
             "BackupCopy" => "BACKUP_COPY",
+            "CopyVm" => "VM_COPY",
+            "CopyFile" => "FILE_COPY",
+            "BackupFileCopy" => "FILE_SHARE_COPY",
+            "ObjectStorageBackupCopy" => "OBJECT_STORAGE_COPY",
+            "FileToTape" => "FILE_TO_TAPE",
             _ => "OTHER",
         }
     }
@@ -107,7 +117,7 @@ impl Words<'_> {
     pub fn last_success(&self, job: usize) -> (Option<Timestamp>, bool) {
         let row = &self.0.jobs[job];
         match self.health(job) {
-            "SUCCESS" | "IDLE" if row.last_run.is_some() => (row.last_end.or(row.last_run), true),
+            "SUCCESS" if row.last_run.is_some() => (row.last_end.or(row.last_run), true),
             "NEVER_RAN" => (None, true),
             _ => {
                 let runs = self.runs(job);
@@ -175,7 +185,7 @@ impl Words<'_> {
     }
 
     fn failed_last_day(&self) -> Value {
-        let ended = |job: usize| self.0.jobs[job].last_end.filter(|end| *end >= hours(24) && *end <= now());
+        let ended = |job: usize| self.0.jobs[job].last_end.filter(|end| is_within(*end, hours(24)));
         let is_wanted = |job: usize| {
             let is_bad = ["FAILED", "WARNING"].contains(&self.health(job)) && self.kind(job) != "LOG_BACKUP";
             is_bad && self.0.jobs[job].is_enabled && ended(job).is_some()
@@ -195,7 +205,7 @@ impl Words<'_> {
     }
 
     pub fn stale(&self, of_jobs: i64, of_machines: i64) -> Value {
-        let is_stale = |job: usize| self.0.jobs[job].is_enabled && self.last_success(job).0.is_none_or(|at| at < hours(of_jobs));
+        let is_stale = |job: usize| self.0.jobs[job].is_enabled && self.last_success(job).0.is_none_or(|at| !is_within(at, hours(of_jobs)));
         let mut jobs = self.jobs(is_stale);
         jobs.sort_by_key(|job| (self.0.jobs[*job].last_end, self.job_key(*job)));
         let row = |job: &usize| {
@@ -213,7 +223,7 @@ impl Words<'_> {
                 "job": {"name": self.0.jobs[row.job].name}, "company": self.company(row.job),
             })
         };
-        let machines = self.machines(|machine| newest(machine).is_none_or(|at| at < hours(of_machines)));
+        let machines = self.machines(|machine| newest(machine).is_none_or(|at| !is_within(at, hours(of_machines))));
         json!({"jobs": page(jobs.iter().map(row).collect(), 100), "agentJobObjects": page(machines.iter().map(machine).collect(), 100)})
     }
 

@@ -1,6 +1,6 @@
 //! The answers to questions 10 to 15, worked out in the dumbest way from the simulator's data.
 
-use super::answers::{Words, fraction, hours, page, seconds, told};
+use super::answers::{Words, fraction, hours, is_within, page, seconds, told};
 use crate::{isolation::rule::company_of, tape::coverage, world::now};
 use serde_json::{Value, json};
 use std::cmp::Reverse;
@@ -66,7 +66,7 @@ impl Words<'_> {
 
     pub fn rpo_breaches(&self) -> Value {
         let mut machines: Vec<_> =
-            self.workloads().into_iter().filter(|(row, _)| row.latest.is_none_or(|latest| latest < hours(24))).collect();
+            self.workloads().into_iter().filter(|(row, _)| row.latest.is_none_or(|latest| !is_within(latest, hours(24)))).collect();
         machines.sort_by_key(|(row, _)| {
             let server = row.server.map(|server| self.0.servers[server].uid.to_string()).unwrap_or_default();
             (row.latest, row.kind, server, row.uid.to_string())
@@ -183,7 +183,7 @@ impl Words<'_> {
             "name": name, "successRate": self.success_rate(&jobs, hours(30 * 24)), "jobs": of_jobs, "licenseUsage": self.license(place),
             "protection": {
                 "workloads": machines.len(), "withinRpo": of(&|row| row.latest.is_some_and(|latest| latest >= hours(24))),
-                "breached": of(&|row| row.latest.is_some_and(|latest| latest < hours(24))), "noRestorePoint": of(&|row| row.latest.is_none()),
+                "breached": of(&|row| row.latest.is_some_and(|latest| !is_within(latest, hours(24)))), "noRestorePoint": of(&|row| row.latest.is_none()),
             },
             "agentJobObjects": {"totalCount": self.machines(|machine| jobs.contains(&self.0.machines[machine].job)).len(), "complete": true},
             "repositories": page(repositories.iter().map(repository).collect(), 100), "alarms": page(alarms.map(alarm).collect(), 20),
@@ -192,7 +192,7 @@ impl Words<'_> {
 
     pub fn handover(&self, shift: i64) -> Value {
         let is_bad = |job: usize| ["FAILED", "WARNING"].contains(&self.health(job)) && self.kind(job) != "LOG_BACKUP";
-        let jobs = self.jobs_by_name(|job| is_bad(job) && self.0.jobs[job].last_end.is_some_and(|end| end >= hours(shift) && end <= now()));
+        let jobs = self.jobs_by_name(|job| is_bad(job) && self.0.jobs[job].last_end.is_some_and(|end| is_within(end, hours(shift))));
         let job = |job: &usize| {
             json!({
                 "name": self.0.jobs[*job].name, "health": self.health(*job), "lastEndTime": told(self.0.jobs[*job].last_end),
