@@ -45,6 +45,7 @@ mod tasks;
 mod tidy;
 mod tls;
 mod traps;
+mod upstream_bodies;
 mod vendor;
 mod walk;
 mod world;
