@@ -92,7 +92,7 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
     let query = "{ agentJobObjects(first: 5) { nodes { uid computer failureMessage failureSummary health agent { name machineName ipAddresses } } pageInfo { endCursor } }
         agentSessions(first: 20, filter: { topLevelOnly: false }, orderBy: [{ field: JOB_NAME }]) { nodes { computer name jobName backupServerName failureMessage } edges { cursor } }
         backupAgents { nodes { uid name } edges { cursor } } backupServers { nodes { backupAgents(first: 3) { nodes { name machineName } } } }
-        consoleAgents { nodes { uid name } edges { cursor } } consoleAgentJobs { nodes { uid destination failureMessage failureSummary } } backupAgentJobs { nodes { destination } }
+        consoleAgents { nodes { uid name } edges { cursor } } consoleAgentJobs { nodes { uid destination failureMessage failureSummary } }
         vms: jobs(filter: { kind: VM_BACKUP }, first: 20) { nodes { ... on VmBackupJob { objects { nodes { uid name failureMessage } edges { cursor } } } } }
         failed: agentSessions(first: 9, filter: { health: FAILED }) { nodes { failureReason tasks { nodes { uid computer reason } } } }
         jobs(first: 3) { nodes { name destination failureMessage failureSummary } }
@@ -101,9 +101,7 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
     let open = world.ask_as("noc", query).await;
     assert_eq!(open.get("errors"), None);
     let places = |answer: &Value| -> Vec<String> {
-        let rows = ["consoleAgentJobs", "backupAgentJobs", "jobs", "copies", "shares"]
-            .iter()
-            .flat_map(|list| array(&answer["data"][list]["nodes"]).clone());
+        let rows = ["consoleAgentJobs", "jobs", "copies", "shares"].iter().flat_map(|list| array(&answer["data"][list]["nodes"]).clone());
         let of_row = |row: Value| {
             let sources: Vec<Value> = row["objects"]["nodes"]
                 .as_array()
@@ -159,6 +157,12 @@ async fn what_is_hidden_is_refused_in_fields_filters_orders_and_cursors() {
     for row in array(&answer["data"]["agentJobObjects"]["nodes"]) {
         assert!(row["computer"].is_null() && row["failureMessage"].is_null() && row["health"].is_string(), "{row}");
     }
+    let of_agent = format!("{{ backupAgentJobs(agentUid: \"{}\") {{ nodes {{ destination }} }} }}", estate.agents[0].id);
+    let (open, refused) = (world.ask_as("noc", &of_agent).await, world.ask_as("shy", &of_agent).await);
+    let rows = |answer: &Value| array(&answer["data"]["backupAgentJobs"]["nodes"]).clone();
+    assert!(!rows(&open).is_empty() && rows(&open).iter().all(|job| job["destination"].is_string()), "{open}");
+    assert!(rows(&refused).iter().all(|job| job["destination"].is_null()), "{refused}");
+    assert_eq!(codes(&refused), vec!["FORBIDDEN"; rows(&open).len()]);
     // questions whose answers would tell
     for question in [
         "{ agentJobObjects(filter: { computerContains: \"sql\" }) { totalCount } }",
