@@ -129,6 +129,8 @@ impl Clients {
             timeout: Duration::from_secs(2),
             max_concurrency: 4,
             line: Line::default(),
+            client_version: None,
+            dialect: Arc::default(),
             sign_in_pause: Duration::from_secs(60),
         };
         let password = || Credentials::Password { username: USER.to_owned(), password: PASSWORD.into() };
@@ -211,7 +213,7 @@ fn resources() -> Vec<Resource> {
         }));
     }
     all.push(resource("agent jobs of v2", false, |clients| {
-        async move { clients.vac.backup_agent_jobs(clients.agent).await.map(|jobs| (jobs.map_or(0, |jobs| jobs.len()), true)) }.boxed()
+        async move { clients.vac.backup_agent_jobs(clients.agent).await.map(|jobs| jobs.map_or((0, true), told)) }.boxed()
     }));
     all
 }
