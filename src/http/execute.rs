@@ -128,6 +128,10 @@ where
     loop {
         match gateway.answers.begin(asker, &question.bytes) {
             Turn::Own(running) => {
+                // another's run may have ended between the last look and this turn
+                if let Some(kept) = gateway.answers.find(asker, &question.bytes, Instant::now()) {
+                    return give_again(gateway, asker, kept, ran);
+                }
                 let outcome = run(gateway, asker, question, ran).await;
                 running.into_iter().for_each(Running::end);
                 return outcome;

@@ -198,6 +198,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Many<T> {
 /// The same of texts, which may be given as numbers.
 pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     #[derive(Deserialize)]
+    #[serde(transparent)]
     struct Entry(#[serde(deserialize_with = "text")] String);
     Ok(list::<D, Entry>(deserializer)?.map(|entries| entries.into_iter().map(|Entry(text)| text).collect()))
 }
