@@ -45,7 +45,10 @@ impl Serve {
         let (asked, asked_again) = oneshot::channel();
         let stop = async {
             stop_asked().await;
-            tokio::spawn(async { asked.send(stop_asked().await) });
+            tokio::spawn(async {
+                stop_asked().await;
+                asked.send(())
+            });
         };
         // whoever asks twice does not want to wait
         let hurry = async { drop(asked_again.await) };

@@ -192,7 +192,7 @@ impl EnterpriseManager {
             let paging = pages::Paging::of(|member| found.paging(member));
             let is_whole = paging.is_some_and(|paging| found.is_found || !found.has_references && paging.is_one_at_most());
             let odd = (!is_whole).then(|| self.client.invalid("the result of a query without its list, or without its pages"));
-            Ok(pages::Page { unreadable: found.unreadable as u64, rows: found.rows, problem: unreadable.or(odd), paging })
+            Ok(pages::Page { unreadable: found.unreadable, rows: found.rows, problem: unreadable.or(odd), paging })
         };
         pages::read_all(&self.client.transport.name, self.client.transport.max_concurrency(), page).await
     }

@@ -372,7 +372,7 @@ async fn in_a_process_of_its_own() {
     }
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    println!("{} bodies, {} wrong, peak {:?} MB", each * 4, wrong.len(), peak.map(|peak| peak / 1_024));
+    eprintln!("{} bodies, {} wrong, peak {:?} MB", each * 4, wrong.len(), peak.map(|peak| peak / 1_024));
     assert!(wrong.is_empty(), "{:#?}", &wrong[..wrong.len().min(40)]);
     // where the system does not tell, the bound is not looked at
     assert!(peak.is_none_or(|peak| peak / 1_024 < MOST_MEMORY_MB), "{peak:?} kB");
