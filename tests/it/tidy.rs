@@ -171,3 +171,17 @@ fn nullable_fields_keep_their_failure_to_themselves() {
         );
     }
 }
+
+#[test]
+fn every_test_that_a_document_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("docs/assumptions.md")).unwrap();
+    let names: Vec<_> = document.split('`').filter(|word| word.contains("::") && !word.contains(' ')).collect();
+    assert!(names.len() > 20, "{names:?}");
+    for name in names {
+        let (module, test) = name.rsplit_once("::").unwrap();
+        let file = root.join("tests/it").join(format!("{}.rs", module.replace("::", "/")));
+        let text = fs::read_to_string(&file).unwrap_or_else(|_| panic!("{name}: there is no {}", file.display()));
+        assert!(text.contains(&format!("fn {test}(")), "docs/assumptions.md names {name}, which is no test");
+    }
+}
