@@ -23,7 +23,7 @@ use std::{
 };
 
 /// What is handed to a connection at once.
-const PIECE: usize = 32 << 10;
+const PIECE: usize = 256 << 10;
 /// Over HTTP/1, where there is one answer at a time, shorter ones are not worth counting.
 const SHORT: usize = 4 << 10;
 

@@ -246,10 +246,11 @@ impl<T: Row> Builder<T> {
             if is_paged {
                 identity.hash(&mut self.places);
             }
-            if self.seen.insert(identity) {
+            if self.seen.insert(identity.clone()) {
                 self.listing.rows.push(row);
             } else {
-                self.has_repeats |= is_paged;
+                // twice on one page is the server's own: one reading can't shift within itself
+                self.has_repeats |= is_paged && !self.listing.rows[before..].iter().any(|row| row.identity() == identity);
             }
         }
         let fresh = self.listing.rows.len() - before;

@@ -3,7 +3,7 @@ import http from "node:http";
 import { gzipSync } from "node:zlib";
 
 /** Changes the JSON of a list; answers that are no lists stay. */
-const ofRows = (change) => (reply) => {
+const ofRows = (change) => (reply, request) => {
   let json;
   try {
     json = JSON.parse(reply.body);
@@ -11,7 +11,7 @@ const ofRows = (change) => (reply) => {
     return reply;
   }
   if (!Array.isArray(json?.data) || json.data.length < 2) return reply;
-  change(json);
+  change(json, request);
   return { ...reply, body: Buffer.from(JSON.stringify(json)) };
 };
 const status = (code, headers = {}, body = '{"errors":[{"message":"x","type":"logical","code":1}]}') => () => ({
@@ -20,6 +20,7 @@ const status = (code, headers = {}, body = '{"errors":[{"message":"x","type":"lo
 const wire = (how) => (reply) => ({ ...reply, how });
 
 let turn = 0;
+const firstRows = new Map();
 
 /** By name: what becomes of a reply. Each is an error, or makes the list incomplete, or changes nothing that is seen. */
 export const faults = {
@@ -48,8 +49,12 @@ export const faults = {
   },
   "a byte-order mark": (reply) => ({ ...reply, body: Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), reply.body]) }),
   "a page without its last row": ofRows((json) => json.data.pop()),
-  // another place each time: what stands twice in the same places in every reading is the server's own
-  "a row in the place of another": ofRows((json) => (json.data[1 + (turn++ % (json.data.length - 1))] = json.data[0])),
+  // of an earlier page, and in another place each time: what stands twice in the same places in every reading is the server's own
+  "a row in the place of another": ofRows((json, request) => {
+    const [path, offset] = [request.url.split("?")[0], new URL(request.url, "http://x").searchParams.get("offset")];
+    if (offset === "0") firstRows.set(path, json.data[0]);
+    else if (firstRows.has(path)) json.data[turn++ % json.data.length] = firstRows.get(path);
+  }),
   "a total that is too large": ofRows((json) => json.meta?.pagingInfo && (json.meta.pagingInfo.total += 3)),
   "a total without end": ofRows((json) => json.meta?.pagingInfo && (json.meta.pagingInfo.total = 2 ** 53)),
   "a row without its id": ofRows((json) => (json.data[0].instanceUid = { not: "an id" })),
@@ -64,7 +69,8 @@ export const proxy = async (origin) => {
   const server = http.createServer((request, response) => {
     state.requests += 1;
     const forward = http.request(
-      { host: target.hostname, port: target.port, method: request.method, path: request.url,
+      // an administrator's small pages: every list has several
+      { host: target.hostname, port: target.port, method: request.method, path: request.url.replace("limit=500", "limit=7"),
         headers: { ...request.headers, host: target.host, "accept-encoding": "identity" } },
       (answer) => {
         const parts = [];
@@ -79,7 +85,7 @@ export const proxy = async (origin) => {
   });
   const send = (request, response, whole) => {
     const hurts = state.fault && request.method === "GET" && whole.status === 200;
-    const reply = hurts ? state.fault(whole) : whole;
+    const reply = hurts ? state.fault(whole, request) : whole;
     const headers = { ...reply.headers };
     for (const name of ["content-length", "transfer-encoding", "connection"]) delete headers[name];
     if (reply.how === "reset") return response.destroy();
