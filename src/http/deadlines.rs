@@ -141,14 +141,15 @@ impl Watched {
         if is_beginning {
             self.headers_since.get_or_insert(now);
         }
-        self.begun = begun;
+        // also one that came and went between two looks
+        let was_asked = begun != std::mem::replace(&mut self.begun, begun);
         let late = |since: Instant, most: Duration| now.saturating_duration_since(since) >= most;
         if (!was_ever_asked && late(self.opened, deadlines.headers))
             || self.headers_since.is_some_and(|since| late(since, deadlines.headers))
         {
             return Err("no request came in time (server.header_timeout)");
         }
-        if is_asked || (was_ever_asked && activity.is_writing.load(Ordering::Relaxed)) {
+        if is_asked || was_asked || (was_ever_asked && activity.is_writing.load(Ordering::Relaxed)) {
             self.quiet_since = now;
         } else if late(self.quiet_since, deadlines.idle) {
             return Err("nothing was asked for too long (server.idle)");
@@ -208,6 +209,13 @@ mod tests {
             drop(request);
         });
         assert!(matches!(answered.await, (27..=30, "server.idle)")), "counted from the end of the answer");
+        let busy = given_up(async |activity| {
+            for _ in 0..30 {
+                drop(activity.begin(false));
+                seconds(1).await;
+            }
+        });
+        assert!(matches!(busy.await, (37..=39, "server.idle)")), "counted from the last request, however short");
         let pongs = given_up(async |activity| {
             drop(activity.begin(true));
             loop {
