@@ -49,7 +49,7 @@ use std::{sync::Arc, time::Duration};
 pub use caller::Caller;
 pub use console::foreseen::Foreseen;
 use door::Door;
-pub use door::Passed;
+pub use door::{Passed, Standing};
 pub use indexes::company_of;
 pub use principal::{Grant, Hidden, Named, Principal};
 pub use reads::Sources;
@@ -242,6 +242,17 @@ impl Estate {
     pub fn now(&self) -> jiff::Timestamp {
         reads::clock();
         self.clock.now()
+    }
+
+    /// How the credentials stand that somebody brought.
+    pub fn standing(&self, passed: &Passed) -> Standing {
+        if passed.is_empty() {
+            return Standing::Good;
+        }
+        let consoles = self.consoles.iter().map(|door| door.brought(passed));
+        let histories = self.histories.iter().map(|door| door.brought(passed));
+        let agents = self.agents.iter().map(|door| door.brought(passed));
+        consoles.chain(histories).chain(agents).max().unwrap_or(Standing::Good)
     }
 
     /// Somebody who asks: with the upstreams that exist for the principal, as what it brought opens them, and nothing spent

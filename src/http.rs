@@ -33,7 +33,7 @@ pub use serve::{listen, serve};
 
 use self::{
     answers::Answers,
-    asking::Rejection,
+    asking::{Asker, Rejection},
     auth::{Doorkeeper, Known, Peer, Shown},
     deadlines::Stage,
     documents::Documents,
@@ -44,7 +44,7 @@ use self::{
 };
 use crate::{
     config::{Config, Limits, Server},
-    estate::{Estate, fragments::Fragments},
+    estate::{Estate, Standing, fragments::Fragments},
     graph::Schema,
 };
 use axum::{
@@ -157,6 +157,23 @@ impl Gateway {
             self.rates.take_failed_sign_in(peer.address)?;
         }
         outcome
+    }
+
+    /// Whether somebody may try credentials for upstreams: not from where too many were refused.
+    fn may_bring(&self, asker: &Asker) -> Result<(), Rejection> {
+        match self.estate.standing(&asker.passed) {
+            Standing::Good => Ok(()),
+            Standing::Untried | Standing::Refused => self.rates.may_sign_in(asker.address),
+        }
+    }
+
+    /// Counts a question with credentials that an upstream refused, as a wrong key is counted.
+    fn note_refused(&self, asker: &Asker) {
+        if self.estate.standing(&asker.passed) == Standing::Refused {
+            self.counters.refused_sign_ins.fetch_add(1, Ordering::Relaxed);
+            // that there were too many is told to the next one
+            let _ = self.rates.take_failed_sign_in(asker.address);
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! a shape from the client and a wrong member name can't cancel itself out. Unknown members are ignored, unknown enum
 //! words are kept as they came.
 
+pub mod brought;
 pub mod enterprise_manager;
 pub mod error;
 pub mod meter;

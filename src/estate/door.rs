@@ -4,7 +4,10 @@
 use super::{Opening, Status, UpstreamId};
 use crate::{
     time::Clock,
-    upstream::settings::{Credentials, Settings},
+    upstream::{
+        brought::Brought,
+        settings::{Credentials, Settings},
+    },
 };
 use aws_lc_rs::{digest, hmac, rand};
 use secrecy::{ExposeSecret, SecretString};
@@ -53,6 +56,17 @@ impl Passed {
     }
 }
 
+/// What is known of credentials that a caller brought; the worst of several counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// The upstreams took them; or there are none.
+    Good,
+    /// Not shown to the upstream yet, or not lately.
+    Untried,
+    /// Refused a moment ago.
+    Refused,
+}
+
 /// An upstream that keeps what it read.
 pub(super) trait Keeps {
     /// How many rows it keeps.
@@ -83,6 +97,7 @@ struct ByCredential<T> {
 
 struct Opened<T> {
     upstream: Arc<T>,
+    credential: Arc<Brought>,
     since: Instant,
     last_use: Instant,
 }
@@ -130,6 +145,19 @@ impl<T: Keeps> Door<T> {
         &self.shared
     }
 
+    /// What is known of the credential that a caller brought. Nothing is known of one that was not used yet.
+    pub fn brought(&self, passed: &Passed) -> Standing {
+        let Some(own) = &self.own else { return Standing::Good };
+        let Some(credential) = passed.of(&own.opening.settings.name) else { return Standing::Good };
+        let key = keyed_hash(&own.opening.settings.name, credential.expose_secret());
+        let known = own.by_credential.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.opened.get(&key) {
+            Some(opened) if opened.credential.was_taken() => Standing::Good,
+            Some(opened) if opened.credential.is_refused() => Standing::Refused,
+            _ => Standing::Untried,
+        }
+    }
+
     /// The one for a caller.
     pub fn of(&self, passed: &Passed) -> Arc<T> {
         let Some(own) = &self.own else { return self.shared.clone() };
@@ -144,13 +172,14 @@ impl<T: Keeps> Door<T> {
             opened.last_use = now;
             return opened.upstream.clone();
         }
-        let settings = Settings { credentials: Credentials::OfCaller(Some(credential.clone())), ..own.opening.settings.clone() };
+        let brought = Arc::new(Brought::new(credential.clone(), own.opening.settings.sign_in_pause));
+        let settings = Settings { credentials: Credentials::OfCaller(Some(brought.clone())), ..own.opening.settings.clone() };
         let opening = Opening { settings, ..own.opening.clone() };
         // how this credential fares is no sign of how the upstream does
         let status = Status::new(own.id, opening.settings.name.clone(), opening.settings.kind, own.clock);
         // it was opened once already, with the same certificates
         let Ok(upstream) = (own.open)(&opening, Arc::new(status), own.clock).map(Arc::new) else { return self.shared.clone() };
-        known.opened.insert(key, Opened { upstream: upstream.clone(), since: now, last_use: now });
+        known.opened.insert(key, Opened { upstream: upstream.clone(), credential: brought, since: now, last_use: now });
         if known.opened.len() > MAX_KEPT {
             known.make_room(now);
         }
@@ -188,7 +217,8 @@ mod tests {
         let start = Instant::now();
         let opened = (0..credentials).map(|number| {
             let at = start + Duration::from_secs(number.into());
-            ([number; 32], Opened { upstream: Arc::new(Rows(rows.into())), since: at, last_use: at })
+            let credential = Arc::new(Brought::new("one".into(), Duration::ZERO));
+            ([number; 32], Opened { upstream: Arc::new(Rows(rows.into())), credential, since: at, last_use: at })
         });
         (ByCredential { opened: opened.collect(), looked: start }, start + Duration::from_secs(credentials.into()))
     }

@@ -15,7 +15,7 @@ use axum::http::{HeaderName, StatusCode};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 /// What a caller sends.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -38,6 +38,8 @@ pub(super) struct Asker {
     /// What it brought for upstreams that are read with it.
     pub passed: Passed,
     pub id: RequestId,
+    /// Where it asks from.
+    pub address: IpAddr,
     /// For the log.
     pub transport: &'static str,
     /// Only queries: by GET nothing else may be asked.
@@ -56,6 +58,7 @@ impl Asker {
         gateway: &Gateway,
         who: Known,
         headers: Headers<'_>,
+        address: IpAddr,
         id: RequestId,
         transport: &'static str,
         is_get: bool,
@@ -67,7 +70,7 @@ impl Asker {
             return Err(auth::forbidden("Who you are may not see how answers come about (debug = true for the caller or its role)."));
         }
         let passed = auth::passed(&gateway.estate, &gateway.doorkeeper, headers);
-        Ok(Self { principal, clearance, passed, id, transport, is_get, cost_only, debug, coding: Coding::taken(headers) })
+        Ok(Self { principal, clearance, passed, address, id, transport, is_get, cost_only, debug, coding: Coding::taken(headers) })
     }
 }
 

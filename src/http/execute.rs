@@ -55,6 +55,7 @@ where
             None => Box::pin(run_once(gateway, asker, question, &mut ran)).await,
         },
     };
+    gateway.note_refused(asker);
     counters.upstream_requests.fetch_add(ran.upstream_requests.into(), Ordering::Relaxed);
     let (errors, said) = match &outcome {
         Ok(Answered::Refused(errors)) => (errors.len(), "refused by validation"),
@@ -109,6 +110,7 @@ fn admit<'a>(
         return Err(Rejection::later(StatusCode::SERVICE_UNAVAILABLE, code::OVERLOADED, message, Duration::from_secs(1)));
     };
     gateway.rates.take_request(&asker.principal)?;
+    gateway.may_bring(asker)?;
     Ok((room, gateway.answers.find(asker, question, now)))
 }
 

@@ -111,7 +111,7 @@ async fn identify(
 ) -> Result<Asker, Rejection> {
     let principal = gateway.identify(headers, peer, id).await?;
     let transport = if media_type == MediaType::EventStream { "sse" } else { "http" };
-    Asker::new(gateway, principal, headers, id.clone(), transport, is_get)
+    Asker::new(gateway, principal, headers, peer.address, id.clone(), transport, is_get)
 }
 
 /// Whether a body is said to be JSON in UTF-8, once.

@@ -9,14 +9,15 @@ use governor::{
     state::keyed::HashMapStateStore,
 };
 use std::{
+    collections::HashMap,
     hash::Hash,
     net::IpAddr,
     num::NonZeroU32,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// After so many questions, those who have not asked for a while are forgotten.
@@ -28,6 +29,8 @@ pub(super) struct Rates {
     cost: Option<PerMinute<Arc<str>>>,
     by_address: Option<PerMinute<IpAddr>>,
     failed_sign_ins: PerMinute<IpAddr>,
+    /// Addresses from where too many failed, and until when.
+    too_many_failed: Mutex<HashMap<IpAddr, Instant>>,
 }
 
 /// So many in a minute, for each key; a whole minute's worth may come at once.
@@ -69,6 +72,7 @@ impl Rates {
             cost: limits.cost_per_minute.map(PerMinute::new),
             by_address: limits.requests_per_minute_per_address.map(PerMinute::new),
             failed_sign_ins: PerMinute::new(limits.failed_sign_ins_per_minute),
+            too_many_failed: Mutex::default(),
         }
     }
 
@@ -93,8 +97,27 @@ impl Rates {
 
     /// One wrong key or token.
     pub fn take_failed_sign_in(&self, address: IpAddr) -> Result<(), Rejection> {
-        self.failed_sign_ins.take(&address, NonZeroU32::MIN).map_err(|much| too_much(much, "wrong keys", "failed_sign_ins_per_minute"))
+        self.failed_sign_ins.take(&address, NonZeroU32::MIN).map_err(|much| {
+            if let TooMuch::Wait(wait) = much {
+                let now = Instant::now();
+                let mut too_many = self.too_many_failed.lock().unwrap_or_else(PoisonError::into_inner);
+                too_many.retain(|_, until| *until > now);
+                too_many.insert(address, now + wait);
+            }
+            too_many_keys(much)
+        })
     }
+
+    /// Whether an address may show another key or token of which it is not known yet that it is right.
+    pub fn may_sign_in(&self, address: IpAddr) -> Result<(), Rejection> {
+        let too_many = self.too_many_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        let wait = too_many.get(&address).map(|until| until.saturating_duration_since(Instant::now()));
+        wait.filter(|wait| !wait.is_zero()).map_or(Ok(()), |wait| Err(too_many_keys(TooMuch::Wait(wait))))
+    }
+}
+
+fn too_many_keys(much: TooMuch) -> Rejection {
+    too_much(much, "wrong keys", "failed_sign_ins_per_minute")
 }
 
 fn too_much(much: TooMuch, what: &str, limit: &str) -> Rejection {

@@ -295,7 +295,8 @@ impl Connection {
     async fn start(&mut self, operation: String, parameters: Parameters) -> Result<(), Close> {
         // a key may be gone and a token have expired since the connection was made
         let asker = self.identify().await;
-        let asker = asker.and_then(|who| Asker::new(&self.gateway, who, Headers::new(&self.headers), self.id.clone(), "websocket", false));
+        let (headers, address) = (Headers::new(&self.headers), self.peer.address);
+        let asker = asker.and_then(|who| Asker::new(&self.gateway, who, headers, address, self.id.clone(), "websocket", false));
         let asker = match asker {
             Ok(asker) => asker,
             Err(rejection) if rejection.status == StatusCode::UNAUTHORIZED || rejection.status == StatusCode::FORBIDDEN => {

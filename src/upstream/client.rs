@@ -1,8 +1,9 @@
 //! A transport with a session on it: what each vendor's client is made of.
 
 use super::{
+    brought::Brought,
     error::{Error, ErrorKind},
-    settings::Settings,
+    settings::{Credentials, Settings},
     sign_in::{Session, SignIn},
     transport::{Get, Proof, Reply, Transport},
     vspc::dialect::Dialect,
@@ -30,6 +31,8 @@ pub(super) struct Client<O> {
     pub transport: Arc<Transport>,
     pub sign_in: SignIn,
     pub opener: O,
+    /// What a caller brought, where that is what is shown.
+    brought: Option<Arc<Brought>>,
     /// Whether this API was seen to be here: it answered as only it does.
     is_here: AtomicBool,
     /// How the upstream speaks: its version, where it wants to be told one.
@@ -42,6 +45,10 @@ impl<O: Opener> Client<O> {
             transport: settings.line.transport(settings)?,
             sign_in: SignIn::new(settings.name.clone(), settings.sign_in_pause),
             opener,
+            brought: match &settings.credentials {
+                Credentials::OfCaller(brought) => brought.clone(),
+                Credentials::ApiKey(_) | Credentials::Password { .. } => None,
+            },
             is_here: AtomicBool::new(false),
             dialect: settings.dialect.clone(),
         })
@@ -53,7 +60,11 @@ impl<O: Opener> Client<O> {
         let version = self.dialect.version();
         let get = |proof| Get { path, query, accept, proof: Some(proof), version: version.clone() };
         if let Some(proof) = self.opener.standing_proof() {
-            return self.transport.get(get(proof)).await;
+            let read = self.transport.get(get(proof));
+            return match &self.brought {
+                Some(brought) => brought.read(read).await,
+                None => read.await,
+            };
         }
         let session = self.session().await?;
         match self.get_in(&session, get(session.proof.clone())).await {

@@ -212,7 +212,7 @@ struct Logon {
 impl Opener for Logon {
     fn standing_proof(&self) -> Option<Proof> {
         match &self.credentials {
-            Credentials::OfCaller(Some(session)) => sensitive(SESSION_HEADER, session.expose_secret()),
+            Credentials::OfCaller(Some(brought)) => sensitive(SESSION_HEADER, brought.secret.expose_secret()),
             _ => None,
         }
     }

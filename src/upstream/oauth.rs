@@ -72,7 +72,8 @@ impl Opener for OAuth {
 
     fn standing_proof(&self) -> Option<Proof> {
         match &self.credentials {
-            Credentials::ApiKey(key) | Credentials::OfCaller(Some(key)) => bearer(key.expose_secret()),
+            Credentials::ApiKey(key) => bearer(key.expose_secret()),
+            Credentials::OfCaller(Some(brought)) => bearer(brought.secret.expose_secret()),
             Credentials::Password { .. } | Credentials::OfCaller(None) => None,
         }
     }

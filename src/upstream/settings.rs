@@ -1,6 +1,6 @@
 //! What an upstream client needs to be told. Made by `app` from the configuration; knows nothing of files or variables.
 
-use super::{transport::Transport, vspc::dialect::Dialect};
+use super::{brought::Brought, transport::Transport, vspc::dialect::Dialect};
 use secrecy::SecretString;
 use std::{
     sync::{Arc, OnceLock},
@@ -32,7 +32,7 @@ pub enum Credentials {
         password: SecretString,
     },
     /// Whatever the caller brought: a token of Service Provider Console, a session of Enterprise Manager; or nothing.
-    OfCaller(Option<SecretString>),
+    OfCaller(Option<Arc<Brought>>),
 }
 
 /// Which certificates to trust.

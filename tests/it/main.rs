@@ -6,6 +6,7 @@
 
 mod access;
 mod arguments;
+mod brought;
 mod cases;
 mod command_line;
 mod connections;

@@ -33,6 +33,8 @@ pub struct Setup {
     pub timeout: Duration,
     /// Sign in to the console with a password instead of a key.
     pub console_password: bool,
+    /// Callers bring what the console and the Enterprise Manager are read with.
+    pub passthrough: bool,
     pub change: fn(&mut Estate),
     /// Who may ask.
     pub auth: Access,
@@ -49,6 +51,7 @@ impl Default for Setup {
             cache: Cache::default(),
             timeout: Duration::from_secs(30),
             console_password: false,
+            passthrough: false,
             change: |_| {},
             auth: Access::default(),
             limits: Limits::default(),
@@ -108,9 +111,10 @@ impl World {
         let simulator = Simulator::new(estate, setup.options);
         tokio::spawn(simulator.clone().run(apis, std::future::pending()));
         let key = if setup.console_password { password() } else { Auth::ApiKey(API_KEY.into()) };
+        let (key, account) = if setup.passthrough { (Auth::Passthrough, Auth::Passthrough) } else { (key, password()) };
         let mut upstreams = vec![
             upstream("msp", Kind::Vspc, at, key),
-            upstream("em", Kind::EnterpriseManager, at, password()),
+            upstream("em", Kind::EnterpriseManager, at, account),
             upstream("agents", Kind::Vac, at, password()),
         ];
         for upstream in &mut upstreams {
