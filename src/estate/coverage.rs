@@ -226,10 +226,12 @@ fn reader_of(jobs: &View<Job>, link: &LinkedRepository) -> Result<RowRef<Job>, H
     let index = jobs.index();
     let by_unique = link.unique_job_uid.map_or(&[][..], |unique| index.unique.of(&unique));
     let places = if by_unique.is_empty() { index.uid.of(&link.job_uid) } else { by_unique };
-    let jobs: Vec<_> = jobs.pick(places).collect();
-    match <[RowRef<Job>; 1]>::try_from(jobs) {
-        Ok([job]) => Ok(job),
-        Err(jobs) => Err(jobs.iter().map(|job| job.backup_server_uid).collect()),
+    // in part of a list an id that is there once may be there again: only the console's own is sure then
+    let is_sure = !by_unique.is_empty() || jobs.problem().is_none();
+    match (<[RowRef<Job>; 1]>::try_from(jobs.pick(places).collect::<Vec<_>>()), is_sure) {
+        (Ok([job]), true) => Ok(job),
+        (Ok([job]), false) => Err(HashSet::from([job.backup_server_uid])),
+        (Err(jobs), _) => Err(jobs.iter().map(|job| job.backup_server_uid).collect()),
     }
 }
 

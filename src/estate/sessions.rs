@@ -39,7 +39,7 @@ pub struct MatchedSession {
     pub server: Option<(UpstreamId, ServerUid)>,
     /// The machine that it is about, if it is one machine's part of a run.
     pub computer: Option<String>,
-    /// Without a job: what could not be read, so that nobody can tell whether there is one.
+    /// Without a job, or without a server: what could not be read, so that nobody can tell whether there is one.
     pub doubt: Option<Failure>,
 }
 
@@ -79,8 +79,9 @@ impl Correlated {
         let place = row.place();
         let (job, matched_by) = self.correlation.job_of(place);
         let computer = self.correlation.computer_of(place, &row).map(str::to_owned);
-        let doubt = if job.is_none() { self.doubt.clone() } else { None };
-        MatchedSession { job, matched_by, server: self.correlation.server_of(place), computer, row, doubt }
+        let server = self.correlation.server_of(place);
+        let doubt = self.doubt.clone().filter(|_| job.is_none() || server.is_none());
+        MatchedSession { job, matched_by, server, computer, row, doubt }
     }
 
     fn pick(&self, places: &[u32]) -> impl Iterator<Item = MatchedSession> {

@@ -45,8 +45,9 @@ impl Targets {
     /// The repositories of one of these jobs.
     pub fn of(&self, job: &Job, jobs: &View<Job>) -> Target {
         let server = job.backup_server_uid;
-        // a chain names its job by an id that may be on two servers
-        let is_only = |uid| job.has_unique_id(uid) || jobs.index().uid.only(&uid).is_some();
+        // a chain names its job by an id that may be on two servers, and in part of a list is there once if so
+        let is_whole = jobs.problem().is_none();
+        let is_only = |uid| job.has_unique_id(uid) || (is_whole && jobs.index().uid.only(&uid).is_some());
         let chains = job.ids().filter(|uid| is_only(*uid)).flat_map(|uid| {
             let places = self.computer_backups.index().job.of(&uid);
             self.computer_backups.pick(places).collect::<Vec<_>>()

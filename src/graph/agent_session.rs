@@ -246,7 +246,10 @@ impl AgentSession {
 
     /// The backup server in Service Provider Console that ran it; null when it could not be matched to one.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
-        let (upstream, server) = self.0.server?;
+        let (upstream, server) = match (self.0.server, &self.0.doubt) {
+            (Some(server), _) => server,
+            (None, doubt) => return doubt.as_ref().map(|failure| Err(error::upstream(failure))),
+        };
         nullable(loaders(ctx).ask(ServerOf(ServerKey { upstream, server }), None).await.map(|row| row.map(BackupServer::from)))
     }
 

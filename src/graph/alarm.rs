@@ -251,13 +251,17 @@ impl Alarm {
     }
 
     /// The job that it is about; null when it is about something else, or that job is not listed.
-    async fn job(&self) -> Option<Job> {
-        self.0.job.clone().map(Job::from)
+    async fn job(&self) -> Option<Result<Job>> {
+        nullable(self.0.job.clone().map(|job| job.map(Job::from)))
     }
 
     /// The backup server that it is about, or on which its job is; null when it is about something else.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
-        let key = ServerKey { upstream: self.0.row.upstream(), server: self.0.server? };
+        let server = match &self.0.server {
+            Ok(server) => (*server)?,
+            Err(failure) => return Some(Err(error::upstream(failure))),
+        };
+        let key = ServerKey { upstream: self.0.row.upstream(), server };
         nullable(loaders(ctx).ask(ServerOf(key), None).await.map(|row| row.map(BackupServer::from)))
     }
 

@@ -229,9 +229,9 @@ impl Count {
         }
         self.rows.values_mut().for_each(|row| row.open_alarms = Some(0));
         for alarm in alarms.rows.iter().filter(|alarm| is_open(&alarm.row)) {
-            let group = match (self.wanted.by, alarm.server, &alarm.company) {
+            let group = match (self.wanted.by, &alarm.server, &alarm.company) {
                 (FleetGroup::Company, _, Ok(company)) => Group::Company(upstream, *company),
-                (FleetGroup::BackupServer, Some(server), _) => Group::Server(upstream, server),
+                (FleetGroup::BackupServer, Ok(Some(server)), _) => Group::Server(upstream, *server),
                 (FleetGroup::Upstream, _, _) => Group::Upstream(upstream),
                 _ => continue,
             };

@@ -121,11 +121,15 @@ pub async fn ordered_session_page(
     order: Option<Vec<SessionOrder>>,
     args: PageArgs,
 ) -> Result<AgentSessionConnection> {
-    let (rows, problems) = match answer {
-        Ok(sessions) => (sessions.rows, sessions.problem.into_iter().collect()),
+    let (rows, mut problems) = match answer {
+        Ok(sessions) => (sessions.rows, sessions.problem.into_iter().collect::<Vec<_>>()),
         Err(failure) => (Vec::new(), vec![failure]),
     };
     let filter = filter.unwrap_or_default();
+    if filter.asks(|filter| filter.backup_server_uid.is_some() || filter.job_uid.is_some()) {
+        // one whose server or job can't be told may be of those that are asked for
+        problems.extend(rows.iter().find_map(|session| session.doubt.clone()));
+    }
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     let newest_first = || SessionOrder { field: SessionOrderField::StartedAt, direction: OrderDirection::Desc };
     let order = page::orders(order, SessionOrderField::items().len(), newest_first)?;

@@ -13,6 +13,7 @@ mod connections;
 mod correlation;
 mod costs;
 mod dialects;
+mod differential;
 mod door;
 mod enterprise_manager_rows;
 mod examples;

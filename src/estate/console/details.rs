@@ -8,12 +8,15 @@ use crate::{
         visibility::{Owned, Sight},
     },
     uid::{JobUid, ServerUid, UniqueJobUid},
-    upstream::vspc::{
-        agent_job::AgentJob,
-        agent_job_object::AgentJobObject,
-        backup_copy_job::BackupCopyJob,
-        job::Job,
-        job_detail::{DetailKind, JobDetail},
+    upstream::{
+        Error, ErrorKind,
+        vspc::{
+            agent_job::AgentJob,
+            agent_job_object::AgentJobObject,
+            backup_copy_job::BackupCopyJob,
+            job::Job,
+            job_detail::{DetailKind, JobDetail},
+        },
     },
 };
 use futures_util::future::join_all;
@@ -97,15 +100,26 @@ impl Console {
             self.sight::<AgentJobObject>(caller).await,
             |job| read.get(&job.path_uid()).cloned(),
             |view, job| {
+                // none where that can't be told
                 let is_of_job = |object: &AgentJobObject| match (object.backup_server_uid, object.unique_job_uid, job.unique_uid) {
-                    (Some(server), _, _) => server == job.backup_server_uid,
-                    (None, Some(theirs), Some(ours)) => theirs == ours,
-                    _ if job.has_unique_id(object.job_uid) => true,
-                    _ => all_jobs.as_ref().is_some_and(|all| all.index().uid.only(&job.instance_uid).is_some()),
+                    (Some(server), _, _) => Some(server == job.backup_server_uid),
+                    (None, Some(theirs), Some(ours)) => Some(theirs == ours),
+                    _ if job.has_unique_id(object.job_uid) => Some(true),
+                    _ => all_jobs.as_ref()?.index().uid.only(&job.instance_uid).map(|_| true),
                 };
                 let places: Vec<u32> = job.ids().flat_map(|uid| view.index().job.of(&uid)).copied().collect();
-                let rows = view.pick(&places).filter(|object| is_of_job(object)).collect();
-                Ok(Rows { rows, problem: view.problem().cloned() })
+                let (mut rows, mut unclear) = (Vec::with_capacity(places.len()), None);
+                for object in view.pick(&places) {
+                    match is_of_job(&object) {
+                        Some(true) => rows.push(object),
+                        Some(false) => {}
+                        None => {
+                            let why = "a machine names no server, and several may have its job, or the jobs could not be read";
+                            unclear.get_or_insert_with(|| Failure::new(Error::new(self.name(), ErrorKind::Invalid, why)));
+                        }
+                    }
+                }
+                Ok(Rows { rows, problem: view.problem().cloned().or(unclear) })
             },
         )
     }

@@ -52,12 +52,12 @@ pub struct Workload {
 pub struct PlacedAlarm {
     /// The row.
     pub row: RowRef<Alarm>,
-    /// The job that it is about.
-    pub job: Option<RowRef<Job>>,
+    /// The job that it is about; or why that can't be told.
+    pub job: Result<Option<RowRef<Job>>, Failure>,
     /// Whose it is: its job's company, else the row's; or why that can't be told.
     pub company: Result<Option<CompanyUid>, Failure>,
-    /// The backup server that it is about, or on which its job is.
-    pub server: Option<ServerUid>,
+    /// The backup server that it is about, or on which its job is; or why that can't be told.
+    pub server: Result<Option<ServerUid>, Failure>,
 }
 
 /// Rows of one console with whose they are, and what could not be read.
@@ -112,18 +112,20 @@ impl Console {
                 let job_of = |uid: OtherUid| {
                     let jobs = jobs.as_ref()?;
                     let index = jobs.index();
-                    let place = index.unique.only(&UniqueJobUid(uid.0)).or_else(|| index.uid.only(&JobUid(uid.0)))?;
-                    jobs.pick(&[place]).next()
+                    // in part of a list an id that is there once may be there again
+                    let by_shared = || index.uid.only(&JobUid(uid.0)).filter(|_| jobs.problem().is_none());
+                    jobs.pick(&[index.unique.only(&UniqueJobUid(uid.0)).or_else(by_shared)?]).next()
                 };
-                let job = row.about("BackupServerJob").and_then(job_of);
+                let of_job = row.about("BackupServerJob");
+                let job = match (of_job.and_then(job_of), &unread) {
+                    (None, Some(failure)) if of_job.is_some() => Err(failure.clone()),
+                    (job, _) => Ok(job),
+                };
                 let of_row = row.object.as_ref().and_then(|object| object.organization_uid);
                 let server = row.about("BackupServer").map(|server| ServerUid(server.0));
-                let company = match (&job, &unread) {
-                    (Some(job), _) => Ok(company_of(job).or(of_row)),
-                    (None, Some(failure)) if row.about("BackupServerJob").is_some() => Err(failure.clone()),
-                    (None, _) => Ok(of_row),
-                };
-                PlacedAlarm { company, server: server.or(job.as_ref().map(|job| job.backup_server_uid)), job, row }
+                let company = job.clone().map(|job| job.and_then(|job| company_of(&job)).or(of_row));
+                let server = job.clone().map(|job| server.or(job.map(|job| job.backup_server_uid)));
+                PlacedAlarm { company, server, job, row }
             };
             Placed::new(alarms.rows().map(place).collect(), problems, |alarm| &alarm.company)
         }
@@ -234,10 +236,12 @@ impl Console {
         async move {
             let (links, jobs, view) = tokio::join!(self.lists.tape_repositories.all(), self.job_snapshot(), self.repositories(caller));
             let (links, jobs, view) = (links?, jobs?, view?);
+            // in part of a list an id that is there once may be there again
+            let is_only = |uid| jobs.problem().is_none() && jobs.index().uid.only(&uid).is_some();
             let is_its = |unique, uid| match unique {
                 Some(unique) => job.unique_uid == Some(unique),
                 // an id that another server's tape job has too tells nothing
-                None => job.has_unique_id(uid) || (job.has_id(uid) && jobs.index().uid.only(&uid).is_some()),
+                None => job.has_unique_id(uid) || (job.has_id(uid) && is_only(uid)),
             };
             let read = links.rows().iter().filter(|link| is_its(link.unique_job_uid, link.job_uid));
             let is_unclear = |link: &&LinkedRepository| link.unique_job_uid.is_none() && link.job_uid == job.instance_uid;

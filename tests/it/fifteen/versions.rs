@@ -8,7 +8,7 @@ use uuid::Uuid;
 use veeam_graph::simulator::{ApiVersion, Bridge, Casing, Estate, Options, Scale};
 
 /// A restored server whose jobs have ids of their own: what a console does that names jobs by its own ids alone.
-fn tell_clones_apart(estate: &mut Estate) {
+pub fn tell_clones_apart(estate: &mut Estate) {
     let is_clone: Vec<bool> = estate.servers.iter().map(|server| server.clone_of.is_some()).collect();
     let old: Vec<Uuid> = estate.jobs.iter().filter(|job| is_clone[job.server]).map(|job| job.uid).collect();
     let new = |uid: &mut Uuid| *uid = Uuid::from_u128(uid.as_u128() ^ 0xc10e);
@@ -82,7 +82,7 @@ fn first_difference(answer: &Value, expected: &Value, path: &str) -> Option<Stri
 fn as_is(_: &mut Estate) {}
 
 /// Before the console had ids of its own.
-fn no_unique_ids(estate: &mut Estate) {
+pub fn no_unique_ids(estate: &mut Estate) {
     estate.servers.iter_mut().for_each(|server| server.has_unique_ids = false);
 }
 
