@@ -32,6 +32,7 @@ mod mock;
 mod odd_rows;
 mod own_tls;
 mod paging;
+mod partly;
 mod rates;
 mod readme;
 mod reuse;

@@ -24,7 +24,8 @@ pub enum Wrong {
     Fault(FaultKind),
     /// A row is missing; the total says that it is there.
     Lost,
-    /// A row stands in the place of another one, each time of another.
+    /// A row of an earlier page stands in the place of another one, each time of another: what stands twice on one page is the
+    /// server's own.
     Doubled,
     /// More rows are promised than there are.
     TotalTooLarge,
@@ -176,6 +177,16 @@ impl Shared {
         (*turn, Dice(mixed))
     }
 
+    /// A row of the list's first page, for those behind it.
+    fn earlier(&self, target: &str, turn: usize) -> Option<Value> {
+        let (head, rest) = target.split_once("offset=")?;
+        let (offset, rest) = rest.split_at(rest.find('&').unwrap_or(rest.len()));
+        let first = (offset != "0").then(|| format!("{head}offset=0{rest}"))?;
+        let mut json = serde_json::from_slice(&self.known.lock().unwrap().get(&first)?.1).ok()?;
+        let (rows, _) = rows(&mut json)?;
+        rows.get(turn % rows.len().max(1)).cloned()
+    }
+
     /// The path with fewer rows to a page.
     fn cut(&self, target: &str) -> String {
         let limit = target.split_once("limit=").and_then(|(_, rest)| rest.split('&').next()?.parse::<usize>().ok());
@@ -201,6 +212,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             is_faulty = true;
         }
     }
+    let earlier = shared.earlier(&target, turn);
     let known = shared.known.lock().unwrap().get(&target).filter(|_| is_read && !is_faulty).cloned();
     let (media_type, bytes) = match known {
         Some(known) => known,
@@ -230,7 +242,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
         (false, Ok(mut json)) => {
             let mut mark = Vec::new();
             for trouble in &hits {
-                change(&mut json, &trouble.wrong, turn, &mut dice);
+                change(&mut json, &trouble.wrong, (turn, &earlier), &mut dice);
                 if matches!(trouble.wrong, Wrong::Harmless) {
                     mark = vec![0xEF, 0xBB, 0xBF];
                 }
@@ -261,7 +273,7 @@ fn rows(json: &mut Value) -> Option<(&mut Vec<Value>, bool)> {
     Some((list.as_array_mut()?, false))
 }
 
-fn change(json: &mut Value, wrong: &Wrong, turn: usize, dice: &mut Dice) {
+fn change(json: &mut Value, wrong: &Wrong, (turn, earlier): (usize, &Option<Value>), dice: &mut Dice) {
     let Some((rows, is_console)) = rows(json) else { return };
     if rows.is_empty() {
         return;
@@ -271,8 +283,12 @@ fn change(json: &mut Value, wrong: &Wrong, turn: usize, dice: &mut Dice) {
         // Enterprise Manager does not say how many rows there are
         Wrong::Lost | Wrong::Doubled | Wrong::TotalTooLarge | Wrong::TotalOfNone | Wrong::NoPaging if !is_console => {}
         Wrong::Lost => drop(rows.remove(place)),
-        // in another place than in the reading before
-        Wrong::Doubled if count > 2 => rows[turn % count] = rows[(turn + 1) % count].clone(),
+        Wrong::Doubled => {
+            // in another place than in the reading before
+            if let Some(row) = earlier {
+                rows[turn % count] = row.clone();
+            }
+        }
         Wrong::TotalTooLarge => {
             let total = json["meta"]["pagingInfo"]["total"].as_u64().unwrap_or(0);
             json["meta"]["pagingInfo"]["total"] = json!(total + 3);
@@ -301,7 +317,7 @@ fn change(json: &mut Value, wrong: &Wrong, turn: usize, dice: &mut Dice) {
             }
         }
         Wrong::Harmless => rows.iter_mut().for_each(harmless),
-        Wrong::Fault(_) | Wrong::Doubled => {}
+        Wrong::Fault(_) => {}
     }
 }
 
