@@ -43,6 +43,7 @@ mod kind_members;
 mod license_usage;
 mod linked_job;
 mod location;
+mod named;
 mod node;
 mod object_storage_backup_job;
 mod object_storage_copy_job;

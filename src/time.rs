@@ -10,14 +10,28 @@ use serde::{Deserializer, de::Visitor};
 
 /// Reads one upstream timestamp. A sentinel, or text that is no timestamp, is `None`: not known.
 pub fn parse(text: &str) -> Option<Timestamp> {
+    read(text).unwrap_or_default()
+}
+
+/// A text that is neither a time nor a word for 'never'.
+struct Unreadable;
+
+fn read(text: &str) -> Result<Option<Timestamp>, Unreadable> {
     let text = text.trim();
+    // the last days of 9999 are later than any instant, and year 0 has no such day
+    if matches!(text, "" | "-") || text.starts_with("9999-12-3") || text.starts_with("0000-00-00") {
+        return Ok(None);
+    }
     let instant = match text.parse::<Timestamp>() {
         Ok(instant) => instant,
         // without a zone the vendors mean UTC
-        Err(_) => text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp(),
+        Err(_) => {
+            let local = text.parse::<DateTime>().map_err(|_| Unreadable)?;
+            local.to_zoned(TimeZone::UTC).map_err(|_| Unreadable)?.timestamp()
+        }
     };
     let year = instant.to_zoned(TimeZone::UTC).year();
-    (1990..=9990).contains(&year).then_some(instant)
+    Ok((1990..=9990).contains(&year).then_some(instant))
 }
 
 /// The start time in an Enterprise Manager session name, `Policy - machine@2018-12-16 10:00:08`: after the last `@`.
@@ -25,7 +39,8 @@ pub fn from_session_name(name: &str) -> Option<Timestamp> {
     parse(name.rsplit_once('@')?.1)
 }
 
-/// For `#[serde(deserialize_with)]`: missing, null, sentinel and unreadable are all `None`.
+/// For `#[serde(deserialize_with)]`: missing, null, empty and sentinel are `None`. A text that is no time is an error: what it
+/// would say of a row (never ran, recent, old) can't be told.
 pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     deserializer.deserialize_any(Instant)
 }
@@ -39,8 +54,8 @@ impl<'de> Visitor<'de> for Instant {
         formatter.write_str("a time")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(parse(text))
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        read(text).map_err(|Unreadable| E::custom("not a time"))
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -125,6 +140,23 @@ mod tests {
                 assert_eq!(parse(&never), None, "{never}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_no_time_is_told() {
+        for garbage in ["yesterday", "2026-13-01T00:00:00Z", "11/26/2026 10:00 PM", "2026-11-26T25:00:00", "1764194400"] {
+            assert!(read(garbage).is_err() && parse(garbage).is_none(), "{garbage}");
+        }
+        for (text, instant) in [
+            ("2026-11-26 20:00:05.3170000+01:00", "2026-11-26T19:00:05.317Z"),
+            ("2026-11-26T20:00:05.3170001", "2026-11-26T20:00:05.3170001Z"),
+            ("2026-11-26T20:00:05+0100", "2026-11-26T19:00:05Z"),
+            ("2026-11-26t20:00:05z", "2026-11-26T20:00:05Z"),
+            ("2026-11-26", "2026-11-26T00:00:00Z"),
+        ] {
+            assert_eq!(utc(text).as_deref(), Some(instant), "{text}");
+        }
+        assert!(read("9999-12-31T23:59:59.9999999-11:00").is_ok_and(|never| never.is_none()));
     }
 
     #[test]

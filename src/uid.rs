@@ -17,7 +17,7 @@ pub fn parse_hyphenated(text: &str) -> Option<Uuid> {
 
 /// The GUID at the end of an Enterprise Manager URN, `urn:veeam:BackupJobSession:<guid>`, or a bare GUID.
 pub fn parse_urn(text: &str) -> Option<Uuid> {
-    parse_hyphenated(text.rsplit(':').next()?.trim()).filter(|uid| !is_none(uid))
+    Uuid::try_parse(text.rsplit(':').next()?.trim()).ok().filter(|uid| !is_none(uid))
 }
 
 /// The first GUID in the path of a vendor href, after the segment `collection`.
@@ -35,8 +35,8 @@ pub fn is_none(uid: &Uuid) -> bool {
     uid.is_nil() || uid.is_max()
 }
 
-/// Reads an id that may be missing, null, empty, all zeros or all F: the vendors' ways to say 'none'. Nor is what is no
-/// GUID one.
+/// Reads an id that may be missing, null, empty, all zeros or all F: the vendors' ways to say 'none'. In braces, in capitals and
+/// without hyphens it is the same id. What is no GUID is an error: whose the row is, or what it is about, can't be told.
 pub fn optional<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -63,8 +63,12 @@ impl<'de> Visitor<'de> for Id {
         formatter.write_str("an id")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Uuid::try_parse(text.trim()).ok().filter(|uid| !is_none(uid)))
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        match Uuid::try_parse(text.trim()) {
+            Ok(uid) => Ok(Some(uid).filter(|uid| !is_none(uid))),
+            Err(_) if text.trim().is_empty() => Ok(None),
+            Err(_) => Err(E::custom("not an id")),
+        }
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -72,22 +76,6 @@ impl<'de> Visitor<'de> for Id {
     }
 
     fn visit_none<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
         Ok(None)
     }
 }
@@ -177,9 +165,7 @@ mod tests {
         struct Needed(#[serde(deserialize_with = "required")] JobUid);
         for none in [
             "null",
-            "7",
             r#""""#,
-            r#""none""#,
             r#""00000000-0000-0000-0000-000000000000""#,
             r#""ffffffff-ffff-ffff-ffff-ffffffffffff""#,
             r#""FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF""#,
@@ -187,7 +173,15 @@ mod tests {
             assert!(serde_json::from_str::<Ids>(none).unwrap().0.is_none(), "{none}");
             assert!(serde_json::from_str::<Needed>(none).is_err(), "{none}");
         }
+        for garbage in ["7", "true", "{}", r#""none""#, r#""8c88c6d6""#] {
+            assert!(serde_json::from_str::<Ids>(garbage).is_err(), "{garbage}");
+        }
         let one = format!("{GUID:?}");
+        for spelling in [format!("{{{GUID}}}"), GUID.to_uppercase(), GUID.replace('-', ""), format!(" {GUID} "), format!("urn:uuid:{GUID}")]
+        {
+            let read = serde_json::from_str::<Ids>(&format!("{spelling:?}")).unwrap().0;
+            assert_eq!(read.unwrap().to_string(), GUID, "{spelling}");
+        }
         assert_eq!(serde_json::from_str::<Ids>(&one).unwrap().0, Some(serde_json::from_str::<Needed>(&one).unwrap().0));
     }
 

@@ -93,7 +93,9 @@ indexes! {
     LicenseUsage => LicenseUsageIndex {
         company: CompanyUid = |row| row.organization_uid,
     }
-    ProtectedWorkload => ProtectedWorkloadIndex {}
+    ProtectedWorkload => ProtectedWorkloadIndex {
+        key: (Option<ServerUid>, OtherUid) = |row| row.uid().map(|uid| (row.backup_server_uid, uid)),
+    }
     BackupAgent => BackupAgentIndex {
         uid: AgentUid = |row| row.instance_uid,
         key: (Option<ServerUid>, AgentUid) = |row| row.instance_uid.map(|agent| (row.backup_server_uid, agent)),

@@ -34,7 +34,7 @@ impl<T: Listed> RowRef<T> {
     }
 
     /// Why the row's id is of no use: another row of the list has it too.
-    pub(super) fn is_ambiguous(&self) -> Failure {
+    pub fn is_ambiguous(&self) -> Failure {
         self.snapshot.is_ambiguous()
     }
 

@@ -63,7 +63,10 @@ pub(super) trait Owned: Listed {
     /// Whether it exists for somebody with these limits.
     fn is_within(&self, limits: &Limits) -> bool;
     /// The same where the rest of the list says whether the row's id is its own.
-    fn is_within_among(&self, _list: &Self::Index, limits: &Limits) -> bool {
+    fn is_within_among(&self, _list: &Snapshot<Self>, limits: &Limits) -> bool
+    where
+        Self: Sized,
+    {
         self.is_within(limits)
     }
 }
@@ -167,6 +170,11 @@ fn job_of(jobs: &Snapshot<Job>, server: Option<ServerUid>, job: JobUid, unique: 
 }
 
 impl Sight {
+    /// Whether that is all there is.
+    pub fn is_all(&self) -> bool {
+        matches!(self, Self::All)
+    }
+
     /// A list as this principal sees it.
     pub fn view<T: Owned>(&self, snapshot: Arc<Snapshot<T>>) -> View<T> {
         match self {
@@ -174,7 +182,7 @@ impl Sight {
             Sight::Within(limits) => {
                 let (problem, limits) = (limits.problem.clone(), limits.clone());
                 let list = snapshot.clone();
-                View::part(snapshot, Arc::new(move |_, row| row.is_within_among(list.index(), &limits)), problem)
+                View::part(snapshot, Arc::new(move |_, row| row.is_within_among(&list, &limits)), problem)
             }
         }
     }

@@ -106,7 +106,8 @@ impl AgentJobObject {
     async fn all_sessions(&self, ctx: &Context<'_>) -> Result<crate::estate::sessions::Sessions, Failure> {
         match self.machine(ctx).await? {
             Some(machine) => loaders(ctx).ask(SessionsOf(machine), Default::default()).await,
-            None => Ok(Default::default()),
+            // which job's it is can't be told, and so not which sessions are its own
+            None => Err(self.row.is_ambiguous()),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     id::name_mark,
     job_facts::{Facts, Needs},
     loaders,
+    named::{Named, must_be_there},
     page::{self, ListMark, PageArgs, SortValue},
     scalars::UUID,
     sensitive,
@@ -62,6 +63,10 @@ pub struct AgentJobObjectFilter {
 composed!(AgentJobObjectFilter);
 
 impl AgentJobObjectFilter {
+    fn named(&self) -> Named<'_> {
+        Named { company: self.company_uid, company_name: self.company_name.as_ref(), server: self.backup_server_uid }
+    }
+
     /// Whether it can't be decided without the machine's job.
     pub fn needs_job(&self) -> bool {
         self.asks(|filter| filter.company_uid.is_some() || filter.company_name.is_some() || filter.tape_status.is_some())
@@ -193,8 +198,13 @@ pub fn object_page<'a>(
             false => HashMap::new(),
         };
         let facts = Facts::of(ctx, &jobs.into_values().collect::<Vec<_>>(), filter.needs()).await;
+        problems.extend(facts.problems.iter().cloned());
+        let whose = |object: &AgentJobObject| {
+            let (row, job) = object.rows();
+            (job.and_then(|job| company_of(job)), row.backup_server_uid.or(job.map(|job| job.backup_server_uid)))
+        };
+        problems = must_be_there(ctx, &filter, AgentJobObjectFilter::named, &objects, whose, problems).await?;
         let objects = wanted.keep(ctx, objects, |own, object| own.holds(estate, &facts, object)).await?;
-        problems.extend(facts.problems);
         let values = |object: &AgentJobObject| {
             // a cursor holds what it sorts by, and so does the order itself
             let name = object.rows().0.computer.as_deref().filter(|_| !names_are_hidden).unwrap_or_default();

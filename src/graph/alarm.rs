@@ -10,7 +10,9 @@ use super::{
     fleet::{all_placed, is_from, is_of, may_name_upstreams},
     id::Key,
     job::Job,
-    loaders, nullable,
+    loaders,
+    named::{Named, must_be_there},
+    nullable,
     origin::Origin,
     page::{self, ListMark, PageArgs, SortValue},
     scalars::{DateTime, UUID, int, summary, text},
@@ -131,13 +133,16 @@ pub async fn alarm_page(
 ) -> Result<AlarmConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
+    let named = |filter: &AlarmFilter| Named { company: filter.company_uid, ..Named::default() };
+    let whose = |alarm: &PlacedAlarm| (alarm.company.clone().ok().flatten(), alarm.server.clone().ok().flatten());
+    let problems = must_be_there(ctx, &filter, named, &alarms, whose, problems.to_vec()).await?;
     let wanted = Prepared::of(&filter, &|filter| AlarmFilter::with_instant(filter, estate))?;
     let mark = ListMark::of(&["alarms", parent, &format!("{filter:?}")]);
     let alarms = wanted.keep(ctx, alarms, |(filter, since), alarm| filter.holds(estate, *since, alarm)).await?;
     let values = |alarm: &PlacedAlarm| vec![SortValue::Number(severity(&alarm.row) as i64), SortValue::instant(triggered_at(&alarm.row))];
     let identity = |alarm: &PlacedAlarm| format!("{}:{}", alarm.row.upstream().0, alarm.row.instance_uid);
     let page = page::cut(ctx, alarms, args, mark, &[false, true], values, identity).await?;
-    Ok(AlarmConnection::new(ctx, page, problems, Alarm::from))
+    Ok(AlarmConnection::new(ctx, page, &problems, Alarm::from))
 }
 
 /// Something that Service Provider Console found worth somebody's attention. Source: `GET /alarms/active`, which also lists

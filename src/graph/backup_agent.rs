@@ -9,7 +9,9 @@ use super::{
     connection::connection,
     fleet::{contains, is_from, may_name_upstreams},
     id::{Key, name_mark},
-    loaders, nullable,
+    loaders,
+    named::{Named, must_be_there},
+    nullable,
     origin::Origin,
     page::{self, ListMark, PageArgs, SortValue},
     rows_of_console,
@@ -85,6 +87,8 @@ pub async fn agent_page(
 ) -> Result<BackupAgentConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
+    let named = |filter: &BackupAgentFilter| Named { server: filter.backup_server_uid, ..Named::default() };
+    let problems = must_be_there(ctx, &filter, named, &rows, |row| (None, row.backup_server_uid), problems.to_vec()).await?;
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let mark = ListMark::of(&["backupAgents", parent, &format!("{filter:?}")]);
@@ -94,7 +98,7 @@ pub async fn agent_page(
     // a cursor holds what it sorts by, and so does the order itself
     let values = |agent: &BackupAgent| vec![SortValue::name(if names_are_hidden { "" } else { &agent.row.name })];
     let page = page::cut(ctx, agents, args, mark, &[false], values, BackupAgent::identity).await?;
-    Ok(BackupAgentConnection::new(ctx, page, problems, |agent| agent))
+    Ok(BackupAgentConnection::new(ctx, page, &problems, |agent| agent))
 }
 
 impl BackupAgent {

@@ -18,6 +18,7 @@ use super::{
     linked_job::{LinkedJob, LinkedJobConnection, link_page},
     loaders,
     location::Location,
+    named::{Named, must_be_there},
     nullable,
     origin::Origin,
     page::{self, ListMark, PageArgs, SortValue},
@@ -86,12 +87,15 @@ pub async fn server_page(
 ) -> Result<BackupServerConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
+    let named = |filter: &BackupServerFilter| Named { company: filter.company_uid, ..Named::default() };
+    let whose = |row: &RowRef<vspc::backup_server::BackupServer>| (row.organization_uid, None);
+    let problems = must_be_there(ctx, &filter, named, &rows, whose, problems.to_vec()).await?;
     let mark = ListMark::of(&["backupServers", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
     let rows = wanted.keep(ctx, rows, |filter, row| filter.holds(estate, row)).await?;
     let identity = |row: &RowRef<vspc::backup_server::BackupServer>| format!("{}:{}", row.upstream().0, row.instance_uid);
     let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
-    Ok(BackupServerConnection::new(ctx, page, problems, BackupServer::from))
+    Ok(BackupServerConnection::new(ctx, page, &problems, BackupServer::from))
 }
 
 impl From<RowRef<vspc::backup_server::BackupServer>> for BackupServer {

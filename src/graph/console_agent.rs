@@ -8,7 +8,9 @@ use super::{
     console_agent_job::{ConsoleAgentJobConnection, ConsoleAgentJobFilter, job_page},
     fleet::{contains, is_from, may_name_upstreams},
     id::Key,
-    loaders, nullable,
+    loaders,
+    named::{Named, must_be_there},
+    nullable,
     origin::Origin,
     page::{self, ListMark, PageArgs, SortValue},
     rows_of_console,
@@ -77,6 +79,8 @@ pub async fn agent_page(
 ) -> Result<ConsoleAgentConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
+    let named = |filter: &ConsoleAgentFilter| Named { company: filter.company_uid, ..Named::default() };
+    let problems = must_be_there(ctx, &filter, named, &rows, |row| (row.organization_uid, None), problems.to_vec()).await?;
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let mark = ListMark::of(&["consoleAgents", parent, &format!("{filter:?}")]);
@@ -88,7 +92,7 @@ pub async fn agent_page(
         format!("{}:{}:{:?}", row.upstream().0, row.instance_uid, row.organization_uid)
     })
     .await?;
-    Ok(ConsoleAgentConnection::new(ctx, page, problems, ConsoleAgent))
+    Ok(ConsoleAgentConnection::new(ctx, page, &problems, ConsoleAgent))
 }
 
 impl From<Row> for ConsoleAgent {

@@ -9,7 +9,9 @@ use super::{
     fleet::{contains, is_from, may_name_upstreams},
     health::Health,
     id::Key,
-    loaders, nullable,
+    loaders,
+    named::{Named, must_be_there},
+    nullable,
     origin::Origin,
     page::{self, ListMark, PageArgs, SortValue},
     scalars::{DateTime, Long, UUID, int, long, summary, text},
@@ -119,12 +121,14 @@ pub async fn job_page(
 ) -> Result<ConsoleAgentJobConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
+    let named = |filter: &ConsoleAgentJobFilter| Named { company: filter.company_uid, ..Named::default() };
+    let problems = must_be_there(ctx, &filter, named, &rows, |row| (row.organization_uid, None), problems.to_vec()).await?;
     let mark = ListMark::of(&["consoleAgentJobs", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &|filter| Own::of(filter, estate))?;
     let rows = wanted.keep(ctx, rows, |own, row| own.holds(estate, row)).await?;
     let identity = |row: &Row| format!("{}:{}:{}:{:?}", row.upstream().0, row.backup_agent_uid, row.instance_uid, row.organization_uid);
     let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
-    Ok(ConsoleAgentJobConnection::new(ctx, page, problems, ConsoleAgentJob))
+    Ok(ConsoleAgentJobConnection::new(ctx, page, &problems, ConsoleAgentJob))
 }
 
 impl From<Row> for ConsoleAgentJob {

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     estate::{CompanyKey, Failure, ListedRow, RowRef, ServerKey, UpstreamId, View, company_of, console::Console},
     loaders::{company::CompanyOf, protection::AlarmsOf, server::ServerOf},
-    uid::{CompanyUid, ServerUid},
+    uid::{CompanyUid, JobUid, ServerUid},
 };
 use async_graphql::{Context, Description, Enum, Object, Result};
 use futures_util::{FutureExt, future::BoxFuture};
@@ -166,7 +166,13 @@ impl Count {
         let jobs = self.read(jobs);
         let jobs_are_known = self.problems.is_empty();
         let mut company_of_job = HashMap::new();
+        // for machines whose rows name no server: an id of two jobs does not tell
+        let mut server_of_job: HashMap<JobUid, Option<ServerUid>> = HashMap::new();
         for job in jobs {
+            for uid in job.ids() {
+                let server = job.backup_server_uid;
+                server_of_job.entry(uid).and_modify(|known| *known = None).or_insert(Some(server));
+            }
             company_of_job.extend(job.ids().map(|uid| ((job.backup_server_uid, uid), company_of(&job))));
             if !self.wanted.log_backups && JobKind::of(job.r#type.as_deref()) == JobKind::LogBackup {
                 continue;
@@ -182,7 +188,14 @@ impl Count {
         let before = self.problems.len();
         for object in self.read(objects) {
             let of_job = |server| company_of_job.get(&(server, object.job_uid)).copied().flatten();
-            let row = self.row(match (by, object.backup_server_uid) {
+            let by_unique = object.unique_job_uid.and_then(|unique| server_of_job.get(&JobUid(unique.0)).copied().flatten());
+            let by_job = || by_unique.or_else(|| server_of_job.get(&object.job_uid).copied().flatten());
+            let server = object.backup_server_uid.or_else(by_job);
+            if server.is_none() && (by == FleetGroup::BackupServer || server_of_job.get(&object.job_uid) == Some(&None)) {
+                // it is somebody's, and nobody can tell whose
+                self.problems.push(object.is_ambiguous());
+            }
+            let row = self.row(match (by, server) {
                 (FleetGroup::Company, server) => Group::Company(upstream, server.and_then(of_job)),
                 (FleetGroup::BackupServer, Some(server)) => Group::Server(upstream, server),
                 (FleetGroup::BackupServer, None) => continue,

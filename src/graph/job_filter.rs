@@ -10,6 +10,7 @@ use super::{
     job_facts::{Facts, Needs},
     job_kind::JobKind,
     loaders,
+    named::{Named, add_failures, must_be_there},
     page::{self, ListMark, OrderDirection, Page, PageArgs, SortValue},
     scalars::{DateTime, UUID},
     tape_coverage::TapeStatus,
@@ -68,6 +69,10 @@ pub struct JobFilter {
 composed!(JobFilter);
 
 impl JobFilter {
+    fn named(&self) -> Named<'_> {
+        Named { company: self.company_uid, company_name: self.company_name.as_ref(), server: self.backup_server_uid }
+    }
+
     /// What it takes to decide, beside the jobs' own rows.
     fn needs(&self) -> Needs {
         let own =
@@ -193,10 +198,12 @@ pub fn job_page<'a>(
         let mark = ListMark::of(&[list, &format!("{filter:?}"), &format!("{order:?}")]);
         let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
         let wanted = Prepared::of(&filter, &|filter| Own::of(filter, estate))?;
+        let whose = |job: &Row| (company_of(job), Some(job.backup_server_uid));
+        problems = must_be_there(ctx, &filter, JobFilter::named, &rows, whose, problems).await?;
         let rows = wanted.keep_by_own(ctx, rows, |own, job| own.may_hold(estate, job)).await?;
         let facts = Facts::of(ctx, &rows, filter.needs()).await;
         let rows = wanted.keep(ctx, rows, |own, job| own.holds(estate, &facts, job)).await?;
-        problems.extend(facts.problems);
+        add_failures(&mut problems, facts.problems);
         let tally = ctx.look_ahead().field("healthCounts").exists().then(|| Tally::of(&rows));
         let values = |job: &Row| {
             let value = |order: &JobOrder| match order.field {

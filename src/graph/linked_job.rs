@@ -5,7 +5,9 @@ use super::{
     composed::composed,
     connection::connection,
     job::Job,
-    loaders, nullable,
+    loaders,
+    named::Named,
+    nullable,
     page::{self, ListMark, PageArgs, SortValue},
     report,
     scalars::UUID,
@@ -20,7 +22,7 @@ use crate::{
         link::LinksOfJob,
         server::ServerOf,
     },
-    uid::JobUid,
+    uid::{JobUid, ServerUid},
     upstream::vspc::{self, linked_job::LinkFamily},
 };
 use async_graphql::{Context, Description, InputObject, Object, Result};
@@ -45,6 +47,11 @@ pub struct LinkedJobFilter {
 composed!(LinkedJobFilter);
 
 impl LinkedJobFilter {
+    /// What it names that must be there.
+    pub fn named(&self) -> Named<'_> {
+        Named { server: self.backup_server_uid, ..Named::default() }
+    }
+
     /// Whether its own members hold for a link.
     pub fn holds(&self, link: &PlacedLink) -> bool {
         let [job, linked] = link.jobs;
@@ -120,6 +127,11 @@ pub async fn page_of_links(
 }
 
 impl LinkedJob {
+    /// The server that it is on, where that can be told.
+    pub fn server(&self) -> Option<ServerUid> {
+        self.link.server
+    }
+
     /// A link of one console.
     pub fn new(upstream: UpstreamId, link: PlacedLink) -> Self {
         Self { upstream, link }

@@ -11,7 +11,9 @@ use super::{
     id::Key,
     job::{Job, JobConnection},
     job_filter::{JobFilter, JobOrder, job_page},
-    loaders, nullable,
+    loaders,
+    named::{Named, must_be_there},
+    nullable,
     origin::Origin,
     page::{self, ListMark, OrderDirection, PageArgs, SortValue},
     rows_of,
@@ -188,6 +190,7 @@ pub fn repository_page<'a>(
     async move {
         let (filter, estate) = (args.filter.unwrap_or_default(), loaders(ctx).estate());
         may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
+        let named = |filter: &RepositoryFilter| Named { company: filter.company_uid, server: filter.backup_server_uid, ..Named::default() };
         let within_bounds = |filter| RepositoryFilter::within_bounds(filter).map(|()| filter);
         let wanted = Prepared::of(&filter, &within_bounds)?;
         let by_name = || RepositoryOrder { field: RepositoryOrderField::Name, direction: OrderDirection::Asc };
@@ -195,8 +198,15 @@ pub fn repository_page<'a>(
         let mark = ListMark::of(&["repositories", parent, &format!("{filter:?}"), &format!("{order:?}")]);
         let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
         let facts = Facts::of(ctx, &rows, &filter).await;
+        problems.extend(facts.problems.iter().cloned());
+        let whose = |row: &Row| {
+            (
+                facts.owners.get(&ServerKey { upstream: row.upstream(), server: row.backup_server_uid }).copied().flatten(),
+                Some(row.backup_server_uid),
+            )
+        };
+        problems = must_be_there(ctx, &filter, named, &rows, whose, problems).await?;
         let rows = wanted.keep(ctx, rows, |filter, row| facts.hold(estate, filter, row)).await?;
-        problems.extend(facts.problems);
         let values = |row: &Row| {
             let info = row.info.as_ref();
             let value = |order: &RepositoryOrder| match order.field {

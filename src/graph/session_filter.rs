@@ -7,6 +7,7 @@ use super::{
     fleet::{contains, is_from, may_name_upstreams},
     health::Health,
     loaders,
+    named::{Named, must_be_there},
     page::{self, ListMark, OrderDirection, PageArgs, SortValue},
     scalars::{DateTime, UUID},
     sensitive,
@@ -131,6 +132,9 @@ pub async fn ordered_session_page(
         problems.extend(rows.iter().find_map(|session| session.doubt.clone()));
     }
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
+    let named = |filter: &SessionFilter| Named { server: filter.backup_server_uid, ..Named::default() };
+    let whose = |session: &MatchedSession| (None, session.server.map(|(_, server)| server));
+    let problems = must_be_there(ctx, &filter, named, &rows, whose, problems).await?;
     let newest_first = || SessionOrder { field: SessionOrderField::StartedAt, direction: OrderDirection::Desc };
     let order = page::orders(order, SessionOrderField::items().len(), newest_first)?;
     let mark = ListMark::of(&["sessions", parent, &format!("{filter:?}"), &format!("{order:?}")]);

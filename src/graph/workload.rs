@@ -11,7 +11,9 @@ use super::{
     fleet::{all_placed, contains, is_from, is_of, may_name_upstreams},
     id::Key,
     job::Job,
-    loaders, nullable,
+    loaders,
+    named::{Named, must_be_there},
+    nullable,
     origin::Origin,
     page::{self, ListMark, PageArgs, SortValue},
     rows::OwnedRows,
@@ -135,6 +137,9 @@ pub async fn workload_page(
 ) -> Result<WorkloadConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
+    let named = |filter: &WorkloadFilter| Named { company: filter.company_uid, server: filter.backup_server_uid, ..Named::default() };
+    let whose = |workload: &protection::Workload| (workload.company.clone().ok().flatten(), workload.key.server);
+    let problems = must_be_there(ctx, &filter, named, &workloads, whose, problems.to_vec()).await?;
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
     let wanted = Prepared::of(&filter, &|filter| WorkloadFilter::with_instant(filter, estate))?;
     let mark = ListMark::of(&["workloads", parent, &format!("{filter:?}")]);
@@ -146,7 +151,7 @@ pub async fn workload_page(
         format!("{}:{}:{server}:{uid}:{:?}", upstream.0, kind as u8, workload.row.organization_uid)
     };
     let page = page::cut(ctx, rows, args, mark, &[false], values, identity).await?;
-    Ok(WorkloadConnection::new(ctx, page, problems, Workload::from))
+    Ok(WorkloadConnection::new(ctx, page, &problems, Workload::from))
 }
 
 /// How many machines have a restore point that is new enough.

@@ -73,12 +73,11 @@ impl EnterpriseManager {
         }
     }
 
-    /// One GET below `/api`. `None` for 204 and 404: there is no such thing.
+    /// One GET below `/api`. `None` for 404: there is no such thing. 204 says the same of one thing, and nothing of a list.
     async fn reply(&self, path: &str, query: &[(&'static str, String)]) -> Result<Option<Reply>, Error> {
         let path = format!("/api{path}");
         let get = Get::of(&path, query);
         match self.client.get(get.path, get.query, get.accept).await {
-            Ok(reply) if reply.status.as_u16() == 204 => Ok(None),
             Ok(reply) => Ok(Some(reply)),
             Err(error) if error.is_missing() => {
                 // a server that has no such API has none of its objects either: that is no answer to the question
@@ -109,11 +108,14 @@ impl EnterpriseManager {
         members: &'static [&'static str],
         read: impl FnOnce(Fields) -> Result<T, Fault>,
     ) -> Result<Option<T>, Error> {
-        let Some(reply) = self.reply(path, query).await? else { return Ok(None) };
+        let Some(reply) = self.reply(path, query).await?.filter(|reply| !is_empty(reply)) else { return Ok(None) };
         let copy = reply.clone();
         let fields = aside_if_long(reply.body.len(), move || dialect::entity(&copy, members)).await;
         let fields = self.parsed(path, query, &reply, fields)?;
-        let unreadable = |fault: Fault| self.client.invalid(format!("{}: {}", fault.member, fault.reason));
+        let unreadable = |fault: Fault| {
+            let error = self.client.invalid(format!("can't be read, member {}: {}", fault.member, fault.reason));
+            error.at(&format!("/api{path}"), None).told(None)
+        };
         read(fields).map(Some).map_err(unreadable)
     }
 
@@ -128,6 +130,10 @@ impl EnterpriseManager {
     ) -> Result<(Rows<T>, Option<Error>), Error> {
         let missing = || self.client.transport.error(ErrorKind::Rejected, "the resource is not there").with_status(404);
         let reply = self.reply(path, query).await?.ok_or_else(missing)?;
+        if is_empty(&reply) {
+            let detail = "expected rows, and 204 (no content) came".to_owned();
+            return Err(self.client.unusable(ErrorKind::Rejected, &Get::of(&format!("/api{path}"), query), &reply, detail).told(None));
+        }
         let copy = reply.clone();
         let found = aside_if_long(reply.body.len(), move || dialect::rows(&copy, wanted, read)).await;
         let found = self.parsed(path, query, &reply, found)?;
@@ -160,7 +166,8 @@ impl EnterpriseManager {
     ) -> Result<Listing<T>, Error> {
         let (found, problem) = self.rows(path, query, 1, wanted, read).await?;
         if !found.is_found {
-            return Err(self.client.invalid("references, or nothing, where the list should be"));
+            let error = self.client.invalid("references, or nothing, where the list should be");
+            return Err(error.at(&format!("/api{path}"), None).told(None));
         }
         Ok(Listing { rows: found.rows, problem, pages: 1 })
     }
@@ -191,11 +198,19 @@ impl EnterpriseManager {
             let (found, unreadable) = self.rows("/query", &query, page, wanted, read).await?;
             let paging = pages::Paging::of(|member| found.paging(member));
             let is_whole = paging.is_some_and(|paging| found.is_found || !found.has_references && paging.is_one_at_most());
-            let odd = (!is_whole).then(|| self.client.invalid("the result of a query without its list, or without its pages"));
+            let odd = (!is_whole).then(|| {
+                let error = self.client.invalid("the result of a query without its list, or without its pages");
+                error.at("/api/query", Some(format!("page={page}"))).told(None)
+            });
             Ok(pages::Page { unreadable: found.unreadable, rows: found.rows, problem: unreadable.or(odd), paging })
         };
         pages::read_all(&self.client.transport.name, self.client.transport.max_concurrency(), page).await
     }
+}
+
+/// Whether an answer says that there is none.
+fn is_empty(reply: &Reply) -> bool {
+    reply.status.as_u16() == 204
 }
 
 /// The server won't take this question, in this form: another form may do.

@@ -1,6 +1,7 @@
 //! What upstreams were met to answer beside what their documents say: lists that lose rows, rows that can't be read, refusals,
 //! reads that are queued or break off. Bodies are served byte for byte by a mock; `tests/fixtures/cases` has the longer ones.
 
+mod habits;
 mod lists;
 mod reading;
 mod refusals;

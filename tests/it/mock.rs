@@ -270,6 +270,14 @@ impl Mock {
         self.world_of(self.upstreams(name)).await
     }
 
+    /// A gateway over the three for these callers.
+    pub async fn world_for(&self, name: &str, auth: veeam_graph::config::Access) -> World {
+        listen_to_log();
+        let world = World::over_for(self.simulator.clone(), self.upstreams(name), auth, case_time()).await;
+        self.take();
+        world
+    }
+
     /// A gateway over some of them, or with other settings.
     pub async fn world_of(&self, upstreams: Vec<Upstream>) -> World {
         listen_to_log();

@@ -188,6 +188,8 @@ async fn a_job_is_read_whichever_member_is_null_absent_or_of_another_type() {
             Value::Number(number) => json!(number.to_string()),
             Value::Bool(boolean) => json!(boolean.to_string()),
             Value::String(text) if text.contains("-00") || text.contains("2026") => Value::Null,
+            // what is no id is told
+            _ if name.ends_with("Uid") => Value::Null,
             _ => json!(7),
         };
         for change in [Some(Value::Null), None, Some(other), Some(json!(""))] {

@@ -135,6 +135,12 @@ impl World {
         Self::open(simulator, upstreams, usual.auth, usual.limits, usual.server, now).await
     }
 
+    /// The same for these callers.
+    pub async fn over_for(simulator: Arc<Simulator>, upstreams: Vec<Upstream>, auth: Access, now: Timestamp) -> Self {
+        let usual = Setup::default();
+        Self::open(simulator, upstreams, auth, usual.limits, usual.server, now).await
+    }
+
     async fn open(
         simulator: Arc<Simulator>,
         upstreams: Vec<Upstream>,

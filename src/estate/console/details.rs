@@ -94,7 +94,11 @@ impl Console {
             };
             snapshot.is_some_and(|snapshot| job.ids().any(|uid| is_homeless(snapshot, uid)))
         });
-        let all_jobs = if homeless { self.lists.jobs.all().await.ok().filter(|all| all.problem().is_none()) } else { None };
+        let all_jobs = match homeless {
+            true => Some(self.lists.jobs.all().await.and_then(|all| all.or_problem().map(|()| all))),
+            false => None,
+        };
+        let is_only = |job: &Job| matches!(&all_jobs, Some(Ok(all)) if all.index().uid.only(&job.instance_uid).is_some());
         per_job(
             jobs,
             self.sight::<AgentJobObject>(caller).await,
@@ -104,22 +108,23 @@ impl Console {
                 let is_of_job = |object: &AgentJobObject| match (object.backup_server_uid, object.unique_job_uid, job.unique_uid) {
                     (Some(server), _, _) => Some(server == job.backup_server_uid),
                     (None, Some(theirs), Some(ours)) => Some(theirs == ours),
-                    _ if job.has_unique_id(object.job_uid) => Some(true),
-                    _ => all_jobs.as_ref()?.index().uid.only(&job.instance_uid).map(|_| true),
+                    _ if job.has_unique_id(object.job_uid) || is_only(job) => Some(true),
+                    _ => None,
                 };
                 let places: Vec<u32> = job.ids().flat_map(|uid| view.index().job.of(&uid)).copied().collect();
-                let (mut rows, mut unclear) = (Vec::with_capacity(places.len()), None);
+                let (mut rows, mut problem) = (Vec::new(), view.problem().cloned());
                 for object in view.pick(&places) {
                     match is_of_job(&object) {
                         Some(true) => rows.push(object),
                         Some(false) => {}
+                        // it may be this job's, and is left out
                         None => {
-                            let why = "a machine names no server, and several may have its job, or the jobs could not be read";
-                            unclear.get_or_insert_with(|| Failure::new(Error::new(self.name(), ErrorKind::Invalid, why)));
+                            let unread = all_jobs.as_ref().and_then(|all| all.as_ref().err().cloned());
+                            problem = problem.or_else(|| Some(unread.unwrap_or_else(|| object.is_ambiguous())));
                         }
                     }
                 }
-                Ok(Rows { rows, problem: view.problem().cloned().or(unclear) })
+                Ok(Rows { rows, problem })
             },
         )
     }

@@ -76,6 +76,20 @@ impl Owned for ProtectedWorkload {
             None => limits.cover(self.organization_uid, self.backup_server_uid),
         }
     }
+
+    /// An id that rows of two organizations share does not tell whose jobs these are: then each is its organization's. Part of a
+    /// list does not tell what is shared.
+    fn is_within_among(&self, list: &Snapshot<Self>, limits: &Limits) -> bool {
+        let named = |uid| list.index().key.of(&(self.backup_server_uid, uid));
+        let is_of_others = |place: &u32| list.row(*place).organization_uid != self.organization_uid;
+        let is_own = |uid| list.problem().is_none() && !named(uid).iter().any(is_of_others);
+        // a row that names its job does not need its own id
+        if self.job_uid.is_some() || self.uid().is_none_or(is_own) {
+            self.is_within(limits)
+        } else {
+            limits.cover(self.organization_uid, self.backup_server_uid)
+        }
+    }
 }
 
 /// The places of the listed jobs that protect a machine: the one that its row names, or those that keep backups of it.
@@ -108,10 +122,11 @@ impl Owned for BackupAgent {
         }
     }
 
-    /// What two machines share does not tell whose chains these are: then each is its server's.
-    fn is_within_among(&self, list: &Self::Index, limits: &Limits) -> bool {
-        let shares = self.instance_uid.is_some_and(|agent| list.key.of(&(self.backup_server_uid, agent)).len() > 1);
-        if shares { limits.cover_server(self.backup_server_uid) } else { self.is_within(limits) }
+    /// What two machines share does not tell whose chains these are: then each is its server's. Part of a list does not tell
+    /// what is shared.
+    fn is_within_among(&self, list: &Snapshot<Self>, limits: &Limits) -> bool {
+        let is_own = |agent| list.problem().is_none() && list.index().key.of(&(self.backup_server_uid, agent)).len() < 2;
+        if self.instance_uid.is_none_or(is_own) { self.is_within(limits) } else { limits.cover_server(self.backup_server_uid) }
     }
 }
 

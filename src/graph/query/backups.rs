@@ -14,7 +14,9 @@ use crate::graph::{
     job_filter::{JobFilter, JobOrder, job_page},
     job_kind::JobKind,
     linked_job::{LinkedJob, LinkedJobConnection, LinkedJobFilter, page_of_links},
-    loaders, nullable,
+    loaders,
+    named::must_be_there,
+    nullable,
     page::PageArgs,
     scalars::UUID,
     session_filter::{SessionFilter, SessionOrder, is_of_runs, ordered_session_page},
@@ -148,6 +150,7 @@ impl Backups {
                 Err(failure) => problems.push(failure),
             }
         }
+        let problems = must_be_there(ctx, &filter, LinkedJobFilter::named, &links, |link| (None, link.server()), problems).await?;
         page_of_links(ctx, links, problems, &format!("{filter:?}"), PageArgs { first, after }).await
     }
 

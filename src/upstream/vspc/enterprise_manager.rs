@@ -10,7 +10,7 @@ use crate::{
         pager::{Listing, Row},
     },
 };
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 /// `EnterpriseManager`.
 #[derive(Debug, Deserialize)]
@@ -23,7 +23,7 @@ pub struct EnterpriseManager {
     pub name: String,
     #[serde(default, deserialize_with = "uid::optional")]
     pub management_agent_uid: Option<OtherUid>,
-    #[serde(default, deserialize_with = "uid::optional")]
+    #[serde(default, deserialize_with = "text_of_an_id")]
     pub installation_uid: Option<OtherUid>,
     #[serde(default, deserialize_with = "lenient::optional_text")]
     pub version: Option<String>,
@@ -32,6 +32,11 @@ pub struct EnterpriseManager {
     /// The servers that it lists: from a list of its own, not on the wire. None where that could not be read.
     #[serde(skip)]
     pub servers: Option<Vec<ManagedBackupServer>>,
+}
+
+/// The vendor calls it a text: one that is no id is none, and no fault.
+fn text_of_an_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OtherUid>, D::Error> {
+    Ok(uid::parse_urn(&lenient::text(deserializer)?).map(OtherUid))
 }
 
 /// `EnterpriseManagerBackupServer`: a server as one Enterprise Manager lists it.
