@@ -1,4 +1,4 @@
-//! Work that would keep others waiting, done aside: pages read into rows, lists filed, long answers packed.
+//! Work that would keep others waiting, done aside: pages read into rows, lists filed, long answers packed; or in turns.
 
 /// JSON of this many bytes is read about as fast as it is handed over to another thread.
 pub const LONG: usize = 32 << 10;
@@ -16,11 +16,21 @@ pub async fn aside_if_long<T: Send + 'static>(bytes: usize, work: impl FnOnce() 
     if bytes >= LONG { aside(work).await } else { work() }
 }
 
+/// Rows between which others get their turn, where each costs a few comparisons.
+const IN_ONE_TURN: usize = 256;
+
+/// Waits for the next turn, now and then: to be asked before each row of a list, with its place there.
+pub async fn in_turns(place: usize) {
+    if place % IN_ONE_TURN == IN_ONE_TURN - 1 {
+        tokio::task::yield_now().await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use futures_util::FutureExt;
-    use std::{panic::AssertUnwindSafe, thread};
+    use std::{cell::Cell, panic::AssertUnwindSafe, thread};
 
     #[tokio::test]
     async fn what_is_long_keeps_nobody_waiting() {
@@ -34,5 +44,26 @@ mod tests {
         let work = aside(|| std::panic::resume_unwind(Box::new("of this somebody hears")));
         let panic = AssertUnwindSafe(work).catch_unwind().await.unwrap_err();
         assert_eq!(*panic.downcast::<&str>().unwrap(), "of this somebody hears");
+    }
+
+    #[tokio::test]
+    async fn others_get_their_turn_however_many_rows_there_are() {
+        let seen = Cell::new(0);
+        let mut rows = Box::pin(async {
+            for place in 0..10_000 {
+                in_turns(place).await;
+                seen.set(place + 1);
+            }
+        });
+        let mut most = 0;
+        loop {
+            let before = seen.get();
+            let is_done = rows.as_mut().now_or_never().is_some();
+            most = most.max(seen.get() - before);
+            if is_done {
+                break;
+            }
+        }
+        assert_eq!((seen.get(), most), (10_000, IN_ONE_TURN));
     }
 }

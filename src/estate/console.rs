@@ -93,7 +93,7 @@ impl Console {
 
     /// The servers with these ids.
     pub async fn servers_by_uid(&self, caller: &Caller, servers: &[ServerUid]) -> Answers<ServerUid, Option<RowRef<BackupServer>>> {
-        let read = self.lists.servers.gather(servers).await;
+        let read = self.lists.servers.seek(servers, self.is_all_seen(caller)).await;
         answer(read, self.sight::<BackupServer>(caller).await, |view, server| one(view, view.index().uid.of(server)))
     }
 
@@ -108,7 +108,7 @@ impl Console {
     /// The jobs with these ids, each on its own server.
     pub async fn jobs_by_key(&self, caller: &Caller, keys: &[(ServerUid, JobUid)]) -> Answers<(ServerUid, JobUid), Option<RowRef<Job>>> {
         let scopes: Vec<_> = keys.iter().map(|(_, job)| JobScope::Job(*job)).collect::<HashSet<_>>().into_iter().collect();
-        let read = self.lists.jobs.gather(&scopes).await;
+        let read = self.lists.jobs.seek(&scopes, self.is_all_seen(caller)).await;
         let mut by_key: HashMap<_, _> = keys.iter().filter_map(|key| Some((*key, read.get(&JobScope::Job(key.1))?.clone()))).collect();
         // `/jobs/{jobUid}` gives one of the jobs with that id, and knows some jobs by another id. Where it gives another
         // server's job, or none, the list decides.
@@ -141,16 +141,8 @@ impl Console {
         caller: &Caller,
         keys: &[(ServerUid, AgentUid)],
     ) -> Answers<(ServerUid, AgentUid), Option<RowRef<BackupAgent>>> {
-        let sight = self.sight::<BackupAgent>(caller).await;
-        // whether two machines share an id, so that its chains do not tell whose each is, only the whole list tells
-        let read = match &sight {
-            Ok(sight) if sight.is_all() => self.lists.agents.gather(keys).await,
-            _ => {
-                let all = self.lists.agents.all().await;
-                keys.iter().map(|key| (*key, all.clone())).collect()
-            }
-        };
-        answer(read, sight, |view, (server, agent)| {
+        let read = self.lists.agents.seek(keys, self.is_all_seen(caller)).await;
+        answer(read, self.sight::<BackupAgent>(caller).await, |view, (server, agent)| {
             let is_its = |row: &RowRef<BackupAgent>| row.backup_server_uid.is_none_or(|of_row| of_row == *server);
             the_only(view.pick(view.index().uid.of(agent)).filter(is_its), view.problem())
         })
@@ -207,7 +199,7 @@ impl Console {
         job: JobUid,
         object: ObjectUid,
     ) -> Result<Option<RowRef<AgentJobObject>>, Failure> {
-        let read = self.lists.objects.gather(&[job]).await.remove(&job);
+        let read = self.lists.objects.seek(&[job], self.is_all_seen(caller)).await.remove(&job);
         let Some(snapshot) = read.transpose()? else { return Ok(None) };
         let view = self.view(caller, snapshot).await?;
         let is_it = |row: &RowRef<AgentJobObject>| row.job_uid == job && row.backup_server_uid == server;

@@ -13,6 +13,7 @@ use super::{
     visibility::Sight,
 };
 use crate::{
+    aside::in_turns,
     uid::{JobUid, RepositoryUid, ServerUid},
     upstream::vspc::{job::Job, job_detail::DetailKind, linked_job::LinkFamily, linked_repository::LinkedRepository},
 };
@@ -123,7 +124,8 @@ impl Console {
         let (tape, mut unread) = readable(tape);
         let mut answers = HashMap::with_capacity(jobs.len());
         let mut open = Vec::new();
-        for job in jobs {
+        for (place, job) in jobs.iter().enumerate() {
+            in_turns(place).await;
             let key = (job.backup_server_uid, job.instance_uid);
             match all_jobs.as_ref().ok().and_then(|all| by_job(job, all, &tape)) {
                 Some(coverage) => drop(answers.insert(key, Ok(coverage))),
@@ -150,7 +152,8 @@ impl Console {
             }
             (jobs, first, second) => Err(jobs.err().or(first.err()).or(second.err())),
         };
-        for job in open {
+        for (place, job) in open.into_iter().enumerate() {
+            in_turns(place).await;
             let key = (job.backup_server_uid, job.instance_uid);
             let coverage = match &lists {
                 Ok(lists) => lists.answer(job, unread.get(&job.backup_server_uid)),

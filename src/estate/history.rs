@@ -143,6 +143,11 @@ impl History {
         one(&view, view.index().uid.of(&uid))
     }
 
+    /// The same read anew, wherever it is in hand; a snapshot without rows where nobody has that id.
+    pub(super) async fn session_anew(&self, uid: SessionUid) -> Result<Arc<Snapshot<Session>>, Failure> {
+        self.single.get_anew(&uid).await
+    }
+
     /// The sessions of a few jobs, of any type, without the rest of the fleet's.
     pub(super) async fn sessions_of_jobs(&self, jobs: &[JobUid]) -> Vec<Answer<JobUid, Session>> {
         self.sessions_of.gather(jobs).await

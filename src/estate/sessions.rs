@@ -1,5 +1,7 @@
 //! Questions about history: they need an Enterprise Manager's sessions and a console's jobs at once.
 
+mod by_id;
+
 use super::{
     Caller, Failure, JobKey, MachineKey, RowRef, ServerKey, SessionKey, UpstreamId, View,
     correlate::{ConsoleSide, Correlation, Fleet, MatchedBy, is_part},
@@ -67,6 +69,8 @@ struct Correlated {
     correlation: Arc<Correlation>,
     /// What could not be read of the consoles.
     doubt: Option<Failure>,
+    /// Why the server of a session may not be found, of these or of others.
+    unmapped: Option<Failure>,
 }
 
 impl Correlated {
@@ -129,24 +133,6 @@ impl Caller {
             }
         }
         all
-    }
-
-    /// One session by id: in one Enterprise Manager, or in whichever has it.
-    pub async fn session(&self, uid: SessionUid, history: Option<UpstreamId>) -> Result<Option<MatchedSession>, Failure> {
-        let mut problem = None;
-        for history in self.histories().iter().filter(|candidate| history.is_none_or(|id| candidate.id() == id)) {
-            let found = match history.session(uid).await {
-                Ok(Some(row)) => self.matched(history, row).await,
-                Ok(None) => Ok(None),
-                Err(failure) => Err(failure),
-            };
-            match found {
-                Ok(Some(session)) => return Ok(Some(session)),
-                Ok(None) => {}
-                Err(failure) => problem = Some(failure),
-            }
-        }
-        problem.map_or(Ok(None), Err)
     }
 
     /// The parts of a run, one per machine.
@@ -219,22 +205,6 @@ impl Caller {
         answers
     }
 
-    /// A session as the caller may see it, if it may.
-    async fn matched(&self, history: &History, row: RowRef<Session>) -> Result<Option<MatchedSession>, Failure> {
-        // A session of the window is matched there; one from outside is matched alone, by what it says of itself.
-        if history.has_sessions()
-            && let Ok(correlated) = self.correlated(history).await
-            && let Some(known) = correlated.view.index().uid.of(&row.uid).first().and_then(|place| correlated.at(*place))
-        {
-            return Ok(Some(MatchedSession { row, ..known }));
-        }
-        let alone = self.correlate_few(history, row.snapshot().clone()).await;
-        match (alone.at(row.place()), alone.view.problem()) {
-            (None, Some(problem)) => Err(problem.clone()),
-            (found, _) => Ok(found),
-        }
-    }
-
     /// The window of one Enterprise Manager, matched with every console's jobs.
     async fn correlated(&self, history: &History) -> Result<Correlated, Failure> {
         let (sessions, fleet, managed) = tokio::join!(history.session_snapshot(), self.fleet(), history.server_snapshot());
@@ -285,9 +255,9 @@ impl Caller {
         let Consoles { jobs, doubt, unmapped } = consoles;
         // where every session has its server, nothing is missing
         let is_unplaced = |place| correlation.server_of(place).is_none();
-        let doubt = doubt.or_else(|| unmapped.filter(|_| (0..sessions.len()).any(is_unplaced)));
+        let doubt = doubt.or_else(|| unmapped.clone().filter(|_| (0..sessions.len()).any(is_unplaced)));
         if self.principal.sees_all_of(history.name()) {
-            return Correlated { view: View::whole(sessions), correlation, doubt };
+            return Correlated { view: View::whole(sessions), correlation, doubt, unmapped };
         }
         let reads = self.consoles().iter().map(|console| async { (console.id(), console.limits(self, Needs::Nothing).await) });
         let (mut limits, mut problem) = (HashMap::<UpstreamId, Limits>::new(), doubt.clone());
@@ -312,7 +282,7 @@ impl Caller {
                 limits.get(&console).is_some_and(|limits| limits.cover_session(&principal, &manager, company, server))
             })
         };
-        Correlated { view: View::part(sessions, Arc::new(seen), problem), correlation, doubt }
+        Correlated { view: View::part(sessions, Arc::new(seen), problem), correlation, doubt, unmapped }
     }
 
     /// What the consoles know. One that can't be read is left out and named: sessions are there without it.

@@ -210,13 +210,18 @@ impl Console {
         self.sight_for(caller, T::NEEDS).await
     }
 
+    /// Whether a caller sees every row of this console.
+    pub(super) fn is_all_seen(&self, caller: &Caller) -> bool {
+        caller.principal.sees_all_of(self.name())
+    }
+
     /// A list as a caller sees it.
     pub(super) async fn view<T: Owned>(&self, caller: &Caller, snapshot: Arc<Snapshot<T>>) -> Result<View<T>, Failure> {
         Ok(self.sight::<T>(caller).await?.view(snapshot))
     }
 
     pub(super) async fn sight_for(&self, caller: &Caller, needs: Needs) -> Result<Sight, Failure> {
-        if caller.principal.sees_all_of(self.name()) {
+        if self.is_all_seen(caller) {
             return Ok(Sight::All);
         }
         Ok(Sight::Within(Arc::new(self.limits(caller, needs).await?)))

@@ -241,7 +241,10 @@ impl Company {
         }
         let asked = jobs.into_iter().map(|job| loaders.ask(RunsOf(JobRow(job)), Default::default()));
         let runs: Result<Vec<_>, _> = join_all(asked).await.into_iter().map(trend_point::whole).collect();
-        nullable(runs.map(|runs| trend_point::success_rate(&runs, from)))
+        match runs {
+            Ok(runs) => trend_point::success_rate(loaders.budget(), &runs, from).await.map(Ok),
+            Err(failure) => Some(Err(error::upstream(&failure))),
+        }
     }
 
     /// The machines in the company's agent jobs, by name.

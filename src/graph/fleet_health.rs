@@ -5,9 +5,13 @@ use super::{
     job::health_of, job_kind::JobKind, loaders, nullable, report, rows_of, upstream::Upstream,
 };
 use crate::{
-    estate::{CompanyKey, Failure, ListedRow, RowRef, ServerKey, UpstreamId, View, company_of, console::Console},
+    estate::{
+        CompanyKey, Failure, ListedRow, RowRef, ServerKey, UpstreamId, View, company_of,
+        console::{Console, protection::PlacedAlarm},
+    },
     loaders::{company::CompanyOf, protection::AlarmsOf, server::ServerOf},
     uid::{CompanyUid, JobUid, ServerUid},
+    upstream::vspc::{agent_job_object::AgentJobObject, console_agent_job::ConsoleAgentJob, job::Job},
 };
 use async_graphql::{Context, Description, Enum, Object, Result};
 use futures_util::{FutureExt, future::BoxFuture};
@@ -165,17 +169,17 @@ impl Count {
         let (jobs, objects) = tokio::join!(console.jobs(caller), console.objects(caller));
         let jobs = self.read(jobs);
         let jobs_are_known = self.problems.is_empty();
-        let mut company_of_job = HashMap::new();
+        let (mut company_of_job, budget) = (HashMap::new(), loaders(ctx).budget());
         // for machines whose rows name no server: an id of two jobs does not tell
         let mut server_of_job: HashMap<JobUid, Option<ServerUid>> = HashMap::new();
-        for job in jobs {
+        let count_job = |job: RowRef<Job>| {
             for uid in job.ids() {
                 let server = job.backup_server_uid;
                 server_of_job.entry(uid).and_modify(|known| *known = None).or_insert(Some(server));
             }
             company_of_job.extend(job.ids().map(|uid| ((job.backup_server_uid, uid), company_of(&job))));
             if !self.wanted.log_backups && JobKind::of(job.r#type.as_deref()) == JobKind::LogBackup {
-                continue;
+                return;
             }
             let row = self.row(match by {
                 FleetGroup::Company => Group::Company(upstream, company_of(&job)),
@@ -184,9 +188,11 @@ impl Count {
             });
             row.jobs.count(health_of(&job));
             row.note(health_of(&job));
-        }
+        };
+        budget.each(jobs, count_job).await;
         let before = self.problems.len();
-        for object in self.read(objects) {
+        let objects = self.read(objects);
+        let count_object = |object: RowRef<AgentJobObject>| {
             let of_job = |server| company_of_job.get(&(server, object.job_uid)).copied().flatten();
             let by_unique = object.unique_job_uid.and_then(|unique| server_of_job.get(&JobUid(unique.0)).copied().flatten());
             let by_job = || by_unique.or_else(|| server_of_job.get(&object.job_uid).copied().flatten());
@@ -198,13 +204,14 @@ impl Count {
             let row = self.row(match (by, server) {
                 (FleetGroup::Company, server) => Group::Company(upstream, server.and_then(of_job)),
                 (FleetGroup::BackupServer, Some(server)) => Group::Server(upstream, server),
-                (FleetGroup::BackupServer, None) => continue,
+                (FleetGroup::BackupServer, None) => return,
                 (FleetGroup::Upstream, _) => Group::Upstream(upstream),
             });
             let health = Health::of(object.backup_status.as_deref(), object.last_run.is_some());
             row.agent_objects.count(health);
             row.note(health);
-        }
+        };
+        budget.each(objects, count_object).await;
         // whose a machine is, is whose its job is
         let objects_are_known = self.problems.len() == before && (jobs_are_known || by != FleetGroup::Company);
         for row in self.rows.values_mut() {
@@ -223,10 +230,11 @@ impl Count {
             return self.problems.extend(problems);
         }
         self.rows.values_mut().for_each(|row| row.console_agent_jobs = Some(HealthCounts::default()));
-        for job in jobs {
+        let count_job = |job: RowRef<ConsoleAgentJob>| {
             let group = if by == FleetGroup::Company { Group::Company(upstream, job.organization_uid) } else { Group::Upstream(upstream) };
             self.row(group).console_agent_jobs.get_or_insert_default().count(console_agent_job::health_of(&job));
-        }
+        };
+        loaders(ctx).budget().each(jobs, count_job).await;
     }
 
     async fn alarms(&mut self, ctx: &Context<'_>) {
@@ -241,16 +249,23 @@ impl Count {
             return;
         }
         self.rows.values_mut().for_each(|row| row.open_alarms = Some(0));
-        for alarm in alarms.rows.iter().filter(|alarm| is_open(&alarm.row)) {
-            let group = match (self.wanted.by, &alarm.server, &alarm.company) {
+        let (mut company_of_job, budget) = (HashMap::new(), loaders(ctx).budget());
+        // for machines whose rows name no server: an id of two jobs does not tell
+        let mut server_of_job: HashMap<JobUid, Option<ServerUid>> = HashMap::new();
+        let count_job = |job: RowRef<Job>| {
+            for uid in job.ids() {
+                let server = job.backup_server_uid;
+                server_of_job.entry(uid).and_modify(|known| *known = None).or_insert(Some(server));
+            }
                 (FleetGroup::Company, _, Ok(company)) => Group::Company(upstream, *company),
                 (FleetGroup::BackupServer, Ok(Some(server)), _) => Group::Server(upstream, *server),
                 (FleetGroup::Upstream, _, _) => Group::Upstream(upstream),
-                _ => continue,
+                _ => return,
             };
             let row = self.row(group);
             row.open_alarms = Some(row.open_alarms.unwrap_or(0) + 1);
-        }
+        };
+        loaders(ctx).budget().each(&alarms.rows, count_alarm).await;
     }
 }
 

@@ -322,7 +322,10 @@ impl JobCommon {
             Err(error) => return Some(Err(error)),
         };
         let runs = trend_point::whole(loaders.ask(RunsOf(self.0.clone()), Default::default()).await);
-        nullable(runs.map(|runs| trend_point::success_rate([&runs], from)))
+        match runs {
+            Ok(runs) => trend_point::success_rate(loaders.budget(), &[runs], from).await.map(Ok),
+            Err(failure) => Some(Err(error::upstream(&failure))),
+        }
     }
 
     /// How long the job's runs took, hour by hour, day by day or week by week, oldest first; without those in which none
@@ -342,7 +345,7 @@ impl JobCommon {
             Ok(runs) => runs,
             Err(failure) => return Some(Err(error::upstream(&failure))),
         };
-        Some(OwnedRows::give_out(ctx, trend_point::trend(&runs, from, bucket)).await)
+        Some(OwnedRows::give_out(ctx, trend_point::trend(loaders.budget(), &runs, from, bucket).await).await)
     }
 
     /// Where this row came from, and how fresh it is.

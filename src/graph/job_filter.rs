@@ -154,12 +154,13 @@ pub struct Tally {
 }
 
 impl Tally {
-    fn of(jobs: &[Row]) -> Self {
+    async fn of(ctx: &Context<'_>, jobs: &[Row]) -> Self {
         let mut tally = Self::default();
-        for job in jobs {
+        let count = |job: &Row| {
             let is_log = JobKind::of(job.r#type.as_deref()) == JobKind::LogBackup;
             if is_log { &mut tally.logs } else { &mut tally.others }.count(health_of(job));
-        }
+        };
+        loaders(ctx).budget().each(jobs, count).await;
         tally
     }
 
@@ -204,7 +205,7 @@ pub fn job_page<'a>(
         let facts = Facts::of(ctx, &rows, filter.needs()).await;
         let rows = wanted.keep(ctx, rows, |own, job| own.holds(estate, &facts, job)).await?;
         add_failures(&mut problems, facts.problems);
-        let tally = ctx.look_ahead().field("healthCounts").exists().then(|| Tally::of(&rows));
+        let tally = if ctx.look_ahead().field("healthCounts").exists() { Some(Tally::of(ctx, &rows).await) } else { None };
         let values = |job: &Row| {
             let value = |order: &JobOrder| match order.field {
                 JobOrderField::Name => SortValue::name(&job.name),

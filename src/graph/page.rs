@@ -8,6 +8,7 @@ use super::{
     error::{self, bad_input},
     loaders,
 };
+use crate::loaders::budget::AT_ONCE;
 use async_graphql::{Context, Enum, Result};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -199,9 +200,6 @@ pub fn orders<O>(given: Option<Vec<O>>, most: usize, usual: impl FnOnce() -> O) 
         Some(orders) => Ok(orders),
     }
 }
-
-/// Rows that are taken in between two turns of others.
-const AT_ONCE: usize = 1_024;
 
 /// A page, while the rows of its list are gone through.
 struct Cut<'d, T, V, I> {

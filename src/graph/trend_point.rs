@@ -5,7 +5,11 @@ use super::{
     scalars::{DateTime, int},
 };
 use crate::{
-    estate::{Failure, sessions::Sessions},
+    estate::{
+        Failure,
+        sessions::{MatchedSession, Sessions},
+    },
+    loaders::budget::Budget,
     time,
 };
 use async_graphql::{Enum, SimpleObject};
@@ -52,17 +56,15 @@ impl Bucket {
     }
 }
 
-/// The runs that began since then, with when they did.
-fn since(runs: &Sessions, since: Timestamp) -> impl Iterator<Item = (Timestamp, Health, Option<i64>)> {
-    runs.rows.iter().filter_map(move |run| {
-        let row = &run.row;
-        let created = row.created.filter(|created| *created >= since)?;
-        Some((created, Health::of_session(row.state.as_deref(), row.result.as_deref()), time::seconds_between(row.created, row.ended)))
-    })
+/// When a run began, if it did since then, how it went, and how many seconds it took.
+fn since(run: &MatchedSession, since: Timestamp) -> Option<(Timestamp, Health, Option<i64>)> {
+    let row = &run.row;
+    let created = row.created.filter(|created| *created >= since)?;
+    Some((created, Health::of_session(row.state.as_deref(), row.result.as_deref()), time::seconds_between(row.created, row.ended)))
 }
 
 /// The points that runs since then make, oldest first; hours, days and weeks without a run have none.
-pub fn trend(runs: &Sessions, from: Timestamp, bucket: Bucket) -> Vec<TrendPoint> {
+pub async fn trend(budget: &Budget, runs: &Sessions, from: Timestamp, bucket: Bucket) -> Vec<TrendPoint> {
     #[derive(Default)]
     struct Sum {
         sessions: i32,
@@ -70,13 +72,15 @@ pub fn trend(runs: &Sessions, from: Timestamp, bucket: Bucket) -> Vec<TrendPoint
         durations: Vec<i64>,
     }
     let mut sums: BTreeMap<Timestamp, Sum> = BTreeMap::new();
-    for (created, health, seconds) in since(runs, from) {
-        let Some(start) = bucket.start(created) else { continue };
+    let count = |run: &MatchedSession| {
+        let Some((created, health, seconds)) = since(run, from) else { return };
+        let Some(start) = bucket.start(created) else { return };
         let sum = sums.entry(start).or_default();
         sum.sessions += 1;
         sum.failed += i32::from(health == Health::Failed);
         sum.durations.extend(seconds);
-    }
+    };
+    budget.each(&runs.rows, count).await;
     let point = |(at, sum): (Timestamp, Sum)| TrendPoint {
         at: DateTime(at),
         sessions: sum.sessions,
@@ -96,11 +100,15 @@ pub fn whole(runs: Result<Sessions, Failure>) -> Result<Sessions, Failure> {
 }
 
 /// Which part of the runs that began since then, and ended, ended well (warnings are not well); none where none ended.
-pub fn success_rate<'a>(runs: impl IntoIterator<Item = &'a Sessions>, from: Timestamp) -> Option<f64> {
+pub async fn success_rate(budget: &Budget, all: &[Sessions], from: Timestamp) -> Option<f64> {
     let (mut ended, mut succeeded) = (0_u32, 0_u32);
-    for (_, health, _) in runs.into_iter().flat_map(|runs| since(runs, from)) {
-        ended += u32::from(matches!(health, Health::Success | Health::Warning | Health::Failed));
-        succeeded += u32::from(health == Health::Success);
+    for runs in all {
+        let count = |run: &MatchedSession| {
+            let Some((_, health, _)) = since(run, from) else { return };
+            ended += u32::from(matches!(health, Health::Success | Health::Warning | Health::Failed));
+            succeeded += u32::from(health == Health::Success);
+        };
+        budget.each(&runs.rows, count).await;
     }
     (ended > 0).then(|| f64::from(succeeded) / f64::from(ended))
 }

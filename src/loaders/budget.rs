@@ -18,6 +18,8 @@ use std::{
 const TURN: u64 = 4_000;
 /// Comparisons that take about as long as one field.
 const COMPARISONS_PER_FIELD: u64 = 16;
+/// Rows that are gone through between two turns of others.
+pub const AT_ONCE: usize = 1_024;
 /// What a field takes while its answer is made, roughly, in bytes.
 const FIELD_BYTES: u64 = 256;
 
@@ -104,6 +106,19 @@ impl Budget {
         Ok(())
     }
 
+    /// Goes through rows that are only counted, and others get their turn. How many there are is bounded where they are read.
+    pub async fn each<I>(&self, rows: I, mut look: impl FnMut(I::Item))
+    where
+        I: IntoIterator<IntoIter: ExactSizeIterator>,
+    {
+        let mut rows = rows.into_iter();
+        while rows.len() > 0 {
+            let count = rows.len().min(AT_ONCE);
+            self.turn((count as u64).div_ceil(COMPARISONS_PER_FIELD)).await;
+            rows.by_ref().take(count).for_each(&mut look);
+        }
+    }
+
     /// Takes that many bytes for as long as the request lasts.
     pub fn keep(&self, bytes: u64) -> Result<(), Exhausted> {
         match add(&self.memory, bytes) > self.bounds.memory {
@@ -173,6 +188,29 @@ mod tests {
         assert_eq!(second.now_or_never(), Some(Ok(())));
         assert_eq!(budget.compare(1_000_000).now_or_never(), Some(Err(Exhausted::Comparisons(1_000_000))));
         assert_eq!(budget.compare(u64::MAX).now_or_never(), Some(Err(Exhausted::Comparisons(1_000_000))));
+    }
+
+    #[test]
+    fn however_many_rows_are_counted_others_get_their_turn() {
+        let budget = budget();
+        let seen = std::cell::Cell::new(0);
+        let mut counting = Box::pin(budget.each(0..1_000_000, |row| {
+            assert_eq!(row, seen.get());
+            seen.set(row + 1);
+        }));
+        let (mut turns, mut most) = (0, 0);
+        loop {
+            let before = seen.get();
+            budget.begin_turn();
+            let is_done = counting.as_mut().now_or_never().is_some();
+            (turns, most) = (turns + 1, most.max(seen.get() - before));
+            if is_done {
+                break;
+            }
+            assert!(budget.is_waited_for());
+        }
+        assert_eq!(seen.get(), 1_000_000);
+        assert!(most <= 64_000 + AT_ONCE as i32 && turns >= 15, "{most} rows in one of {turns} turns");
     }
 
     #[test]

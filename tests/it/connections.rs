@@ -32,12 +32,12 @@ fn server() -> Server {
     Server { leave: Duration::ZERO, ..Server::at(([127, 0, 0, 1], 0).into()) }
 }
 
-async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what}: it never happens"))
 }
 
 /// The head of an answer, and what of its body came with it; empty where the connection is closed.
-async fn head(stream: &mut TcpStream) -> String {
+pub async fn head(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     while !read.windows(4).any(|end| end == b"\r\n\r\n") {
         match in_time("an answer", stream.read_buf(&mut read)).await {
@@ -56,7 +56,7 @@ async fn served(gateway: SocketAddr) -> Option<TcpStream> {
 }
 
 /// HTTP/2 with a client that reads next to nothing ahead; and the end of its connection.
-async fn multiplexed(gateway: SocketAddr) -> (http2::SendRequest<Full<Bytes>>, tokio::task::JoinHandle<hyper::Result<()>>) {
+pub async fn multiplexed(gateway: SocketAddr) -> (http2::SendRequest<Full<Bytes>>, tokio::task::JoinHandle<hyper::Result<()>>) {
     let stream = TcpStream::connect(gateway).await.unwrap();
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.timer(TokioTimer::new()).initial_stream_window_size(65_535).initial_connection_window_size(65_535);
@@ -71,12 +71,17 @@ fn live() -> Request<Full<Bytes>> {
 
 /// A question with an answer of some megabytes, which no buffer of the system takes.
 fn large() -> String {
+    large_as("a")
+}
+
+/// The same with names of its own, so that nothing of another's answer is given again.
+pub fn large_as(name: &str) -> String {
     let fields = "nodes { id uid name jobName backupServerName computer startedAt endedAt health result state jobUid }";
-    let roots: String = (0..36).map(|number| format!("a{number}: agentSessions(first: 500) {{ {fields} }} ")).collect();
+    let roots: String = (0..36).map(|number| format!("{name}{number}: agentSessions(first: 500) {{ {fields} }} ")).collect();
     json!({"query": format!("{{ {roots} }}")}).to_string()
 }
 
-fn post(body: &str) -> String {
+pub fn post(body: &str) -> String {
     format!("POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 

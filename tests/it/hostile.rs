@@ -1,7 +1,7 @@
 //! Documents and arguments that are meant to hurt, against the binary itself: none ends it, none gets a 5xx, none is echoed at length.
 //!
 //! `HOSTILE_GENERATED` sets how many are made up beside the named ones, `HOSTILE_ARGUMENTS` how many questions with
-//! arguments that are made up (`HOSTILE_ARGUMENTS_CPU_RATIO` is for these). `VEEAM_GRAPH_BINARY` names another binary, and
+//! arguments that are made up (`HOSTILE_ARGUMENTS_CPU_RATIO` is for these; 40 where the test is built optimised). `VEEAM_GRAPH_BINARY` names another binary, and
 //! `HOSTILE_LIVE_MS` says how long `/health/live` may take meanwhile. `HOSTILE_CPU_RATIO` and `HOSTILE_RSS_MB` what one document may cost it: CI asks that of the release build. CPU is held
 //! against an honest question to the same process, and what seems too dear is asked of a fresh one again: what else the
 //! machine does makes it dearer, never cheaper.
@@ -90,6 +90,8 @@ const LISTS: [&str; 2] = [
 ];
 /// An honest question, of which the median of so many is the floor.
 const HONEST: usize = 9;
+/// How many of the dearest are told of.
+const DEAREST: usize = 8;
 /// How often a document that seems too dear is asked of a fresh process.
 const AGAIN: usize = 12;
 
@@ -162,7 +164,16 @@ async fn arguments_that_are_meant_to_hurt_are_answered_in_few_words_and_end_noth
     let mut inputs = Inputs::of_schema();
     assert!(inputs.places() >= 80, "{}", inputs.places());
     let count = setting("HOSTILE_ARGUMENTS").unwrap_or(300);
-    attack((0..count).map(move |_| inputs.next_body()), setting("HOSTILE_ARGUMENTS_CPU_RATIO")).await;
+    // what is built for tests spends its time otherwise than what is shipped
+    let max_ratio = setting("HOSTILE_ARGUMENTS_CPU_RATIO").or((!cfg!(debug_assertions)).then_some(40));
+    attack(
+        (0..count).map(move |at| {
+            let (name, body) = inputs.next_body();
+            (format!("{at}: {name}"), body)
+        }),
+        max_ratio,
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,7 +191,7 @@ async fn attack(bodies: impl Iterator<Item = (String, Vec<u8>)>, max_ratio: Opti
     let (victim, floor) = Victim::ready(&client).await;
     let watch = Watch::begin(&victim, &client);
     let max_memory = setting("HOSTILE_RSS_MB").map(|mb| mb * 1_024);
-    let (mut worst_cpu, mut worst_memory, mut count) = ((0, String::new()), (0, String::new()), 0u64);
+    let (mut dearest, mut worst_memory, mut count) = (Vec::<(u64, String)>::new(), (0, String::new()), 0u64);
     for (name, body) in bodies {
         let (status, text, mut cost) = victim.ask(&client, &name, body.clone()).await;
         assert!(status < 500, "{name}: {status} {text:.300}");
@@ -206,8 +217,18 @@ async fn attack(bodies: impl Iterator<Item = (String, Vec<u8>)>, max_ratio: Opti
             (fresh, floor) = Victim::ready(&client).await;
             cost.cpu = fresh.ask(&client, &name, body.clone()).await.2.cpu;
         }
-        if cost.cpu > worst_cpu.0 {
-            worst_cpu = (cost.cpu, name.clone());
+        let ratio = cost.cpu / floor.max(1);
+        if ratio > dearest.first().map_or(0, |(ratio, _)| *ratio) {
+            dearest.push((ratio, name.clone()));
+            dearest.sort();
+            if dearest.len() > DEAREST {
+                dearest.remove(0);
+            }
+            // to be sent again by hand
+            let kept = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile-{}.json", std::process::id()));
+            if dearest.last().is_some_and(|(_, dearest)| *dearest == name) {
+                std::fs::write(kept, &body).unwrap();
+            }
         }
         if cost.memory > worst_memory.0 {
             worst_memory = (cost.memory, name.clone());
@@ -223,8 +244,8 @@ async fn attack(bodies: impl Iterator<Item = (String, Vec<u8>)>, max_ratio: Opti
     let (longest, most) = (watch.longest(), setting("HOSTILE_LIVE_MS").map(Duration::from_millis));
     eprintln!("/health/live took {longest:?} at most");
     assert!(longest < Duration::MAX && most.is_none_or(|most| longest <= most), "/health/live: {longest:?}");
-    eprintln!(
-        "{count} bodies; worst CPU {} µs ({}), {floor} for an honest question; worst growth {} KiB ({})",
-        worst_cpu.0, worst_cpu.1, worst_memory.0, worst_memory.1
-    );
+    for (ratio, name) in dearest.iter().rev() {
+        eprintln!("{ratio} x an honest question ({floor} µs of CPU): {name}");
+    }
+    eprintln!("{count} bodies; worst growth {} KiB ({})", worst_memory.0, worst_memory.1);
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod arguments;
+mod bounded;
 mod brought;
 mod cases;
 mod command_line;
@@ -17,6 +18,7 @@ mod differential;
 mod door;
 mod enterprise_manager_rows;
 mod examples;
+mod existence;
 mod federation;
 mod fifteen;
 mod filters;

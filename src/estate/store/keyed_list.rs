@@ -115,6 +115,16 @@ where
         answers
     }
 
+    /// The same for keys that a caller names, who may have guessed them. Who does not see all of the list is answered from all
+    /// of it: what is read then, and what is in hand, is the same whether a key is another's or nobody's.
+    pub async fn seek(&self, keys: &[K], sees_all: bool) -> HashMap<K, Result<Arc<Snapshot<T>>, Failure>> {
+        if sees_all {
+            return self.gather(keys).await;
+        }
+        let all = self.all().await;
+        keys.iter().map(|key| (key.clone(), all.clone())).collect()
+    }
+
     /// A reading of its own for each key, whatever the full list says.
     pub async fn each(&self, keys: Vec<K>) -> HashMap<K, Result<Arc<Snapshot<T>>, Failure>> {
         let reads = keys.into_iter().map(|key| async move {

@@ -52,6 +52,11 @@ where
         slot.get().await
     }
 
+    /// What a read gives now, whatever is kept; nor is it kept.
+    pub async fn get_anew(&self, key: &K) -> Result<Arc<Snapshot<T>>, Failure> {
+        self.open(key).get().await
+    }
+
     /// What is kept under a key, fresh or stale; a stale one is being refreshed by the time this returns.
     pub fn peek(&self, key: &K) -> Option<Arc<Snapshot<T>>> {
         self.known(key)?.peek()
@@ -83,10 +88,14 @@ where
             return slot.clone();
         }
         self.make_room(&mut slots);
-        let (read, of_read) = (self.read.clone(), key.clone());
-        let slot = Slot::new(self.spec.clone(), self.kept_rows.clone(), move |_| read(&of_read));
+        let slot = self.open(key);
         slots.insert(key.clone(), slot.clone());
         slot
+    }
+
+    fn open(&self, key: &K) -> Arc<Slot> {
+        let (read, of_read) = (self.read.clone(), key.clone());
+        Slot::new(self.spec.clone(), self.kept_rows.clone(), move |_| read(&of_read))
     }
 
     /// Forgets an eighth where there are too many, so that looking through all of them is rare.

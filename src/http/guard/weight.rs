@@ -13,7 +13,10 @@ const DEFAULT_ROWS: u64 = 50;
 /// Rows of a whole list that what is said in its arguments may be held against, all pages together: of a field of `Query`
 /// those of the estate, below that those of a parent. What it comes to is counted while it runs (limits.comparisons).
 const ROWS_OF_ESTATE: u64 = 1_000;
-const ROWS_OF_PARENT: u64 = 20;
+const ROWS_OF_PARENT: u64 = ITEM;
+/// What an item weighs at least, whatever it is for: it is read, put into a variable's place, and made what it stands for,
+/// again in each field that names the variable. `limits.cost` has some 78,000 of them, which take ten milliseconds or so.
+const ITEM: u64 = 64;
 /// Bytes of text that weigh as much as one item more.
 const TEXT_BYTES: usize = 128;
 
@@ -182,7 +185,7 @@ impl<'d> Weigher<'d> {
             let Ok(constant) = value.node.clone().into_const_with(of_variable);
             let items = items(&constant).saturating_add(found);
             // which rows these are of is said in themselves
-            let rows = if matches!(name.node.as_str(), "first" | "after" | "ids" | "representations") { 1 } else { rows };
+            let rows = if matches!(name.node.as_str(), "first" | "after" | "ids" | "representations") { ITEM } else { rows };
             sum = sum.saturating_add(items.saturating_mul(rows));
         }
         sum

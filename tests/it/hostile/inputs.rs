@@ -115,6 +115,11 @@ impl Inputs {
                 let word = of.values[self.roll(of.values.len())].node.value.node.to_string();
                 Input { literal: word.clone(), json: json!(word) }
             }
+            Some(TypeKind::InputObject(of))
+                if depth == 0 && self.roll(12) == 0 && of.fields.iter().any(|field| field.node.name.node == "not") =>
+            {
+                self.chain(name)
+            }
             Some(TypeKind::InputObject(of)) => {
                 let most = if depth > 6 { 1 } else { 4 };
                 let count = self.roll(most);
@@ -131,6 +136,18 @@ impl Inputs {
             }
             _ => self.scalar(&name),
         }
+    }
+
+    /// A filter within filters within filters.
+    fn chain(&mut self, name: String) -> Input {
+        let mut inner = self.named_value(name, 5);
+        for _ in 0..[5, 20, 60, 120][self.roll(4)] {
+            let (word, is_list) = [("not", false), ("and", true), ("or", true)][self.roll(3)];
+            let (open, close) = if is_list { ("[", "]") } else { ("", "") };
+            let value = if is_list { json!([inner.json]) } else { inner.json };
+            inner = Input { literal: format!("{{{word}: {open}{}{close}}}", inner.literal), json: json!({word: value}) };
+        }
+        inner
     }
 
     fn scalar(&mut self, name: &str) -> Input {
@@ -160,10 +177,12 @@ impl Inputs {
         let (arguments, name) = (self.places[at].field.arguments.clone(), self.places[at].field.name.node.to_string());
         let (mut said, mut declared, mut variables) = (Vec::new(), Vec::new(), Map::new());
         for argument in arguments.iter().map(|argument| &argument.node) {
-            if argument.ty.node.nullable && self.roll(3) == 0 {
-                continue;
-            }
-            let value = self.value(&argument.ty.node, 0);
+            // left out, said to be nothing, or a value
+            let value = match self.roll(12) {
+                0..4 if argument.ty.node.nullable => continue,
+                4 => Input::plain(Value::Null),
+                _ => self.value(&argument.ty.node, 0),
+            };
             if self.roll(2) == 0 {
                 said.push(format!("{}: {}", argument.name.node, value.literal));
             } else {
@@ -179,7 +198,8 @@ impl Inputs {
         let asked: String = (0..times).map(|time| format!(" a{time}: {name}{said} {selection}")).collect();
         let declared = if declared.is_empty() { String::new() } else { format!("({})", declared.join(" ")) };
         let text = format!("query A{declared} {{ {before}{asked} {after} }}");
-        let label = format!("{before} {name}, {times} times");
-        (label, if variables.is_empty() { query(text) } else { with(&text, variables.into()) })
+        let names: Vec<&str> = arguments.iter().map(|argument| argument.node.name.node.as_str()).collect();
+        let body = if variables.is_empty() { query(text) } else { with(&text, variables.into()) };
+        (format!("{before} {name}({}), {times} times, {} bytes", names.join(" "), body.len()), body)
     }
 }
