@@ -94,10 +94,16 @@ fn entrance(runtime: &Runtime, at: SocketAddr, kept_answers_bytes: usize, kept_r
     let password = Auth::Password { username: USER.to_owned(), password: PASSWORD.into() };
     let upstreams =
         vec![upstream("msp", Kind::Vspc, at, Auth::ApiKey(API_KEY.into())), upstream("em", Kind::EnterpriseManager, at, password)];
-    let config = Config { server: Server::at(([127, 0, 0, 1], 0).into()), auth: Access::default(), limits, upstreams };
+    let config = Config {
+        server: Server::at(([127, 0, 0, 1], 0).into()),
+        auth: Access::default(),
+        limits,
+        operations: Default::default(),
+        upstreams,
+    };
     let _context = runtime.enter();
     let estate = app::estate(&config, Clock::Fixed("2026-11-20T12:00:00Z".parse().unwrap())).unwrap();
-    Entrance::new(Gateway::new(graph::schema(), estate, &config).unwrap())
+    Entrance::new(Gateway::new(graph::schema(true), estate, &config).unwrap())
 }
 
 /// One question, from request to response.

@@ -106,7 +106,7 @@ pub async fn run_until(
     hurry: impl Future<Output = ()> + Send,
 ) -> Result<(), String> {
     let estate = estate(config, clock)?;
-    let gateway = Gateway::new(graph::schema(), estate.clone(), config)?;
+    let gateway = Gateway::new(graph::schema(config.server.federation), estate.clone(), config)?;
     let mut background = JoinSet::new();
     {
         let estate = estate.clone();

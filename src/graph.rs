@@ -21,8 +21,8 @@ mod connection;
 mod console_agent;
 mod console_agent_job;
 mod enterprise_manager;
-mod entities;
 pub mod error;
+mod federation;
 mod file_copy_job;
 mod file_share_backup_job;
 mod file_share_copy_job;
@@ -78,17 +78,43 @@ use crate::{
     },
     loaders::Loaders,
 };
-use async_graphql::{Context, EmptyMutation, EmptySubscription, ObjectType, SDLExportOptions, SchemaBuilder, ValidationMode};
+use async_graphql::{
+    Context, EmptyMutation, EmptySubscription, ObjectType, Request, Response, SDLExportOptions, SchemaBuilder, ValidationMode,
+};
 use std::sync::Arc;
 
 pub use foresight::foresee;
+use query::KeyedQuery;
 pub use query::{FederatedQuery, Query};
 pub use root_fields::{RootFields, RootSelections};
 pub use rows::write_data;
 pub use validation::{Fitting, Merged, Validator};
 
-/// The schema's type.
-pub type Schema = async_graphql::Schema<FederatedQuery, EmptyMutation, EmptySubscription>;
+/// The schema that is served.
+pub enum Schema {
+    /// By itself.
+    Alone(async_graphql::Schema<Query, EmptyMutation, EmptySubscription>),
+    /// With what a federation's router asks for.
+    Federated(async_graphql::Schema<FederatedQuery, EmptyMutation, EmptySubscription>),
+}
+
+impl Schema {
+    /// Runs a request, with these loaders.
+    pub async fn execute(&self, request: Request, loaders: Arc<Loaders>) -> Response {
+        match self {
+            Self::Alone(schema) => schema.execute(request.data(loaders)).await,
+            Self::Federated(schema) => schema.execute(request.data(loaders)).await,
+        }
+    }
+
+    /// All of it as text, with what is only there for a router.
+    fn whole(&self) -> String {
+        match self {
+            Self::Alone(schema) => schema.sdl(),
+            Self::Federated(schema) => schema.sdl(),
+        }
+    }
+}
 
 /// Selections within each other: our guard before execution allows fewer.
 const MAX_DEPTH: usize = 256;
@@ -100,9 +126,9 @@ fn builder<Q: ObjectType + Default + 'static>() -> SchemaBuilder<Q, EmptyMutatio
         .validation_mode(ValidationMode::Fast)
 }
 
-/// The schema that is served: it can be federated.
-pub fn schema() -> Schema {
-    builder::<FederatedQuery>().enable_federation().finish()
+/// The schema that is served: if it can be federated, also with `_service`, `_entities` and their types.
+pub fn schema(federation: bool) -> Schema {
+    if federation { Schema::Federated(builder::<FederatedQuery>().finish()) } else { Schema::Alone(builder::<Query>().finish()) }
 }
 
 /// The schema as text: `schema.graphql`, or with federation's directives for a composer. Needs no data and no server.
@@ -115,7 +141,7 @@ pub fn sdl(federation: bool) -> String {
         .indent_width(2)
         .include_specified_by();
     let text = match federation {
-        true => schema().sdl_with_options(options.federation()),
+        true => federation::with_key_of_jobs(&builder::<KeyedQuery>().enable_federation().finish().sdl_with_options(options.federation())),
         false => builder::<Query>().finish().sdl_with_options(options),
     };
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();

@@ -4,6 +4,8 @@ mod activity;
 mod answers;
 mod asking;
 mod auth;
+mod batch;
+mod cors;
 mod deadlines;
 mod documents;
 mod entrance;
@@ -18,12 +20,17 @@ mod hosts;
 mod negotiate;
 mod packed;
 mod patience;
+mod persisted;
 mod rates;
+mod reusable;
 mod run;
+mod schema;
 mod serve;
 mod shares;
 mod socket;
+mod syntax;
 mod tls;
+mod trusted;
 mod unread;
 
 pub use auth::principal;
@@ -39,7 +46,9 @@ use self::{
     documents::Documents,
     headers::Headers,
     hosts::Hosts,
+    persisted::Persisted,
     rates::Rates,
+    trusted::Trusted,
     unread::Unread,
 };
 use crate::{
@@ -48,7 +57,7 @@ use crate::{
     graph::Schema,
 };
 use axum::{
-    http::{HeaderName, StatusCode, Uri, header},
+    http::{HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use std::{
@@ -59,6 +68,9 @@ use std::{
     },
 };
 use tokio::sync::{Semaphore, watch};
+
+/// The part of the room for documents that is for those that clients name by their hash.
+const PERSISTED_PART: u64 = 8;
 
 /// What every request needs.
 #[derive(Clone)]
@@ -75,12 +87,18 @@ impl Deref for Gateway {
 pub struct Parts {
     schema: Schema,
     documents: Documents,
+    persisted: Persisted,
+    trusted: Option<Arc<Trusted>>,
     answers: Answers,
     fragments: Option<Arc<Fragments>>,
     estate: Arc<Estate>,
     server: Server,
     limits: Limits,
     doorkeeper: Doorkeeper,
+    /// The headers that callers' own credentials for upstreams come in.
+    of_upstreams: Vec<HeaderName>,
+    /// What answers that may be used again depend on, for `Vary`.
+    differs_by: HeaderValue,
     /// The names that it may be asked under, where anybody may.
     hosts: Option<Hosts>,
     rates: Rates,
@@ -109,11 +127,17 @@ struct Counters {
 impl Gateway {
     /// A gateway over what is known of the upstreams. Fails where an identity provider can't be used.
     pub fn new(schema: Schema, estate: Arc<Estate>, config: &Config) -> Result<Self, String> {
+        let documents_memory = config.limits.documents_memory();
+        let of_upstreams = auth::headers_for(&estate);
         Ok(Self(Arc::new(Parts {
+            documents: Documents::new(documents_memory - documents_memory / PERSISTED_PART, &schema)?,
             schema,
-            documents: Documents::new(config.limits.documents_memory())?,
+            persisted: Persisted::new(documents_memory / PERSISTED_PART),
+            trusted: Trusted::new(&config.operations)?,
             answers: Answers::new(config.limits.kept_answers_bytes),
             fragments: (config.limits.kept_rows_bytes > 0).then(|| Arc::new(Fragments::new(config.limits.kept_rows_bytes as u64))),
+            differs_by: differs_by(&of_upstreams),
+            of_upstreams,
             estate,
             server: config.server.clone(),
             limits: config.limits.clone(),
@@ -189,6 +213,13 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const COST_ONLY: HeaderName = HeaderName::from_static("x-cost-only");
 /// Set to anything but `false`, it asks how the answer came about.
 const DEBUG: HeaderName = HeaderName::from_static("x-debug");
+
+/// What the answer to an address depends on beside it.
+fn differs_by(of_upstreams: &[HeaderName]) -> HeaderValue {
+    let ours = [header::ACCEPT, header::ACCEPT_ENCODING, header::AUTHORIZATION, API_KEY, COST_ONLY, DEBUG];
+    let names: Vec<&str> = ours.iter().chain(of_upstreams).map(HeaderName::as_str).collect();
+    HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static("*"))
+}
 
 /// Text that is never a page.
 fn plain(status: StatusCode, text: impl Into<String>) -> Response {

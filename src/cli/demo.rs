@@ -103,6 +103,7 @@ fn configuration(listen: SocketAddr, hosts: Vec<String>, apis: SocketAddr) -> Re
         // wherever it listens: what it shows is invented
         auth: config::Access { anonymous: Some(true), ..config::Access::default() },
         limits: config::Limits::default(),
+        operations: config::Operations::default(),
         upstreams: vec![
             upstream("msp", Kind::Vspc, Auth::ApiKey(API_KEY.into())),
             upstream("em", Kind::EnterpriseManager, password()),

@@ -8,6 +8,8 @@ use std::time::Duration;
 pub struct Limits {
     /// The body of a request, in bytes.
     pub body_bytes: usize,
+    /// Requests in one body, as an array; 0 takes none.
+    pub batch: usize,
     /// The query's text, in bytes.
     pub document_bytes: usize,
     /// Words and signs in the query.
@@ -68,14 +70,15 @@ pub struct Limits {
     pub sockets_per_caller: usize,
     /// Operations on one WebSocket connection at once.
     pub operations_per_socket: usize,
-    /// Whether `__schema` and `__type` are answered.
+    /// Whether anything tells the schema: `__schema`, `__type`, `_service`, `/schema.graphql`.
     pub introspection: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            body_bytes: 256 << 10,
+            body_bytes: 2 << 20,
+            batch: 0,
             document_bytes: 64 << 10,
             tokens: 10_000,
             word_bytes: 256,
@@ -137,6 +140,7 @@ pub(super) fn read(section: Option<Section>, problems: &mut Problems) -> Limits 
     }
     numbers! {
         body_bytes: 1_024..=16 << 20,
+        batch: 0..=1_000,
         document_bytes: 256..=1 << 20,
         tokens: 16..=1_000_000,
         word_bytes: 16..=65_536,

@@ -1,6 +1,7 @@
 //! Settings, good and bad, as an operator writes them.
 
 use super::*;
+use std::time::Duration;
 
 fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, Problems> {
     let variables: Vec<_> = variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
@@ -131,4 +132,26 @@ fn a_text_is_one_name_also_in_a_variable() {
 fn text_that_is_no_toml_says_where() {
     let told = parse("[server]\nlisten = \n", &[]).unwrap_err().to_string();
     assert!(told.contains("line 2"), "{told}");
+}
+
+#[test]
+fn what_pages_may_send_and_which_documents_are_run_are_settings() {
+    let text = format!(
+        "{GOOD}\n[server.cors]\nheaders = [\"X-Tenant\"]\nexposed_headers = \"server-timing\"\nmax_age = \"5m\"\n\n[operations]\nfile = \"key\"\nmode = \"only\"\n\n[limits]\nbatch = 10\n"
+    );
+    let config = parse(&text, &[("KEY", "k"), ("VEEAM_GRAPH__SERVER__FEDERATION", "false")]).unwrap();
+    let cors = Cors { headers: vec!["x-tenant".into()], exposed_headers: vec!["server-timing".into()], max_age: Duration::from_secs(300) };
+    assert_eq!((config.server.cors, config.server.federation, config.limits.batch), (cors, false, 10));
+    assert_eq!(config.operations, Operations { files: vec!["dir/key".into()], mode: Mode::Only });
+    for (wrong, key) in [
+        ("[server.cors]\nheaders = [\"a b\"]", "server.cors.headers"),
+        ("[server.cors]\nmax_age = \"2d\"", "server.cors.max_age"),
+        ("[server.cors]\norigins = []", "server.cors.origins"),
+        ("[operations]\nmode = \"only\"", "operations.mode"),
+        ("[operations]\nfile = \"key\"\nmode = \"some\"", "operations.mode"),
+        ("[operations]\nfile = \"nowhere.json\"", "operations.file"),
+    ] {
+        let told = parse(&format!("{GOOD}\n{wrong}\n"), &[("KEY", "k")]).unwrap_err().to_string();
+        assert!(told.contains(key), "{wrong}: {told}");
+    }
 }

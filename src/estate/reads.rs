@@ -148,6 +148,11 @@ impl Sources {
         note(|noted| noted.take_in(self));
     }
 
+    /// Until when all of it is within its lifetime; none where nothing was read that has one.
+    pub fn good_until(&self) -> Option<Instant> {
+        self.lists.iter().map(|list| list.good_until()).chain(self.until).min()
+    }
+
     /// Whether all of it is still what a reader would be given, and fresh. If so, it counts as used now.
     pub fn hold(&self, now: Instant) -> bool {
         let hold = self.until.is_none_or(|until| now < until) && self.lists.iter().all(|list| list.is_current(now));

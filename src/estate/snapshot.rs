@@ -71,6 +71,11 @@ impl Stamp {
         self.was_used.load(Ordering::Relaxed)
     }
 
+    /// When its lifetime ends.
+    pub fn good_until(&self) -> Instant {
+        self.read + self.lifetime
+    }
+
     /// Whether it is within its lifetime.
     pub fn is_fresh(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.read) < self.lifetime

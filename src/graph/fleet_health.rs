@@ -249,14 +249,11 @@ impl Count {
             return;
         }
         self.rows.values_mut().for_each(|row| row.open_alarms = Some(0));
-        let (mut company_of_job, budget) = (HashMap::new(), loaders(ctx).budget());
-        // for machines whose rows name no server: an id of two jobs does not tell
-        let mut server_of_job: HashMap<JobUid, Option<ServerUid>> = HashMap::new();
-        let count_job = |job: RowRef<Job>| {
-            for uid in job.ids() {
-                let server = job.backup_server_uid;
-                server_of_job.entry(uid).and_modify(|known| *known = None).or_insert(Some(server));
+        let count_alarm = |alarm: &PlacedAlarm| {
+            if !is_open(&alarm.row) {
+                return;
             }
+            let group = match (self.wanted.by, &alarm.server, &alarm.company) {
                 (FleetGroup::Company, _, Ok(company)) => Group::Company(upstream, *company),
                 (FleetGroup::BackupServer, Ok(Some(server)), _) => Group::Server(upstream, *server),
                 (FleetGroup::Upstream, _, _) => Group::Upstream(upstream),

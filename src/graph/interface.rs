@@ -19,6 +19,11 @@ macro_rules! interface {
             )+
         }
 
+        impl $name {
+            /// The types that implement it.
+            pub const TYPES: &'static [&'static str] = &[$(stringify!($object),)+];
+        }
+
         $(impl From<$object> for $name {
             fn from(object: $object) -> Self {
                 $name::$variant(object)

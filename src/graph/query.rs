@@ -2,8 +2,8 @@
 
 use super::{
     alarm::{AlarmConnection, AlarmFilter, alarm_page, all_alarms},
-    entities::Entities,
     error::bad_input,
+    federation::{Federation, Keys},
     fleet::everywhere,
     fleet_health::{FleetGroup, FleetHealthRow, Wanted, fleet_health},
     license_usage::{LicenseUsageConnection, license_page},
@@ -19,14 +19,23 @@ use futures_util::future::join_all;
 mod backups;
 mod infrastructure;
 
+pub(super) use backups::job_of_server;
+
 /// Where every walk begins.
 #[derive(MergedObject, Default)]
 pub struct Query(Fleet, backups::Backups, infrastructure::Infrastructure);
 
-/// The same for services that federate it: things are found by their keys too.
+// the same with what a federation's router asks for
+/// Where every walk begins.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct FederatedQuery(Fleet, backups::Backups, infrastructure::Infrastructure, Entities);
+pub struct FederatedQuery(Fleet, backups::Backups, infrastructure::Infrastructure, Federation);
+
+// the same with keys, as a composer reads it
+/// Where every walk begins.
+#[derive(MergedObject, Default)]
+#[graphql(name = "Query")]
+pub struct KeyedQuery(Fleet, backups::Backups, infrastructure::Infrastructure, Keys);
 
 /// What is about everything.
 #[derive(Default)]

@@ -6,9 +6,10 @@
 
 mod merged;
 mod nulls;
+mod suggestions;
 mod values;
 
-use super::schema;
+use super::Schema as Served;
 use apollo_compiler::{
     ExecutableDocument, Schema,
     parser::Parser,
@@ -18,6 +19,10 @@ use apollo_compiler::{
 };
 use async_graphql::{Pos, ServerError, parser::types as parser};
 use serde_json::{Map, Value};
+use suggestions::with_suggestions;
+
+/// More mistakes in one document are told without what may have been meant.
+const MOST_WITH_SUGGESTIONS: usize = 50;
 
 /// Holds documents against the schema.
 pub struct Validator {
@@ -26,10 +31,8 @@ pub struct Validator {
 
 impl Validator {
     /// For the schema that is served. Fails only if that is none.
-    pub fn new() -> Result<Self, String> {
-        // as served: with what a federation's router asks for
-        let text = schema().sdl();
-        match Schema::parse_and_validate(text, "schema.graphql") {
+    pub fn new(served: &Served) -> Result<Self, String> {
+        match Schema::parse_and_validate(served.whole(), "schema.graphql") {
             Ok(schema) => Ok(Self { schema }),
             Err(wrong) => Err(wrong.errors.to_string()),
         }
@@ -39,10 +42,18 @@ impl Validator {
     /// guard was stricter.
     pub fn fit(&self, text: &str, tokens: usize, nesting: usize) -> Result<Fitting, Vec<ServerError>> {
         let mut parser = Parser::new().token_limit(tokens.saturating_mul(4)).recursion_limit(nesting.saturating_mul(4));
-        let document = parser.parse_executable(&self.schema, text, "query").map_err(|wrong| told(&wrong))?;
-        let document = document.validate(&self.schema).map_err(|wrong| told(&wrong))?;
+        let document = parser.parse_executable(&self.schema, text, "query").map_err(|wrong| self.told(&wrong))?;
+        let document = document.validate(&self.schema).map_err(|wrong| self.told(&wrong))?;
         let wrong: Vec<_> = document.operations.iter().flat_map(|operation| values::check(&self.schema, &document, operation)).collect();
         if wrong.is_empty() { Ok(Fitting(document)) } else { Err(wrong.into_iter().map(error_of).collect()) }
+    }
+
+    fn told(&self, wrong: &WithErrors<ExecutableDocument>) -> Vec<ServerError> {
+        let mut errors: Vec<_> = wrong.errors.iter().map(|diagnostic| error_of(diagnostic.to_json())).collect();
+        for error in errors.iter_mut().take(MOST_WITH_SUGGESTIONS) {
+            error.message = with_suggestions(&self.schema, std::mem::take(&mut error.message));
+        }
+        errors
     }
 
     /// A document that fits, as it is run: with fields that are selected twice made one, if there are any and all of them
@@ -92,10 +103,6 @@ impl Fitting {
     }
 }
 
-fn told(wrong: &WithErrors<ExecutableDocument>) -> Vec<ServerError> {
-    wrong.errors.iter().map(|diagnostic| error_of(diagnostic.to_json())).collect()
-}
-
 fn error_of(error: GraphQLError) -> ServerError {
     let mut told = ServerError::new(error.message, None);
     told.locations = error.locations.iter().map(|location| Pos { line: location.line, column: location.column }).collect();
@@ -109,7 +116,7 @@ mod tests {
 
     fn check(text: &str, variables: Value) -> Vec<String> {
         let variables = variables.as_object().cloned().unwrap_or_default();
-        let validator = Validator::new().unwrap();
+        let validator = Validator::new(&crate::graph::schema(true)).unwrap();
         let outcome = validator.fit(text, 1_000, 64).and_then(|document| validator.check_variables(&document, None, &variables));
         outcome.err().unwrap_or_default().into_iter().map(|error| error.message).collect()
     }
@@ -132,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_document_that_still_selects_a_field_twice_is_run_as_it_was_sent() {
-        let validator = Validator::new().unwrap();
+        let validator = Validator::new(&crate::graph::schema(true)).unwrap();
         for (text, is_merged, puts_together) in [
             ("{ jobs { totalCount } companies { totalCount } }", false, false),
             ("{ jobs { totalCount } jobs { complete } }", true, false),

@@ -8,6 +8,7 @@
 
 use super::{asking::Asker, packed::Packed};
 use crate::estate::{Sources, principal::Clearance};
+use axum::http::HeaderValue;
 use bytes::Bytes;
 use foldhash::quality::RandomState;
 use moka::sync::Cache;
@@ -30,6 +31,8 @@ const ENTRY_BYTES: usize = 1_024;
 struct Asked {
     clearance: Clearance,
     is_get: bool,
+    /// The list of trusted documents that its document was held against.
+    list: u64,
     question: Bytes,
 }
 
@@ -43,6 +46,8 @@ pub(super) struct Kept {
     pub cost: u64,
     pub fields: u64,
     pub sources: Arc<Sources>,
+    /// By which whoever asked by GET knows it again.
+    pub mark: Option<HeaderValue>,
 }
 
 /// Answers by question.
@@ -144,5 +149,5 @@ impl Answers {
 }
 
 fn asked(asker: &Asker, question: &Bytes) -> Asked {
-    Asked { clearance: asker.clearance, is_get: asker.is_get, question: question.clone() }
+    Asked { clearance: asker.clearance, is_get: asker.is_get, list: asker.list(), question: question.clone() }
 }

@@ -6,6 +6,7 @@ use super::{
     guard,
     headers::Headers,
     packed::Coding,
+    trusted::List,
 };
 use crate::{
     estate::{Passed, Principal, principal::Clearance},
@@ -28,6 +29,9 @@ pub(super) struct Parameters {
     pub variables: Option<Map<String, Value>>,
     #[serde(default)]
     pub extensions: Option<Map<String, Value>>,
+    /// A document by its id, as the specification of GraphQL over HTTP will have it; Relay's name for it too.
+    #[serde(default, rename = "documentId", alias = "doc_id", skip_serializing_if = "Option::is_none")]
+    pub document_id: Option<String>,
 }
 
 /// Who asks, and how.
@@ -48,11 +52,18 @@ pub(super) struct Asker {
     pub cost_only: bool,
     /// Tell how the answer came about.
     pub debug: bool,
+    /// The documents that are trusted, as they were when it asked.
+    pub trusted: Option<Arc<List>>,
     /// How an answer may be packed.
     pub coding: Option<Coding>,
 }
 
 impl Asker {
+    /// The number of the list of trusted documents that it asked under.
+    pub fn list(&self) -> u64 {
+        self.trusted.as_ref().map_or(0, |list| list.number)
+    }
+
     /// Somebody who is known, with what the request's headers ask for.
     pub fn new(
         gateway: &Gateway,
@@ -70,7 +81,8 @@ impl Asker {
             return Err(auth::forbidden("Who you are may not see how answers come about (debug = true for the caller or its role)."));
         }
         let passed = auth::passed(&gateway.estate, &gateway.doorkeeper, headers);
-        Ok(Self { principal, clearance, passed, address, id, transport, is_get, cost_only, debug, coding: Coding::taken(headers) })
+        let trusted = gateway.trusted.as_ref().map(|trusted| trusted.list());
+        Ok(Self { principal, clearance, passed, address, id, transport, is_get, cost_only, debug, trusted, coding: Coding::taken(headers) })
     }
 }
 

@@ -81,6 +81,18 @@ pub(super) fn passed(estate: &Estate, doorkeeper: &Doorkeeper, headers: Headers<
     passed
 }
 
+/// The headers that such credentials come in, but for `Authorization`.
+pub(super) fn headers_for(estate: &Estate) -> Vec<HeaderName> {
+    let names = estate.of_callers().iter().flat_map(|(name, kind)| {
+        let as_vendor = matches!(kind, Kind::EnterpriseManager).then_some(SESSION);
+        HeaderName::try_from(format!("x-upstream-{name}")).ok().into_iter().chain(as_vendor)
+    });
+    let mut names: Vec<HeaderName> = names.collect();
+    names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    names.dedup();
+    names
+}
+
 /// Somebody who is known.
 #[derive(Clone, Debug)]
 pub(super) struct Known {

@@ -8,11 +8,12 @@
 use super::{
     asking::Rejection,
     guard::{self, Weight},
+    syntax,
 };
 use crate::{
     config::Limits,
     estate::fragments::Fragments,
-    graph::{Fitting, Merged, RootSelections, Validator},
+    graph::{Fitting, Merged, RootSelections, Schema, Validator},
 };
 use async_graphql::{
     ServerError, Variables,
@@ -38,8 +39,6 @@ const QUESTION_BYTES: usize = 1_024;
 /// What variables take for each byte that they came in, roughly.
 const VARIABLES_PER_BYTE: usize = 16;
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
-/// Longer messages would only be an echo of what was sent.
-const MAX_MESSAGE: usize = 256;
 
 /// A document that fits the schema.
 pub(super) struct Document {
@@ -137,6 +136,8 @@ impl Prepared {
 struct Sent {
     bytes: Bytes,
     is_get: bool,
+    /// The list of trusted documents that its document was held against.
+    list: u64,
 }
 
 /// Documents by their text, and questions by their bytes.
@@ -148,7 +149,7 @@ pub(super) struct Documents {
 
 impl Documents {
     /// Room for that many bytes.
-    pub fn new(bytes: u64) -> Result<Self, String> {
+    pub fn new(bytes: u64, schema: &Schema) -> Result<Self, String> {
         let known = Cache::builder()
             .max_capacity(bytes - bytes / QUESTIONS_PART)
             .weigher(|_: &Arc<str>, document: &Arc<Document>| document.bytes())
@@ -161,20 +162,20 @@ impl Documents {
                 u32::try_from(sent.bytes.len() + variables + QUESTION_BYTES).unwrap_or(u32::MAX)
             })
             .build_with_hasher(RandomState::default());
-        Ok(Self { validator: Validator::new()?, known, questions })
+        Ok(Self { validator: Validator::new(schema)?, known, questions })
     }
 
     /// A question that was prepared before.
-    pub fn known(&self, bytes: &Bytes, is_get: bool) -> Option<Prepared> {
-        let weighed = self.questions.get(&Sent { bytes: bytes.clone(), is_get })?;
+    pub fn known(&self, bytes: &Bytes, is_get: bool, list: u64) -> Option<Prepared> {
+        let weighed = self.questions.get(&Sent { bytes: bytes.clone(), is_get, list })?;
         let document = self.known.get(&weighed.text)?;
         Some(Prepared { document, weighed })
     }
 
     /// Keeps a question.
-    pub fn keep(&self, bytes: &Bytes, is_get: bool, prepared: &Prepared) {
+    pub fn keep(&self, bytes: &Bytes, is_get: bool, list: u64, prepared: &Prepared) {
         // its own bytes: as they came they are a part of what was received at once
-        self.questions.insert(Sent { bytes: Bytes::copy_from_slice(bytes), is_get }, prepared.weighed.clone());
+        self.questions.insert(Sent { bytes: Bytes::copy_from_slice(bytes), is_get, list }, prepared.weighed.clone());
     }
 
     /// Checks everything that can be checked before anything runs.
@@ -187,10 +188,7 @@ impl Documents {
             }
             None => {
                 let tokens = guard::check_text(text, limits)?;
-                let parsed = parse_query(text).map_err(|error| {
-                    let message: String = error.to_string().chars().take(MAX_MESSAGE).collect();
-                    Rejection::graphql("GRAPHQL_PARSE_FAILED", message)
-                })?;
+                let parsed = parse_query(text).map_err(|error| Unfit::Invalid(vec![syntax::told(&error, text)]))?;
                 // small enough to be looked at more closely?
                 let weighed = weigh(&parsed, &asked, limits)?;
                 let fitting = self.validator.fit(text, limits.tokens, limits.nesting).map_err(Unfit::Invalid)?;
@@ -248,7 +246,7 @@ mod tests {
 
     #[test]
     fn a_document_that_is_known_is_still_weighed_and_checked_with_its_variables() {
-        let documents = Documents::new(1 << 20).unwrap();
+        let documents = Documents::new(1 << 20, &crate::graph::schema(true)).unwrap();
         let text = "query A($n: Int = 500) { jobs(first: $n) { nodes { sessions(first: $n) { nodes { name } } } } }";
         for _ in 0..2 {
             assert_eq!(prepare(&documents, text, json!({"n": 2})), Ok(13), "(2 sessions, each 2 + 1) x 2 + 1");
@@ -264,26 +262,26 @@ mod tests {
     }
     #[test]
     fn a_question_is_known_by_its_bytes_and_how_it_was_asked() {
-        let documents = Documents::new(1 << 20).unwrap();
+        let documents = Documents::new(1 << 20, &crate::graph::schema(true)).unwrap();
         let asked = Asked { operation: None, variables: Map::new(), is_get: false };
         let prepared = documents.prepare("{ jobs { totalCount } }", asked, &Limits::default()).ok().unwrap();
         let (body, cost) = (Bytes::from_static(b"{\"query\": \"{ jobs { totalCount } }\"}"), prepared.weight.cost);
-        documents.keep(&body, false, &prepared);
-        assert_eq!(documents.known(&body, false).map(|known| known.weight.cost), Some(cost));
+        documents.keep(&body, false, 0, &prepared);
+        assert_eq!(documents.known(&body, false, 0).map(|known| known.weight.cost), Some(cost));
         // as an address the same text says nothing
-        assert!(documents.known(&body, true).is_none());
-        assert!(documents.known(&body.slice(1..), false).is_none());
+        assert!(documents.known(&body, true, 0).is_none());
+        assert!(documents.known(&body.slice(1..), false, 0).is_none());
     }
 
     #[test]
     fn documents_weigh_what_they_hold_and_stay_within_their_room_together() {
-        let documents = Documents::new(1 << 20).unwrap();
+        let documents = Documents::new(1 << 20, &crate::graph::schema(true)).unwrap();
         for at in 0..200 {
             let text = format!("query A{at} {{ jobs {{ nodes {{ {} }} }} }}", "id name health ".repeat(20));
             let asked = Asked { operation: None, variables: Map::new(), is_get: false };
             let prepared = documents.prepare(&text, asked, &Limits::default()).ok().unwrap();
             let body = Bytes::from(text.clone());
-            documents.keep(&body, false, &prepared);
+            documents.keep(&body, false, 0, &prepared);
             assert!(prepared.document.bytes() > 40_000, "some sixty fields, however short their names");
             assert!(documents.known.weighted_size() <= 1 << 20);
         }
@@ -292,8 +290,8 @@ mod tests {
         assert!(documents.known.entry_count() < 30);
         // questions hold no documents that are forgotten
         let first = Bytes::from(format!("query A0 {{ jobs {{ nodes {{ {} }} }} }}", "id name health ".repeat(20)));
-        let is_held = documents.questions.get(&Sent { bytes: first.clone(), is_get: false }).is_some();
+        let is_held = documents.questions.get(&Sent { bytes: first.clone(), is_get: false, list: 0 }).is_some();
         let is_there = documents.known.contains_key(std::str::from_utf8(&first).unwrap());
-        assert_eq!(documents.known(&first, false).is_some(), is_held && is_there);
+        assert_eq!(documents.known(&first, false, 0).is_some(), is_held && is_there);
     }
 }

@@ -3,15 +3,15 @@
 //! Questions by POST are nearly all that a gateway is asked; they go to their answer without being routed.
 
 use super::{
-    API_KEY, COST_ONLY, DEBUG, Gateway, REQUEST_ID, RequestId,
+    Gateway, REQUEST_ID, RequestId,
     activity::UnderWay,
     auth::{Peer, forbidden},
-    explorer, graphql,
+    cors, explorer, graphql,
     graphql::RequestBody,
     headers::Headers,
     health, hosts,
     negotiate::MediaType,
-    packed, plain, socket, unread,
+    packed, plain, schema, socket, unread,
 };
 use crate::graph::error::code;
 use axum::{
@@ -32,7 +32,6 @@ use std::{
         Arc, LazyLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_http::{
@@ -42,6 +41,9 @@ use tower_http::{
 use uuid::Uuid;
 
 const GRAPHQL: &str = "/graphql";
+/// The same as some proxies write it.
+const GRAPHQL_SLASH: &str = "/graphql/";
+const SCHEMA: &str = "/schema.graphql";
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -62,7 +64,7 @@ struct Parts {
 impl Entrance {
     /// The way into a gateway.
     pub fn new(gateway: Gateway) -> Self {
-        let cors = (!gateway.server.origins.is_empty()).then(|| cors(&gateway.server.origins));
+        let cors = (!gateway.server.origins.is_empty()).then(|| cors::layer(&gateway));
         Self(Arc::new(Parts { router: router(gateway.clone()), cors, gateway }))
     }
 
@@ -110,7 +112,7 @@ impl Entrance {
         }
         let coding = request.headers().get(header::ACCEPT_ENCODING).cloned();
         let response = match &self.0.cors {
-            Some(cors) if request.uri().path() == GRAPHQL => {
+            Some(cors) if is_graphql(request.uri()) || request.uri().path() == SCHEMA => {
                 let reach = service_fn(|request| self.reach(peer.clone(), id.clone(), request).map(Ok::<_, Infallible>));
                 cors.layer(reach).oneshot(request).await.unwrap_or_else(|never| match never {})
             }
@@ -131,7 +133,11 @@ impl Entrance {
 }
 
 fn is_question<B>(request: &hyper::Request<B>) -> bool {
-    request.method() == Method::POST && request.uri().path() == GRAPHQL
+    request.method() == Method::POST && is_graphql(request.uri())
+}
+
+fn is_graphql(uri: &Uri) -> bool {
+    matches!(uri.path(), GRAPHQL | GRAPHQL_SLASH)
 }
 
 /// A panic costs this request and no other.
@@ -185,8 +191,7 @@ fn misnamed<B>(gateway: &Gateway, peer: &Peer, id: &RequestId, request: &hyper::
         outcome = code::FORBIDDEN,
         "a request was refused: it is for a host name that is not in server.hosts"
     );
-    let is_graphql = path == GRAPHQL;
-    Some(if is_graphql {
+    Some(if is_graphql(request.uri()) {
         graphql::reject(MediaType::Json, id, &forbidden(hosts::REFUSAL))
     } else {
         plain(StatusCode::FORBIDDEN, format!("{}\n", hosts::REFUSAL))
@@ -204,7 +209,7 @@ fn refusal<B>(origins: &[String], request: &hyper::Request<B>, headers: Headers<
     if !is_one {
         return Some(plain(StatusCode::BAD_REQUEST, "There must be one Host header.\n"));
     }
-    let is_asked = request.uri().path() == GRAPHQL && request.method() != Method::OPTIONS;
+    let is_asked = (is_graphql(request.uri()) || request.uri().path() == SCHEMA) && request.method() != Method::OPTIONS;
     let is_refused = is_asked && is_strange(origins, request.uri(), headers);
     is_refused.then(|| plain(StatusCode::FORBIDDEN, "Pages of this origin may not ask here (server.origins).\n"))
 }
@@ -212,8 +217,12 @@ fn refusal<B>(origins: &[String], request: &hyper::Request<B>, headers: Headers<
 fn router(gateway: Gateway) -> Router {
     Router::new()
         .route(GRAPHQL, get(graphql::get).fallback(graphql::wrong_method))
+        .route(GRAPHQL_SLASH, get(graphql::get).fallback(graphql::wrong_method))
+        .route(SCHEMA, get(schema::get))
         .route("/", get(async || Redirect::temporary("graphiql")))
         .route("/graphiql", get(explorer::page))
+        // what the page names beside itself would be below that
+        .route("/graphiql/", get(explorer::without_slash))
         .route("/graphiql/{*file}", get(explorer::file))
         .route("/favicon.ico", get(explorer::icon))
         .route("/health/live", get(health::live))
@@ -221,17 +230,6 @@ fn router(gateway: Gateway) -> Router {
         .route("/metrics", get(health::metrics))
         .fallback(async || plain(StatusCode::NOT_FOUND, "There is nothing here. GraphQL is at /graphql, GraphiQL at /graphiql.\n"))
         .with_state(gateway)
-}
-
-/// What pages of these origins may do.
-fn cors(origins: &[String]) -> CorsLayer {
-    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| origin.parse().ok()).collect();
-    CorsLayer::new()
-        .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::CONTENT_TYPE, header::AUTHORIZATION, header::ACCEPT, API_KEY, COST_ONLY, DEBUG, REQUEST_ID])
-        .expose_headers([REQUEST_ID, header::RETRY_AFTER])
-        .max_age(Duration::from_secs(3_600))
 }
 
 /// An id that no other request has, of this process or another. It is no secret: who knows one could guess the next.

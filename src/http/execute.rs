@@ -7,7 +7,9 @@ use super::{
     Gateway,
     answers::{Kept, Running, Turn},
     asking::{Asker, Parameters, Question, Rejection},
+    reusable::Reusable,
     run::{again, run},
+    syntax,
 };
 use crate::graph::{REPORTED, error::code};
 use async_graphql::{Response as Answer, ServerError};
@@ -30,7 +32,7 @@ const MAX_VALIDATION_ERRORS: usize = 50;
 /// The outcome of a request that could be read.
 pub(super) enum Answered {
     /// It was run: the answer, ready to be sent, and how many errors are in it.
-    Run { body: Bytes, errors: usize },
+    Run { body: Bytes, errors: usize, reusable: Option<Reusable> },
     /// It had been run before.
     Again(Arc<Kept>),
     /// It does not fit the schema, and was not.
@@ -174,7 +176,8 @@ pub(super) fn told_in_public(
 pub(super) fn refused_by_validation(mut errors: Vec<ServerError>, asker: &Asker, names_are_public: bool) -> Answered {
     errors.truncate(MAX_VALIDATION_ERRORS);
     for error in &mut errors {
-        if !names_are_public {
+        let is_syntax = error.extensions.as_ref().is_some_and(|values| values.get("code") == Some(&syntax::CODE.into()));
+        if !names_are_public && !is_syntax {
             error.message = "The query does not fit the schema here.".to_owned();
         }
         shorten(&mut error.message, MAX_VALIDATION_MESSAGE);

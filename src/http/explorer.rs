@@ -6,8 +6,8 @@
 use super::plain;
 use axum::{
     extract::Path,
-    http::{HeaderMap, StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{IntoResponse, Redirect, Response},
 };
 
 /// One embedded file.
@@ -32,6 +32,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 /// `GET /graphiql`.
 pub(super) async fn page(headers: HeaderMap) -> Response {
     asset("index.html", &headers)
+}
+
+/// `GET /graphiql/`: the page is elsewhere, also below a proxy's path.
+pub(super) async fn without_slash(uri: Uri) -> Redirect {
+    Redirect::temporary(&format!("../graphiql{}", uri.query().map(|query| format!("?{query}")).unwrap_or_default()))
 }
 
 /// `GET /graphiql/…`.

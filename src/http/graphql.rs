@@ -9,10 +9,13 @@ use super::{
     answers::Kept,
     asking::{Asker, Parameters, Question, Rejection},
     auth::Peer,
+    batch,
     execute::{Answered, execute},
     headers::Headers,
     negotiate::{self, MediaType},
-    plain, socket,
+    plain,
+    reusable::{Reusable, unless_known},
+    socket,
 };
 use crate::graph::error::code;
 use axum::{
@@ -26,7 +29,11 @@ use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use hyper::body::Body;
 use serde_json::{Map, Value, json};
-use std::{pin::pin, sync::LazyLock, time::Duration};
+use std::{
+    pin::pin,
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 /// How much of a body that is too large is taken beyond that.
 const THROWN_AWAY: usize = 4 << 20;
@@ -45,6 +52,8 @@ pub(super) async fn post(gateway: &Gateway, peer: &Peer, id: &RequestId, parts: 
         Err(rejection) => return reject(media_type, id, &rejection),
     };
     match read_body(headers, body, gateway.limits.body_bytes, gateway.server.body_timeout).await {
+        // boxed: what is moved about for single requests is small then
+        Ok(bytes) if is_batch(&bytes) => Box::pin(batch::answer(gateway, &asker, media_type, &bytes)).await,
         Ok(bytes) => answer(gateway, &asker, media_type, Question { bytes, read: read_json }).await,
         Err(rejection) => {
             let mut response = reject(media_type, id, &rejection);
@@ -72,7 +81,8 @@ pub(super) async fn get(
     if negotiate::wants_html(headers) {
         // a link to a query opens it in the page
         let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-        return Redirect::temporary(&format!("graphiql{query}")).into_response();
+        let up = if request.uri().path().ends_with('/') { "../" } else { "" };
+        return Redirect::temporary(&format!("{up}graphiql{query}")).into_response();
     }
     let Some(media_type) = negotiate::media_type(headers) else { return not_acceptable() };
     let asker = match identify(&gateway, headers, &peer, &id, media_type, true).await {
@@ -80,7 +90,8 @@ pub(super) async fn get(
         Err(rejection) => return reject(media_type, &id, &rejection),
     };
     let bytes = Bytes::copy_from_slice(request.uri().query().unwrap_or_default().as_bytes());
-    answer(&gateway, &asker, media_type, Question { bytes, read: read_address }).await
+    let response = answer(&gateway, &asker, media_type, Question { bytes, read: read_address }).await;
+    unless_known(headers, response)
 }
 
 /// Every other method.
@@ -149,13 +160,11 @@ async fn read_body(headers: Headers<'_>, body: impl RequestBody, max_bytes: usiz
     }
 }
 
+fn is_batch(body: &[u8]) -> bool {
+    body.trim_ascii_start().starts_with(b"[")
+}
+
 fn read_json(bytes: &[u8]) -> Result<Parameters, Rejection> {
-    if bytes.trim_ascii_start().starts_with(b"[") {
-        return Err(Rejection::unreadable(
-            StatusCode::BAD_REQUEST,
-            "Batches are not taken: send one request at a time; the gateway shares reads between them.",
-        ));
-    }
     serde_json::from_slice(bytes).map_err(|_| {
         let message =
             "The body must be a JSON object with query (text), and optionally operationName (text), variables and extensions (objects).";
@@ -193,6 +202,7 @@ fn read_address(query: &[u8]) -> Result<Parameters, Rejection> {
         match &*key {
             "query" => parameters.query = Some(value.into_owned()),
             "operationName" => parameters.operation_name = Some(value.into_owned()).filter(|name| !name.is_empty()),
+            "documentId" | "doc_id" => parameters.document_id = Some(value.into_owned()),
             "variables" => parameters.variables = object("variables")?,
             "extensions" => parameters.extensions = object("extensions")?,
             _ => {}
@@ -206,9 +216,15 @@ where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
     match execute(gateway, asker, question).await {
-        Ok(Answered::Run { body, .. }) => write(media_type, StatusCode::OK, body),
-        Ok(Answered::Again(kept)) if asker.coding.is_some() => Box::pin(write_packed(asker, media_type, &kept)).await,
-        Ok(Answered::Again(kept)) => write(media_type, StatusCode::OK, kept.body.clone()),
+        Ok(Answered::Run { body, reusable, .. }) => told(gateway, media_type, reusable, write(media_type, StatusCode::OK, body)),
+        Ok(Answered::Again(kept)) => {
+            let response = match asker.coding {
+                Some(_) => Box::pin(write_packed(asker, media_type, &kept)).await,
+                None => write(media_type, StatusCode::OK, kept.body.clone()),
+            };
+            let reusable = kept.mark.clone().map(|mark| Reusable::new(mark, &kept.sources, Instant::now()));
+            told(gateway, media_type, reusable, response)
+        }
         Ok(Answered::Refused(errors)) => {
             let is_told_by_status = media_type == MediaType::GraphqlResponse;
             let status = if is_told_by_status { StatusCode::BAD_REQUEST } else { StatusCode::OK };
@@ -216,6 +232,14 @@ where
         }
         Err(rejection) => reject(media_type, &asker.id, &rejection),
     }
+}
+
+/// An answer that says for how long it may be used again, if it may.
+fn told(gateway: &Gateway, media_type: MediaType, reusable: Option<Reusable>, mut response: Response) -> Response {
+    if let Some(reusable) = reusable.filter(|_| media_type != MediaType::EventStream) {
+        reusable.tell(response.headers_mut(), &gateway.differs_by);
+    }
+    response
 }
 
 /// An answer that was given before, packed as it was then for those who take that.
@@ -227,7 +251,6 @@ async fn write_packed(asker: &Asker, media_type: MediaType, kept: &Kept) -> Resp
     let Some((coding, body)) = packed else { return write(media_type, StatusCode::OK, kept.body.clone()) };
     let mut response = write(media_type, StatusCode::OK, body);
     response.headers_mut().insert(header::CONTENT_ENCODING, coding.name());
-    response.headers_mut().append(header::VARY, HeaderValue::from_static("Accept-Encoding"));
     response
 }
 
@@ -253,7 +276,7 @@ pub(super) fn reject(media_type: MediaType, id: &RequestId, rejection: &Rejectio
     response
 }
 
-fn write(media_type: MediaType, status: StatusCode, body: Bytes) -> Response {
+pub(super) fn write(media_type: MediaType, status: StatusCode, body: Bytes) -> Response {
     let (media_type, body) = match media_type {
         // one result, then the end: a query has one
         MediaType::EventStream if status.is_success() => {
@@ -275,7 +298,7 @@ static HEADERS: LazyLock<[HeaderMap; 3]> = LazyLock::new(|| {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::VARY, HeaderValue::from_static("Accept, Authorization, X-API-Key"));
+        headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization, X-API-Key"));
         // a copy has room for what it holds: these the entrance sets
         headers.insert(REQUEST_ID, HeaderValue::from_static(""));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

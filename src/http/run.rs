@@ -11,6 +11,9 @@ use super::{
     extensions,
     guard::{self, Weight},
     packed::Packed,
+    persisted::Meant,
+    reusable::{Reusable, mark},
+    trusted::unlisted,
 };
 use crate::{
     estate::{Caller, Sources, fragments::Recollection},
@@ -24,7 +27,7 @@ use async_graphql::{Request as Query, ServerError, Value};
 use axum::http::StatusCode;
 use bytes::Bytes;
 use serde_json::json;
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 /// Longer names are nobody's; they would only be an echo of what was sent.
 const MAX_NAME: usize = 128;
@@ -45,12 +48,12 @@ struct Outcome {
 
 /// The answer to a question that was read before and of which all parts are known; none where there is more to do.
 pub(super) fn again(gateway: &Gateway, asker: &Asker, bytes: &Bytes, ran: &mut Ran) -> Option<Result<Answered, Rejection>> {
-    let prepared = gateway.documents.known(bytes, asker.is_get).filter(|_| !asker.cost_only)?;
+    let prepared = gateway.documents.known(bytes, asker.is_get, asker.list()).filter(|_| !asker.cost_only)?;
     let recollection = recollection(gateway, asker, &prepared)?;
     let roots = recall(gateway, &prepared, &recollection).filter(RootFields::are_known)?;
     note(&prepared, ran);
     let within_rate = gateway.rates.take_cost(&asker.principal, ran.cost);
-    Some(within_rate.and_then(|()| finish(gateway, asker, bytes, &prepared.weight, put_together(&roots, &recollection, ran)?, ran)))
+    Some(within_rate.and_then(|()| finish(gateway, asker, Some(bytes), &prepared.weight, put_together(&roots, &recollection, ran)?, ran)))
 }
 
 /// Runs a question.
@@ -60,17 +63,17 @@ where
 {
     let limits = &gateway.limits;
     let bytes = question.bytes.clone();
-    let prepared = match gateway.documents.known(&bytes, asker.is_get) {
-        Some(prepared) => prepared,
+    let (prepared, is_first) = match gateway.documents.known(&bytes, asker.is_get, asker.list()) {
+        Some(prepared) => (prepared, false),
         None => match prepare(gateway, asker, question, ran)? {
-            Ok(prepared) => prepared,
+            Ok(known) => known,
             Err(invalid) => return Ok(invalid),
         },
     };
     note(&prepared, ran);
     if asker.cost_only {
         let body = json!({"data": null, "extensions": extensions::estimated(&prepared.weight, limits.cost)});
-        return Ok(Answered::Run { body: body.to_string().into(), errors: 0 });
+        return Ok(Answered::Run { body: body.to_string().into(), errors: 0, reusable: None });
     }
     gateway.rates.take_cost(&asker.principal, ran.cost)?;
     let recollection = recollection(gateway, asker, &prepared);
@@ -82,7 +85,7 @@ where
             Err(refused) => return Ok(refused),
         },
     };
-    finish(gateway, asker, &bytes, &prepared.weight, outcome, ran)
+    finish(gateway, asker, (!is_first).then_some(&bytes), &prepared.weight, outcome, ran)
 }
 
 /// An answer of which all parts are known.
@@ -111,8 +114,15 @@ fn note(prepared: &Prepared, ran: &mut Ran) {
     (ran.operation, ran.cost) = (name(prepared.operation.as_deref()), prepared.weight.cost);
 }
 
-/// An answer with its `extensions`, which is kept if it may be.
-fn finish(gateway: &Gateway, asker: &Asker, bytes: &Bytes, weight: &Weight, outcome: Outcome, ran: &Ran) -> Result<Answered, Rejection> {
+/// An answer with its `extensions`, which is kept by the question's bytes if it may be.
+fn finish(
+    gateway: &Gateway,
+    asker: &Asker,
+    bytes: Option<&Bytes>,
+    weight: &Weight,
+    outcome: Outcome,
+    ran: &Ran,
+) -> Result<Answered, Rejection> {
     let limits = &gateway.limits;
     let Outcome { body, errors, sources, made_by } = outcome;
     let extended = |mut body: Vec<u8>, made_by: Option<&Caller>| {
@@ -121,7 +131,9 @@ fn finish(gateway: &Gateway, asker: &Asker, bytes: &Bytes, weight: &Weight, outc
         body.push(b'}');
         Ok::<_, Rejection>(Bytes::from(body))
     };
-    let is_kept = sources.is_some() && gateway.answers.are_kept_for(asker);
+    let is_kept = sources.is_some() && bytes.is_some() && gateway.answers.are_kept_for(asker);
+    let mark = sources.as_ref().filter(|_| asker.is_get && asker.passed.is_empty() && !asker.debug).map(|_| mark(&body));
+    let reusable = mark.clone().zip(sources.as_ref()).map(|(mark, sources)| Reusable::new(mark, sources, Instant::now()));
     // who is given it again causes no upstream requests
     let again = if is_kept && ran.upstream_requests > 0 { Some(extended(body.clone(), None)?) } else { None };
     let answer = extended(body, made_by.as_ref())?;
@@ -132,39 +144,57 @@ fn finish(gateway: &Gateway, asker: &Asker, bytes: &Bytes, weight: &Weight, outc
         );
         return Err(Rejection::graphql(code::QUERY_TOO_COMPLEX, message));
     }
-    if let Some(sources) = sources.filter(|_| is_kept) {
+    if let (Some(sources), Some(bytes)) = (sources.filter(|_| is_kept), bytes) {
         let body = again.unwrap_or_else(|| answer.clone());
-        let kept = Kept { body, packed: Packed::default(), operation: ran.operation.clone(), cost: ran.cost, fields: ran.fields, sources };
+        let kept =
+            Kept { body, packed: Packed::default(), operation: ran.operation.clone(), cost: ran.cost, fields: ran.fields, sources, mark };
         gateway.answers.keep(asker, bytes, kept);
     }
-    Ok(Answered::Run { body: answer, errors })
+    Ok(Answered::Run { body: answer, errors, reusable })
 }
 
-/// A question that was not seen before; or a refusal, where it does not fit the schema.
-fn prepare<F>(gateway: &Gateway, asker: &Asker, question: Question<F>, ran: &mut Ran) -> Result<Result<Prepared, Answered>, Rejection>
+/// A question that was not seen before, and whether its document came with its hash; or a refusal, where it does not fit the
+/// schema.
+fn prepare<F>(
+    gateway: &Gateway,
+    asker: &Asker,
+    question: Question<F>,
+    ran: &mut Ran,
+) -> Result<Result<(Prepared, bool), Answered>, Rejection>
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
-    let Parameters { query, operation_name, variables, extensions } = (question.read)(&question.bytes)?;
-    ran.operation = name(operation_name.as_deref());
-    let Some(text) = query else {
-        let is_persisted = extensions.is_some_and(|extensions| extensions.contains_key("persistedQuery"));
-        return Err(if is_persisted {
-            // clients answer this by sending the whole query
-            Rejection { status: StatusCode::OK, ..Rejection::graphql(code::PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound") }
-        } else {
-            Rejection::unreadable(StatusCode::BAD_REQUEST, "There is no query.")
-        });
-    };
+    let mut parameters = (question.read)(&question.bytes)?;
+    ran.operation = name(parameters.operation_name.as_deref());
+    let Meant { text, first } = meant(gateway, asker, &mut parameters)?;
+    let Parameters { operation_name, variables, .. } = parameters;
     let asked = Asked { operation: operation_name, variables: variables.unwrap_or_default(), is_get: asker.is_get };
     match gateway.documents.prepare(&text, asked, &gateway.limits) {
         Ok(prepared) => {
-            gateway.documents.keep(&question.bytes, asker.is_get, &prepared);
-            Ok(Ok(prepared))
+            // one that came with its hash is looked at each time: it may have been forgotten by its hash, and not by its bytes
+            match first {
+                Some(hash) => gateway.persisted.keep(hash, text),
+                None => gateway.documents.keep(&question.bytes, asker.is_get, asker.list(), &prepared),
+            }
+            Ok(Ok((prepared, first.is_some())))
         }
         Err(Unfit::Refused(rejection)) => Err(rejection),
         Err(Unfit::Invalid(errors)) => Ok(Err(refused_by_validation(errors, asker, gateway.limits.introspection))),
     }
+}
+
+/// The document that is meant, if it may be run.
+fn meant(gateway: &Gateway, asker: &Asker, parameters: &mut Parameters) -> Result<Meant, Rejection> {
+    let trusted = gateway.trusted.as_ref().zip(asker.trusted.as_ref());
+    let meant = gateway.persisted.meant(parameters, asker.trusted.as_deref());
+    let Some((trusted, list)) = trusted else { return meant };
+    let meant = match meant {
+        // who would send it in full then would only be refused then
+        Err(rejection) if trusted.is_only() && rejection.code == code::PERSISTED_QUERY_NOT_FOUND => return Err(unlisted()),
+        meant => meant?,
+    };
+    trusted.judge(list, &meant.text, &asker.principal.name, parameters.operation_name.as_deref().unwrap_or_default())?;
+    Ok(meant)
 }
 
 /// An operation's name, as far as it is logged.
@@ -200,7 +230,7 @@ async fn answer(
     let mut query = Query::new("").variables(variables.clone());
     query.operation_name = operation.clone();
     query.set_parsed_query(parsed);
-    let execution = loaders.drive(Box::pin(gateway.schema.execute(query.data(loaders.clone()))));
+    let execution = loaders.drive(Box::pin(gateway.schema.execute(query, loaders.clone())));
     let span = tracing::info_span!("request", request_id = %asker.id.0);
     let outcome = tokio::time::timeout(limits.timeout, tracing::Instrument::instrument(execution, span)).await;
     let caller = loaders.caller();

@@ -208,6 +208,7 @@ async fn the_gateway_is_not_ready_before_every_upstream_is_known() {
         },
         auth: Default::default(),
         limits: Default::default(),
+        operations: Default::default(),
         upstreams,
     };
     tokio::spawn(async move { veeam_graph::app::run(&config, listener, veeam_graph::time::Clock::System, std::future::pending()).await });

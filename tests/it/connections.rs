@@ -316,7 +316,7 @@ async fn a_gateway_that_never_read_anything_is_empty_and_not_ready() {
     drop(nobody);
     let (listener, address) = listen().await;
     let upstreams = vec![upstream("msp", Kind::Vspc, at, veeam_graph::config::Auth::ApiKey(API_KEY.into()))];
-    let config = Config { server: server(), auth: Access::default(), limits: Limits::default(), upstreams };
+    let config = Config { server: server(), auth: Access::default(), limits: Limits::default(), operations: Default::default(), upstreams };
     let running = tokio::spawn(async move { app::run(&config, listener, Clock::System, std::future::pending()).await });
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     in_time("a word that it is empty", async {

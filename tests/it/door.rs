@@ -67,7 +67,7 @@ async fn media_types_statuses_and_request_errors_are_by_the_specification() {
     assert_eq!(post(&[JSON, ("accept", "text/csv")], good).await.status, 406);
     let answer = send(&world, "PUT", "/graphql", &[JSON], good).await;
     assert_eq!((answer.status, answer.header("allow")), (405, "GET, POST"));
-    let answer = post(&[JSON], &format!("{{\"query\":\"{}\"}}", " ".repeat(2 << 20))).await;
+    let answer = post(&[JSON], &format!("{{\"query\":\"{}\"}}", " ".repeat(3 << 20))).await;
     assert_eq!(answer.status, 413);
 }
 

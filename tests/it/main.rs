@@ -37,6 +37,8 @@ mod odd_rows;
 mod own_tls;
 mod paging;
 mod partly;
+mod persisted;
+mod protocol;
 mod rates;
 mod readme;
 mod reuse;

@@ -141,6 +141,8 @@ async fn who_breaks_the_protocol_is_told_by_its_numbers() {
     binary.0.send(Message::Binary(vec![1, 2, 3].into())).await.unwrap();
     assert_eq!(binary.hear().await, Err(4400));
 
+    let limits = Limits { body_bytes: 256 << 10, ..Limits::default() };
+    let world = World::start(Setup { limits, ..Setup::default() }).await;
     let mut large = ready(&world).await;
     let text = json!({"type": "ping", "payload": "x".repeat(300_000)}).to_string();
     let _ = large.0.send(Message::Text(text.into())).await;

@@ -10,7 +10,7 @@ use std::{
 use tokio::{net::TcpListener, sync::watch};
 use veeam_graph::{
     app,
-    config::{Access, Auth, Cache, Config, Kind, Limits, Server, Tls, Upstream},
+    config::{Access, Auth, Cache, Config, Kind, Limits, Operations, Server, Tls, Upstream},
     http,
     simulator::{API_KEY, Estate, Options, PASSWORD, Scale, Simulator, USER, generate},
     time::Clock,
@@ -40,6 +40,8 @@ pub struct Setup {
     pub auth: Access,
     pub limits: Limits,
     pub server: Server,
+    /// Which documents are run.
+    pub operations: Operations,
 }
 
 impl Default for Setup {
@@ -57,6 +59,7 @@ impl Default for Setup {
             limits: Limits::default(),
             // no balancer has to learn that a test ends
             server: Server { leave: Duration::ZERO, ..Server::at(([127, 0, 0, 1], 0).into()) },
+            operations: Operations::default(),
         }
     }
 }
@@ -121,7 +124,7 @@ impl World {
             upstream.cache = setup.cache;
             upstream.timeout = setup.timeout;
         }
-        Self::open(simulator, upstreams, setup.auth, setup.limits, setup.server, now()).await
+        Self::open(simulator, upstreams, (setup.auth, setup.limits, setup.operations), setup.server, now()).await
     }
 
     /// A gateway over given upstreams, ready.
@@ -132,7 +135,7 @@ impl World {
     /// The same at another time.
     pub async fn over_at(simulator: Arc<Simulator>, upstreams: Vec<Upstream>, now: Timestamp) -> Self {
         let usual = Setup::default();
-        Self::open(simulator, upstreams, usual.auth, usual.limits, usual.server, now).await
+        Self::open(simulator, upstreams, (usual.auth, usual.limits, usual.operations), usual.server, now).await
     }
 
     /// The same for these callers.
@@ -144,8 +147,7 @@ impl World {
     async fn open(
         simulator: Arc<Simulator>,
         upstreams: Vec<Upstream>,
-        auth: Access,
-        limits: Limits,
+        (auth, limits, operations): (Access, Limits, Operations),
         server: Server,
         now: Timestamp,
     ) -> Self {
@@ -153,7 +155,7 @@ impl World {
         let (stop, mut stopped) = watch::channel(());
         let scheme = if server.tls.is_some() { "https" } else { "http" };
         let server = Server { listen: gateway, drain: Duration::from_secs(5), ..server };
-        let config = Config { server, auth, limits, upstreams };
+        let config = Config { server, auth, limits, operations, upstreams };
         let running = tokio::spawn(async move {
             let shutdown = async move { drop(stopped.changed().await) };
             app::run(&config, listener, Clock::Fixed(now), shutdown).await.unwrap();

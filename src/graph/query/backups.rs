@@ -33,6 +33,25 @@ use crate::{
 use async_graphql::{Context, Object, Result};
 use futures_util::future::join_all;
 
+/// One job by the id that its server knows it by.
+pub(in crate::graph) async fn job_of_server(ctx: &Context<'_>, uid: UUID, server: UUID) -> Option<Result<Job>> {
+    let loaders = loaders(ctx);
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    let keys = loaders.caller().consoles().iter().map(|console| JobKey {
+        upstream: console.id(),
+        server: ServerUid(server.0),
+        job: JobUid(uid.0),
+    });
+    for answer in join_all(keys.map(|key| loaders.ask(JobOf(key), None))).await {
+        match answer {
+            Ok(row) => found.extend(row),
+            Err(failure) => problems.push(failure),
+        }
+    }
+    let several = |_: &[RowRef<vspc::job::Job>]| "Several consoles have a job of that id on a server of that id. Ask by `id`.".to_owned();
+    the_one(found, problems, true, several).map(|row| row.map(Job::from))
+}
+
 /// What is backed up, and how that went.
 #[derive(Default)]
 pub struct Backups;
@@ -63,17 +82,10 @@ impl Backups {
         #[graphql(desc = "The job's whole name, without regard to case.")] name: Option<String>,
         #[graphql(desc = "The id of the job's server, where the rest is not enough.")] backup_server_uid: Option<UUID>,
     ) -> Option<Result<Job>> {
-        let loaders = loaders(ctx);
-        let (mut found, mut problems) = (Vec::new(), Vec::new());
+        let (mut found, problems);
         match (uid, name, backup_server_uid) {
             (Some(uid), None, Some(server)) => {
-                for console in loaders.caller().consoles() {
-                    let key = JobKey { upstream: console.id(), server: ServerUid(server.0), job: JobUid(uid.0) };
-                    match loaders.ask(JobOf(key), None).await {
-                        Ok(row) => found.extend(row),
-                        Err(failure) => problems.push(failure),
-                    }
-                }
+                return job_of_server(ctx, uid, server).await;
             }
             (Some(uid), None, None) => {
                 (found, problems) = all_jobs(ctx).await;
@@ -94,7 +106,7 @@ impl Backups {
             let several: Vec<String> = rows.iter().map(|row| format!("{} (job {})", row.backup_server_uid, row.instance_uid)).collect();
             format!("Several jobs have that name or id. Give `uid` and `backupServerUid`, one of: {}.", candidates(&several))
         };
-        the_one(found, problems, uid.is_some() && backup_server_uid.is_some(), several).map(|row| row.map(Job::from))
+        the_one(found, problems, false, several).map(|row| row.map(Job::from))
     }
 
     /// The backup copy jobs of every server.

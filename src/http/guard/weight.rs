@@ -132,7 +132,7 @@ impl<'d> Weigher<'d> {
     }
 
     fn field(&mut self, field: &'d Field, of: Of) -> Result<Weight, Refusal> {
-        let opens_schema = matches!(field.name.node.as_str(), "__schema" | "__type");
+        let opens_schema = matches!(field.name.node.as_str(), "__schema" | "__type" | "_service");
         let below = if opens_schema || of == Of::Schema { Of::Schema } else { Of::Row };
         let inner = self.selections(&field.selection_set.node, below)?;
         let rows = if of == Of::Schema { members_of_schema(&field.name.node) } else { self.rows(field, inner.gives_rows) };
