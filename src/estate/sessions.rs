@@ -11,7 +11,7 @@ use super::{
     visibility::{Limits, Needs},
 };
 use crate::{
-    uid::{JobUid, ServerUid, SessionUid},
+    uid::{JobUid, ServerUid},
     upstream::{
         Error, ErrorKind,
         enterprise_manager::{managed_server::ManagedServer, session::Session},

@@ -8,15 +8,12 @@ use crate::{
         visibility::{Owned, Sight},
     },
     uid::{JobUid, ServerUid, UniqueJobUid},
-    upstream::{
-        Error, ErrorKind,
-        vspc::{
-            agent_job::AgentJob,
-            agent_job_object::AgentJobObject,
-            backup_copy_job::BackupCopyJob,
-            job::Job,
-            job_detail::{DetailKind, JobDetail},
-        },
+    upstream::vspc::{
+        agent_job::AgentJob,
+        agent_job_object::AgentJobObject,
+        backup_copy_job::BackupCopyJob,
+        job::Job,
+        job_detail::{DetailKind, JobDetail},
     },
 };
 use futures_util::future::join_all;
