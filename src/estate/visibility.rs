@@ -170,11 +170,6 @@ fn job_of(jobs: &Snapshot<Job>, server: Option<ServerUid>, job: JobUid, unique: 
 }
 
 impl Sight {
-    /// Whether that is all there is.
-    pub fn is_all(&self) -> bool {
-        matches!(self, Self::All)
-    }
-
     /// A list as this principal sees it.
     pub fn view<T: Owned>(&self, snapshot: Arc<Snapshot<T>>) -> View<T> {
         match self {
