@@ -48,7 +48,7 @@ pub enum Tls {
 
 /// How long lists are good for, where somebody says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "a setting is named for the list that it is about; the README's table says more")]
+#[allow(missing_docs, reason = "a setting is named for the list that it is about; docs/settings.md says more")]
 pub struct Cache {
     pub jobs: Option<Duration>,
     pub agent_objects: Option<Duration>,

@@ -12,7 +12,7 @@ const README: &str = include_str!("../../README.md");
 
 /// The fenced blocks of a section, with their languages.
 fn blocks(heading: &str) -> Vec<(&'static str, &'static str)> {
-    let section = README.split(heading).nth(1).unwrap().split("\n### ").next().unwrap();
+    let section = README.split(heading).nth(1).unwrap().split("\n## ").next().unwrap();
     section.split("```").skip(1).step_by(2).map(|block| block.split_once('\n').unwrap()).collect()
 }
 
