@@ -163,8 +163,8 @@ impl World {
         // one for the process: whoever comes first, this or the gateway
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        // sooner than the gateway closes them, as every client should
-        let client = client.pool_idle_timeout(Duration::from_secs(30));
+        // sooner than the gateway closes them, as every client should; one that was opened and not used yet has its header_timeout
+        let client = client.pool_idle_timeout(Duration::from_secs(5));
         let client = client.danger_accept_invalid_certs(scheme == "https").build().unwrap();
         let world = Self { simulator, gateway, origin: format!("{scheme}://{gateway}"), client, stop, running: Some(running) };
         let started = Instant::now();
