@@ -14,7 +14,10 @@ use super::{
 };
 use crate::{
     uid::{JobUid, ServerUid},
-    upstream::vspc::{job::Job, linked_job::LinkedJob},
+    upstream::{
+        pager::Row,
+        vspc::{job::Job, linked_job::LinkedJob},
+    },
 };
 use futures_util::future::BoxFuture;
 use std::{
@@ -208,16 +211,20 @@ impl LinkLists {
                 links.extend(view.pick(places).map(|row| PlacedLink::new(row, Some(*server))));
             }
         }
-        links.extend(view.pick(&placement.orphans).map(|row| PlacedLink::new(row, None)));
+        let mut placed_elsewhere = HashSet::new();
         for answer in self.one_by_one(placement.doubtful.iter().copied().collect()).await.into_values() {
             match answer {
                 Ok(placed) => {
                     problem = problem.or(placed.problem);
+                    placed_elsewhere.extend(placed.links.iter().map(|link| link.row.identity()));
                     links.extend(placed.links);
                 }
                 Err(failure) => problem = problem.or(Some(failure)),
             }
         }
+        // one that a server says is its own is not nobody's too
+        let orphans = view.pick(&placement.orphans).filter(|row| !placed_elsewhere.contains(&row.identity()));
+        links.extend(orphans.map(|row| PlacedLink::new(row, None)));
         links.iter_mut().for_each(|link| link.look_up(&jobs));
         Ok(Links { links, problem })
     }
