@@ -141,7 +141,7 @@ impl World {
     /// The same for these callers.
     pub async fn over_for(simulator: Arc<Simulator>, upstreams: Vec<Upstream>, auth: Access, now: Timestamp) -> Self {
         let usual = Setup::default();
-        Self::open(simulator, upstreams, auth, usual.limits, usual.server, now).await
+        Self::open(simulator, upstreams, (auth, usual.limits, usual.operations), usual.server, now).await
     }
 
     async fn open(
