@@ -4,7 +4,7 @@ use crate::world::{PATIENCE, Setup, World, codes};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use veeam_graph::{
-    config::Cache,
+    config::{Cache, Limits},
     simulator::{Fault, FaultKind, Scale},
 };
 
@@ -20,7 +20,9 @@ fn down() -> Fault {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_identical_cold_queries_read_each_list_once() {
-    let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
+    // all from one address, and as many connections as a client likes to open for them
+    let limits = Limits { connections_per_address: 3_000, ..Limits::default() };
+    let world = World::start(Setup { scale: Scale::Medium, limits, ..Setup::default() }).await;
     // slow enough that many ask while the first read is under way
     world.simulator.faults.add([Fault { path: "/api/v3/*".to_owned(), times: None, kind: FaultKind::Delay { milliseconds: 300 } }]);
     let query = "{ jobs(first: 5) { totalCount nodes { company { name } backupServer { name } } } }";

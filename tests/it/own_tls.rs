@@ -8,7 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsa
 use reqwest::{Certificate, Client, Identity, Version};
 use serde_json::{Value, json};
 use std::{path::PathBuf, time::Instant};
-use veeam_graph::config::{Access, Caller, Sees, Server, ServerTls};
+use veeam_graph::config::{Access, Caller, Limits, Sees, Server, ServerTls};
 
 type Issuer = CertifiedIssuer<'static, KeyPair>;
 
@@ -76,7 +76,8 @@ async fn ask(client: &Client, world: &World, headers: &[(&str, &str)]) -> reqwes
 
 fn setup(tls: ServerTls, callers: Vec<Caller>) -> Setup {
     let server = Server { tls: Some(tls), ..Server::at(([127, 0, 0, 1], 0).into()) };
-    Setup { server, auth: Access { callers, ..Access::default() }, ..Setup::default() }
+    let limits = Limits { body_bytes: 262_144, ..Limits::default() };
+    Setup { server, auth: Access { callers, ..Access::default() }, limits, ..Setup::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
