@@ -1,5 +1,5 @@
 //! Documents that are trusted: those that clients were built with, from the files that their compilers write
-//! (`operations.files`).
+//! (`operations.file`).
 //!
 //! Each is run by its id alone. The files are looked at every few seconds; one that can't be used is told, and what was read
 //! before stays. What is kept for a question is kept together with the list that it was held against, so that no document runs
@@ -79,7 +79,7 @@ impl Trusted {
             return Err(unlisted());
         }
         let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        tracing::warn!(target: "veeam_graph::audit", principal, operation, hash, "a document that is not in operations.files was run");
+        tracing::warn!(target: "veeam_graph::audit", principal, operation, hash, "a document that is not in operations.file was run");
         Ok(())
     }
 }

@@ -73,14 +73,17 @@ async fn what_ten_thousand_ask_at_once_is_answered_once() {
     let charged: u64 = answers.iter().map(|(_, requests)| requests).sum();
     assert_eq!(charged, world.requests().len() as u64);
     let ran = answers.iter().filter(|(_, requests)| *requests != 0).count();
-    assert_eq!((ran, given_again(&world, &[]).await), (1, 9_999));
+    assert_eq!(ran, 1);
+    // rows are remembered a moment before the answer that they are in: who asks in between is answered from these
+    let given = given_again(&world, &[]).await;
+    assert!((9_900..=9_999).contains(&given), "{given}");
 
     // an answer that is not to be given again is everybody's own
     let fault = FaultKind::Status { status: 503, retry_after: None, retry_after_in_body: None, location: None };
     world.simulator.faults.add([Fault { path: "*/organizations*".to_owned(), times: None, kind: fault }]);
     let answers = futures_util::future::join_all((0..100).map(|_| world.ask("{ companies { totalCount } }"))).await;
     assert!(answers.iter().all(|answer| codes(answer) == ["UPSTREAM_UNAVAILABLE"]));
-    assert_eq!(given_again(&world, &[]).await, 9_999);
+    assert_eq!(given_again(&world, &[]).await, given);
 }
 
 #[tokio::test(flavor = "multi_thread")]
