@@ -222,7 +222,7 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             for (name, value) in parts.headers.iter().filter(|(name, _)| *name != "host" && *name != "accept-encoding") {
                 request = request.header(name, value);
             }
-            let answer = request.send().await.unwrap();
+            let Ok(answer) = request.send().await else { return broken() };
             let status = answer.status();
             let headers: Vec<_> = answer.headers().clone().into_iter().filter_map(|(name, value)| Some((name?, value))).collect();
             let media_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
