@@ -253,7 +253,9 @@ console.log(
     `${seen.wrong.length} wrong; whole again after ${recovery} s; memory at most ${rss.middle.toFixed(0)} then ${rss.end.toFixed(0)} MB, handles ${handles.middle} then ${handles.end}`,
 );
 seen.wrong.slice(0, 10).forEach((what) => console.error(what));
+// what ends from here on was ended
+const code = seen.wrong.length > 0 ? 1 : 0;
 Object.values(proxies).forEach((door) => door.end());
 processes.forEach((child) => child.kill("SIGKILL"));
 await rm(folder, { recursive: true });
-process.exit(seen.wrong.length > 0 ? 1 : 0);
+process.exit(code);
