@@ -1,6 +1,6 @@
 //! Random questions over random versions of the APIs and random faults, each answer held against what is so.
 //!
-//! `ANSWERS` sets how many answers are held; CI asks for 100,000. `SEED` is the first gateway's, and one more with each: a
+//! `ANSWERS` sets how many answers are held; CI asks for 3,000; 100,000 want a release build. `SEED` is the first gateway's, and one more with each: a
 //! failure tells it, and `SEED=… ANSWERS=800` asks that one alone the same again, as far as the order of requests allows.
 //!
 //! Each gateway has an estate, versions and lifetimes of its own. It is asked while all is well, then while a schedule of
