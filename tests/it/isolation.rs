@@ -1,7 +1,7 @@
 //! What a caller may not see does not exist for it: random callers, random questions, each answer held against a rule
 //! that is computed from the simulator's data alone.
 //!
-//! `ISOLATION_QUERIES` sets how many questions are asked; CI asks 30,000; 100,000 want a release build.
+//! `ISOLATION_QUERIES` sets how many questions are asked; CI asks 20,000; 100,000 want a release build.
 
 pub mod questions;
 pub mod rule;
