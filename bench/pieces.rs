@@ -1,13 +1,19 @@
-//! What the pieces cost, without connections: `cargo bench`, or `cargo bench -- read` for some of them. Beside other gateways, and
-//! with connections, see `bench/compare`.
+//! What the pieces cost, without connections: `cargo bench`, or `cargo bench -- read` for some of
+//! them. Beside other gateways, and with connections, see `bench/compare`.
 //!
-//! `bench/instructions` counts the instructions of each instead, which come out the same on a busy machine.
+//! `bench/instructions` counts the instructions of each instead, which come out the same on a busy
+//! machine.
 //!
-//! `read` is a page of an upstream, from its bytes to rows. `answer` is a question over lists in hand, from a request to its
-//! response, by what the gateway may remember: whole answers, rows, or nothing. `many` is the same as `rows`, of long lists:
-//! what it costs to choose a page.
+//! `read` is a page of an upstream, from its bytes to rows. `answer` is a question over lists in
+//! hand, from a request to its response, by what the gateway may remember: whole answers, rows, or
+//! nothing. `many` is the same as `rows`, of long lists: what it costs to choose a page.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a bench that can't be set up can't go on")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a bench that can't be set up can't go on"
+)]
 
 use axum::{
     body::{Body, to_bytes},
@@ -41,10 +47,22 @@ const QUESTIONS: [(&str, &str); 3] = [
 
 /// Questions for a page of a long list.
 const PAGES: [(&str, &str); 4] = [
-    ("failed jobs", "{ jobs(first: 50, filter: { health: FAILED }) { totalCount nodes { uid name } } }"),
-    ("newest sessions", "{ agentSessions(first: 50) { totalCount nodes { uid name health } } }"),
-    ("machines by name", "{ agentJobObjects(first: 50, filter: { computerContains: \"sql\" }) { totalCount nodes { uid computer } } }"),
-    ("fleet health", "{ fleetHealth { key jobs { total failed } } }"),
+    (
+        "failed jobs",
+        "{ jobs(first: 50, filter: { health: FAILED }) { totalCount nodes { uid name } } }",
+    ),
+    (
+        "newest sessions",
+        "{ agentSessions(first: 50) { totalCount nodes { uid name health } } }",
+    ),
+    (
+        "machines by name",
+        "{ agentJobObjects(first: 50, filter: { computerContains: \"sql\" }) { totalCount nodes { uid computer } } }",
+    ),
+    (
+        "fleet health",
+        "{ fleetHealth { key jobs { total failed } } }",
+    ),
 ];
 
 fn upstream(name: &str, kind: Kind, at: SocketAddr, auth: Auth) -> Upstream {
@@ -82,18 +100,34 @@ fn simulate(runtime: &Runtime, scale: Scale) -> SocketAddr {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let simulator = Simulator::new(generate::generate(scale, 1, now), Options::default());
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .unwrap();
         let at = listener.local_addr().unwrap();
         tokio::spawn(simulator.run(listener, std::future::pending()));
         at
     })
 }
 
-fn entrance(runtime: &Runtime, at: SocketAddr, kept_answers_bytes: usize, kept_rows_bytes: usize) -> Entrance {
-    let limits = Limits { kept_answers_bytes, kept_rows_bytes, ..Limits::default() };
-    let password = Auth::Password { username: USER.to_owned(), password: PASSWORD.into() };
-    let upstreams =
-        vec![upstream("msp", Kind::Vspc, at, Auth::ApiKey(API_KEY.into())), upstream("em", Kind::EnterpriseManager, at, password)];
+fn entrance(
+    runtime: &Runtime,
+    at: SocketAddr,
+    kept_answers_bytes: usize,
+    kept_rows_bytes: usize,
+) -> Entrance {
+    let limits = Limits {
+        kept_answers_bytes,
+        kept_rows_bytes,
+        ..Limits::default()
+    };
+    let password = Auth::Password {
+        username: USER.to_owned(),
+        password: PASSWORD.into(),
+    };
+    let upstreams = vec![
+        upstream("msp", Kind::Vspc, at, Auth::ApiKey(API_KEY.into())),
+        upstream("em", Kind::EnterpriseManager, at, password),
+    ];
     let config = Config {
         server: Server::at(([127, 0, 0, 1], 0).into()),
         auth: Access::default(),
@@ -102,16 +136,27 @@ fn entrance(runtime: &Runtime, at: SocketAddr, kept_answers_bytes: usize, kept_r
         upstreams,
     };
     let _context = runtime.enter();
-    let estate = app::estate(&config, Clock::Fixed("2026-11-20T12:00:00Z".parse().unwrap())).unwrap();
+    let estate = app::estate(
+        &config,
+        Clock::Fixed("2026-11-20T12:00:00Z".parse().unwrap()),
+    )
+    .unwrap();
     Entrance::new(Gateway::new(graph::schema(true), estate, &config).unwrap())
 }
 
 /// One question, from request to response.
 async fn ask(entrance: &Entrance, body: &str) -> usize {
-    let request = Request::post("/graphql").header("host", "127.0.0.1").header("content-type", "application/json");
-    let response = entrance.answer_here(request.body(Body::from(body.to_owned())).unwrap()).await;
+    let request = Request::post("/graphql")
+        .header("host", "127.0.0.1")
+        .header("content-type", "application/json");
+    let response = entrance
+        .answer_here(request.body(Body::from(body.to_owned())).unwrap())
+        .await;
     assert!(response.status().is_success());
-    to_bytes(response.into_body(), usize::MAX).await.unwrap().len()
+    to_bytes(response.into_body(), usize::MAX)
+        .await
+        .unwrap()
+        .len()
 }
 
 #[derive(Deserialize)]
@@ -135,7 +180,11 @@ impl Way {
                 group.throughput(Throughput::Bytes(bytes as u64));
                 group.bench_function(name, |bencher| bencher.iter(&mut run));
             }
-            Way::Count(only) if only.as_ref().is_none_or(|only| *only == format!("{group}/{name}")) => {
+            Way::Count(only)
+                if only
+                    .as_ref()
+                    .is_none_or(|only| *only == format!("{group}/{name}")) =>
+            {
                 run();
                 counted_piece(&mut run);
                 println!("{group}/{name}\t{bytes}");
@@ -153,7 +202,12 @@ fn counted_piece(run: &mut dyn FnMut()) {
 
 fn read_page<T: DeserializeOwned>(way: &mut Way, name: &str, page: &[u8]) {
     way.piece("read", name, page.len(), || {
-        black_box(serde_json::from_slice::<Page<T>>(black_box(page)).unwrap().data.len());
+        black_box(
+            serde_json::from_slice::<Page<T>>(black_box(page))
+                .unwrap()
+                .data
+                .len(),
+        );
     });
 }
 
@@ -161,9 +215,15 @@ fn read(way: &mut Way) {
     let runtime = Runtime::new().unwrap();
     let at = simulate(&runtime, Scale::Large);
     let page = |path: &str| {
-        let url = format!("http://{at}/api/v3/infrastructure/backupServers/{path}?limit=500&offset=0");
+        let url =
+            format!("http://{at}/api/v3/infrastructure/backupServers/{path}?limit=500&offset=0");
         runtime.block_on(async {
-            let answer = reqwest::Client::new().get(url).bearer_auth(API_KEY).send().await.unwrap();
+            let answer = reqwest::Client::new()
+                .get(url)
+                .bearer_auth(API_KEY)
+                .send()
+                .await
+                .unwrap();
             answer.error_for_status().unwrap().bytes().await.unwrap()
         })
     };
@@ -174,19 +234,41 @@ fn read(way: &mut Way) {
 fn answer(way: &mut Way) {
     let runtime = Runtime::new().unwrap();
     let at = simulate(&runtime, Scale::Medium);
-    for (remembers, answers, rows) in [("answers", 32 << 20, 32 << 20), ("rows", 0, 32 << 20), ("nothing", 0, 0)] {
+    for (remembers, answers, rows) in [
+        ("answers", 32 << 20, 32 << 20),
+        ("rows", 0, 32 << 20),
+        ("nothing", 0, 0),
+    ] {
         let entrance = entrance(&runtime, at, answers, rows);
-        ask_all(way, &runtime, &format!("answer/{remembers}"), &entrance, &QUESTIONS);
+        ask_all(
+            way,
+            &runtime,
+            &format!("answer/{remembers}"),
+            &entrance,
+            &QUESTIONS,
+        );
     }
 }
 
 fn many(way: &mut Way) {
     let runtime = Runtime::new().unwrap();
     let at = simulate(&runtime, Scale::Large);
-    ask_all(way, &runtime, "many", &entrance(&runtime, at, 0, 32 << 20), &PAGES);
+    ask_all(
+        way,
+        &runtime,
+        "many",
+        &entrance(&runtime, at, 0, 32 << 20),
+        &PAGES,
+    );
 }
 
-fn ask_all(way: &mut Way, runtime: &Runtime, name: &str, entrance: &Entrance, questions: &[(&str, &str)]) {
+fn ask_all(
+    way: &mut Way,
+    runtime: &Runtime,
+    name: &str,
+    entrance: &Entrance,
+    questions: &[(&str, &str)],
+) {
     for (question, query) in questions {
         let body = json!({"query": query}).to_string();
         // the lists, and what may be remembered
@@ -208,7 +290,9 @@ fn main() {
         return;
     }
     let mut way = Way::Time(Box::new(Criterion::default().configure_from_args()));
-    [read, answer, many].iter().for_each(|pieces| pieces(&mut way));
+    [read, answer, many]
+        .iter()
+        .for_each(|pieces| pieces(&mut way));
     if let Way::Time(criterion) = way {
         criterion.final_summary();
     }

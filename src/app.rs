@@ -1,4 +1,5 @@
-//! Puts the parts together: settings in, a running gateway out. The only place that knows every layer.
+//! Puts the parts together: settings in, a running gateway out. The only place that knows every
+//! layer.
 
 use crate::{
     config::{self, Config},
@@ -19,7 +20,8 @@ use tokio::{net::TcpListener, task::JoinSet};
 const KEEP_ALIVE: Duration = Duration::from_secs(5 * 60);
 /// How often every upstream is asked for a sign of life, whoever asks or not.
 const PROBE: Duration = Duration::from_secs(60);
-/// How long a refused password is not tried again at first; each further refusal makes it four times as long.
+/// How long a refused password is not tried again at first; each further refusal makes it four
+/// times as long.
 const SIGN_IN_PAUSE: Duration = Duration::from_secs(60);
 
 /// What an upstream is opened with, from its settings.
@@ -34,7 +36,9 @@ fn opening(upstream: &config::Upstream) -> Opening {
         url: upstream.url.clone(),
         credentials: match upstream.auth.clone() {
             config::Auth::ApiKey(key) => Credentials::ApiKey(key),
-            config::Auth::Password { username, password } => Credentials::Password { username, password },
+            config::Auth::Password { username, password } => {
+                Credentials::Password { username, password }
+            }
             config::Auth::Passthrough => Credentials::OfCaller(None),
         },
         trust: match upstream.tls.clone() {
@@ -50,7 +54,11 @@ fn opening(upstream: &config::Upstream) -> Opening {
         dialect: Arc::default(),
         sign_in_pause: SIGN_IN_PAUSE,
     };
-    Opening { settings, lifetimes: lifetimes(upstream.cache), session_window: upstream.session_window }
+    Opening {
+        settings,
+        lifetimes: lifetimes(upstream.cache),
+        session_window: upstream.session_window,
+    }
 }
 
 fn lifetimes(cache: config::Cache) -> Lifetimes {
@@ -73,7 +81,8 @@ fn lifetimes(cache: config::Cache) -> Lifetimes {
     }
 }
 
-/// What the gateway knows, of these upstreams: nothing yet. Fails where a certificate can't be used.
+/// What the gateway knows, of these upstreams: nothing yet. Fails where a certificate can't be
+/// used.
 pub fn estate(config: &Config, clock: Clock) -> Result<Arc<Estate>, String> {
     for upstream in &config.upstreams {
         if matches!(upstream.tls, config::Tls::Insecure) {
@@ -84,10 +93,13 @@ pub fn estate(config: &Config, clock: Clock) -> Result<Arc<Estate>, String> {
         }
     }
     let openings = config.upstreams.iter().map(opening).collect();
-    Estate::open(openings, clock).map(Arc::new).map_err(|(name, reason)| format!("upstream {name}: tls: {reason}"))
+    Estate::open(openings, clock)
+        .map(Arc::new)
+        .map_err(|(name, reason)| format!("upstream {name}: tls: {reason}"))
 }
 
-/// Runs the gateway on a bound listener until `shutdown` ends, then leaves, drains, and closes the sessions upstream.
+/// Runs the gateway on a bound listener until `shutdown` ends, then leaves, drains, and closes the
+/// sessions upstream.
 pub async fn run(
     config: &Config,
     listener: TcpListener,
@@ -106,7 +118,11 @@ pub async fn run_until(
     hurry: impl Future<Output = ()> + Send,
 ) -> Result<(), String> {
     let estate = estate(config, clock)?;
-    let gateway = Gateway::new(graph::schema(config.server.federation), estate.clone(), config)?;
+    let gateway = Gateway::new(
+        graph::schema(config.server.federation),
+        estate.clone(),
+        config,
+    )?;
     let mut background = JoinSet::new();
     {
         let estate = estate.clone();
@@ -114,11 +130,15 @@ pub async fn run_until(
     }
     if config.server.background_refresh {
         let estate = estate.clone();
-        background.spawn(supervise("background refresh", move || keep_fresh(estate.clone())));
+        background.spawn(supervise("background refresh", move || {
+            keep_fresh(estate.clone())
+        }));
     }
     if config.server.warm {
         let (estate, gateway) = (estate.clone(), gateway.clone());
-        background.spawn(supervise("warm", move || warm(estate.clone(), gateway.clone())));
+        background.spawn(supervise("warm", move || {
+            warm(estate.clone(), gateway.clone())
+        }));
     }
     let outcome = serve(listener, gateway, shutdown, hurry).await;
     background.shutdown().await;
@@ -126,14 +146,19 @@ pub async fn run_until(
     outcome
 }
 
-/// Reads every list before anybody asks. What can't be read is no reason not to start: it is read when it is asked for.
+/// Reads every list before anybody asks. What can't be read is no reason not to start: it is read
+/// when it is asked for.
 async fn warm(estate: Arc<Estate>, gateway: Gateway) {
     let started = Instant::now();
     let failures = estate.warm().await;
     for failure in &failures {
         tracing::warn!(upstream = %failure.upstream, reason = %failure.explained(), "a list could not be read at start");
     }
-    tracing::info!(duration_ms = started.elapsed().as_millis() as u64, failures = failures.len(), "every list was read");
+    tracing::info!(
+        duration_ms = started.elapsed().as_millis() as u64,
+        failures = failures.len(),
+        "every list was read"
+    );
     gateway.is_warm();
 }
 

@@ -1,25 +1,39 @@
-//! Work that would keep others waiting, done aside: pages read into rows, lists filed, long answers packed; or in turns.
+//! Work that would keep others waiting, done aside: pages read into rows, lists filed, long answers
+//! packed; or in turns.
 
 /// JSON of this many bytes is read about as fast as it is handed over to another thread.
 pub const LONG: usize = 32 << 10;
 
-/// What `work` gives, done off the threads that requests are answered on. A panic goes on where the value was wanted.
+/// What `work` gives, done off the threads that requests are answered on. A panic goes on where the
+/// value was wanted.
 pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
-        Err(failed) => std::panic::resume_unwind(failed.try_into_panic().unwrap_or_else(|stopped| Box::new(stopped))),
+        Err(failed) => std::panic::resume_unwind(
+            failed
+                .try_into_panic()
+                .unwrap_or_else(|stopped| Box::new(stopped)),
+        ),
     }
 }
 
 /// The same for work on so many bytes, if these are many; else it is done at once.
-pub async fn aside_if_long<T: Send + 'static>(bytes: usize, work: impl FnOnce() -> T + Send + 'static) -> T {
-    if bytes >= LONG { aside(work).await } else { work() }
+pub async fn aside_if_long<T: Send + 'static>(
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if bytes >= LONG {
+        aside(work).await
+    } else {
+        work()
+    }
 }
 
 /// Rows between which others get their turn, where each costs a few comparisons.
 const IN_ONE_TURN: usize = 256;
 
-/// Waits for the next turn, now and then: to be asked before each row of a list, with its place there.
+/// Waits for the next turn, now and then: to be asked before each row of a list, with its place
+/// there.
 pub async fn in_turns(place: usize) {
     if place % IN_ONE_TURN == IN_ONE_TURN - 1 {
         tokio::task::yield_now().await;
@@ -35,7 +49,10 @@ mod tests {
     #[tokio::test]
     async fn what_is_long_keeps_nobody_waiting() {
         let here = thread::current().id();
-        assert_eq!(aside_if_long(LONG - 1, || thread::current().id()).await, here);
+        assert_eq!(
+            aside_if_long(LONG - 1, || thread::current().id()).await,
+            here
+        );
         assert_ne!(aside_if_long(LONG, || thread::current().id()).await, here);
     }
 

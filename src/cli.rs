@@ -1,6 +1,7 @@
 //! The command line: one command each, and what their exit codes mean.
 //!
-//! 0 success, 1 something failed while running, 2 the command line is wrong, 64 the configuration is wrong.
+//! 0 success, 1 something failed while running, 2 the command line is wrong, 64 the configuration
+//! is wrong.
 
 mod check;
 mod demo;
@@ -18,7 +19,8 @@ use clap::{Parser, Subcommand, ValueEnum};
 use std::{process::ExitCode, time::Duration};
 use tokio::net::TcpListener;
 
-/// Of each worker: eight times what the deepest query that is allowed was seen to take in a debug build.
+/// Of each worker: eight times what the deepest query that is allowed was seen to take in a debug
+/// build.
 const STACK_BYTES: usize = 32 << 20;
 
 /// The exit code for a wrong configuration (`EX_USAGE` of BSD).
@@ -40,7 +42,8 @@ enum Command {
     Serve(serve::Serve),
     /// Run only the simulated APIs.
     Simulate(simulate::Simulate),
-    /// Check the configuration, reach and sign in to every upstream, and print a table. Exits with 1 on any failure.
+    /// Check the configuration, reach and sign in to every upstream, and print a table. Exits with
+    /// 1 on any failure.
     Check(check::Check),
     /// Print the schema.
     Schema(schema::Schema),
@@ -61,7 +64,11 @@ struct Versions {
 
 impl Versions {
     fn options(&self) -> Options {
-        Options { version: self.api_version, casing: self.enterprise_manager, ..Options::default() }
+        Options {
+            version: self.api_version,
+            casing: self.enterprise_manager,
+            ..Options::default()
+        }
     }
 }
 
@@ -106,7 +113,10 @@ impl From<Scale> for crate::simulator::Scale {
 impl Cli {
     /// Runs the command and gives the exit code.
     pub fn run(self) -> ExitCode {
-        let quiet = matches!(self.command, Command::Demo(_) | Command::Check(_) | Command::Schema(_) | Command::Key(_));
+        let quiet = matches!(
+            self.command,
+            Command::Demo(_) | Command::Check(_) | Command::Schema(_) | Command::Key(_)
+        );
         log::start(if quiet { "error" } else { "info" });
         match self.command {
             Command::Schema(command) => command.run(),
@@ -119,7 +129,11 @@ impl Cli {
 /// Runs a command that speaks to others.
 fn on_runtime(command: Command) -> ExitCode {
     // validation and execution go as deep as a query does; what is not touched costs nothing
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK_BYTES).build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_stack_size(STACK_BYTES)
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return fail(format!("the runtime could not be started: {error}")),
     };
@@ -143,7 +157,10 @@ fn fail(message: impl std::fmt::Display) -> ExitCode {
     ExitCode::FAILURE
 }
 
-#[allow(clippy::print_stderr, reason = "what a command has to say to the person who ran it")]
+#[allow(
+    clippy::print_stderr,
+    reason = "what a command has to say to the person who ran it"
+)]
 fn complain(message: impl std::fmt::Display) {
     eprintln!("veeam-graph: {message}");
 }
@@ -182,7 +199,10 @@ async fn stop_asked() {
 /// Reads the configuration; says everything that is wrong with it.
 fn load(path: &std::path::Path) -> Result<crate::config::Config, ExitCode> {
     crate::config::Config::load(path).map_err(|problems| {
-        complain(format!("the configuration {} is wrong:\n\n{problems}", path.display()));
+        complain(format!(
+            "the configuration {} is wrong:\n\n{problems}",
+            path.display()
+        ));
         ExitCode::from(EXIT_CONFIG)
     })
 }

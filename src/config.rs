@@ -1,8 +1,8 @@
 //! Every setting: read from a TOML file, overlaid from the environment, checked as a whole.
 //!
-//! All problems are found at once, each with its key, its line and what would be right. Nothing else in the program reads
-//! the environment or a settings file, but for a socket that systemd hands over. Secrets come from variables or files and are wrapped before anything can print
-//! them.
+//! All problems are found at once, each with its key, its line and what would be right. Nothing
+//! else in the program reads the environment or a settings file, but for a socket that systemd
+//! hands over. Secrets come from variables or files and are wrapped before anything can print them.
 
 mod access;
 mod limits;
@@ -76,7 +76,10 @@ fn is_readable_by_all(_: &Path) -> bool {
 
 impl Surroundings<'_> {
     fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.variables
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     fn file(&self, path: &str) -> std::io::Result<Vec<u8>> {
@@ -93,17 +96,31 @@ impl Surroundings<'_> {
 impl Config {
     /// Reads the file at `path` and the process environment.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| Problems::one(None, "", format!("{} can't be read: {error}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Problems::one(
+                None,
+                "",
+                format!("{} can't be read: {error}", path.display()),
+            )
+        })?;
         // a variable that is not UTF-8 is none of ours
-        let variables: Vec<(String, String)> =
-            std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect();
+        let variables: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
         let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let secret_files = RefCell::default();
-        let surroundings =
-            Surroundings { variables: &variables, read_file: &|path| std::fs::read(path), base, secret_files: &secret_files };
+        let surroundings = Surroundings {
+            variables: &variables,
+            read_file: &|path| std::fs::read(path),
+            base,
+            secret_files: &secret_files,
+        };
         let config = Self::parse(&text, &surroundings)?;
-        for file in secret_files.take().iter().filter(|file| is_readable_by_all(file)) {
+        for file in secret_files
+            .take()
+            .iter()
+            .filter(|file| is_readable_by_all(file))
+        {
             tracing::warn!(
                 file = %file.display(),
                 "this file has a secret in it and every user of this machine can read it: take that away, with `chmod o-rwx`"
@@ -123,27 +140,50 @@ impl Config {
         let mut upstreams: Vec<Upstream> = Vec::new();
         let tables = root.sections("upstream", &mut problems);
         if tables.is_empty() {
-            problems.add(None, "upstream", "there is none: add an [[upstream]] table with name, kind, url and auth");
+            problems.add(
+                None,
+                "upstream",
+                "there is none: add an [[upstream]] table with name, kind, url and auth",
+            );
         }
         for table in tables {
             let line = table.line();
-            let Some(upstream) = upstream::read(table, surroundings, &mut problems) else { continue };
+            let Some(upstream) = upstream::read(table, surroundings, &mut problems) else {
+                continue;
+            };
             if upstreams.iter().any(|other| other.name == upstream.name) {
                 problems.add(
                     line,
                     "upstream.name",
-                    format!("{:?} is used twice; names are part of every global id and must differ", upstream.name),
+                    format!(
+                        "{:?} is used twice; names are part of every global id and must differ",
+                        upstream.name
+                    ),
                 );
             }
             upstreams.push(upstream);
         }
-        let auth = access::read(root.section("auth"), &upstreams, &surroundings.base, &mut problems);
+        let auth = access::read(
+            root.section("auth"),
+            &upstreams,
+            &surroundings.base,
+            &mut problems,
+        );
         let limits = limits::read(root.section("limits"), &mut problems);
         let operations = operations::read(root.section("operations"), surroundings, &mut problems);
         root.finish(&mut problems);
         check_door(&server, &auth, &mut problems);
-        surroundings.secret_files.borrow_mut().extend(server.tls.as_ref().map(|tls| tls.key_file.clone()));
-        problems.or(Self { server, auth, limits, operations, upstreams })
+        surroundings
+            .secret_files
+            .borrow_mut()
+            .extend(server.tls.as_ref().map(|tls| tls.key_file.clone()));
+        problems.or(Self {
+            server,
+            auth,
+            limits,
+            operations,
+            upstreams,
+        })
     }
 }
 
@@ -164,9 +204,21 @@ fn check_door(server: &Server, auth: &Access, problems: &mut Problems) {
             "is false and nobody else is known, so nobody could ask: add an [[auth.caller]] or [auth.jwt]",
         );
     }
-    let with_certificates = auth.callers.iter().any(|caller| !caller.certificates.is_empty());
-    if with_certificates && server.tls.as_ref().is_none_or(|tls| tls.client_ca_file.is_none()) {
-        problems.add(None, "server.tls.client_ca_file", "is missing: certificates of callers are only asked for with it");
+    let with_certificates = auth
+        .callers
+        .iter()
+        .any(|caller| !caller.certificates.is_empty());
+    if with_certificates
+        && server
+            .tls
+            .as_ref()
+            .is_none_or(|tls| tls.client_ca_file.is_none())
+    {
+        problems.add(
+            None,
+            "server.tls.client_ca_file",
+            "is missing: certificates of callers are only asked for with it",
+        );
     }
 }
 
@@ -182,6 +234,8 @@ impl Config {
     /// Whether somebody who shows nothing may ask.
     pub fn takes_anonymous(&self) -> bool {
         let is_known = !self.auth.callers.is_empty() || self.auth.jwt.is_some();
-        self.auth.anonymous.unwrap_or(!is_known && self.server.listen.ip().is_loopback())
+        self.auth
+            .anonymous
+            .unwrap_or(!is_known && self.server.listen.ip().is_loopback())
     }
 }

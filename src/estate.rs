@@ -1,8 +1,8 @@
-//! What the gateway knows: immutable snapshots of upstream lists with their indexes, how fresh they are, who may see
-//! them, and how the upstreams' lists join.
+//! What the gateway knows: immutable snapshots of upstream lists with their indexes, how fresh they
+//! are, who may see them, and how the upstreams' lists join.
 //!
-//! A question comes in with the keys of one level of a query and leaves with an answer for each key; failures are answers
-//! too. The only way to a row is a [`View`] made for a [`Caller`].
+//! A question comes in with the keys of one level of a query and leaves with an answer for each
+//! key; failures are answers too. The only way to a row is a [`View`] made for a [`Caller`].
 
 pub mod agents;
 pub mod background_refresh;
@@ -35,8 +35,8 @@ mod visibility;
 use crate::{
     time::Clock,
     uid::{
-        AgentUid, AlarmUid, CompanyUid, ConsoleJobUid, EnterpriseManagerUid, JobUid, LocationUid, ObjectUid, RepositoryUid, ServerUid,
-        SessionUid,
+        AgentUid, AlarmUid, CompanyUid, ConsoleJobUid, EnterpriseManagerUid, JobUid, LocationUid,
+        ObjectUid, RepositoryUid, ServerUid, SessionUid,
     },
     upstream::{
         self,
@@ -102,7 +102,10 @@ keys! {
 impl JobKey {
     /// The server that the job is on.
     pub fn server_key(self) -> ServerKey {
-        ServerKey { upstream: self.upstream, server: self.server }
+        ServerKey {
+            upstream: self.upstream,
+            server: self.server,
+        }
     }
 }
 
@@ -151,7 +154,8 @@ pub struct Lifetimes {
 }
 
 impl Default for Lifetimes {
-    /// What the makers of dashboards accept: half a minute for states, minutes for how jobs are put together.
+    /// What the makers of dashboards accept: half a minute for states, minutes for how jobs are put
+    /// together.
     fn default() -> Self {
         const MINUTE: Duration = Duration::from_secs(60);
         Self {
@@ -206,7 +210,8 @@ pub struct Estate {
 }
 
 impl Estate {
-    /// Connects nothing yet: the first question does. Fails with the upstream's name when its certificates are unusable.
+    /// Connects nothing yet: the first question does. Fails with the upstream's name when its
+    /// certificates are unusable.
     pub fn open(openings: Vec<Opening>, clock: Clock) -> Result<Self, (Arc<str>, String)> {
         let mut estate = Self {
             consoles: Vec::new(),
@@ -220,16 +225,26 @@ impl Estate {
         for (place, opening) in openings.into_iter().enumerate() {
             let name = opening.settings.name.clone();
             let id = UpstreamId(u16::try_from(place).unwrap_or(u16::MAX));
-            let status = Arc::new(Status::new(id, name.clone(), opening.settings.kind, clock).speaking(opening.settings.dialect.clone()));
+            let status = Arc::new(
+                Status::new(id, name.clone(), opening.settings.kind, clock)
+                    .speaking(opening.settings.dialect.clone()),
+            );
             estate.statuses.push(status.clone());
             estate.lines.push(opening.settings.line.clone());
             let failed = |reason| (name.clone(), reason);
             match opening.settings.kind {
-                Kind::Vspc => estate.consoles.push(Door::new(&opening, status, clock, console::Console::open).map_err(failed)?),
+                Kind::Vspc => estate.consoles.push(
+                    Door::new(&opening, status, clock, console::Console::open).map_err(failed)?,
+                ),
                 Kind::EnterpriseManager => {
-                    estate.histories.push(Door::new(&opening, status, clock, history::History::open).map_err(failed)?);
+                    estate.histories.push(
+                        Door::new(&opening, status, clock, history::History::open)
+                            .map_err(failed)?,
+                    );
                 }
-                Kind::Vac => estate.agents.push(Door::new(&opening, status, clock, agents::Agents::open).map_err(failed)?),
+                Kind::Vac => estate.agents.push(
+                    Door::new(&opening, status, clock, agents::Agents::open).map_err(failed)?,
+                ),
             }
             if opening.is_of_callers() {
                 estate.of_callers.push((name, opening.settings.kind));
@@ -252,30 +267,74 @@ impl Estate {
         let consoles = self.consoles.iter().map(|door| door.brought(passed));
         let histories = self.histories.iter().map(|door| door.brought(passed));
         let agents = self.agents.iter().map(|door| door.brought(passed));
-        consoles.chain(histories).chain(agents).max().unwrap_or(Standing::Good)
+        consoles
+            .chain(histories)
+            .chain(agents)
+            .max()
+            .unwrap_or(Standing::Good)
     }
 
-    /// Somebody who asks: with the upstreams that exist for the principal, as what it brought opens them, and nothing spent
-    /// yet.
-    pub async fn caller(&self, principal: Arc<Principal>, passed: &Passed, is_debugged: bool) -> Caller {
+    /// Somebody who asks: with the upstreams that exist for the principal, as what it brought opens
+    /// them, and nothing spent yet.
+    pub async fn caller(
+        &self,
+        principal: Arc<Principal>,
+        passed: &Passed,
+        is_debugged: bool,
+    ) -> Caller {
         let every_console: Vec<_> = self.consoles.iter().map(|door| door.of(passed)).collect();
-        let consoles = every_console.iter().filter(|console| principal.allows_upstream(console.name())).cloned().collect();
-        let histories =
-            self.histories.iter().map(|door| door.of(passed)).filter(|history| principal.allows_upstream(history.name())).collect();
-        let agents = self.agents.iter().map(|door| door.of(passed)).filter(|agents| principal.allows_upstream(agents.name())).collect();
-        Caller::new(principal, passed, caller::Reach { consoles, histories, agents, every_console }, is_debugged)
+        let consoles = every_console
+            .iter()
+            .filter(|console| principal.allows_upstream(console.name()))
+            .cloned()
+            .collect();
+        let histories = self
+            .histories
+            .iter()
+            .map(|door| door.of(passed))
+            .filter(|history| principal.allows_upstream(history.name()))
+            .collect();
+        let agents = self
+            .agents
+            .iter()
+            .map(|door| door.of(passed))
+            .filter(|agents| principal.allows_upstream(agents.name()))
+            .collect();
+        Caller::new(
+            principal,
+            passed,
+            caller::Reach {
+                consoles,
+                histories,
+                agents,
+                every_console,
+            },
+            is_debugged,
+        )
     }
 
-    /// The names in a principal's grants that no console that it may see knows as one's, and what could not be read.
+    /// The names in a principal's grants that no console that it may see knows as one's, and what
+    /// could not be read.
     pub async fn unknown_names(&self, principal: &Principal) -> (Vec<Box<str>>, Vec<Failure>) {
-        let allowed = self.consoles.iter().map(Door::shared).filter(|console| principal.allows_upstream(console.name()));
+        let allowed = self
+            .consoles
+            .iter()
+            .map(Door::shared)
+            .filter(|console| principal.allows_upstream(console.name()));
         let (mut unknown, mut failures): (Option<Vec<Box<str>>>, _) = (None, Vec::new());
         for outcome in join_all(allowed.map(|console| console.unknown_names(principal))).await {
             match outcome {
                 // known to one of them is known
                 Ok(names) => {
-                    unknown =
-                        Some(unknown.map_or_else(|| names.clone(), |known| known.into_iter().filter(|name| names.contains(name)).collect()))
+                    unknown = Some(unknown.map_or_else(
+                        || names.clone(),
+                        |known| {
+                            known
+                                .into_iter()
+                                .filter(|name| names.contains(name))
+                                .collect()
+                        },
+                    ))
                 }
                 Err(failure) => failures.push(failure),
             }
@@ -300,12 +359,18 @@ impl Estate {
 
     /// How many requests were sent to each upstream, for whatever reason.
     pub fn sent(&self) -> impl Iterator<Item = (&Status, u64)> {
-        self.statuses.iter().zip(&self.lines).map(|(status, line)| (&**status, line.sent()))
+        self.statuses
+            .iter()
+            .zip(&self.lines)
+            .map(|(status, line)| (&**status, line.sent()))
     }
 
     /// Whether each upstream's circuit breaker is open.
     pub fn broken(&self) -> impl Iterator<Item = (&Status, bool)> {
-        self.statuses.iter().zip(&self.lines).map(|(status, line)| (&**status, line.is_broken()))
+        self.statuses
+            .iter()
+            .zip(&self.lines)
+            .map(|(status, line)| (&**status, line.is_broken()))
     }
 
     /// One upstream by its place.
@@ -315,24 +380,46 @@ impl Estate {
 
     /// One upstream by its name.
     pub fn upstream_named(&self, name: &str) -> Option<UpstreamId> {
-        self.statuses.iter().find(|status| &*status.name == name).map(|status| status.id)
+        self.statuses
+            .iter()
+            .find(|status| &*status.name == name)
+            .map(|status| status.id)
     }
 
     /// Asks every upstream for a sign of life, at once, and notes what came.
     pub async fn probe(&self) {
-        let consoles = self.consoles.iter().map(|console| console.shared().probe().boxed());
-        let histories = self.histories.iter().map(|history| history.shared().probe().boxed());
-        let agents = self.agents.iter().map(|agents| agents.shared().probe().boxed());
+        let consoles = self
+            .consoles
+            .iter()
+            .map(|console| console.shared().probe().boxed());
+        let histories = self
+            .histories
+            .iter()
+            .map(|history| history.shared().probe().boxed());
+        let agents = self
+            .agents
+            .iter()
+            .map(|agents| agents.shared().probe().boxed());
         join_all(consoles.chain(histories).chain(agents)).await;
     }
 
     /// Keeps sessions open that would end when idle.
     pub async fn keep_alive(&self) {
-        join_all(self.histories.iter().map(|history| history.shared().keep_alive())).await;
+        join_all(
+            self.histories
+                .iter()
+                .map(|history| history.shared().keep_alive()),
+        )
+        .await;
     }
 
     /// Closes the sessions that upstreams keep for us.
     pub async fn close(&self) {
-        join_all(self.histories.iter().map(|history| history.shared().close())).await;
+        join_all(
+            self.histories
+                .iter()
+                .map(|history| history.shared().close()),
+        )
+        .await;
     }
 }

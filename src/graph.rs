@@ -1,8 +1,10 @@
-//! The schema: a file per GraphQL type, with its fields, its edges and how it is made. No I/O, no HTTP.
+//! The schema: a file per GraphQL type, with its fields, its edges and how it is made. No I/O, no
+//! HTTP.
 //!
-//! A field that needs an upstream is nullable and returns `Option<Result<…>>`, never `Result<Option<…>>`: the library
-//! nulls the whole parent for the second. A connection is never null: a list that could not be read is a connection
-//! with `complete: false`, beside an error with the connection's path.
+//! A field that needs an upstream is nullable and returns `Option<Result<…>>`, never
+//! `Result<Option<…>>`: the library nulls the whole parent for the second. A connection is never
+//! null: a list that could not be read is a connection with `complete: false`, beside an error with
+//! the connection's path.
 
 mod agent_job;
 mod agent_job_object;
@@ -79,7 +81,8 @@ use crate::{
     loaders::Loaders,
 };
 use async_graphql::{
-    Context, EmptyMutation, EmptySubscription, ObjectType, Request, Response, SDLExportOptions, SchemaBuilder, ValidationMode,
+    Context, EmptyMutation, EmptySubscription, ObjectType, Request, Response, SDLExportOptions,
+    SchemaBuilder, ValidationMode,
 };
 use std::sync::Arc;
 
@@ -119,19 +122,26 @@ impl Schema {
 /// Selections within each other: our guard before execution allows fewer.
 const MAX_DEPTH: usize = 256;
 
-fn builder<Q: ObjectType + Default + 'static>() -> SchemaBuilder<Q, EmptyMutation, EmptySubscription> {
+fn builder<Q: ObjectType + Default + 'static>() -> SchemaBuilder<Q, EmptyMutation, EmptySubscription>
+{
     async_graphql::Schema::build(Q::default(), EmptyMutation, EmptySubscription)
         .limit_recursive_depth(MAX_DEPTH)
         // `Validator` has seen every document before
         .validation_mode(ValidationMode::Fast)
 }
 
-/// The schema that is served: if it can be federated, also with `_service`, `_entities` and their types.
+/// The schema that is served: if it can be federated, also with `_service`, `_entities` and their
+/// types.
 pub fn schema(federation: bool) -> Schema {
-    if federation { Schema::Federated(builder::<FederatedQuery>().finish()) } else { Schema::Alone(builder::<Query>().finish()) }
+    if federation {
+        Schema::Federated(builder::<FederatedQuery>().finish())
+    } else {
+        Schema::Alone(builder::<Query>().finish())
+    }
 }
 
-/// The schema as text: `schema.graphql`, or with federation's directives for a composer. Needs no data and no server.
+/// The schema as text: `schema.graphql`, or with federation's directives for a composer. Needs no
+/// data and no server.
 pub fn sdl(federation: bool) -> String {
     let options = SDLExportOptions::new()
         .sorted_fields()
@@ -141,7 +151,12 @@ pub fn sdl(federation: bool) -> String {
         .indent_width(2)
         .include_specified_by();
     let text = match federation {
-        true => federation::with_key_of_jobs(&builder::<KeyedQuery>().enable_federation().finish().sdl_with_options(options.federation())),
+        true => federation::with_key_of_jobs(
+            &builder::<KeyedQuery>()
+                .enable_federation()
+                .finish()
+                .sdl_with_options(options.federation()),
+        ),
         false => builder::<Query>().finish().sdl_with_options(options),
     };
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
@@ -155,21 +170,30 @@ fn loaders<'a>(ctx: &Context<'a>) -> &'a Loaders {
 
 /// How many fields are selected below a field.
 fn fields_below(field: async_graphql::SelectionField<'_>) -> u64 {
-    field.selection_set().map(|inner| 1 + fields_below(inner)).sum()
+    field
+        .selection_set()
+        .map(|inner| 1 + fields_below(inner))
+        .sum()
 }
 
-/// Takes what this field's rows will add to the answer out of the request's budget, before they are given out; tells what
-/// each of them takes.
+/// Takes what this field's rows will add to the answer out of the request's budget, before they are
+/// given out; tells what each of them takes.
 async fn give_out(ctx: &Context<'_>, rows: usize) -> async_graphql::Result<u64> {
     let each = fields_below(ctx.field());
     let fields = each.saturating_mul(u64::try_from(rows).unwrap_or(u64::MAX));
-    loaders(ctx).budget().spend(fields).await.map_err(error::exhausted)?;
+    loaders(ctx)
+        .budget()
+        .spend(fields)
+        .await
+        .map_err(error::exhausted)?;
     Ok(each)
 }
 
 /// A nullable field from an answer: nothing, a value, or an error that costs this field alone.
 fn nullable<T>(answer: Result<Option<T>, Failure>) -> Option<async_graphql::Result<T>> {
-    answer.map_err(|failure| error::upstream(&failure)).transpose()
+    answer
+        .map_err(|failure| error::upstream(&failure))
+        .transpose()
 }
 
 /// The rows of an answer, and why there may be more: a failure is an empty list that is not whole.

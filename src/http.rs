@@ -1,4 +1,5 @@
-//! Our door: routes, limits, who the caller is, what a person sees in a browser, health and metrics.
+//! Our door: routes, limits, who the caller is, what a person sees in a browser, health and
+//! metrics.
 
 mod activity;
 mod answers;
@@ -125,17 +126,22 @@ struct Counters {
 }
 
 impl Gateway {
-    /// A gateway over what is known of the upstreams. Fails where an identity provider can't be used.
+    /// A gateway over what is known of the upstreams. Fails where an identity provider can't be
+    /// used.
     pub fn new(schema: Schema, estate: Arc<Estate>, config: &Config) -> Result<Self, String> {
         let documents_memory = config.limits.documents_memory();
         let of_upstreams = auth::headers_for(&estate);
         Ok(Self(Arc::new(Parts {
-            documents: Documents::new(documents_memory - documents_memory / PERSISTED_PART, &schema)?,
+            documents: Documents::new(
+                documents_memory - documents_memory / PERSISTED_PART,
+                &schema,
+            )?,
             schema,
             persisted: Persisted::new(documents_memory / PERSISTED_PART),
             trusted: Trusted::new(&config.operations)?,
             answers: Answers::new(config.limits.kept_answers_bytes),
-            fragments: (config.limits.kept_rows_bytes > 0).then(|| Arc::new(Fragments::new(config.limits.kept_rows_bytes as u64))),
+            fragments: (config.limits.kept_rows_bytes > 0)
+                .then(|| Arc::new(Fragments::new(config.limits.kept_rows_bytes as u64))),
             differs_by: differs_by(&of_upstreams),
             of_upstreams,
             estate,
@@ -149,7 +155,10 @@ impl Gateway {
             counters: Counters::default(),
             is_warm: AtomicBool::new(!config.server.warm),
             stage: watch::Sender::new(Stage::Serving),
-            unread: Unread::new(config.limits.unread_bytes, config.limits.unread_bytes_per_connection),
+            unread: Unread::new(
+                config.limits.unread_bytes,
+                config.limits.unread_bytes_per_connection,
+            ),
         })))
     }
 
@@ -160,16 +169,29 @@ impl Gateway {
 
     /// Whether a request is for a name of ours; any is where nobody may ask who is not known.
     fn is_asked_by_name(&self, uri: &Uri, headers: Headers<'_>) -> bool {
-        self.hosts.as_ref().is_none_or(|hosts| hosts.are_named(uri, headers))
+        self.hosts
+            .as_ref()
+            .is_none_or(|hosts| hosts.are_named(uri, headers))
     }
 
-    /// Who asks, by what a request's headers show. Wrong keys are counted, by the address that they come from.
-    async fn identify(&self, headers: Headers<'_>, peer: &Peer, id: &RequestId) -> Result<Known, Rejection> {
+    /// Who asks, by what a request's headers show. Wrong keys are counted, by the address that they
+    /// come from.
+    async fn identify(
+        &self,
+        headers: Headers<'_>,
+        peer: &Peer,
+        id: &RequestId,
+    ) -> Result<Known, Rejection> {
         self.rates.take_address(peer.address)?;
         let is_for_upstream = !self.estate.of_callers().is_empty();
-        let outcome = self.doorkeeper.identify(&Shown::in_headers(headers), peer, is_for_upstream).await;
+        let outcome = self
+            .doorkeeper
+            .identify(&Shown::in_headers(headers), peer, is_for_upstream)
+            .await;
         if let Err(rejection) = &outcome {
-            self.counters.refused_sign_ins.fetch_add(1, Ordering::Relaxed);
+            self.counters
+                .refused_sign_ins
+                .fetch_add(1, Ordering::Relaxed);
             tracing::info!(
                 target: "veeam_graph::audit",
                 request_id = %id.0,
@@ -194,7 +216,9 @@ impl Gateway {
     /// Counts a question with credentials that an upstream refused, as a wrong key is counted.
     fn note_refused(&self, asker: &Asker) {
         if self.estate.standing(&asker.passed) == Standing::Refused {
-            self.counters.refused_sign_ins.fetch_add(1, Ordering::Relaxed);
+            self.counters
+                .refused_sign_ins
+                .fetch_add(1, Ordering::Relaxed);
             // that there were too many is told to the next one
             let _ = self.rates.take_failed_sign_in(asker.address);
         }
@@ -216,12 +240,28 @@ const DEBUG: HeaderName = HeaderName::from_static("x-debug");
 
 /// What the answer to an address depends on beside it.
 fn differs_by(of_upstreams: &[HeaderName]) -> HeaderValue {
-    let ours = [header::ACCEPT, header::ACCEPT_ENCODING, header::AUTHORIZATION, API_KEY, COST_ONLY, DEBUG];
-    let names: Vec<&str> = ours.iter().chain(of_upstreams).map(HeaderName::as_str).collect();
+    let ours = [
+        header::ACCEPT,
+        header::ACCEPT_ENCODING,
+        header::AUTHORIZATION,
+        API_KEY,
+        COST_ONLY,
+        DEBUG,
+    ];
+    let names: Vec<&str> = ours
+        .iter()
+        .chain(of_upstreams)
+        .map(HeaderName::as_str)
+        .collect();
     HeaderValue::try_from(names.join(", ")).unwrap_or(HeaderValue::from_static("*"))
 }
 
 /// Text that is never a page.
 fn plain(status: StatusCode, text: impl Into<String>) -> Response {
-    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.into()).into_response()
+    (
+        status,
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        text.into(),
+    )
+        .into_response()
 }

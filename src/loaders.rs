@@ -1,10 +1,12 @@
 //! The questions of one query, gathered level by level and asked once each.
 //!
-//! A file per family of questions: key newtypes, and what answers them. A failure is a value (`Error` is `Infallible`),
-//! or one bad key would fail its whole batch. No loader outlives its request.
+//! A file per family of questions: key newtypes, and what answers them. A failure is a value
+//! (`Error` is `Infallible`), or one bad key would fail its whole batch. No loader outlives its
+//! request.
 //!
-//! Batches run in the request's own task, after every resolver that can go on has gone on ([`Loaders::drive`]). So a
-//! batch is all the keys of a level, always, and what a query costs upstream does not depend on threads or timers.
+//! Batches run in the request's own task, after every resolver that can go on has gone on
+//! ([`Loaders::drive`]). So a batch is all the keys of a level, always, and what a query costs
+//! upstream does not depend on threads or timers.
 
 pub mod agent_job;
 pub mod backup_agent;
@@ -60,12 +62,28 @@ pub struct Loaders {
 
 impl Loaders {
     /// Loaders for one request of one caller, whose answer may have that many fields.
-    pub fn new(estate: Arc<Estate>, caller: Caller, budget: Budget, recollection: Option<Recollection>) -> Arc<Self> {
+    pub fn new(
+        estate: Arc<Estate>,
+        caller: Caller,
+        budget: Budget,
+        recollection: Option<Recollection>,
+    ) -> Arc<Self> {
         let (sender, receiver) = unbounded_channel();
-        let batch = Batch { caller: caller.clone() };
+        let batch = Batch {
+            caller: caller.clone(),
+        };
         let queue = sender.clone();
-        let inner = DataLoader::with_cache(batch, Queue(sender), AtOnce, HashMapCache::default()).max_batch_size(usize::MAX);
-        Arc::new(Self { inner, estate, caller, budget, recollection, batches: Mutex::new(Some(receiver)), queue })
+        let inner = DataLoader::with_cache(batch, Queue(sender), AtOnce, HashMapCache::default())
+            .max_batch_size(usize::MAX);
+        Arc::new(Self {
+            inner,
+            estate,
+            caller,
+            budget,
+            recollection,
+            batches: Mutex::new(Some(receiver)),
+            queue,
+        })
     }
 
     /// What the gateway knows.
@@ -93,14 +111,23 @@ impl Loaders {
         if foreseen != Foreseen::default() {
             let caller = self.caller.clone();
             // the receiver is gone only when the execution is
-            let _ = self.queue.send(FutureObj::new(Box::new(async move { caller.begin(foreseen).await })));
+            let _ = self.queue.send(FutureObj::new(Box::new(async move {
+                caller.begin(foreseen).await
+            })));
         }
     }
 
-    /// Runs an execution and, whenever it can't go on, the batches that it waits for; and counts what both cost.
+    /// Runs an execution and, whenever it can't go on, the batches that it waits for; and counts
+    /// what both cost.
     pub async fn drive<F: Future>(&self, execution: F) -> F::Output {
-        let batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(mut batches) = batches else { return execution.await };
+        let batches = self
+            .batches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let Some(mut batches) = batches else {
+            return execution.await;
+        };
         let both = async {
             let mut execution = pin!(execution);
             let mut running = FuturesUnordered::new();
@@ -119,7 +146,8 @@ impl Loaders {
                     while let Poll::Ready(Some(batch)) = batches.poll_recv(context) {
                         running.push(batch);
                     }
-                    // batches landed: their waiters may go on, and ask the next level, together as far as may be
+                    // batches landed: their waiters may go on, and ask the next level, together as
+                    // far as may be
                     let mut has_landed = false;
                     while let Poll::Ready(Some(())) = running.poll_next_unpin(context) {
                         has_landed = true;
@@ -131,7 +159,10 @@ impl Loaders {
             })
             .await
         };
-        self.caller.meter.measure(self.caller.reads.record(both)).await
+        self.caller
+            .meter
+            .measure(self.caller.reads.record(both))
+            .await
     }
 
     /// The answer to one question; `absent` where nobody could be asked.

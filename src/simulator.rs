@@ -1,9 +1,11 @@
-//! The three vendor APIs on one loopback port, rendered from one invented estate, with knobs to make them misbehave.
+//! The three vendor APIs on one loopback port, rendered from one invented estate, with knobs to
+//! make them misbehave.
 //!
-//! `/api/v3` is Service Provider Console, the rest of `/api` is Enterprise Manager, `/v2` and `/token` the legacy API. It
-//! is the other side of the wire: no module of the gateway is used here, nor may any be. It behaves like the vendors
-//! where that hurts: HTML with 200 for unknown console paths, unknown parameters ignored, 400 for pages over 500, XML
-//! unless JSON is asked for, queries cut at 100, a cookie that beats the header.
+//! `/api/v3` is Service Provider Console, the rest of `/api` is Enterprise Manager, `/v2` and
+//! `/token` the legacy API. It is the other side of the wire: no module of the gateway is used
+//! here, nor may any be. It behaves like the vendors where that hurts: HTML with 200 for unknown
+//! console paths, unknown parameters ignored, 400 for pages over 500, XML unless JSON is asked for,
+//! queries cut at 100, a cookie that beats the header.
 
 pub mod estate;
 pub mod faults;
@@ -63,8 +65,8 @@ pub struct Options {
     pub xml_only: bool,
     /// How long a token of the console lasts, in seconds; an hour when left out.
     pub token_seconds: Option<u64>,
-    /// Standing credentials (a token of the console, a session of Enterprise Manager), each of which sees an estate of its
-    /// own: as far from each other as two accounts can be.
+    /// Standing credentials (a token of the console, a session of Enterprise Manager), each of
+    /// which sees an estate of its own: as far from each other as two accounts can be.
     pub tenants: Vec<(String, Arc<Estate>)>,
 }
 
@@ -82,24 +84,41 @@ impl Simulator {
     /// Simulated servers over an estate.
     pub fn new(estate: Estate, options: Options) -> Arc<Self> {
         let sessions = Sessions::new(options.token_seconds.unwrap_or(3_600));
-        Arc::new(Self { estate: Mutex::new(Arc::new(estate)), options, sessions, faults: Faults::default(), journal: Mutex::default() })
+        Arc::new(Self {
+            estate: Mutex::new(Arc::new(estate)),
+            options,
+            sessions,
+            faults: Faults::default(),
+            journal: Mutex::default(),
+        })
     }
 
     /// The estate as it is now.
     pub fn estate(&self) -> Arc<Estate> {
-        self.estate.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.estate
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// The estate that a request's credential sees.
     fn estate_of(&self, ask: &Ask) -> Arc<Estate> {
-        match self.options.tenants.iter().find(|(credential, _)| ask.shows(credential)) {
+        match self
+            .options
+            .tenants
+            .iter()
+            .find(|(credential, _)| ask.shows(credential))
+        {
             Some((_, estate)) => estate.clone(),
             None => self.estate(),
         }
     }
 
     fn is_tenant(&self, ask: &Ask) -> bool {
-        self.options.tenants.iter().any(|(credential, _)| ask.shows(credential))
+        self.options
+            .tenants
+            .iter()
+            .any(|(credential, _)| ask.shows(credential))
     }
 
     /// Changes the estate: something was renamed, ran or is gone.
@@ -110,7 +129,11 @@ impl Simulator {
 
     /// Every request so far, as `METHOD path?query`, oldest first; forgets them.
     pub fn take_requests(&self) -> Vec<String> {
-        self.journal.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect()
+        self.journal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .drain(..)
+            .collect()
     }
 
     /// The kinds of token grants that were asked for so far, oldest first; forgets them.
@@ -124,17 +147,30 @@ impl Simulator {
     }
 
     /// Serves until the future ends.
-    pub async fn run(self: Arc<Self>, listener: TcpListener, shutdown: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+    pub async fn run(
+        self: Arc<Self>,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
         let router = Router::new().fallback(answer).with_state(self);
-        axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+        axum::serve(listener, router)
+            .with_graceful_shutdown(shutdown)
+            .await
     }
 }
 
 async fn answer(State(simulator): State<Arc<Simulator>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned();
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or("/", |target| target.as_str())
+        .to_owned();
     {
-        let mut journal = simulator.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut journal = simulator
+            .journal
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if journal.len() >= MAX_JOURNAL {
             journal.pop_front();
         }
@@ -143,10 +179,22 @@ async fn answer(State(simulator): State<Arc<Simulator>>, request: Request) -> Re
     let faults = simulator.faults.take(&target);
     for fault in &faults {
         match fault {
-            FaultKind::Delay { milliseconds } => tokio::time::sleep(Duration::from_millis(*milliseconds)).await,
+            FaultKind::Delay { milliseconds } => {
+                tokio::time::sleep(Duration::from_millis(*milliseconds)).await
+            }
             FaultKind::Hang => std::future::pending::<()>().await,
-            FaultKind::Status { status, retry_after, retry_after_in_body, location } => {
-                return failed(*status, *retry_after, *retry_after_in_body, location.as_deref());
+            FaultKind::Status {
+                status,
+                retry_after,
+                retry_after_in_body,
+                location,
+            } => {
+                return failed(
+                    *status,
+                    *retry_after,
+                    *retry_after_in_body,
+                    location.as_deref(),
+                );
             }
             FaultKind::Html => return html(),
             FaultKind::Expire => {
@@ -156,11 +204,15 @@ async fn answer(State(simulator): State<Arc<Simulator>>, request: Request) -> Re
             _ => {}
         }
     }
-    let body = axum::body::to_bytes(body, 1 << 20).await.unwrap_or_default();
+    let body = axum::body::to_bytes(body, 1 << 20)
+        .await
+        .unwrap_or_default();
     let ask = Ask {
         method: parts.method,
         path: parts.uri.path().to_owned(),
-        parameters: url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()).into_owned().collect(),
+        parameters: url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes())
+            .into_owned()
+            .collect(),
         headers: parts.headers,
         body,
         faults: faults.clone(),
@@ -180,16 +232,23 @@ struct Ask {
 
 impl Ask {
     fn parameter(&self, name: &str) -> Option<&str> {
-        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.parameters
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
     }
 
     fn shows(&self, credential: &str) -> bool {
-        let bearer = self.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        let bearer = self
+            .header("authorization")
+            .and_then(|value| value.strip_prefix("Bearer "));
         bearer == Some(credential) || self.header("x-restsvcsessionid") == Some(credential)
     }
 
     fn form(&self) -> Vec<(String, String)> {
-        url::form_urlencoded::parse(&self.body).into_owned().collect()
+        url::form_urlencoded::parse(&self.body)
+            .into_owned()
+            .collect()
     }
 
     fn header(&self, name: &str) -> Option<&str> {
@@ -214,7 +273,10 @@ impl Simulator {
                 return unauthorized(path);
             }
             let found = vac::find(&self.estate_of(ask), rest);
-            return found.map_or_else(|| json_body(StatusCode::NOT_FOUND, &json!("Not found.")), |value| json_body(StatusCode::OK, &value));
+            return found.map_or_else(
+                || json_body(StatusCode::NOT_FOUND, &json!("Not found.")),
+                |value| json_body(StatusCode::OK, &value),
+            );
         }
         html()
     }
@@ -227,15 +289,32 @@ impl Simulator {
             return error_body(405, "Method not allowed.");
         }
         let version = self.options.version;
-        if ask.header("x-client-version").is_some_and(|asked| !version.takes(asked)) {
+        if ask
+            .header("x-client-version")
+            .is_some_and(|asked| !version.takes(asked))
+        {
             return unsupported_version();
         }
-        let Some(path) = version.path(path) else { return html() };
+        let Some(path) = version.path(path) else {
+            return html();
+        };
         let path = path.as_str();
-        let expansion = if path.ends_with("/repositories") { "BackupRepositoryInfo" } else { "BackupServerJob" };
+        let expansion = if path.ends_with("/repositories") {
+            "BackupRepositoryInfo"
+        } else {
+            "BackupServerJob"
+        };
         let expand = ask.parameter("expand") == Some(expansion);
         let estate = self.estate_of(ask);
-        match console::find(version::Told { estate: &estate, version, bridge: self.options.bridge }, path, expand) {
+        match console::find(
+            version::Told {
+                estate: &estate,
+                version,
+                bridge: self.options.bridge,
+            },
+            path,
+            expand,
+        ) {
             console::Found::Nothing => html(),
             console::Found::Missing => error_body(404, "Resource was not found."),
             console::Found::One(data) => json_body(StatusCode::OK, &json!({"data": data})),
@@ -244,15 +323,30 @@ impl Simulator {
     }
 
     fn enterprise_manager(&self, ask: &Ask, path: &str) -> Response {
-        let wants_json = !self.options.xml_only && ask.header("accept").is_some_and(|accept| accept.contains("application/json"));
+        let wants_json = !self.options.xml_only
+            && ask
+                .header("accept")
+                .is_some_and(|accept| accept.contains("application/json"));
         let render = |status: StatusCode, element: &enterprise_manager::Element| {
-            let (media_type, body) = element.render(wants_json, self.options.casing, self.options.byte_order_mark);
+            let (media_type, body) = element.render(
+                wants_json,
+                self.options.casing,
+                self.options.byte_order_mark,
+            );
             (status, [(header::CONTENT_TYPE, media_type)], body).into_response()
         };
         if path == "sessionMngr" && ask.method == Method::POST {
-            let Some((id, token)) = self.sessions.log_on(ask) else { return unauthorized(&ask.path) };
-            let mut response = render(StatusCode::CREATED, &enterprise_manager::logon_session(id, USER));
-            if let (Ok(value), Ok(cookie)) = (token.parse(), format!("X-RestSvcSessionId={token}; path=/").parse()) {
+            let Some((id, token)) = self.sessions.log_on(ask) else {
+                return unauthorized(&ask.path);
+            };
+            let mut response = render(
+                StatusCode::CREATED,
+                &enterprise_manager::logon_session(id, USER),
+            );
+            if let (Ok(value), Ok(cookie)) = (
+                token.parse(),
+                format!("X-RestSvcSessionId={token}; path=/").parse(),
+            ) {
                 response.headers_mut().insert("X-RestSvcSessionId", value);
                 response.headers_mut().insert(header::SET_COOKIE, cookie);
             }
@@ -261,7 +355,10 @@ impl Simulator {
         if !self.is_tenant(ask) && !self.sessions.is_logged_on(ask) {
             return unauthorized(&ask.path);
         }
-        if let Some(id) = path.strip_prefix("logonSessions/").and_then(|id| uuid::Uuid::try_parse(id).ok()) {
+        if let Some(id) = path
+            .strip_prefix("logonSessions/")
+            .and_then(|id| uuid::Uuid::try_parse(id).ok())
+        {
             if ask.method == Method::DELETE {
                 self.sessions.log_off(id);
                 return StatusCode::NO_CONTENT.into_response();
@@ -270,9 +367,10 @@ impl Simulator {
         }
         match enterprise_manager::find(&self.estate_of(ask), path, &ask.parameters) {
             Some(element) => render(StatusCode::OK, &element),
-            None => {
-                json_body(StatusCode::NOT_FOUND, &json!({"Message": "Not found.", "StatusCode": 404, "StackTrace": "at Veeam.Inner()"}))
-            }
+            None => json_body(
+                StatusCode::NOT_FOUND,
+                &json!({"Message": "Not found.", "StatusCode": 404, "StackTrace": "at Veeam.Inner()"}),
+            ),
         }
     }
 }
@@ -302,7 +400,11 @@ fn list(ask: &Ask, rows: Vec<Value>) -> Response {
             _ => {}
         }
     }
-    let echoed = if ask.faults.contains(&FaultKind::RepeatPage { honest: true }) { offset } else { asked };
+    let echoed = if ask.faults.contains(&FaultKind::RepeatPage { honest: true }) {
+        offset
+    } else {
+        asked
+    };
     let total = rows.len();
     let mut page: Vec<Value> = rows.into_iter().skip(offset).take(limit).collect();
     if short {
@@ -313,12 +415,20 @@ fn list(ask: &Ask, rows: Vec<Value>) -> Response {
 }
 
 fn json_body(status: StatusCode, value: &Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json; charset=utf-8")], value.to_string()).into_response()
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/json; charset=utf-8")],
+        value.to_string(),
+    )
+        .into_response()
 }
 
 fn error_body(status: u16, message: &str) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    json_body(status, &json!({"errors": [{"message": message, "type": "logical", "code": 0}]}))
+    json_body(
+        status,
+        &json!({"errors": [{"message": message, "type": "logical", "code": 0}]}),
+    )
 }
 
 /// What a console says to a version that it does not have.
@@ -329,21 +439,33 @@ fn unsupported_version() -> Response {
 
 fn html() -> Response {
     let page = "<!DOCTYPE html><html><head><title>Service Provider Console</title></head><body><div id=\"root\"></div></body></html>";
-    (StatusCode::OK, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], page).into_response()
+    (
+        StatusCode::OK,
+        [(header::CONTENT_TYPE, "text/html; charset=utf-8")],
+        page,
+    )
+        .into_response()
 }
 
 fn unauthorized(path: &str) -> Response {
     let mut response = error_body(401, "Authorization has been denied for this request.");
     if path.starts_with("/api/") && !path.starts_with("/api/v3") {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Basic Realm=RestSvc"));
+        response.headers_mut().insert(
+            header::WWW_AUTHENTICATE,
+            header::HeaderValue::from_static("Basic Realm=RestSvc"),
+        );
     }
     response
 }
 
-fn failed(status: u16, retry_after: Option<u64>, in_body: Option<u64>, location: Option<&str>) -> Response {
+fn failed(
+    status: u16,
+    retry_after: Option<u64>,
+    in_body: Option<u64>,
+    location: Option<&str>,
+) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut error =
-        json!({"message": "Inner failure at C:\\inner\\path\r\n   at Inner.Stack.Trace()", "type": "transport", "code": status.as_u16()});
+    let mut error = json!({"message": "Inner failure at C:\\inner\\path\r\n   at Inner.Stack.Trace()", "type": "transport", "code": status.as_u16()});
     if let Some(seconds) = in_body {
         error["retryAfter"] = json!(seconds);
     }
@@ -364,11 +486,18 @@ fn failed(status: u16, retry_after: Option<u64>, in_body: Option<u64>, location:
 
 /// Spoils a good answer on its way out.
 async fn spoil(response: Response, faults: &[FaultKind]) -> Response {
-    let Some(fault) = faults.iter().find(|fault| matches!(fault, FaultKind::Reset | FaultKind::Truncate | FaultKind::Garble)) else {
+    let Some(fault) = faults.iter().find(|fault| {
+        matches!(
+            fault,
+            FaultKind::Reset | FaultKind::Truncate | FaultKind::Garble
+        )
+    }) else {
         return response;
     };
     let (parts, body) = response.into_parts();
-    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let bytes = axum::body::to_bytes(body, usize::MAX)
+        .await
+        .unwrap_or_default();
     let half = bytes.slice(..bytes.len() / 2);
     let body = match fault {
         FaultKind::Reset => {

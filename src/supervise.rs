@@ -20,13 +20,22 @@ pub fn panics() -> u64 {
     PANICS.load(Ordering::Relaxed)
 }
 
-/// Runs a long-lived task until it ends by itself. A panic in it is logged and counted, and it is begun again.
+/// Runs a long-lived task until it ends by itself. A panic in it is logged and counted, and it is
+/// begun again.
 pub async fn supervise<F: Future<Output = ()>>(task: &'static str, begin: impl Fn() -> F) {
     let mut pause = FIRST_PAUSE;
-    while let Err(panic) = AssertUnwindSafe(async { begin().await }).catch_unwind().await {
+    while let Err(panic) = AssertUnwindSafe(async { begin().await })
+        .catch_unwind()
+        .await
+    {
         PANICS.fetch_add(1, Ordering::Relaxed);
         let reason = text_of(panic.as_ref());
-        tracing::error!(task, reason, pause_seconds = pause.as_secs(), "a task panicked: it goes on after a pause");
+        tracing::error!(
+            task,
+            reason,
+            pause_seconds = pause.as_secs(),
+            "a task panicked: it goes on after a pause"
+        );
         tokio::time::sleep(pause).await;
         pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
     }
@@ -34,7 +43,8 @@ pub async fn supervise<F: Future<Output = ()>>(task: &'static str, begin: impl F
 
 fn text_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&'static str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("unknown")
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The upstreams' timestamp forms, read into one: an instant, or nothing.
 //!
-//! Seen: RFC 3339 with none to seven fraction digits and any offset (Service Provider Console), UTC with `Z`
-//! (Enterprise Manager), no zone at all (`0001-01-01T00:00:00` in VAC v2, the stamp in an Enterprise Manager
-//! session's name). The years before 1990 and 9999 are words for 'never': .NET's 0001, FILETIME's 1601, SQL Server's 1753
-//! and 1900, OLE's 1899, Unix's 1970 and DOS's 1980, each with any offset. No backup is that old.
+//! Seen: RFC 3339 with none to seven fraction digits and any offset (Service Provider Console), UTC
+//! with `Z` (Enterprise Manager), no zone at all (`0001-01-01T00:00:00` in VAC v2, the stamp in an
+//! Enterprise Manager session's name). The years before 1990 and 9999 are words for 'never': .NET's
+//! 0001, FILETIME's 1601, SQL Server's 1753 and 1900, OLE's 1899, Unix's 1970 and DOS's 1980, each
+//! with any offset. No backup is that old.
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 use serde::{Deserializer, de::Visitor};
@@ -27,20 +28,24 @@ fn read(text: &str) -> Result<Option<Timestamp>, Unreadable> {
         // without a zone the vendors mean UTC
         Err(_) => {
             let local = text.parse::<DateTime>().map_err(|_| Unreadable)?;
-            local.to_zoned(TimeZone::UTC).map_err(|_| Unreadable)?.timestamp()
+            local
+                .to_zoned(TimeZone::UTC)
+                .map_err(|_| Unreadable)?
+                .timestamp()
         }
     };
     let year = instant.to_zoned(TimeZone::UTC).year();
     Ok((1990..=9990).contains(&year).then_some(instant))
 }
 
-/// The start time in an Enterprise Manager session name, `Policy - machine@2018-12-16 10:00:08`: after the last `@`.
+/// The start time in an Enterprise Manager session name, `Policy - machine@2018-12-16 10:00:08`:
+/// after the last `@`.
 pub fn from_session_name(name: &str) -> Option<Timestamp> {
     parse(name.rsplit_once('@')?.1)
 }
 
-/// For `#[serde(deserialize_with)]`: missing, null, empty and sentinel are `None`. A text that is no time is an error: what it
-/// would say of a row (never ran, recent, old) can't be told.
+/// For `#[serde(deserialize_with)]`: missing, null, empty and sentinel are `None`. A text that is
+/// no time is an error: what it would say of a row (never ran, recent, old) can't be told.
 pub fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     deserializer.deserialize_any(Instant)
 }
@@ -70,8 +75,9 @@ impl<'de> Visitor<'de> for Instant {
 /// How far a server's clock may be ahead of ours.
 const AHEAD: SignedDuration = SignedDuration::from_mins(5);
 
-/// Whether an instant is between `since` and now: what lies up to five minutes ahead happened just now, on a server whose clock
-/// is ahead of ours; what lies further ahead is no time at which anything can have happened.
+/// Whether an instant is between `since` and now: what lies up to five minutes ahead happened just
+/// now, on a server whose clock is ahead of ours; what lies further ahead is no time at which
+/// anything can have happened.
 pub fn is_within(at: Option<Timestamp>, since: Timestamp, now: Timestamp) -> bool {
     let latest = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
     at.is_some_and(|at| at >= since && at <= latest)
@@ -123,10 +129,22 @@ mod tests {
 
     #[test]
     fn every_form_in_the_vendor_samples_is_read() {
-        assert_eq!(utc("2020-03-14T20:10:00.0000000+00:00").as_deref(), Some("2020-03-14T20:10:00Z"));
-        assert_eq!(utc("2018-10-12T01:37:05.2423906+03:00").as_deref(), Some("2018-10-11T22:37:05.2423906Z"));
-        assert_eq!(utc("2018-12-07T08:30:00.767Z").as_deref(), Some("2018-12-07T08:30:00.767Z"));
-        assert_eq!(utc("2026-06-16 06:33:10.659559").as_deref(), Some("2026-06-16T06:33:10.659559Z"));
+        assert_eq!(
+            utc("2020-03-14T20:10:00.0000000+00:00").as_deref(),
+            Some("2020-03-14T20:10:00Z")
+        );
+        assert_eq!(
+            utc("2018-10-12T01:37:05.2423906+03:00").as_deref(),
+            Some("2018-10-11T22:37:05.2423906Z")
+        );
+        assert_eq!(
+            utc("2018-12-07T08:30:00.767Z").as_deref(),
+            Some("2018-12-07T08:30:00.767Z")
+        );
+        assert_eq!(
+            utc("2026-06-16 06:33:10.659559").as_deref(),
+            Some("2026-06-16T06:33:10.659559Z")
+        );
     }
 
     #[test]
@@ -134,7 +152,15 @@ mod tests {
         for never in ["9999-12-31T23:59:59.9999999Z", "-", ""] {
             assert_eq!(parse(never), None, "{never}");
         }
-        for day in ["0001-01-01", "1601-01-01", "1753-01-01", "1899-12-30", "1900-01-01", "1970-01-01", "1980-01-01"] {
+        for day in [
+            "0001-01-01",
+            "1601-01-01",
+            "1753-01-01",
+            "1899-12-30",
+            "1900-01-01",
+            "1970-01-01",
+            "1980-01-01",
+        ] {
             for offset in ["", "Z", "+00:00", "-11:00", "+14:00"] {
                 let never = format!("{day}T00:00:00.0000000{offset}");
                 assert_eq!(parse(&never), None, "{never}");
@@ -144,12 +170,27 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_told() {
-        for garbage in ["yesterday", "2026-13-01T00:00:00Z", "11/26/2026 10:00 PM", "2026-11-26T25:00:00", "1764194400"] {
-            assert!(read(garbage).is_err() && parse(garbage).is_none(), "{garbage}");
+        for garbage in [
+            "yesterday",
+            "2026-13-01T00:00:00Z",
+            "11/26/2026 10:00 PM",
+            "2026-11-26T25:00:00",
+            "1764194400",
+        ] {
+            assert!(
+                read(garbage).is_err() && parse(garbage).is_none(),
+                "{garbage}"
+            );
         }
         for (text, instant) in [
-            ("2026-11-26 20:00:05.3170000+01:00", "2026-11-26T19:00:05.317Z"),
-            ("2026-11-26T20:00:05.3170001", "2026-11-26T20:00:05.3170001Z"),
+            (
+                "2026-11-26 20:00:05.3170000+01:00",
+                "2026-11-26T19:00:05.317Z",
+            ),
+            (
+                "2026-11-26T20:00:05.3170001",
+                "2026-11-26T20:00:05.3170001Z",
+            ),
             ("2026-11-26T20:00:05+0100", "2026-11-26T19:00:05Z"),
             ("2026-11-26t20:00:05z", "2026-11-26T20:00:05Z"),
             ("2026-11-26", "2026-11-26T00:00:00Z"),
@@ -162,13 +203,19 @@ mod tests {
     #[test]
     fn the_stamp_follows_the_last_at_sign() {
         let name = "mail@night - host@2018-12-16 10:00:08";
-        assert_eq!(from_session_name(name).map(render).as_deref(), Some("2018-12-16T10:00:08Z"));
+        assert_eq!(
+            from_session_name(name).map(render).as_deref(),
+            Some("2018-12-16T10:00:08Z")
+        );
         assert_eq!(from_session_name("no stamp"), None);
     }
 
     #[test]
     fn a_clock_may_be_five_minutes_ahead_and_no_more() {
-        let (now, since) = (parse("2026-11-27T06:00:00Z").unwrap(), parse("2026-11-26T06:00:00Z").unwrap());
+        let (now, since) = (
+            parse("2026-11-27T06:00:00Z").unwrap(),
+            parse("2026-11-26T06:00:00Z").unwrap(),
+        );
         for (at, is_recent) in [
             ("2026-11-26T05:59:59Z", false),
             ("2026-11-26T06:00:00Z", true),
@@ -185,7 +232,13 @@ mod tests {
     fn a_running_or_backward_interval_has_no_length() {
         let at = |text| parse(text);
         assert_eq!(seconds_between(at("2020-01-01T00:00:00Z"), None), None);
-        assert_eq!(seconds_between(at("2020-01-01T00:00:09Z"), at("2020-01-01T00:00:00Z")), None);
-        assert_eq!(seconds_between(at("2020-01-01T00:00:00Z"), at("2020-01-01T00:00:09Z")), Some(9));
+        assert_eq!(
+            seconds_between(at("2020-01-01T00:00:09Z"), at("2020-01-01T00:00:00Z")),
+            None
+        );
+        assert_eq!(
+            seconds_between(at("2020-01-01T00:00:00Z"), at("2020-01-01T00:00:09Z")),
+            Some(9)
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! Typed ids: one line per kind, so that a job's id can't be used where a server's is asked for.
 //!
-//! The registry at the end is the whole list. An id keeps nothing but its 128 bits; it prints in the
-//! hyphenated lower-case form, which is also the only form that [`parse_hyphenated`] takes from a
-//! client: one object has one spelling, and so one cache key.
+//! The registry at the end is the whole list. An id keeps nothing but its 128 bits; it prints in
+//! the hyphenated lower-case form, which is also the only form that [`parse_hyphenated`] takes from
+//! a client: one object has one spelling, and so one cache key.
 
 use serde::{
     Deserialize, Deserializer,
@@ -10,19 +10,28 @@ use serde::{
 };
 use uuid::Uuid;
 
-/// Parses the hyphenated 36-character form and no other (`uuid` alone would also take braces, URNs and bare hex).
+/// Parses the hyphenated 36-character form and no other (`uuid` alone would also take braces, URNs
+/// and bare hex).
 pub fn parse_hyphenated(text: &str) -> Option<Uuid> {
-    if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
+    if text.len() == 36 {
+        Uuid::try_parse(text).ok()
+    } else {
+        None
+    }
 }
 
-/// The GUID at the end of an Enterprise Manager URN, `urn:veeam:BackupJobSession:<guid>`, or a bare GUID.
+/// The GUID at the end of an Enterprise Manager URN, `urn:veeam:BackupJobSession:<guid>`, or a bare
+/// GUID.
 pub fn parse_urn(text: &str) -> Option<Uuid> {
-    Uuid::try_parse(text.rsplit(':').next()?.trim()).ok().filter(|uid| !is_none(uid))
+    Uuid::try_parse(text.rsplit(':').next()?.trim())
+        .ok()
+        .filter(|uid| !is_none(uid))
 }
 
 /// The first GUID in the path of a vendor href, after the segment `collection`.
 ///
-/// Hrefs name foreign hosts and are never followed: this takes the id out, and the caller builds its own URL.
+/// Hrefs name foreign hosts and are never followed: this takes the id out, and the caller builds
+/// its own URL.
 pub fn parse_href(href: &str, collection: &str) -> Option<Uuid> {
     let path = href.split(['?', '#']).next()?;
     let mut segments = path.split('/');
@@ -35,8 +44,9 @@ pub fn is_none(uid: &Uuid) -> bool {
     uid.is_nil() || uid.is_max()
 }
 
-/// Reads an id that may be missing, null, empty, all zeros or all F: the vendors' ways to say 'none'. In braces, in capitals and
-/// without hyphens it is the same id. What is no GUID is an error: whose the row is, or what it is about, can't be told.
+/// Reads an id that may be missing, null, empty, all zeros or all F: the vendors' ways to say
+/// 'none'. In braces, in capitals and without hyphens it is the same id. What is no GUID is an
+/// error: whose the row is, or what it is about, can't be told.
 pub fn optional<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -128,7 +138,8 @@ registry! {
     SessionUid;
     /// A task of a session in Enterprise Manager.
     TaskSessionUid;
-    /// A backup server as Enterprise Manager numbers it: not the number that Service Provider Console gives it.
+    /// A backup server as Enterprise Manager numbers it: not the number that Service Provider
+    /// Console gives it.
     ManagedServerUid;
     /// An Enterprise Manager as Service Provider Console numbers it.
     EnterpriseManagerUid;
@@ -152,7 +163,13 @@ mod tests {
     fn only_the_hyphenated_form_is_taken_from_clients() {
         assert!(parse_hyphenated(GUID).is_some());
         let bare = GUID.replace('-', "");
-        for bad in [bare.as_str(), &format!("{{{GUID}}}"), &format!("urn:uuid:{GUID}"), "", "../../users"] {
+        for bad in [
+            bare.as_str(),
+            &format!("{{{GUID}}}"),
+            &format!("urn:uuid:{GUID}"),
+            "",
+            "../../users",
+        ] {
             assert_eq!(parse_hyphenated(bad), None, "{bad}");
         }
     }
@@ -170,26 +187,47 @@ mod tests {
             r#""ffffffff-ffff-ffff-ffff-ffffffffffff""#,
             r#""FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF""#,
         ] {
-            assert!(serde_json::from_str::<Ids>(none).unwrap().0.is_none(), "{none}");
+            assert!(
+                serde_json::from_str::<Ids>(none).unwrap().0.is_none(),
+                "{none}"
+            );
             assert!(serde_json::from_str::<Needed>(none).is_err(), "{none}");
         }
         for garbage in ["7", "true", "{}", r#""none""#, r#""8c88c6d6""#] {
             assert!(serde_json::from_str::<Ids>(garbage).is_err(), "{garbage}");
         }
         let one = format!("{GUID:?}");
-        for spelling in [format!("{{{GUID}}}"), GUID.to_uppercase(), GUID.replace('-', ""), format!(" {GUID} "), format!("urn:uuid:{GUID}")]
-        {
-            let read = serde_json::from_str::<Ids>(&format!("{spelling:?}")).unwrap().0;
+        for spelling in [
+            format!("{{{GUID}}}"),
+            GUID.to_uppercase(),
+            GUID.replace('-', ""),
+            format!(" {GUID} "),
+            format!("urn:uuid:{GUID}"),
+        ] {
+            let read = serde_json::from_str::<Ids>(&format!("{spelling:?}"))
+                .unwrap()
+                .0;
             assert_eq!(read.unwrap().to_string(), GUID, "{spelling}");
         }
-        assert_eq!(serde_json::from_str::<Ids>(&one).unwrap().0, Some(serde_json::from_str::<Needed>(&one).unwrap().0));
+        assert_eq!(
+            serde_json::from_str::<Ids>(&one).unwrap().0,
+            Some(serde_json::from_str::<Needed>(&one).unwrap().0)
+        );
     }
 
     #[test]
     fn an_href_gives_its_guid_whatever_its_host() {
         let href = format!("http://evil.example:9399/api/backupServers/{GUID}?x=1");
-        assert_eq!(parse_href(&href, "backupServers").map(|uid| uid.to_string()).as_deref(), Some(GUID));
-        assert_eq!(parse_href("http://h/api/backupServers/../../users", "backupServers"), None);
+        assert_eq!(
+            parse_href(&href, "backupServers")
+                .map(|uid| uid.to_string())
+                .as_deref(),
+            Some(GUID)
+        );
+        assert_eq!(
+            parse_href("http://h/api/backupServers/../../users", "backupServers"),
+            None
+        );
         assert_eq!(parse_href(&href, "backupSessions"), None);
     }
 }

@@ -1,9 +1,11 @@
-//! How each vendor API is spoken: one transport, one sign-in, one pager; per API a folder with a file per resource.
+//! How each vendor API is spoken: one transport, one sign-in, one pager; per API a folder with a
+//! file per resource.
 //!
-//! A resource's file opens with method and path, then the wire shape, then the read, then a test against the vendor's own
-//! sample. Wire types derive only `Deserialize`: nothing here can be turned into an answer, so the simulator can't borrow
-//! a shape from the client and a wrong member name can't cancel itself out. Unknown members are ignored, unknown enum
-//! words are kept as they came.
+//! A resource's file opens with method and path, then the wire shape, then the read, then a test
+//! against the vendor's own sample. Wire types derive only `Deserialize`: nothing here can be
+//! turned into an answer, so the simulator can't borrow a shape from the client and a wrong member
+//! name can't cancel itself out. Unknown members are ignored, unknown enum words are kept as they
+//! came.
 
 pub mod brought;
 pub mod enterprise_manager;

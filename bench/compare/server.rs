@@ -59,15 +59,31 @@ impl Program {
         let log = std::fs::File::create(log).map_err(|error| error.to_string())?;
         let child = Command::new("taskset")
             .args(["-c", "0"])
-            .args(self.command.iter().map(|part| part.replace("{port}", &port.to_string())))
-            .envs(self.environment.iter().map(|(name, value)| (name, value.replace("{port}", &port.to_string()))))
+            .args(
+                self.command
+                    .iter()
+                    .map(|part| part.replace("{port}", &port.to_string())),
+            )
+            .envs(
+                self.environment
+                    .iter()
+                    .map(|(name, value)| (name, value.replace("{port}", &port.to_string()))),
+            )
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(|error| error.to_string())?)
             .stderr(log)
             .spawn()
             .map_err(|error| format!("{}: {error}", self.name))?;
-        let server = Server { program: self, port, child };
-        let hello = Asked { port, path: self.paths[0], body: r#"{"query":"{ __typename }"}"#.to_owned() };
+        let server = Server {
+            program: self,
+            port,
+            child,
+        };
+        let hello = Asked {
+            port,
+            path: self.paths[0],
+            body: r#"{"query":"{ __typename }"}"#.to_owned(),
+        };
         let started = Instant::now();
         while load::once(&hello).await.is_err() {
             if started.elapsed() > Duration::from_secs(30) {
@@ -84,21 +100,39 @@ impl Program {
 impl Server<'_> {
     /// CPU seconds so far, of all its threads.
     pub fn cpu(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap_or_default();
         let after_name = stat.rsplit(") ").next().unwrap_or_default();
-        let ticks: f64 = after_name.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
+        let ticks: f64 = after_name
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .filter_map(|ticks| ticks.parse::<f64>().ok())
+            .sum();
         // the kernel's unit for user space, 100 in a second everywhere
         ticks / 100.0
     }
 
     /// Resident memory in MB.
     pub fn memory(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        line.trim().trim_end_matches(" kB").parse::<f64>().unwrap_or_default() / 1_024.0
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))
+            .unwrap_or_default();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .unwrap_or_default();
+        line.trim()
+            .trim_end_matches(" kB")
+            .parse::<f64>()
+            .unwrap_or_default()
+            / 1_024.0
     }
 
     pub fn asked(&self, place: usize, body: &str) -> Asked {
-        Asked { port: self.port, path: self.program.paths[place], body: body.to_owned() }
+        Asked {
+            port: self.port,
+            path: self.program.paths[place],
+            body: body.to_owned(),
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! `veeam-graph demo`: the simulated APIs and the gateway over them, in one process, through real HTTP.
+//! `veeam-graph demo`: the simulated APIs and the gateway over them, in one process, through real
+//! HTTP.
 
 use super::{Scale, Versions, bind, fail, say, stop_asked};
 use crate::{
@@ -21,7 +22,8 @@ pub(super) struct Demo {
     /// Where to listen.
     #[arg(long, default_value = config::DEFAULT_LISTEN, value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// A name that it may be asked under, beside localhost and its address; more than once for several.
+    /// A name that it may be asked under, beside localhost and its address; more than once for
+    /// several.
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
     /// How large an estate.
@@ -48,15 +50,25 @@ impl Demo {
         let apis = bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let apis_at = apis.local_addr().map_err(|error| error.to_string())?;
         let estate = generate::generate(self.scale.into(), self.seed, jiff::Timestamp::now());
-        let (servers, jobs, machines, sessions) = (estate.servers.len(), estate.jobs.len(), estate.machines.len(), estate.sessions.len());
+        let (servers, jobs, machines, sessions) = (
+            estate.servers.len(),
+            estate.jobs.len(),
+            estate.machines.len(),
+            estate.sessions.len(),
+        );
         let simulator = Simulator::new(estate, self.versions.options());
 
         let (stop, stopped) = watch::channel(());
         let mut simulator_stopped = stopped.clone();
-        let simulation = tokio::spawn(simulator.run(apis, async move { drop(simulator_stopped.changed().await) }));
+        let simulation = tokio::spawn(
+            simulator.run(apis, async move { drop(simulator_stopped.changed().await) }),
+        );
         let (page, note) = match http::WHY_NO_GRAPHIQL {
             None => ("GraphiQL", String::new()),
-            Some(reason) => ("Explorer", format!("\n            (the small one, not GraphiQL: {reason})")),
+            Some(reason) => (
+                "Explorer",
+                format!("\n            (the small one, not GraphiQL: {reason})"),
+            ),
         };
         say(format!(
             "veeam-graph demo: a simulated estate of {servers} servers, {jobs} jobs, {machines} machines and {sessions} sessions. No real data.\n\n  \
@@ -65,11 +77,17 @@ impl Demo {
              The APIs  http://{apis_at}/ (Service Provider Console, Enterprise Manager, v2)\n\n\
              Paste this query:\n\n{}\n\
              Ctrl-C stops it.",
-            TAPE_WALK.trim_end().lines().map(|line| format!("  {line}\n")).collect::<String>()
+            TAPE_WALK
+                .trim_end()
+                .lines()
+                .map(|line| format!("  {line}\n"))
+                .collect::<String>()
         ));
         let mut gateway_stopped = stopped;
         let config = configuration(address, self.hosts, apis_at)?;
-        let gateway = app::run(&config, listener, Clock::System, async move { drop(gateway_stopped.changed().await) });
+        let gateway = app::run(&config, listener, Clock::System, async move {
+            drop(gateway_stopped.changed().await)
+        });
         let stopping = async {
             stop_asked().await;
             drop(stop);
@@ -82,9 +100,16 @@ impl Demo {
 }
 
 /// The gateway's settings for the three simulated APIs at one address.
-fn configuration(listen: SocketAddr, hosts: Vec<String>, apis: SocketAddr) -> Result<Config, String> {
+fn configuration(
+    listen: SocketAddr,
+    hosts: Vec<String>,
+    apis: SocketAddr,
+) -> Result<Config, String> {
     let url = Url::parse(&format!("http://{apis}")).map_err(|error| error.to_string())?;
-    let password = || Auth::Password { username: USER.to_owned(), password: PASSWORD.into() };
+    let password = || Auth::Password {
+        username: USER.to_owned(),
+        password: PASSWORD.into(),
+    };
     let upstream = |name: &str, kind, auth| Upstream {
         name: name.to_owned(),
         kind,
@@ -99,9 +124,17 @@ fn configuration(listen: SocketAddr, hosts: Vec<String>, apis: SocketAddr) -> Re
     };
     Ok(Config {
         // no balancer has to learn of it
-        server: config::Server { leave: Duration::ZERO, drain: Duration::from_secs(5), hosts, ..config::Server::at(listen) },
+        server: config::Server {
+            leave: Duration::ZERO,
+            drain: Duration::from_secs(5),
+            hosts,
+            ..config::Server::at(listen)
+        },
         // wherever it listens: what it shows is invented
-        auth: config::Access { anonymous: Some(true), ..config::Access::default() },
+        auth: config::Access {
+            anonymous: Some(true),
+            ..config::Access::default()
+        },
         limits: config::Limits::default(),
         operations: config::Operations::default(),
         upstreams: vec![

@@ -19,7 +19,11 @@ impl Key {
             return super::fail("the system gives no random numbers");
         }
         let key = format!("vg_{}", URL_SAFE_NO_PAD.encode(random));
-        let hash: String = digest::digest(&digest::SHA256, key.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash: String = digest::digest(&digest::SHA256, key.as_bytes())
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         say(format!(
             "key         {key}\nkey_sha256  {hash}\n\nGive the key to the caller; it is not kept here. Write the other line to the configuration:\n\n[[auth.caller]]\nname = \"…\"\nkey_sha256 = [\"{hash}\"]\ncompanies = [\"…\"]"
         ));

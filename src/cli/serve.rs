@@ -29,7 +29,9 @@ impl Serve {
         };
         // a socket that is handed over may be elsewhere
         if let Err(problems) = config.listen_at(address) {
-            complain(format!("the configuration is wrong for {address}:\n\n{problems}"));
+            complain(format!(
+                "the configuration is wrong for {address}:\n\n{problems}"
+            ));
             return ExitCode::from(EXIT_CONFIG);
         }
         count_files(&config);
@@ -65,12 +67,21 @@ fn listener(address: SocketAddr) -> Result<(TcpListener, SocketAddr), String> {
     let listener = match given.len() {
         0 => bind(address)?,
         1 => {
-            let told = |error: std::io::Error| format!("the socket that was handed over (LISTEN_FDS) can't be used: {error}");
-            let listener = given.take_tcp_listener(0).map_err(told)?.ok_or("the socket that was handed over is gone")?;
+            let told = |error: std::io::Error| {
+                format!("the socket that was handed over (LISTEN_FDS) can't be used: {error}")
+            };
+            let listener = given
+                .take_tcp_listener(0)
+                .map_err(told)?
+                .ok_or("the socket that was handed over is gone")?;
             listener.set_nonblocking(true).map_err(told)?;
             TcpListener::from_std(listener).map_err(told)?
         }
-        count => return Err(format!("{count} sockets were handed over (LISTEN_FDS); one is wanted")),
+        count => {
+            return Err(format!(
+                "{count} sockets were handed over (LISTEN_FDS); one is wanted"
+            ));
+        }
     };
     let address = listener.local_addr().unwrap_or(address);
     Ok((listener, address))

@@ -28,10 +28,16 @@ impl Simulate {
         let faults = match &self.faults {
             None => Vec::new(),
             Some(path) => {
-                match std::fs::read_to_string(path).map_err(|error| error.to_string()).and_then(|text| Faults::from_toml(&text)) {
+                match std::fs::read_to_string(path)
+                    .map_err(|error| error.to_string())
+                    .and_then(|text| Faults::from_toml(&text))
+                {
                     Ok(faults) => faults,
                     Err(error) => {
-                        complain(format!("the faults in {} can't be read: {error}", path.display()));
+                        complain(format!(
+                            "the faults in {} can't be read: {error}",
+                            path.display()
+                        ));
                         return ExitCode::from(super::EXIT_CONFIG);
                     }
                 }
@@ -42,7 +48,10 @@ impl Simulate {
             Err(error) => return fail(error),
         };
         let address = listener.local_addr().unwrap_or(self.listen);
-        let simulator = Simulator::new(generate::generate(self.scale.into(), self.seed, jiff::Timestamp::now()), self.versions.options());
+        let simulator = Simulator::new(
+            generate::generate(self.scale.into(), self.seed, jiff::Timestamp::now()),
+            self.versions.options(),
+        );
         simulator.faults.add(faults);
         let (user, password, key) = (simulator::USER, simulator::PASSWORD, simulator::API_KEY);
         say(format!(

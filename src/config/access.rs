@@ -11,8 +11,8 @@ use url::Url;
 /// Who may ask.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
-    /// Whether somebody who shows nothing may ask, and sees everything. `None`: only if nobody else is known and the
-    /// address is a loopback one.
+    /// Whether somebody who shows nothing may ask, and sees everything. `None`: only if nobody else
+    /// is known and the address is a loopback one.
     pub anonymous: Option<bool>,
     /// Those who are known by a key or a certificate.
     pub callers: Vec<Caller>,
@@ -99,8 +99,8 @@ pub struct Jwt {
     pub keep: Duration,
 }
 
-/// Whether a claim is by its definition a list in one text, parted by spaces (RFC 8693, 4.2; `scp` is Microsoft's name for
-/// it). In any other a text is one name.
+/// Whether a claim is by its definition a list in one text, parted by spaces (RFC 8693, 4.2; `scp`
+/// is Microsoft's name for it). In any other a text is one name.
 pub fn is_scope(claim: &str) -> bool {
     matches!(claim, "scope" | "scp")
 }
@@ -116,41 +116,77 @@ pub enum JwtKeys {
     File(PathBuf),
 }
 
-/// Signatures that can be checked with a public key; with a shared secret whoever checks could also sign.
-const ALGORITHMS: [&str; 9] = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+/// Signatures that can be checked with a public key; with a shared secret whoever checks could also
+/// sign.
+const ALGORITHMS: [&str; 9] = [
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA",
+];
 
-pub(super) fn read(section: Option<Section>, upstreams: &[Upstream], base: &std::path::Path, problems: &mut Problems) -> Access {
-    let Some(mut section) = section else { return Access::default() };
+pub(super) fn read(
+    section: Option<Section>,
+    upstreams: &[Upstream],
+    base: &std::path::Path,
+    problems: &mut Problems,
+) -> Access {
+    let Some(mut section) = section else {
+        return Access::default();
+    };
     let anonymous = section.boolean("anonymous", problems);
     let roles = read_roles(&mut section, upstreams, problems);
     let callers = read_callers(&mut section, upstreams, &roles, problems);
-    let jwt = section.section("jwt").and_then(|jwt| read_jwt(jwt, base, problems));
+    let jwt = section
+        .section("jwt")
+        .and_then(|jwt| read_jwt(jwt, base, problems));
     if jwt.is_some() && roles.is_empty() {
-        problems.add(section.line(), "auth.role", "there is none, so no token would see anything: add an [[auth.role]] table");
+        problems.add(
+            section.line(),
+            "auth.role",
+            "there is none, so no token would see anything: add an [[auth.role]] table",
+        );
     }
     if let Some(jwt) = jwt.as_ref().filter(|jwt| is_scope(&jwt.roles_claim)) {
         for role in roles.iter().filter(|role| role.name.contains(' ')) {
-            let message =
-                format!("{:?} has a space in it: the claim {:?} is parted by spaces and could never name it", role.name, jwt.roles_claim);
+            let message = format!(
+                "{:?} has a space in it: the claim {:?} is parted by spaces and could never name it",
+                role.name, jwt.roles_claim
+            );
             problems.add(section.line(), "auth.role.name", message);
         }
     }
     section.finish(problems);
-    Access { anonymous, callers, roles, jwt }
+    Access {
+        anonymous,
+        callers,
+        roles,
+        jwt,
+    }
 }
 
 fn read_roles(section: &mut Section, upstreams: &[Upstream], problems: &mut Problems) -> Vec<Role> {
     let mut roles: Vec<Role> = Vec::new();
     for mut table in section.sections("role", problems) {
         let line = table.line();
-        let name = table.required_text("name", problems).map(|(name, _)| name).unwrap_or_default();
-        let companies_claim = table.text("companies_claim", problems).map(|(claim, _)| claim);
+        let name = table
+            .required_text("name", problems)
+            .map(|(name, _)| name)
+            .unwrap_or_default();
+        let companies_claim = table
+            .text("companies_claim", problems)
+            .map(|(claim, _)| claim);
         let sees = read_sees(&mut table, upstreams, problems);
         if sees.is_none() && companies_claim.is_none() {
-            problems.add(line, "auth.role", format!("{name:?} says nowhere what it may see: {WHAT_TO_SEE}"));
+            problems.add(
+                line,
+                "auth.role",
+                format!("{name:?} says nowhere what it may see: {WHAT_TO_SEE}"),
+            );
         }
         if companies_claim.is_some() && sees.as_ref().is_some_and(|sees| sees.companies.is_some()) {
-            problems.add(line, "auth.role.companies_claim", "companies are either listed here or named by the token, not both");
+            problems.add(
+                line,
+                "auth.role.companies_claim",
+                "companies are either listed here or named by the token, not both",
+            );
         }
         if roles.iter().any(|other| other.name == name) {
             problems.add(line, "auth.role.name", format!("{name:?} is used twice"));
@@ -158,18 +194,33 @@ fn read_roles(section: &mut Section, upstreams: &[Upstream], problems: &mut Prob
         let hide = read_hide(&mut table, problems);
         let debug = table.boolean("debug", problems).unwrap_or_default();
         table.finish(problems);
-        roles.push(Role { name, sees: sees.unwrap_or_default(), companies_claim, hide, debug });
+        roles.push(Role {
+            name,
+            sees: sees.unwrap_or_default(),
+            companies_claim,
+            hide,
+            debug,
+        });
     }
     roles
 }
 
-const WHAT_TO_SEE: &str = "write companies = [\"…\"], servers = [\"…\"], upstreams = [\"…\"], or everything = true";
+const WHAT_TO_SEE: &str =
+    "write companies = [\"…\"], servers = [\"…\"], upstreams = [\"…\"], or everything = true";
 
-fn read_callers(section: &mut Section, upstreams: &[Upstream], known: &[Role], problems: &mut Problems) -> Vec<Caller> {
+fn read_callers(
+    section: &mut Section,
+    upstreams: &[Upstream],
+    known: &[Role],
+    problems: &mut Problems,
+) -> Vec<Caller> {
     let mut callers: Vec<Caller> = Vec::new();
     for mut table in section.sections("caller", problems) {
         let line = table.line();
-        let name = table.required_text("name", problems).map(|(name, _)| name).unwrap_or_default();
+        let name = table
+            .required_text("name", problems)
+            .map(|(name, _)| name)
+            .unwrap_or_default();
         for secret in ["key", "keys", "api_key", "password"] {
             table.refuse(
                 secret,
@@ -177,47 +228,108 @@ fn read_callers(section: &mut Section, upstreams: &[Upstream], known: &[Role], p
                 problems,
             );
         }
-        let keys = read_hashes(&mut table, "key_sha256", "as `veeam-graph key` prints it", problems);
-        let certificates =
-            read_hashes(&mut table, "certificate_sha256", "as `openssl x509 -noout -fingerprint -sha256` prints it", problems);
-        if keys.is_empty() && certificates.is_empty() && !table.has("key_sha256") && !table.has("certificate_sha256") {
-            problems.add(line, "auth.caller", format!("{name:?} could never prove itself: add key_sha256 or certificate_sha256"));
+        let keys = read_hashes(
+            &mut table,
+            "key_sha256",
+            "as `veeam-graph key` prints it",
+            problems,
+        );
+        let certificates = read_hashes(
+            &mut table,
+            "certificate_sha256",
+            "as `openssl x509 -noout -fingerprint -sha256` prints it",
+            problems,
+        );
+        if keys.is_empty()
+            && certificates.is_empty()
+            && !table.has("key_sha256")
+            && !table.has("certificate_sha256")
+        {
+            problems.add(
+                line,
+                "auth.caller",
+                format!("{name:?} could never prove itself: add key_sha256 or certificate_sha256"),
+            );
         }
-        let roles: Vec<String> = table.texts("roles", problems).unwrap_or_default().into_iter().map(|(role, _)| role).collect();
+        let roles: Vec<String> = table
+            .texts("roles", problems)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(role, _)| role)
+            .collect();
         for role in &roles {
             match known.iter().find(|other| other.name == *role) {
-                None => problems.add(line, "auth.caller.roles", format!("there is no [[auth.role]] named {role:?}")),
+                None => problems.add(
+                    line,
+                    "auth.caller.roles",
+                    format!("there is no [[auth.role]] named {role:?}"),
+                ),
                 Some(role) if role.companies_claim.is_some() => {
-                    problems.add(line, "auth.caller.roles", format!("{:?} takes its companies from a token; keys have none", role.name));
+                    problems.add(
+                        line,
+                        "auth.caller.roles",
+                        format!(
+                            "{:?} takes its companies from a token; keys have none",
+                            role.name
+                        ),
+                    );
                 }
                 Some(_) => {}
             }
         }
         let sees = read_sees(&mut table, upstreams, problems);
         if sees.is_none() && roles.is_empty() {
-            problems.add(line, "auth.caller", format!("{name:?} says nowhere what it may see: {WHAT_TO_SEE}, or roles = [\"…\"]"));
+            problems.add(
+                line,
+                "auth.caller",
+                format!("{name:?} says nowhere what it may see: {WHAT_TO_SEE}, or roles = [\"…\"]"),
+            );
         }
         if callers.iter().any(|other| other.name == name) {
             problems.add(line, "auth.caller.name", format!("{name:?} is used twice"));
         }
-        if callers.iter().any(|other| other.keys.iter().any(|key| keys.contains(key))) {
-            problems.add(line, "auth.caller.key_sha256", "another caller has that key");
+        if callers
+            .iter()
+            .any(|other| other.keys.iter().any(|key| keys.contains(key)))
+        {
+            problems.add(
+                line,
+                "auth.caller.key_sha256",
+                "another caller has that key",
+            );
         }
         let hide = read_hide(&mut table, problems);
         let debug = table.boolean("debug", problems).unwrap_or_default();
         table.finish(problems);
-        callers.push(Caller { name, keys, certificates, roles, sees, hide, debug });
+        callers.push(Caller {
+            name,
+            keys,
+            certificates,
+            roles,
+            sees,
+            hide,
+            debug,
+        });
     }
     callers
 }
 
-fn read_hashes(table: &mut Section, key: &'static str, hint: &str, problems: &mut Problems) -> Vec<[u8; 32]> {
+fn read_hashes(
+    table: &mut Section,
+    key: &'static str,
+    hint: &str,
+    problems: &mut Problems,
+) -> Vec<[u8; 32]> {
     let mut hashes = Vec::new();
     for (text, line) in table.words(key, problems).unwrap_or_default() {
         match parse_fingerprint(text.strip_prefix("sha256:").unwrap_or(&text)) {
             Some(hash) => hashes.push(hash),
             // not repeated: somebody may have put the key itself here
-            None => problems.add(line, &table.key(key), format!("must be 64 hexadecimal digits, {hint}")),
+            None => problems.add(
+                line,
+                &table.key(key),
+                format!("must be 64 hexadecimal digits, {hint}"),
+            ),
         }
     }
     hashes
@@ -226,18 +338,32 @@ fn read_hashes(table: &mut Section, key: &'static str, hint: &str, problems: &mu
 fn read_sees(table: &mut Section, upstreams: &[Upstream], problems: &mut Problems) -> Option<Sees> {
     let line = table.line();
     let everything = table.boolean("everything", problems) == Some(true);
-    let plain = |texts: Vec<(String, Option<usize>)>| texts.into_iter().map(|(text, _)| text).collect::<Vec<_>>();
+    let plain = |texts: Vec<(String, Option<usize>)>| {
+        texts.into_iter().map(|(text, _)| text).collect::<Vec<_>>()
+    };
     let upstreams_of = table.words("upstreams", problems).map(plain);
     let mut names = |key| table.texts(key, problems).map(plain);
-    let sees = Sees { upstreams: upstreams_of, companies: names("companies"), servers: names("servers") };
+    let sees = Sees {
+        upstreams: upstreams_of,
+        companies: names("companies"),
+        servers: names("servers"),
+    };
     for name in sees.upstreams.iter().flatten() {
         if !upstreams.iter().any(|upstream| upstream.name == *name) {
-            problems.add(line, &table.key("upstreams"), format!("there is no upstream named {name:?}"));
+            problems.add(
+                line,
+                &table.key("upstreams"),
+                format!("there is no upstream named {name:?}"),
+            );
         }
     }
     let is_limited = sees != Sees::default();
     if everything && is_limited {
-        problems.add(line, &table.key("everything"), "can't be said together with companies, servers or upstreams");
+        problems.add(
+            line,
+            &table.key("everything"),
+            "can't be said together with companies, servers or upstreams",
+        );
     }
     (everything || is_limited).then_some(sees)
 }
@@ -248,7 +374,11 @@ fn read_hide(table: &mut Section, problems: &mut Problems) -> Hide {
         match text.as_str() {
             "failure_messages" => hide.failure_messages = true,
             "host_names" => hide.host_names = true,
-            _ => problems.add(line, &table.key("hide"), format!("{text:?} must be \"failure_messages\" or \"host_names\"")),
+            _ => problems.add(
+                line,
+                &table.key("hide"),
+                format!("{text:?} must be \"failure_messages\" or \"host_names\""),
+            ),
         }
     }
     hide
@@ -257,19 +387,34 @@ fn read_hide(table: &mut Section, problems: &mut Problems) -> Hide {
 fn read_jwt(mut section: Section, base: &std::path::Path, problems: &mut Problems) -> Option<Jwt> {
     let line = section.line();
     let issuer = section.required_text("issuer", problems);
-    let audience: Vec<String> = section.texts("audience", problems).unwrap_or_default().into_iter().map(|(text, _)| text).collect();
+    let audience: Vec<String> = section
+        .texts("audience", problems)
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(text, _)| text)
+        .collect();
     if audience.is_empty() {
-        problems.add(line, "auth.jwt.audience", "is missing: without it a token that was meant for another service would be taken");
+        problems.add(
+            line,
+            "auth.jwt.audience",
+            "is missing: without it a token that was meant for another service would be taken",
+        );
     }
     let url = section.text("jwks_url", problems);
     let file = section.text("jwks_file", problems);
     let keys = match (url, file) {
         (Some((_, line)), Some(_)) => {
-            problems.add(line, "auth.jwt.jwks_url", "only one of jwks_url and jwks_file can be");
+            problems.add(
+                line,
+                "auth.jwt.jwks_url",
+                "only one of jwks_url and jwks_file can be",
+            );
             None
         }
         (Some((url, line)), None) => {
-            let url = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
+            let url = Url::parse(&url)
+                .ok()
+                .filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
             if url.is_none() {
                 problems.add(line, "auth.jwt.jwks_url", "must be https://host/path");
             }
@@ -278,7 +423,8 @@ fn read_jwt(mut section: Section, base: &std::path::Path, problems: &mut Problem
         (None, Some((path, _))) => Some(JwtKeys::File(base.join(path))),
         (None, None) => {
             if let Some((issuer, line)) = &issuer
-                && !Url::parse(issuer).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host())
+                && !Url::parse(issuer)
+                    .is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host())
             {
                 problems.add(*line, "auth.jwt.issuer", "must be an https:// address to find its keys, or else give jwks_url or jwks_file");
             }
@@ -290,22 +436,43 @@ fn read_jwt(mut section: Section, base: &std::path::Path, problems: &mut Problem
         if ALGORITHMS.contains(&algorithm.as_str()) {
             algorithms.push(algorithm);
         } else {
-            problems.add(line, "auth.jwt.algorithms", format!("{algorithm:?} must be one of {}", ALGORITHMS.join(", ")));
+            problems.add(
+                line,
+                "auth.jwt.algorithms",
+                format!("{algorithm:?} must be one of {}", ALGORITHMS.join(", ")),
+            );
         }
     }
     if algorithms.is_empty() {
-        algorithms = ["RS256", "PS256", "ES256", "EdDSA"].map(str::to_owned).to_vec();
+        algorithms = ["RS256", "PS256", "ES256", "EdDSA"]
+            .map(str::to_owned)
+            .to_vec();
     }
-    let clock_skew = section.duration("clock_skew", Duration::ZERO..=Duration::from_secs(600), problems);
+    let clock_skew = section.duration(
+        "clock_skew",
+        Duration::ZERO..=Duration::from_secs(600),
+        problems,
+    );
     let name_claim = section.text("name_claim", problems).map(|(claim, _)| claim);
-    let roles_claim = section.text("roles_claim", problems).map(|(claim, _)| claim);
+    let roles_claim = section
+        .text("roles_claim", problems)
+        .map(|(claim, _)| claim);
     let mut age = |key, longest: u64, usual: u64| {
         let bounds = Duration::from_secs(10)..=Duration::from_secs(longest);
-        section.duration(key, bounds, problems).unwrap_or(Duration::from_secs(usual))
+        section
+            .duration(key, bounds, problems)
+            .unwrap_or(Duration::from_secs(usual))
     };
-    let (refresh, keep) = (age("refresh", 86_400, 3_600), age("keep", 7 * 86_400, 86_400));
+    let (refresh, keep) = (
+        age("refresh", 86_400, 3_600),
+        age("keep", 7 * 86_400, 86_400),
+    );
     if keep < refresh {
-        problems.add(line, "auth.jwt.keep", "is shorter than auth.jwt.refresh: keys would be gone before they are read anew");
+        problems.add(
+            line,
+            "auth.jwt.keep",
+            "is shorter than auth.jwt.refresh: keys would be gone before they are read anew",
+        );
     }
     section.finish(problems);
     Some(Jwt {

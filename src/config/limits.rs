@@ -42,9 +42,11 @@ pub struct Limits {
     pub answer_bytes: usize,
     /// Everything that is kept for other requests, together: documents, answers, rows; in bytes.
     pub cache_memory: u64,
-    /// Answers that are kept to be given again while all that they were made from is current, in bytes; 0 for none.
+    /// Answers that are kept to be given again while all that they were made from is current, in
+    /// bytes; 0 for none.
     pub kept_answers_bytes: usize,
-    /// Rows that are kept as they were written, for other answers that have them too, in bytes; 0 for none.
+    /// Rows that are kept as they were written, for other answers that have them too, in bytes; 0
+    /// for none.
     pub kept_rows_bytes: usize,
     /// The whole of one request.
     pub timeout: Duration,
@@ -115,15 +117,20 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What documents and questions may take of [`Self::cache_memory`]: what answers and rows leave.
+    /// What documents and questions may take of [`Self::cache_memory`]: what answers and rows
+    /// leave.
     pub fn documents_memory(&self) -> u64 {
-        self.cache_memory.saturating_sub(self.kept_answers_bytes as u64).saturating_sub(self.kept_rows_bytes as u64)
+        self.cache_memory
+            .saturating_sub(self.kept_answers_bytes as u64)
+            .saturating_sub(self.kept_rows_bytes as u64)
     }
 }
 
 pub(super) fn read(section: Option<Section>, problems: &mut Problems) -> Limits {
     let mut limits = Limits::default();
-    let Some(mut section) = section else { return limits };
+    let Some(mut section) = section else {
+        return limits;
+    };
     macro_rules! numbers {
         ($($key:ident: $bounds:expr),* $(,)?) => {$(
             if let Some(number) = section.integer(stringify!($key), $bounds, problems) {
@@ -169,8 +176,16 @@ pub(super) fn read(section: Option<Section>, problems: &mut Problems) -> Limits 
         sockets_per_caller: 0..=100_000,
         operations_per_socket: 1..=10_000,
     }
-    rates!(requests_per_minute, cost_per_minute, requests_per_minute_per_address);
-    if let Some(timeout) = section.duration("timeout", Duration::from_millis(100)..=Duration::from_secs(3_600), problems) {
+    rates!(
+        requests_per_minute,
+        cost_per_minute,
+        requests_per_minute_per_address
+    );
+    if let Some(timeout) = section.duration(
+        "timeout",
+        Duration::from_millis(100)..=Duration::from_secs(3_600),
+        problems,
+    ) {
         limits.timeout = timeout;
     }
     if let Some(introspection) = section.boolean("introspection", problems) {

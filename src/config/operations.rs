@@ -6,7 +6,8 @@ use std::path::PathBuf;
 /// Which documents are run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Operations {
-    /// Documents by their ids, as the compilers of Apollo, Relay and GraphQL Code Generator write them.
+    /// Documents by their ids, as the compilers of Apollo, Relay and GraphQL Code Generator write
+    /// them.
     pub files: Vec<PathBuf>,
     /// What becomes of others.
     pub mode: Mode,
@@ -37,12 +38,22 @@ impl Mode {
     }
 }
 
-pub(super) fn read(section: Option<Section>, surroundings: &Surroundings<'_>, problems: &mut Problems) -> Operations {
+pub(super) fn read(
+    section: Option<Section>,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems,
+) -> Operations {
     let mut operations = Operations::default();
-    let Some(mut section) = section else { return operations };
+    let Some(mut section) = section else {
+        return operations;
+    };
     for (path, line) in section.texts("file", problems).unwrap_or_default() {
         if let Err(error) = surroundings.file(&path) {
-            problems.add(line, &section.key("file"), format!("{path:?} can't be read: {error}"));
+            problems.add(
+                line,
+                &section.key("file"),
+                format!("{path:?} can't be read: {error}"),
+            );
         }
         operations.files.push(surroundings.base.join(path));
     }
@@ -50,10 +61,18 @@ pub(super) fn read(section: Option<Section>, surroundings: &Surroundings<'_>, pr
         match Mode::ALL.into_iter().find(|mode| mode.name() == name) {
             Some(Mode::Any) => {}
             Some(_) if operations.files.is_empty() => {
-                problems.add(line, &section.key("mode"), "needs `file`: without one no document is listed".to_owned());
+                problems.add(
+                    line,
+                    &section.key("mode"),
+                    "needs `file`: without one no document is listed".to_owned(),
+                );
             }
             Some(mode) => operations.mode = mode,
-            None => problems.add(line, &section.key("mode"), format!("{name:?} must be \"any\", \"log\" or \"only\"")),
+            None => problems.add(
+                line,
+                &section.key("mode"),
+                format!("{name:?} must be \"any\", \"log\" or \"only\""),
+            ),
         }
     }
     section.finish(problems);

@@ -27,12 +27,20 @@ impl Problems {
 
     /// Adds a problem.
     pub fn add(&mut self, line: Option<usize>, key: &str, message: impl Into<String>) {
-        self.0.push(Problem { line, key: key.to_owned(), message: message.into() });
+        self.0.push(Problem {
+            line,
+            key: key.to_owned(),
+            message: message.into(),
+        });
     }
 
     /// `value`, if nothing is wrong.
     pub fn or<T>(self, value: T) -> Result<T, Self> {
-        if self.0.is_empty() { Ok(value) } else { Err(self) }
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
     }
 }
 

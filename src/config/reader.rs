@@ -15,7 +15,11 @@ pub(super) struct Section {
 
 impl Section {
     pub fn new(path: &str, table: Table) -> Self {
-        Self { path: path.to_owned(), table, known: Vec::new() }
+        Self {
+            path: path.to_owned(),
+            table,
+            known: Vec::new(),
+        }
     }
 
     /// The line that the table begins on.
@@ -25,7 +29,11 @@ impl Section {
 
     /// A key of this table, with its tables before it.
     pub fn key(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 
     /// Whether a key is there, without taking it.
@@ -47,7 +55,11 @@ impl Section {
     }
 
     /// A text, and its line.
-    pub fn text(&mut self, key: &'static str, problems: &mut Problems) -> Option<(String, Option<usize>)> {
+    pub fn text(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<(String, Option<usize>)> {
         let entry = self.take(key)?;
         let (line, place) = self.place(key, &entry.source);
         match entry.value {
@@ -64,7 +76,11 @@ impl Section {
     }
 
     /// A text that must be there.
-    pub fn required_text(&mut self, key: &'static str, problems: &mut Problems) -> Option<(String, Option<usize>)> {
+    pub fn required_text(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<(String, Option<usize>)> {
         if !self.has(key) {
             self.known.push(key);
             problems.add(self.line(), &self.key(key), "is missing");
@@ -73,15 +89,29 @@ impl Section {
         self.text(key, problems)
     }
 
-    /// A list of texts, each with its line; one text alone is a list of one. In a variable a list is written as in the
-    /// file, `["a", "b"]`: what is not in brackets is one text, whatever is in it.
-    pub fn texts(&mut self, key: &'static str, problems: &mut Problems) -> Option<Vec<(String, Option<usize>)>> {
+    /// A list of texts, each with its line; one text alone is a list of one. In a variable a list
+    /// is written as in the file, `["a", "b"]`: what is not in brackets is one text, whatever is in
+    /// it.
+    pub fn texts(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Vec<(String, Option<usize>)>> {
         self.list(key, |text| vec![text], problems)
     }
 
-    /// The same for texts that no comma can be part of: a variable without brackets is parted at commas.
-    pub fn words(&mut self, key: &'static str, problems: &mut Problems) -> Option<Vec<(String, Option<usize>)>> {
-        self.list(key, |text| text.split(',').map(|part| part.trim().to_owned()).collect(), problems)
+    /// The same for texts that no comma can be part of: a variable without brackets is parted at
+    /// commas.
+    pub fn words(
+        &mut self,
+        key: &'static str,
+        problems: &mut Problems,
+    ) -> Option<Vec<(String, Option<usize>)>> {
+        self.list(
+            key,
+            |text| text.split(',').map(|part| part.trim().to_owned()).collect(),
+            problems,
+        )
     }
 
     fn list(
@@ -94,11 +124,20 @@ impl Section {
         let (line, place) = self.place(key, &entry.source);
         let texts: Option<Vec<(String, Option<usize>)>> = match (entry.value, entry.source) {
             (Value::Text(text), Source::Variable(_)) => {
-                let texts = if text.trim_start().starts_with('[') { tree::texts(&text) } else { Some(part(text)) };
+                let texts = if text.trim_start().starts_with('[') {
+                    tree::texts(&text)
+                } else {
+                    Some(part(text))
+                };
                 texts.map(|texts| texts.into_iter().map(|text| (text, None)).collect())
             }
             (Value::Text(text), _) => Some(vec![(text, line)]),
-            (Value::Texts(texts), _) => Some(texts.into_iter().map(|(text, line)| (text, Some(line))).collect()),
+            (Value::Texts(texts), _) => Some(
+                texts
+                    .into_iter()
+                    .map(|(text, line)| (text, Some(line)))
+                    .collect(),
+            ),
             _ => None,
         };
         let Some(texts) = texts else {
@@ -117,7 +156,9 @@ impl Section {
         let (line, place) = self.place(key, &entry.source);
         match (entry.value, entry.source) {
             (Value::Boolean(boolean), _) => Some(boolean),
-            (Value::Text(text), Source::Variable(_)) if text == "true" || text == "false" => Some(text == "true"),
+            (Value::Text(text), Source::Variable(_)) if text == "true" || text == "false" => {
+                Some(text == "true")
+            }
             _ => {
                 problems.add(line, &place, "must be true or false");
                 None
@@ -126,7 +167,12 @@ impl Section {
     }
 
     /// A whole number within bounds.
-    pub fn integer(&mut self, key: &'static str, bounds: RangeInclusive<i64>, problems: &mut Problems) -> Option<i64> {
+    pub fn integer(
+        &mut self,
+        key: &'static str,
+        bounds: RangeInclusive<i64>,
+        problems: &mut Problems,
+    ) -> Option<i64> {
         let entry = self.take(key)?;
         let (line, place) = self.place(key, &entry.source);
         let integer = match (entry.value, entry.source) {
@@ -136,13 +182,26 @@ impl Section {
         };
         let within = integer.filter(|integer| bounds.contains(integer));
         if within.is_none() {
-            problems.add(line, &place, format!("must be a whole number from {} to {}", bounds.start(), bounds.end()));
+            problems.add(
+                line,
+                &place,
+                format!(
+                    "must be a whole number from {} to {}",
+                    bounds.start(),
+                    bounds.end()
+                ),
+            );
         }
         within
     }
 
     /// A length of time within bounds: `"500ms"`, `"30s"`, `"5m"`, `"2h"`, `"30d"`.
-    pub fn duration(&mut self, key: &'static str, bounds: RangeInclusive<Duration>, problems: &mut Problems) -> Option<Duration> {
+    pub fn duration(
+        &mut self,
+        key: &'static str,
+        bounds: RangeInclusive<Duration>,
+        problems: &mut Problems,
+    ) -> Option<Duration> {
         let (text, line) = self.text(key, problems)?;
         let within = parse_duration(&text).filter(|duration| bounds.contains(duration));
         if within.is_none() {
@@ -158,7 +217,13 @@ impl Section {
 
     /// A table within.
     pub fn section(&mut self, key: &'static str) -> Option<Section> {
-        let is_table = matches!(self.table.entries.get(key), Some(Entry { value: Value::Table(_), .. }));
+        let is_table = matches!(
+            self.table.entries.get(key),
+            Some(Entry {
+                value: Value::Table(_),
+                ..
+            })
+        );
         if !is_table {
             // left where it is, it is reported as a key that nobody knows
             if !self.has(key) {
@@ -171,7 +236,11 @@ impl Section {
         match entry.value {
             Value::Table(mut table) => {
                 table.source = entry.source;
-                Some(Section { path, table, known: Vec::new() })
+                Some(Section {
+                    path,
+                    table,
+                    known: Vec::new(),
+                })
             }
             _ => None,
         }
@@ -180,11 +249,24 @@ impl Section {
     /// A list of tables within, `[[key]]`.
     pub fn sections(&mut self, key: &'static str, problems: &mut Problems) -> Vec<Section> {
         let path = self.key(key);
-        let Some(entry) = self.take(key) else { return Vec::new() };
+        let Some(entry) = self.take(key) else {
+            return Vec::new();
+        };
         match entry.value {
-            Value::Tables(tables) => tables.into_iter().map(|table| Section { path: path.clone(), table, known: Vec::new() }).collect(),
+            Value::Tables(tables) => tables
+                .into_iter()
+                .map(|table| Section {
+                    path: path.clone(),
+                    table,
+                    known: Vec::new(),
+                })
+                .collect(),
             _ => {
-                problems.add(entry.source.line(), &path, format!("must be a list of tables: write [[{key}]]"));
+                problems.add(
+                    entry.source.line(),
+                    &path,
+                    format!("must be a list of tables: write [[{key}]]"),
+                );
                 Vec::new()
             }
         }
@@ -203,7 +285,9 @@ impl Section {
         for (key, entry) in &self.table.entries {
             let (line, place) = self.place(key, &entry.source);
             let what = match &entry.value {
-                Value::Other(what) if self.known.contains(&key.as_str()) => format!("can't be {what}"),
+                Value::Other(what) if self.known.contains(&key.as_str()) => {
+                    format!("can't be {what}")
+                }
                 _ => format!("is no setting here; there are: {}", self.known.join(", ")),
             };
             problems.add(line, &place, what);
@@ -213,7 +297,9 @@ impl Section {
 
 fn parse_duration(text: &str) -> Option<Duration> {
     let text = text.trim();
-    let digits = text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|character: char| !character.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.parse().ok()?;
     let seconds = |each: u64| number.checked_mul(each).map(Duration::from_secs);
@@ -241,9 +327,21 @@ mod tests {
             ("2h", Some(7_200_000)),
             ("1d", Some(86_400_000)),
         ] {
-            assert_eq!(parse_duration(text).map(|duration| duration.as_millis()), expected, "{text}");
+            assert_eq!(
+                parse_duration(text).map(|duration| duration.as_millis()),
+                expected,
+                "{text}"
+            );
         }
-        for bad in ["", "s", "5", "-5s", "5 weeks", "1.5s", "99999999999999999999s"] {
+        for bad in [
+            "",
+            "s",
+            "5",
+            "-5s",
+            "5 weeks",
+            "1.5s",
+            "99999999999999999999s",
+        ] {
             assert_eq!(parse_duration(bad), None, "{bad}");
         }
     }

@@ -12,13 +12,15 @@ use std::{
 pub struct Server {
     /// Address and port.
     pub listen: SocketAddr,
-    /// How long connections are still taken after a stop was asked for, while balancers learn of it.
+    /// How long connections are still taken after a stop was asked for, while balancers learn of
+    /// it.
     pub leave: Duration,
     /// How long open requests may go on after that.
     pub drain: Duration,
     /// How long a connection may be without a request.
     pub idle: Duration,
-    /// How long the TLS handshake, the first request of a connection, and the headers of each may take.
+    /// How long the TLS handshake, the first request of a connection, and the headers of each may
+    /// take.
     pub header_timeout: Duration,
     /// How long the body of a request may take.
     pub body_timeout: Duration,
@@ -30,12 +32,13 @@ pub struct Server {
     pub max_connection_age: Duration,
     /// Certificate and key, for https.
     pub tls: Option<ServerTls>,
-    /// Origins of pages that may ask by WebSocket and, with CORS, by fetch; our own pages always may.
+    /// Origins of pages that may ask by WebSocket and, with CORS, by fetch; our own pages always
+    /// may.
     pub origins: Vec<String>,
     /// What such pages may send and read.
     pub cors: Cors,
-    /// Names, and addresses, under which it may be asked where anybody may, beside the loopback ones and the one that it
-    /// listens on.
+    /// Names, and addresses, under which it may be asked where anybody may, beside the loopback
+    /// ones and the one that it listens on.
     pub hosts: Vec<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
@@ -60,7 +63,11 @@ pub struct Cors {
 
 impl Default for Cors {
     fn default() -> Self {
-        Self { headers: Vec::new(), exposed_headers: Vec::new(), max_age: Duration::from_secs(3_600) }
+        Self {
+            headers: Vec::new(),
+            exposed_headers: Vec::new(),
+            max_age: Duration::from_secs(3_600),
+        }
     }
 }
 
@@ -82,7 +89,8 @@ impl Server {
             listen,
             leave: Duration::from_secs(5),
             drain: Duration::from_secs(20),
-            // longer than proxies keep theirs: who closes first must not be we, or a request may be on its way just then
+            // longer than proxies keep theirs: who closes first must not be we, or a request may be
+            // on its way just then
             idle: Duration::from_secs(75),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(10),
@@ -108,7 +116,9 @@ impl Server {
 
 pub(super) fn read(section: Option<Section>, base: &Path, problems: &mut Problems) -> Server {
     let mut server = Server::at(SocketAddr::from(([127, 0, 0, 1], 4000)));
-    let Some(mut section) = section else { return server };
+    let Some(mut section) = section else {
+        return server;
+    };
     if let Some((text, line)) = section.text("listen", problems) {
         match text.parse() {
             Ok(listen) => server.listen = listen,
@@ -121,34 +131,56 @@ pub(super) fn read(section: Option<Section>, base: &Path, problems: &mut Problem
     }
     let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3_600));
     for (key, setting, bounds) in [
-        ("leave", &mut server.leave, Duration::ZERO..=Duration::from_secs(600)),
-        ("drain", &mut server.drain, Duration::ZERO..=Duration::from_secs(600)),
+        (
+            "leave",
+            &mut server.leave,
+            Duration::ZERO..=Duration::from_secs(600),
+        ),
+        (
+            "drain",
+            &mut server.drain,
+            Duration::ZERO..=Duration::from_secs(600),
+        ),
         ("idle", &mut server.idle, second..=hour),
         ("header_timeout", &mut server.header_timeout, second..=hour),
         ("body_timeout", &mut server.body_timeout, second..=hour),
         ("send_timeout", &mut server.send_timeout, second..=hour),
-        ("max_connection_age", &mut server.max_connection_age, second..=30 * 24 * hour),
+        (
+            "max_connection_age",
+            &mut server.max_connection_age,
+            second..=30 * 24 * hour,
+        ),
     ] {
         *setting = section.duration(key, bounds, problems).unwrap_or(*setting);
     }
     if let Some(bytes) = section.integer("min_bytes_per_second", 0..=1 << 30, problems) {
         server.min_bytes_per_second = bytes.try_into().unwrap_or(server.min_bytes_per_second);
     }
-    for (key, setting) in
-        [("federation", &mut server.federation), ("warm", &mut server.warm), ("background_refresh", &mut server.background_refresh)]
-    {
+    for (key, setting) in [
+        ("federation", &mut server.federation),
+        ("warm", &mut server.warm),
+        ("background_refresh", &mut server.background_refresh),
+    ] {
         *setting = section.boolean(key, problems).unwrap_or(*setting);
     }
     if let Some(mut tls) = section.section("tls") {
         let mut path = |key, is_required: bool| {
-            let text = if is_required { tls.required_text(key, problems) } else { tls.text(key, problems) };
+            let text = if is_required {
+                tls.required_text(key, problems)
+            } else {
+                tls.text(key, problems)
+            };
             text.map(|(path, _)| base.join(path))
         };
         let (certificate_file, key_file) = (path("certificate_file", true), path("key_file", true));
         let client_ca_file = path("client_ca_file", false);
         tls.finish(problems);
         if let (Some(certificate_file), Some(key_file)) = (certificate_file, key_file) {
-            server.tls = Some(ServerTls { certificate_file, key_file, client_ca_file });
+            server.tls = Some(ServerTls {
+                certificate_file,
+                key_file,
+                client_ca_file,
+            });
         }
     }
     for (origin, line) in section.words("origins", problems).unwrap_or_default() {
@@ -157,36 +189,55 @@ pub(super) fn read(section: Option<Section>, base: &Path, problems: &mut Problem
             _ => problems.add(
                 line,
                 "server.origins",
-                format!("{origin:?} must be scheme://host or scheme://host:port, as browsers write it"),
+                format!(
+                    "{origin:?} must be scheme://host or scheme://host:port, as browsers write it"
+                ),
             ),
         }
     }
     if let Some(mut cors) = section.section("cors") {
-        for (key, names) in [("headers", &mut server.cors.headers), ("exposed_headers", &mut server.cors.exposed_headers)] {
+        for (key, names) in [
+            ("headers", &mut server.cors.headers),
+            ("exposed_headers", &mut server.cors.exposed_headers),
+        ] {
             for (name, line) in cors.words(key, problems).unwrap_or_default() {
                 match http::HeaderName::try_from(name.as_str()) {
                     Ok(name) => names.push(name.as_str().to_owned()),
-                    Err(_) => problems.add(line, &cors.key(key), format!("{name:?} is no name of a header: \"x-tenant\" is one")),
+                    Err(_) => problems.add(
+                        line,
+                        &cors.key(key),
+                        format!("{name:?} is no name of a header: \"x-tenant\" is one"),
+                    ),
                 }
             }
         }
-        server.cors.max_age = cors.duration("max_age", Duration::ZERO..=24 * hour, problems).unwrap_or(server.cors.max_age);
+        server.cors.max_age = cors
+            .duration("max_age", Duration::ZERO..=24 * hour, problems)
+            .unwrap_or(server.cors.max_age);
         cors.finish(problems);
     }
     for (host, line) in section.words("hosts", problems).unwrap_or_default() {
         match read_host(&host) {
             Some(host) => server.hosts.push(host),
             None => {
-                let message =
-                    format!("{host:?} must be a host name or an address alone, without scheme, port or path: \"graph.example.net\"");
+                let message = format!(
+                    "{host:?} must be a host name or an address alone, without scheme, port or path: \"graph.example.net\""
+                );
                 problems.add(line, "server.hosts", message);
             }
         }
     }
-    for (address, line) in section.words("trusted_proxies", problems).unwrap_or_default() {
+    for (address, line) in section
+        .words("trusted_proxies", problems)
+        .unwrap_or_default()
+    {
         match address.parse::<IpAddr>() {
             Ok(address) => server.trusted_proxies.push(address.to_canonical()),
-            Err(_) => problems.add(line, "server.trusted_proxies", format!("{address:?} is no IP address")),
+            Err(_) => problems.add(
+                line,
+                "server.trusted_proxies",
+                format!("{address:?} is no IP address"),
+            ),
         }
     }
     section.finish(problems);
@@ -195,15 +246,23 @@ pub(super) fn read(section: Option<Section>, base: &Path, problems: &mut Problem
 
 /// A host as browsers write it in `Host`: lower case, names of other alphabets in their ASCII form.
 fn read_host(text: &str) -> Option<String> {
-    if let Ok(address) = text.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
+    if let Ok(address) = text
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .parse::<IpAddr>()
+    {
         return Some(match address.to_canonical() {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         });
     }
-    let url = url::Url::parse(&format!("http://{text}/")).ok().filter(|_| !text.contains([':', '/', '@', '?', '#', '*', '\\']))?;
+    let url = url::Url::parse(&format!("http://{text}/"))
+        .ok()
+        .filter(|_| !text.contains([':', '/', '@', '?', '#', '*', '\\']))?;
     match url.host()? {
-        url::Host::Domain(name) => Some(name.strip_suffix('.').unwrap_or(name).to_owned()).filter(|name| !name.is_empty()),
+        url::Host::Domain(name) => {
+            Some(name.strip_suffix('.').unwrap_or(name).to_owned()).filter(|name| !name.is_empty())
+        }
         // `1` or `0x7f.1`: some address, but who would mean that
         _ => None,
     }

@@ -4,13 +4,21 @@ use super::*;
 use std::time::Duration;
 
 fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, Problems> {
-    let variables: Vec<_> = variables.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let variables: Vec<_> = variables
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect();
     let read_file = |path: &Path| match path.to_str() {
         Some("dir/key") => Ok(b"file-secret\n".to_vec()),
         _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
     };
     let secret_files = RefCell::default();
-    let surroundings = Surroundings { variables: &variables, read_file: &read_file, base: "dir".into(), secret_files: &secret_files };
+    let surroundings = Surroundings {
+        variables: &variables,
+        read_file: &read_file,
+        base: "dir".into(),
+        secret_files: &secret_files,
+    };
     Config::parse(text, &surroundings)
 }
 
@@ -41,10 +49,16 @@ fn a_good_file_is_read_with_its_secrets_kept_out_of_sight() {
     let config = parse(GOOD, &[("KEY", "env-secret")]).unwrap();
     assert_eq!(config.server.listen.port(), 5000);
     assert_eq!(config.upstreams[0].timeout, Duration::from_secs(10));
-    assert_eq!(config.upstreams[0].cache.jobs, Some(Duration::from_secs(90)));
+    assert_eq!(
+        config.upstreams[0].cache.jobs,
+        Some(Duration::from_secs(90))
+    );
     assert!(matches!(config.upstreams[1].tls, Tls::Pinned(pin) if pin[0] == 0xAA));
     let printed = format!("{config:?}");
-    assert!(!printed.contains("env-secret") && !printed.contains("file-secret"), "{printed}");
+    assert!(
+        !printed.contains("env-secret") && !printed.contains("file-secret"),
+        "{printed}"
+    );
 }
 
 #[test]
@@ -90,7 +104,10 @@ fn the_environment_overrides_every_key() {
     let variables = [
         ("KEY", "k"),
         ("VEEAM_GRAPH__SERVER__LISTEN", "127.0.0.1:6000"),
-        ("VEEAM_GRAPH__UPSTREAM__MSP__URL", "http://other.example:1280"),
+        (
+            "VEEAM_GRAPH__UPSTREAM__MSP__URL",
+            "http://other.example:1280",
+        ),
         ("VEEAM_GRAPH__UPSTREAM__MSP__MAX_CONCURRENCY", "3"),
         ("VEEAM_GRAPH__UPSTREAM__EM__CACHE__SESSIONS", "5m"),
     ];
@@ -98,33 +115,84 @@ fn the_environment_overrides_every_key() {
     assert_eq!(config.server.listen.port(), 6000);
     assert_eq!(config.upstreams[0].url.host_str(), Some("other.example"));
     assert_eq!(config.upstreams[0].max_concurrency, 3);
-    assert_eq!(config.upstreams[1].cache.sessions, Some(Duration::from_secs(300)));
-    let told = parse(GOOD, &[("KEY", "k"), ("VEEAM_GRAPH__UPSTREAM__NOBODY__URL", "x"), ("VEEAM_GRAPH__SERVER__SIZE", "1")])
-        .unwrap_err()
-        .to_string();
-    assert!(told.contains("VEEAM_GRAPH__UPSTREAM__NOBODY__URL") && told.contains("VEEAM_GRAPH__SERVER__SIZE"), "{told}");
+    assert_eq!(
+        config.upstreams[1].cache.sessions,
+        Some(Duration::from_secs(300))
+    );
+    let told = parse(
+        GOOD,
+        &[
+            ("KEY", "k"),
+            ("VEEAM_GRAPH__UPSTREAM__NOBODY__URL", "x"),
+            ("VEEAM_GRAPH__SERVER__SIZE", "1"),
+        ],
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(
+        told.contains("VEEAM_GRAPH__UPSTREAM__NOBODY__URL")
+            && told.contains("VEEAM_GRAPH__SERVER__SIZE"),
+        "{told}"
+    );
 }
 
 #[test]
 fn a_text_is_one_name_also_in_a_variable() {
     let text = format!("{GOOD}\n[[auth.role]]\nname = \"tenant\"\ncompanies = \"Acme, Inc.\"\n");
     let companies = |text: &str, variables: &[(&str, &str)]| {
-        let config = parse(text, &[&[("KEY", "k")], variables].concat()).map_err(|problems| problems.to_string());
+        let config = parse(text, &[&[("KEY", "k")], variables].concat())
+            .map_err(|problems| problems.to_string());
         config.map(|config| config.auth.roles[0].sees.companies.clone().unwrap())
     };
     const KEY: &str = "VEEAM_GRAPH__AUTH__ROLE__TENANT__COMPANIES";
     assert_eq!(companies(&text, &[]).unwrap(), ["Acme, Inc."]);
-    assert_eq!(companies(&text, &[(KEY, "Porto, Lda.")]).unwrap(), ["Porto, Lda."]);
-    assert_eq!(companies(&text, &[(KEY, r#"["Porto, Lda.", "Acme 17"]"#)]).unwrap(), ["Porto, Lda.", "Acme 17"]);
+    assert_eq!(
+        companies(&text, &[(KEY, "Porto, Lda.")]).unwrap(),
+        ["Porto, Lda."]
+    );
+    assert_eq!(
+        companies(&text, &[(KEY, r#"["Porto, Lda.", "Acme 17"]"#)]).unwrap(),
+        ["Porto, Lda.", "Acme 17"]
+    );
     for bad in [r#"["Porto"#, "[1]", r#"["Porto", " "]"#, ""] {
-        assert!(companies(&text, &[(KEY, bad)]).unwrap_err().contains(KEY), "{bad}");
+        assert!(
+            companies(&text, &[(KEY, bad)]).unwrap_err().contains(KEY),
+            "{bad}"
+        );
     }
     // no comma can be in a host
-    let hosts = parse(GOOD, &[("KEY", "k"), ("VEEAM_GRAPH__SERVER__HOSTS", "Graph.Example.net., fd00::7,127.0.0.1")]).unwrap().server.hosts;
+    let hosts = parse(
+        GOOD,
+        &[
+            ("KEY", "k"),
+            (
+                "VEEAM_GRAPH__SERVER__HOSTS",
+                "Graph.Example.net., fd00::7,127.0.0.1",
+            ),
+        ],
+    )
+    .unwrap()
+    .server
+    .hosts;
     assert_eq!(hosts, ["graph.example.net", "[fd00::7]", "127.0.0.1"]);
-    for bad in ["https://graph.example.net", "graph.example.net:4000", "*", "*.example.net", "a b", "user@host", "1", "a/b", "."] {
-        let told = parse(GOOD, &[("KEY", "k"), ("VEEAM_GRAPH__SERVER__HOSTS", bad)]).unwrap_err().to_string();
-        assert!(told.contains("VEEAM_GRAPH__SERVER__HOSTS") || told.contains("server.hosts"), "{bad}: {told}");
+    for bad in [
+        "https://graph.example.net",
+        "graph.example.net:4000",
+        "*",
+        "*.example.net",
+        "a b",
+        "user@host",
+        "1",
+        "a/b",
+        ".",
+    ] {
+        let told = parse(GOOD, &[("KEY", "k"), ("VEEAM_GRAPH__SERVER__HOSTS", bad)])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            told.contains("VEEAM_GRAPH__SERVER__HOSTS") || told.contains("server.hosts"),
+            "{bad}: {told}"
+        );
     }
 }
 
@@ -139,19 +207,45 @@ fn what_pages_may_send_and_which_documents_are_run_are_settings() {
     let text = format!(
         "{GOOD}\n[server.cors]\nheaders = [\"X-Tenant\"]\nexposed_headers = \"server-timing\"\nmax_age = \"5m\"\n\n[operations]\nfile = \"key\"\nmode = \"only\"\n\n[limits]\nbatch = 10\n"
     );
-    let config = parse(&text, &[("KEY", "k"), ("VEEAM_GRAPH__SERVER__FEDERATION", "false")]).unwrap();
-    let cors = Cors { headers: vec!["x-tenant".into()], exposed_headers: vec!["server-timing".into()], max_age: Duration::from_secs(300) };
-    assert_eq!((config.server.cors, config.server.federation, config.limits.batch), (cors, false, 10));
-    assert_eq!(config.operations, Operations { files: vec!["dir/key".into()], mode: Mode::Only });
+    let config = parse(
+        &text,
+        &[("KEY", "k"), ("VEEAM_GRAPH__SERVER__FEDERATION", "false")],
+    )
+    .unwrap();
+    let cors = Cors {
+        headers: vec!["x-tenant".into()],
+        exposed_headers: vec!["server-timing".into()],
+        max_age: Duration::from_secs(300),
+    };
+    assert_eq!(
+        (
+            config.server.cors,
+            config.server.federation,
+            config.limits.batch
+        ),
+        (cors, false, 10)
+    );
+    assert_eq!(
+        config.operations,
+        Operations {
+            files: vec!["dir/key".into()],
+            mode: Mode::Only
+        }
+    );
     for (wrong, key) in [
         ("[server.cors]\nheaders = [\"a b\"]", "server.cors.headers"),
         ("[server.cors]\nmax_age = \"2d\"", "server.cors.max_age"),
         ("[server.cors]\norigins = []", "server.cors.origins"),
         ("[operations]\nmode = \"only\"", "operations.mode"),
-        ("[operations]\nfile = \"key\"\nmode = \"some\"", "operations.mode"),
+        (
+            "[operations]\nfile = \"key\"\nmode = \"some\"",
+            "operations.mode",
+        ),
         ("[operations]\nfile = \"nowhere.json\"", "operations.file"),
     ] {
-        let told = parse(&format!("{GOOD}\n{wrong}\n"), &[("KEY", "k")]).unwrap_err().to_string();
+        let told = parse(&format!("{GOOD}\n{wrong}\n"), &[("KEY", "k")])
+            .unwrap_err()
+            .to_string();
         assert!(told.contains(key), "{wrong}: {told}");
     }
 }

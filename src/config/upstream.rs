@@ -48,7 +48,10 @@ pub enum Tls {
 
 /// How long lists are good for, where somebody says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "a setting is named for the list that it is about; docs/settings.md says more")]
+#[allow(
+    missing_docs,
+    reason = "a setting is named for the list that it is about; docs/settings.md says more"
+)]
 pub struct Cache {
     pub jobs: Option<Duration>,
     pub agent_objects: Option<Duration>,
@@ -87,26 +90,44 @@ pub struct Upstream {
     pub session_window: Duration,
     /// How long lists are good for.
     pub cache: Cache,
-    /// The version of a console's API to ask for (`X-Client-Version`); the newest that both know when left out.
+    /// The version of a console's API to ask for (`X-Client-Version`); the newest that both know
+    /// when left out.
     pub client_version: Option<String>,
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Reads one table; `None` when it is too wrong to be one.
-pub(super) fn read(mut section: Section, surroundings: &Surroundings<'_>, problems: &mut Problems) -> Option<Upstream> {
+pub(super) fn read(
+    mut section: Section,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems,
+) -> Option<Upstream> {
     let name = read_name(&mut section, problems);
     let kind = read_kind(&mut section, problems);
     let url = read_url(&mut section, kind, problems);
     let auth = read_auth(&mut section, kind, surroundings, problems);
     let tls = read_tls(&mut section, surroundings, problems);
-    let timeout = section.duration("timeout", Duration::from_millis(100)..=Duration::from_secs(600), problems);
+    let timeout = section.duration(
+        "timeout",
+        Duration::from_millis(100)..=Duration::from_secs(600),
+        problems,
+    );
     // Enterprise Manager is the slower one; no vendor publishes a figure
     let usual = if kind == Some(Kind::Vspc) { 8 } else { 4 };
-    let max_concurrency = section.integer("max_concurrency", 1..=64, problems).and_then(|number| usize::try_from(number).ok());
-    let session_window = section.duration("session_window", Duration::from_secs(3_600)..=366 * DAY, problems);
+    let max_concurrency = section
+        .integer("max_concurrency", 1..=64, problems)
+        .and_then(|number| usize::try_from(number).ok());
+    let session_window = section.duration(
+        "session_window",
+        Duration::from_secs(3_600)..=366 * DAY,
+        problems,
+    );
     let client_version = read_client_version(&mut section, kind, problems);
-    let cache = section.section("cache").map(|cache| read_cache(cache, problems)).unwrap_or_default();
+    let cache = section
+        .section("cache")
+        .map(|cache| read_cache(cache, problems))
+        .unwrap_or_default();
     section.finish(problems);
     Some(Upstream {
         name: name?,
@@ -122,12 +143,21 @@ pub(super) fn read(mut section: Section, surroundings: &Surroundings<'_>, proble
     })
 }
 
-fn read_client_version(section: &mut Section, kind: Option<Kind>, problems: &mut Problems) -> Option<String> {
+fn read_client_version(
+    section: &mut Section,
+    kind: Option<Kind>,
+    problems: &mut Problems,
+) -> Option<String> {
     let (version, line) = section.text("client_version", problems)?;
-    let is_version = version.split('.').count() >= 2 && version.split('.').all(|part| part.parse::<u8>().is_ok());
+    let is_version = version.split('.').count() >= 2
+        && version.split('.').all(|part| part.parse::<u8>().is_ok());
     if !is_version || kind.is_some_and(|kind| kind != Kind::Vspc) {
         let why = "must be a version of the API of Service Provider Console, for example \"3.6.2\"; only vspc is told one";
-        problems.add(line, &section.key("client_version"), format!("{version:?} {why}"));
+        problems.add(
+            line,
+            &section.key("client_version"),
+            format!("{version:?} {why}"),
+        );
         return None;
     }
     Some(version)
@@ -135,7 +165,8 @@ fn read_client_version(section: &mut Section, kind: Option<Kind>, problems: &mut
 
 fn read_name(section: &mut Section, problems: &mut Problems) -> Option<String> {
     let (name, line) = section.required_text("name", problems)?;
-    let is_plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
+    let is_plain =
+        |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
     if name.len() > 40 || !name.chars().all(is_plain) {
         problems.add(
             line,
@@ -154,7 +185,11 @@ fn read_kind(section: &mut Section, problems: &mut Problems) -> Option<Kind> {
         "vac" => Some(Kind::Vac),
         "enterprise-manager" => Some(Kind::EnterpriseManager),
         _ => {
-            problems.add(line, &section.key("kind"), format!("{kind:?} must be one of \"vspc\", \"vac\", \"enterprise-manager\""));
+            problems.add(
+                line,
+                &section.key("kind"),
+                format!("{kind:?} must be one of \"vspc\", \"vac\", \"enterprise-manager\""),
+            );
             None
         }
     }
@@ -199,7 +234,12 @@ fn path_of_api(url: &Url, kind: Option<Kind>) -> Option<&'static str> {
     paths.iter().find(|end| path.ends_with(**end)).copied()
 }
 
-fn read_auth(section: &mut Section, kind: Option<Kind>, surroundings: &Surroundings<'_>, problems: &mut Problems) -> Option<Auth> {
+fn read_auth(
+    section: &mut Section,
+    kind: Option<Kind>,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems,
+) -> Option<Auth> {
     let key = section.key("auth");
     let Some(mut auth) = section.section("auth") else {
         if !section.has("auth") {
@@ -217,19 +257,40 @@ fn read_auth(section: &mut Section, kind: Option<Kind>, surroundings: &Surroundi
     }
     let is_of_callers = auth.boolean("passthrough", problems) == Some(true);
     let username = auth.text("username", problems).map(|(text, _)| text);
-    let password = read_secret(&mut auth, "password_env", "password_file", surroundings, problems);
-    let api_key = read_secret(&mut auth, "api_key_env", "api_key_file", surroundings, problems);
+    let password = read_secret(
+        &mut auth,
+        "password_env",
+        "password_file",
+        surroundings,
+        problems,
+    );
+    let api_key = read_secret(
+        &mut auth,
+        "api_key_env",
+        "api_key_file",
+        surroundings,
+        problems,
+    );
     auth.finish(problems);
     if is_of_callers {
-        if username.is_some() || !matches!((&password, &api_key), (Secret::Absent, Secret::Absent)) {
+        if username.is_some() || !matches!((&password, &api_key), (Secret::Absent, Secret::Absent))
+        {
             problems.add(line, &key, "with passthrough = true callers bring their own credentials: the gateway needs none");
         }
         return Some(Auth::Passthrough);
     }
     match (api_key, username, password) {
-        (Secret::Absent, Some(username), Secret::Read(password)) => Some(Auth::Password { username, password }),
-        (Secret::Read(_) | Secret::Bad, None, Secret::Absent) if kind.is_some_and(|kind| kind != Kind::Vspc) => {
-            problems.add(line, &key, "only vspc takes API keys: write { username = \"…\", password_env = \"VARIABLE\" }");
+        (Secret::Absent, Some(username), Secret::Read(password)) => {
+            Some(Auth::Password { username, password })
+        }
+        (Secret::Read(_) | Secret::Bad, None, Secret::Absent)
+            if kind.is_some_and(|kind| kind != Kind::Vspc) =>
+        {
+            problems.add(
+                line,
+                &key,
+                "only vspc takes API keys: write { username = \"…\", password_env = \"VARIABLE\" }",
+            );
             None
         }
         (Secret::Read(api_key), None, Secret::Absent) => Some(Auth::ApiKey(api_key)),
@@ -258,17 +319,35 @@ fn read_secret(
     let filed = auth.text(file, problems);
     let (secret, line, key, what) = match (named, filed) {
         (None, None) => return Secret::Absent,
-        (Some((name, line)), None) => {
-            (surroundings.variable(&name).map(str::to_owned), line, variable, format!("the variable {name} is not set, or empty"))
-        }
+        (Some((name, line)), None) => (
+            surroundings.variable(&name).map(str::to_owned),
+            line,
+            variable,
+            format!("the variable {name} is not set, or empty"),
+        ),
         (None, Some((path, line))) => {
-            let text = surroundings.secret_file(&path).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            (text, line, file, format!("the file {path:?} can't be read, or is empty"))
+            let text = surroundings
+                .secret_file(&path)
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok());
+            (
+                text,
+                line,
+                file,
+                format!("the file {path:?} can't be read, or is empty"),
+            )
         }
-        (Some((_, line)), Some(_)) => (None, line, variable, format!("only one of {variable} and {file} can be")),
+        (Some((_, line)), Some(_)) => (
+            None,
+            line,
+            variable,
+            format!("only one of {variable} and {file} can be"),
+        ),
     };
     // an editor's newline at the end is no part of a secret
-    let secret = secret.map(|text| text.trim_end_matches(['\r', '\n']).to_owned()).filter(|text| !text.is_empty());
+    let secret = secret
+        .map(|text| text.trim_end_matches(['\r', '\n']).to_owned())
+        .filter(|text| !text.is_empty());
     match secret {
         Some(secret) => Secret::Read(secret.into()),
         None => {
@@ -278,19 +357,36 @@ fn read_secret(
     }
 }
 
-fn read_tls(section: &mut Section, surroundings: &Surroundings<'_>, problems: &mut Problems) -> Tls {
+fn read_tls(
+    section: &mut Section,
+    surroundings: &Surroundings<'_>,
+    problems: &mut Problems,
+) -> Tls {
     let key = section.key("tls");
-    let Some(mut tls) = section.section("tls") else { return Tls::System };
+    let Some(mut tls) = section.section("tls") else {
+        return Tls::System;
+    };
     let line = tls.line();
-    let given = ["ca_file", "pinned_sha256", "insecure"].into_iter().filter(|key| tls.has(key)).count();
+    let given = ["ca_file", "pinned_sha256", "insecure"]
+        .into_iter()
+        .filter(|key| tls.has(key))
+        .count();
     if given > 1 {
-        problems.add(line, &key, "only one of ca_file, pinned_sha256 and insecure can be");
+        problems.add(
+            line,
+            &key,
+            "only one of ca_file, pinned_sha256 and insecure can be",
+        );
     }
     let mut trust = Tls::System;
     if let Some((path, line)) = tls.text("ca_file", problems) {
         match surroundings.file(&path) {
             Ok(pem) => trust = Tls::Roots(pem),
-            Err(error) => problems.add(line, &tls.key("ca_file"), format!("{path:?} can't be read: {error}")),
+            Err(error) => problems.add(
+                line,
+                &tls.key("ca_file"),
+                format!("{path:?} can't be read: {error}"),
+            ),
         }
     }
     if let Some((text, line)) = tls.text("pinned_sha256", problems) {
@@ -359,7 +455,11 @@ mod tests {
             (Kind::EnterpriseManager, "https://em:9398/api", Some("/api")),
             (Kind::EnterpriseManager, "https://em:9398/", None),
         ] {
-            assert_eq!(path_of_api(&Url::parse(address).unwrap(), Some(kind)), expected, "{address}");
+            assert_eq!(
+                path_of_api(&Url::parse(address).unwrap(), Some(kind)),
+                expected,
+                "{address}"
+            );
         }
     }
 }

@@ -42,14 +42,29 @@ pub struct Agents {
 }
 
 impl Agents {
-    pub(super) fn open(opening: &Opening, status: Arc<Status>, clock: Clock) -> Result<Self, String> {
+    pub(super) fn open(
+        opening: &Opening,
+        status: Arc<Status>,
+        clock: Clock,
+    ) -> Result<Self, String> {
         let ages = opening.lifetimes;
-        let freshness = Freshness { lifetime: ages.agent_jobs_v2, max_stale: ages.max_stale, failure: ages.failure };
+        let freshness = Freshness {
+            lifetime: ages.agent_jobs_v2,
+            max_stale: ages.max_stale,
+            failure: ages.failure,
+        };
         let vac = Arc::new(Vac::new(&opening.settings)?);
         let of_jobs = vac.clone();
         let spec = Spec::new("BackupAgentJobs", &status, clock, freshness);
-        let jobs = PerKey::new(spec, MAX_ROWS, move |scope| read(of_jobs.clone(), *scope).boxed());
-        Ok(Self { vac, is_of_callers: opening.is_of_callers(), status, jobs })
+        let jobs = PerKey::new(spec, MAX_ROWS, move |scope| {
+            read(of_jobs.clone(), *scope).boxed()
+        });
+        Ok(Self {
+            vac,
+            is_of_callers: opening.is_of_callers(),
+            status,
+            jobs,
+        })
     }
 
     /// Its name in the configuration.
@@ -63,12 +78,20 @@ impl Agents {
     }
 
     pub(super) async fn probe(&self) {
-        let answer = if self.is_of_callers { self.vac.reach().await } else { self.vac.probe().await };
+        let answer = if self.is_of_callers {
+            self.vac.reach().await
+        } else {
+            self.vac.probe().await
+        };
         self.status.probed(answer.map(|()| None));
     }
 
     /// Every job of one agent; empty for an agent that is not there.
-    pub async fn jobs_of_agent(&self, caller: &Caller, agent: AgentUid) -> Result<Rows<BackupAgentJob>, Failure> {
+    pub async fn jobs_of_agent(
+        &self,
+        caller: &Caller,
+        agent: AgentUid,
+    ) -> Result<Rows<BackupAgentJob>, Failure> {
         if !self.is_all_seen(caller) {
             return Ok(Rows::default());
         }
@@ -76,7 +99,8 @@ impl Agents {
         Ok(many(&view, view.index().agent.of(&agent)))
     }
 
-    /// The jobs with these ids: one call for one job of an agent, one for all of its jobs where several are asked for.
+    /// The jobs with these ids: one call for one job of an agent, one for all of its jobs where
+    /// several are asked for.
     pub async fn jobs_by_key(
         &self,
         caller: &Caller,
@@ -94,8 +118,15 @@ impl Agents {
             let is_only = wanted.get(&agent).is_some_and(|jobs| jobs.len() == 1);
             async move {
                 let all = Scope::All(agent);
-                let in_hand = self.jobs.last(&all).is_some_and(|snapshot| snapshot.is_fresh());
-                let scope = if is_only && !in_hand { Scope::One(agent, job) } else { all };
+                let in_hand = self
+                    .jobs
+                    .last(&all)
+                    .is_some_and(|snapshot| snapshot.is_fresh());
+                let scope = if is_only && !in_hand {
+                    Scope::One(agent, job)
+                } else {
+                    all
+                };
                 let answer = self.jobs.get(&scope).await.and_then(|snapshot| {
                     let view = View::whole(snapshot);
                     one(&view, view.index().id.of(&job))
@@ -106,8 +137,9 @@ impl Agents {
         join_all(reads).await.into_iter().collect()
     }
 
-    /// The v2 API does not say whose an agent is: its jobs are there for those who may see all of this upstream. For others
-    /// nothing is read, so that neither the count of requests nor time tells which ids there are.
+    /// The v2 API does not say whose an agent is: its jobs are there for those who may see all of
+    /// this upstream. For others nothing is read, so that neither the count of requests nor time
+    /// tells which ids there are.
     fn is_all_seen(&self, caller: &Caller) -> bool {
         caller.principal.sees_all_of(self.name())
     }
@@ -130,7 +162,15 @@ async fn read(vac: Arc<Vac>, scope: Scope) -> Result<Listing<BackupAgentJob>, Er
             Some(listing) => return Ok(listing),
             None => Vec::new(),
         },
-        Scope::One(agent, job) => vac.backup_agent_job(agent, job).await?.into_iter().collect(),
+        Scope::One(agent, job) => vac
+            .backup_agent_job(agent, job)
+            .await?
+            .into_iter()
+            .collect(),
     };
-    Ok(Listing { rows, problem: None, pages: 1 })
+    Ok(Listing {
+        rows,
+        problem: None,
+        pages: 1,
+    })
 }

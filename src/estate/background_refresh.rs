@@ -1,4 +1,5 @@
-//! Keeps fresh what is in use: each reading is made anew before it is old, a few at a time, never one that nobody asks for.
+//! Keeps fresh what is in use: each reading is made anew before it is old, a few at a time, never
+//! one that nobody asks for.
 
 use super::{Estate, Failure, snapshot::Stamp, store::Slot};
 use futures_util::{
@@ -15,7 +16,8 @@ use std::{
 const LOOK: Duration = Duration::from_secs(1);
 /// What is good for less than this is read anew when it is asked for, not before.
 const SHORTEST_KEPT_FRESH: Duration = Duration::from_secs(5);
-/// Of what is due, one in so many is read at each look; what would end meanwhile is not kept waiting.
+/// Of what is due, one in so many is read at each look; what would end meanwhile is not kept
+/// waiting.
 const SHARE: usize = 8;
 /// Readings of one upstream at once: those who ask come first.
 const AT_ONCE: usize = 4;
@@ -60,24 +62,37 @@ impl<L: Refresh> Refresh for Vec<L> {
 }
 
 /// Those of these readings that should be made anew.
-pub(super) fn due(in_use: impl IntoIterator<Item = (Arc<Slot>, Arc<Stamp>)>, now: Instant) -> Vec<Due> {
-    in_use.into_iter().filter_map(|(slot, reading)| due_of(slot, reading, now)).collect()
+pub(super) fn due(
+    in_use: impl IntoIterator<Item = (Arc<Slot>, Arc<Stamp>)>,
+    now: Instant,
+) -> Vec<Due> {
+    in_use
+        .into_iter()
+        .filter_map(|(slot, reading)| due_of(slot, reading, now))
+        .collect()
 }
 
 fn due_of(slot: Arc<Slot>, reading: Arc<Stamp>, now: Instant) -> Option<Due> {
     let (age, lifetime) = reading.age(now);
-    // each at another point of the last third, so that what was read together is not read together again
-    let spread = f64::from(u8::try_from(reading.generation().wrapping_mul(97) % 256).unwrap_or_default()) / 256.0;
+    // each at another point of the last third, so that what was read together is not read together
+    // again
+    let spread =
+        f64::from(u8::try_from(reading.generation().wrapping_mul(97) % 256).unwrap_or_default())
+            / 256.0;
     let is_due = lifetime >= SHORTEST_KEPT_FRESH && age >= lifetime.mul_f64(0.67 + 0.2 * spread);
     if !is_due || slot.is_reading() || slot.has_failed() {
         return None;
     }
     let renew = async move { slot.renew(&reading).await }.boxed();
-    Some(Due { left: lifetime.saturating_sub(age), renew })
+    Some(Due {
+        left: lifetime.saturating_sub(age),
+        renew,
+    })
 }
 
 impl Estate {
-    /// Keeps fresh what is in use, for as long as it is polled. What is read with callers' credentials is theirs to ask.
+    /// Keeps fresh what is in use, for as long as it is polled. What is read with callers'
+    /// credentials is theirs to ask.
     pub async fn keep_fresh(&self) {
         join_all(self.lists().into_iter().map(|lists| async move {
             loop {
@@ -91,12 +106,19 @@ impl Estate {
     /// Reads every list that queries may need, and tells what could not be read.
     pub async fn warm(&self) -> Vec<Failure> {
         let reads = self.lists().into_iter().flatten().flat_map(Refresh::warm);
-        join_all(reads).await.into_iter().filter_map(Result::err).collect()
+        join_all(reads)
+            .await
+            .into_iter()
+            .filter_map(Result::err)
+            .collect()
     }
 
     fn lists(&self) -> Vec<Lists<'_>> {
         let consoles = self.consoles.iter().map(|console| console.shared().lists());
-        let histories = self.histories.iter().map(|history| history.shared().lists());
+        let histories = self
+            .histories
+            .iter()
+            .map(|history| history.shared().lists());
         let agents = self.agents.iter().map(|agents| agents.shared().lists());
         consoles.chain(histories).chain(agents).collect()
     }
@@ -109,7 +131,10 @@ async fn renew(lists: &Lists<'_>) {
     all.sort_by_key(|due| due.left);
     let urgent = all.iter().take_while(|due| due.left < 5 * LOOK).count();
     let share = all.len().div_ceil(SHARE);
-    stream::iter(all).take(urgent.max(share)).for_each_concurrent(AT_ONCE, |due| due.renew).await;
+    stream::iter(all)
+        .take(urgent.max(share))
+        .for_each_concurrent(AT_ONCE, |due| due.renew)
+        .await;
 }
 
 #[cfg(test)]
@@ -149,11 +174,20 @@ mod tests {
     }
 
     fn status() -> Arc<Status> {
-        Arc::new(Status::new(UpstreamId(0), "msp".into(), Kind::Vspc, Clock::System))
+        Arc::new(Status::new(
+            UpstreamId(0),
+            "msp".into(),
+            Kind::Vspc,
+            Clock::System,
+        ))
     }
 
     fn good_for(seconds: u64) -> Freshness {
-        Freshness { lifetime: Duration::from_secs(seconds), max_stale: Duration::from_secs(60), failure: Duration::from_secs(3) }
+        Freshness {
+            lifetime: Duration::from_secs(seconds),
+            max_stale: Duration::from_secs(60),
+            failure: Duration::from_secs(3),
+        }
     }
 
     fn spec(freshness: Freshness) -> Arc<Spec> {
@@ -165,7 +199,14 @@ mod tests {
         let reads = AtomicU32::new(0);
         PerKey::new(spec(good_for(lifetime)), 100, move |_| {
             let row = Number(reads.fetch_add(1, Ordering::Relaxed) + 1);
-            async move { Ok(Listing { rows: vec![row], problem: None, pages: 1 }) }.boxed()
+            async move {
+                Ok(Listing {
+                    rows: vec![row],
+                    problem: None,
+                    pages: 1,
+                })
+            }
+            .boxed()
         })
     }
 
@@ -179,7 +220,10 @@ mod tests {
         assert!(due_after(&list, 55).is_empty(), "nothing was read yet");
         list.get(&"once").await.unwrap();
         list.get(&"a").await.unwrap();
-        assert!(due_after(&list, 55).is_empty(), "who asked first was given it; nobody asked again");
+        assert!(
+            due_after(&list, 55).is_empty(),
+            "who asked first was given it; nobody asked again"
+        );
         let old = list.get(&"a").await.unwrap();
         assert_eq!(old.rows()[0].0, 2);
         assert!(due_after(&list, 39).is_empty());
@@ -187,7 +231,10 @@ mod tests {
         assert_eq!(due.len(), 1, "the other was asked for once");
         assert!(due[0].left <= Duration::from_secs(5));
         join_all(due.into_iter().map(|due| due.renew)).await;
-        assert!(!old.stamp().is_current(Instant::now()), "answers made from it end");
+        assert!(
+            !old.stamp().is_current(Instant::now()),
+            "answers made from it end"
+        );
         assert!(due_after(&list, 55).is_empty(), "nobody asked since");
         assert_eq!(list.get(&"a").await.unwrap().rows()[0].0, 3);
         assert_eq!(due_after(&list, 55).len(), 1);
@@ -207,17 +254,35 @@ mod tests {
     #[tokio::test]
     async fn what_could_not_be_read_anew_is_tried_again_if_somebody_asks() {
         let reads = AtomicU32::new(0);
-        let ages = Freshness { failure: Duration::ZERO, ..good_for(60) };
+        let ages = Freshness {
+            failure: Duration::ZERO,
+            ..good_for(60)
+        };
         let list = PerKey::new(spec(ages), 100, move |_: &&'static str| {
             let is_first = reads.fetch_add(1, Ordering::Relaxed) == 0;
             let failure = Error::new(&"msp".into(), ErrorKind::Unavailable, "down");
-            async move { if is_first { Ok(Listing { rows: vec![Number(1)], problem: None, pages: 1 }) } else { Err(failure) } }.boxed()
+            async move {
+                if is_first {
+                    Ok(Listing {
+                        rows: vec![Number(1)],
+                        problem: None,
+                        pages: 1,
+                    })
+                } else {
+                    Err(failure)
+                }
+            }
+            .boxed()
         });
         list.get(&"a").await.unwrap();
         list.get(&"a").await.unwrap();
         join_all(due_after(&list, 55).into_iter().map(|due| due.renew)).await;
         assert!(due_after(&list, 55).is_empty(), "nobody asked since");
-        assert_eq!(list.get(&"a").await.unwrap().rows()[0].0, 1, "what is in hand is given");
+        assert_eq!(
+            list.get(&"a").await.unwrap().rows()[0].0,
+            1,
+            "what is in hand is given"
+        );
         assert_eq!(due_after(&list, 55).len(), 1);
     }
 
@@ -240,7 +305,10 @@ mod tests {
         for seconds in (390..560).step_by(10) {
             counts.insert(due_after(&list, seconds).len());
         }
-        assert!(counts.len() > 3 && counts.contains(&0) && counts.contains(&8), "{counts:?}");
+        assert!(
+            counts.len() > 3 && counts.contains(&0) && counts.contains(&8),
+            "{counts:?}"
+        );
     }
 
     /// A fleet's list of three pages, which notes how it is read.
@@ -263,7 +331,13 @@ mod tests {
         async fn page(&self, offset: u64) -> Result<Page<Number>, Error> {
             self.note(format!("page at {offset}"));
             let rows = [offset, offset + 1].map(|number| Number(u32::try_from(number).unwrap()));
-            Ok(Page { rows: rows.into(), unreadable: 0, offset: Some(offset), total: 6, problem: None })
+            Ok(Page {
+                rows: rows.into(),
+                unreadable: 0,
+                offset: Some(offset),
+                total: 6,
+                problem: None,
+            })
         }
         fn page_size(&self) -> u64 {
             2
@@ -292,7 +366,14 @@ mod tests {
     impl KeySource<u32, Number> for Fleet {
         fn of_key<'a>(&'a self, key: &'a u32) -> BoxFuture<'a, Result<Listing<Number>, Error>> {
             self.note(format!("key {key}"));
-            async move { Ok(Listing { rows: vec![Number(*key)], problem: None, pages: 1 }) }.boxed()
+            async move {
+                Ok(Listing {
+                    rows: vec![Number(*key)],
+                    problem: None,
+                    pages: 1,
+                })
+            }
+            .boxed()
         }
     }
 
@@ -314,15 +395,27 @@ mod tests {
         ask(&list, &[1, 1, 2, 2]).await;
         assert_eq!(fleet.noted(), ["key 1", "key 2"]);
         renew_all(&list).await;
-        assert_eq!(fleet.noted(), ["key 1", "key 2", "page at 0"], "two keys, and once a page, to learn how many there are");
+        assert_eq!(
+            fleet.noted(),
+            ["key 1", "key 2", "page at 0"],
+            "two keys, and once a page, to learn how many there are"
+        );
         ask(&list, &[1, 2]).await;
         renew_all(&list).await;
         assert_eq!(fleet.noted(), ["key 1", "key 2"], "fewer than pages");
         ask(&list, &[1, 2, 3, 3]).await;
         assert_eq!(fleet.noted(), ["key 3"]);
-        assert_eq!(due_after(&list, 55).len(), 1, "it may have to wait for its turn");
+        assert_eq!(
+            due_after(&list, 55).len(),
+            1,
+            "it may have to wait for its turn"
+        );
         renew_all(&list).await;
-        assert_eq!(fleet.noted(), ["page at 2", "page at 4"], "the first page was in hand");
+        assert_eq!(
+            fleet.noted(),
+            ["page at 2", "page at 4"],
+            "the first page was in hand"
+        );
         ask(&list, &[1, 2, 3, 4]).await;
         renew_all(&list).await;
         assert_eq!(fleet.noted(), ["page at 0", "page at 2", "page at 4"]);

@@ -1,6 +1,9 @@
-//! One request's asker: who it is, who pays for its upstream calls, and which upstreams there are for it.
+//! One request's asker: who it is, who pays for its upstream calls, and which upstreams there are
+//! for it.
 
-use super::{Passed, Principal, UpstreamId, agents::Agents, console::Console, history::History, reads::Reads};
+use super::{
+    Passed, Principal, UpstreamId, agents::Agents, console::Console, history::History, reads::Reads,
+};
 use crate::upstream::meter::Meter;
 use std::{fmt, sync::Arc};
 
@@ -21,17 +24,35 @@ pub(super) struct Reach {
     pub consoles: Vec<Arc<Console>>,
     pub histories: Vec<Arc<History>>,
     pub agents: Vec<Arc<Agents>>,
-    /// Also the consoles that the caller may not see: whether an id occurs once is a question to all of them.
+    /// Also the consoles that the caller may not see: whether an id occurs once is a question to
+    /// all of them.
     pub every_console: Vec<Arc<Console>>,
 }
 
 impl Caller {
-    pub(super) fn new(principal: Arc<Principal>, passed: &Passed, reach: Reach, is_debugged: bool) -> Self {
+    pub(super) fn new(
+        principal: Arc<Principal>,
+        passed: &Passed,
+        reach: Reach,
+        is_debugged: bool,
+    ) -> Self {
         // those who bring their own credentials each have a share of their own
-        let payer = passed.mark().map_or_else(|| principal.name.clone(), |mark| format!("{} {mark}", principal.name).into());
+        let payer = passed.mark().map_or_else(
+            || principal.name.clone(),
+            |mark| format!("{} {mark}", principal.name).into(),
+        );
         let meter = Meter::paid_by(payer);
-        let (meter, reads) = if is_debugged { (meter.in_detail(), Reads::in_detail()) } else { (meter, Reads::default()) };
-        Self { principal, meter: Arc::new(meter), reads: Arc::new(reads), reach: Arc::new(reach) }
+        let (meter, reads) = if is_debugged {
+            (meter.in_detail(), Reads::in_detail())
+        } else {
+            (meter, Reads::default())
+        };
+        Self {
+            principal,
+            meter: Arc::new(meter),
+            reads: Arc::new(reads),
+            reach: Arc::new(reach),
+        }
     }
 
     /// Every Service Provider Console.
@@ -51,12 +72,18 @@ impl Caller {
 
     /// The console at that place.
     pub fn console(&self, id: UpstreamId) -> Option<&Arc<Console>> {
-        self.reach.consoles.iter().find(|console| console.id() == id)
+        self.reach
+            .consoles
+            .iter()
+            .find(|console| console.id() == id)
     }
 
     /// The Enterprise Manager at that place.
     pub fn history(&self, id: UpstreamId) -> Option<&Arc<History>> {
-        self.reach.histories.iter().find(|history| history.id() == id)
+        self.reach
+            .histories
+            .iter()
+            .find(|history| history.id() == id)
     }
 
     pub(super) fn every_console(&self) -> &[Arc<Console>] {
@@ -66,6 +93,8 @@ impl Caller {
 
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Caller").field("principal", &self.principal).finish_non_exhaustive()
+        f.debug_struct("Caller")
+            .field("principal", &self.principal)
+            .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,8 @@
 //! Narrow or wide: the one place that decides how a level of a query is read.
 //!
-//! Every question has a narrow read (one call per key) and a wide one (one call per page of the fleet's list). Taking
-//! the cheaper makes the cost of a level `min(keys, pages)`, never the number of rows.
+//! Every question has a narrow read (one call per key) and a wide one (one call per page of the
+//! fleet's list). Taking the cheaper makes the cost of a level `min(keys, pages)`, never the number
+//! of rows.
 
 /// How to read what is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +15,8 @@ pub(super) enum Choice {
     Probe,
 }
 
-/// Chooses for `narrow_calls` calls against a list of `pages` pages, of which `pages_in_hand` were read already.
+/// Chooses for `narrow_calls` calls against a list of `pages` pages, of which `pages_in_hand` were
+/// read already.
 pub(super) fn choose(narrow_calls: usize, pages: Option<u32>, pages_in_hand: u32) -> Choice {
     match pages {
         // A single call can't be beaten, only equalled, and it moves the fewest rows.
@@ -23,7 +25,11 @@ pub(super) fn choose(narrow_calls: usize, pages: Option<u32>, pages_in_hand: u32
         Some(pages) => {
             let wide_calls = pages.saturating_sub(pages_in_hand) as usize;
             // On a tie the wide read wins: it also answers whoever asks next.
-            if narrow_calls < wide_calls { Choice::Narrow } else { Choice::Wide }
+            if narrow_calls < wide_calls {
+                Choice::Narrow
+            } else {
+                Choice::Wide
+            }
         }
     }
 }
@@ -60,7 +66,11 @@ mod tests {
                     Choice::Narrow => keys,
                     _ => pages as usize,
                 };
-                assert_eq!(known, keys.min(pages as usize), "{keys} keys, {pages} pages");
+                assert_eq!(
+                    known,
+                    keys.min(pages as usize),
+                    "{keys} keys, {pages} pages"
+                );
                 let cold = match choose(keys, None, 0) {
                     Choice::Narrow => keys,
                     _ => {
@@ -70,7 +80,10 @@ mod tests {
                         }
                     }
                 };
-                assert!(cold <= keys.min(pages as usize) + 1, "{keys} keys, {pages} pages: {cold}");
+                assert!(
+                    cold <= keys.min(pages as usize) + 1,
+                    "{keys} keys, {pages} pages: {cold}"
+                );
             }
         }
     }

@@ -45,13 +45,19 @@ pub struct Rows<T: Listed> {
 
 impl<T: Listed> Clone for Rows<T> {
     fn clone(&self) -> Self {
-        Self { rows: self.rows.clone(), problem: self.problem.clone() }
+        Self {
+            rows: self.rows.clone(),
+            problem: self.problem.clone(),
+        }
     }
 }
 
 impl<T: Listed> Default for Rows<T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), problem: None }
+        Self {
+            rows: Vec::new(),
+            problem: None,
+        }
     }
 }
 
@@ -68,10 +74,19 @@ pub struct Console {
 }
 
 impl Console {
-    pub(super) fn open(opening: &Opening, status: Arc<Status>, clock: Clock) -> Result<Self, String> {
+    pub(super) fn open(
+        opening: &Opening,
+        status: Arc<Status>,
+        clock: Clock,
+    ) -> Result<Self, String> {
         let vspc = Arc::new(Vspc::new(&opening.settings)?);
         let lists = ConsoleLists::open(&vspc, &status, clock, &opening.lifetimes);
-        Ok(Self { lists, is_of_callers: opening.is_of_callers(), vspc, status })
+        Ok(Self {
+            lists,
+            is_of_callers: opening.is_of_callers(),
+            vspc,
+            status,
+        })
     }
 
     /// Its name in the configuration.
@@ -85,51 +100,112 @@ impl Console {
     }
 
     pub(super) async fn probe(&self) {
-        let answer = if self.is_of_callers { self.vspc.reach().await.map(|()| None) } else { self.vspc.version().await };
+        let answer = if self.is_of_callers {
+            self.vspc.reach().await.map(|()| None)
+        } else {
+            self.vspc.version().await
+        };
         self.status.probed(answer);
     }
 
     // --- answers by key
 
     /// The servers with these ids.
-    pub async fn servers_by_uid(&self, caller: &Caller, servers: &[ServerUid]) -> Answers<ServerUid, Option<RowRef<BackupServer>>> {
-        let read = self.lists.servers.seek(servers, self.is_all_seen(caller)).await;
-        answer(read, self.sight::<BackupServer>(caller).await, |view, server| one(view, view.index().uid.of(server)))
+    pub async fn servers_by_uid(
+        &self,
+        caller: &Caller,
+        servers: &[ServerUid],
+    ) -> Answers<ServerUid, Option<RowRef<BackupServer>>> {
+        let read = self
+            .lists
+            .servers
+            .seek(servers, self.is_all_seen(caller))
+            .await;
+        answer(
+            read,
+            self.sight::<BackupServer>(caller).await,
+            |view, server| one(view, view.index().uid.of(server)),
+        )
     }
 
     /// The jobs of these servers.
-    pub async fn jobs_of_servers(&self, caller: &Caller, servers: &[ServerUid]) -> Answers<ServerUid, Rows<Job>> {
-        let scopes: Vec<_> = servers.iter().map(|server| JobScope::Server(*server)).collect();
+    pub async fn jobs_of_servers(
+        &self,
+        caller: &Caller,
+        servers: &[ServerUid],
+    ) -> Answers<ServerUid, Rows<Job>> {
+        let scopes: Vec<_> = servers
+            .iter()
+            .map(|server| JobScope::Server(*server))
+            .collect();
         let mut read = self.lists.jobs.gather(&scopes).await;
-        let by_server = servers.iter().filter_map(|server| Some((*server, read.remove(&JobScope::Server(*server))?))).collect();
-        answer(by_server, self.sight::<Job>(caller).await, |view, server| Ok(many(view, view.index().server.of(server))))
+        let by_server = servers
+            .iter()
+            .filter_map(|server| Some((*server, read.remove(&JobScope::Server(*server))?)))
+            .collect();
+        answer(
+            by_server,
+            self.sight::<Job>(caller).await,
+            |view, server| Ok(many(view, view.index().server.of(server))),
+        )
     }
 
     /// The jobs with these ids, each on its own server.
-    pub async fn jobs_by_key(&self, caller: &Caller, keys: &[(ServerUid, JobUid)]) -> Answers<(ServerUid, JobUid), Option<RowRef<Job>>> {
-        let scopes: Vec<_> = keys.iter().map(|(_, job)| JobScope::Job(*job)).collect::<HashSet<_>>().into_iter().collect();
-        let read = self.lists.jobs.seek(&scopes, self.is_all_seen(caller)).await;
-        let mut by_key: HashMap<_, _> = keys.iter().filter_map(|key| Some((*key, read.get(&JobScope::Job(key.1))?.clone()))).collect();
-        // `/jobs/{jobUid}` gives one of the jobs with that id, and knows some jobs by another id. Where it gives another
-        // server's job, or none, the list decides.
-        let is_elsewhere = |key: &(ServerUid, JobUid), snapshot: &Snapshot<Job>| snapshot.index().key.of(key).is_empty();
+    pub async fn jobs_by_key(
+        &self,
+        caller: &Caller,
+        keys: &[(ServerUid, JobUid)],
+    ) -> Answers<(ServerUid, JobUid), Option<RowRef<Job>>> {
+        let scopes: Vec<_> = keys
+            .iter()
+            .map(|(_, job)| JobScope::Job(*job))
+            .collect::<HashSet<_>>()
+            .into_iter()
+            .collect();
+        let read = self
+            .lists
+            .jobs
+            .seek(&scopes, self.is_all_seen(caller))
+            .await;
+        let mut by_key: HashMap<_, _> = keys
+            .iter()
+            .filter_map(|key| Some((*key, read.get(&JobScope::Job(key.1))?.clone())))
+            .collect();
+        // `/jobs/{jobUid}` gives one of the jobs with that id, and knows some jobs by another id.
+        // Where it gives another server's job, or none, the list decides.
+        let is_elsewhere = |key: &(ServerUid, JobUid), snapshot: &Snapshot<Job>| {
+            snapshot.index().key.of(key).is_empty()
+        };
         let unsettled: Vec<_> = by_key
             .iter()
-            .filter(|(key, outcome)| outcome.as_ref().is_ok_and(|snapshot| is_elsewhere(key, snapshot)))
+            .filter(|(key, outcome)| {
+                outcome
+                    .as_ref()
+                    .is_ok_and(|snapshot| is_elsewhere(key, snapshot))
+            })
             .map(|(key, _)| *key)
             .collect();
         if !unsettled.is_empty() {
             let all = self.lists.jobs.all().await;
             by_key.extend(unsettled.into_iter().map(|key| (key, all.clone())));
         }
-        answer(by_key, self.sight::<Job>(caller).await, |view, key| one(view, view.index().key.of(key)))
+        answer(by_key, self.sight::<Job>(caller).await, |view, key| {
+            one(view, view.index().key.of(key))
+        })
     }
 
     /// The organizations with these ids.
-    pub async fn companies_by_uid(&self, caller: &Caller, companies: &[CompanyUid]) -> Answers<CompanyUid, Option<RowRef<Organization>>> {
+    pub async fn companies_by_uid(
+        &self,
+        caller: &Caller,
+        companies: &[CompanyUid],
+    ) -> Answers<CompanyUid, Option<RowRef<Organization>>> {
         let all = self.lists.organizations.all().await;
         answer(
-            companies.iter().map(|company| (*company, all.clone())).collect(),
+            companies
+                .iter()
+                .map(|company| (*company, all.clone()))
+                .collect(),
             self.sight::<Organization>(caller).await,
             |view, company| one(view, view.index().uid.of(company)),
         )
@@ -142,10 +218,19 @@ impl Console {
         keys: &[(ServerUid, AgentUid)],
     ) -> Answers<(ServerUid, AgentUid), Option<RowRef<BackupAgent>>> {
         let read = self.lists.agents.seek(keys, self.is_all_seen(caller)).await;
-        answer(read, self.sight::<BackupAgent>(caller).await, |view, (server, agent)| {
-            let is_its = |row: &RowRef<BackupAgent>| row.backup_server_uid.is_none_or(|of_row| of_row == *server);
-            the_only(view.pick(view.index().uid.of(agent)).filter(is_its), view.problem())
-        })
+        answer(
+            read,
+            self.sight::<BackupAgent>(caller).await,
+            |view, (server, agent)| {
+                let is_its = |row: &RowRef<BackupAgent>| {
+                    row.backup_server_uid.is_none_or(|of_row| of_row == *server)
+                };
+                the_only(
+                    view.pick(view.index().uid.of(agent)).filter(is_its),
+                    view.problem(),
+                )
+            },
+        )
     }
 
     /// The repositories with these ids, each on its own server.
@@ -155,34 +240,57 @@ impl Console {
         keys: &[(ServerUid, RepositoryUid)],
     ) -> Answers<(ServerUid, RepositoryUid), Option<RowRef<Repository>>> {
         let all = self.lists.repositories.all().await;
-        answer(keys.iter().map(|key| (*key, all.clone())).collect(), self.sight::<Repository>(caller).await, |view, key| {
-            one(view, view.index().key.of(key))
-        })
+        answer(
+            keys.iter().map(|key| (*key, all.clone())).collect(),
+            self.sight::<Repository>(caller).await,
+            |view, key| one(view, view.index().key.of(key)),
+        )
     }
 
     /// The repositories of one server.
-    pub async fn repositories_of_server(&self, caller: &Caller, server: ServerUid) -> Result<Rows<Repository>, Failure> {
+    pub async fn repositories_of_server(
+        &self,
+        caller: &Caller,
+        server: ServerUid,
+    ) -> Result<Rows<Repository>, Failure> {
         let view = self.repositories(caller).await?;
         Ok(many(&view, view.index().server.of(&server)))
     }
 
     /// The jobs of one company.
-    pub async fn jobs_of_company(&self, caller: &Caller, company: CompanyUid) -> Result<Rows<Job>, Failure> {
+    pub async fn jobs_of_company(
+        &self,
+        caller: &Caller,
+        company: CompanyUid,
+    ) -> Result<Rows<Job>, Failure> {
         let view = self.jobs(caller).await?;
         Ok(many(&view, view.index().company.of(&company)))
     }
 
     /// The servers that one company owns.
-    pub async fn servers_of_company(&self, caller: &Caller, company: CompanyUid) -> Result<Rows<BackupServer>, Failure> {
+    pub async fn servers_of_company(
+        &self,
+        caller: &Caller,
+        company: CompanyUid,
+    ) -> Result<Rows<BackupServer>, Failure> {
         let view = self.servers(caller).await?;
         Ok(many(&view, view.index().company.of(&company)))
     }
 
     /// The one job with these ids, for rows that name no server; none where several have them.
-    pub async fn only_job(&self, caller: &Caller, job: JobUid, unique: Option<UniqueJobUid>) -> Result<Option<RowRef<Job>>, Failure> {
+    pub async fn only_job(
+        &self,
+        caller: &Caller,
+        job: JobUid,
+        unique: Option<UniqueJobUid>,
+    ) -> Result<Option<RowRef<Job>>, Failure> {
         let view = self.jobs(caller).await?;
         let by_unique = unique.map_or(&[][..], |unique| view.index().unique.of(&unique));
-        match if by_unique.is_empty() { view.index().uid.of(&job) } else { by_unique } {
+        match if by_unique.is_empty() {
+            view.index().uid.of(&job)
+        } else {
+            by_unique
+        } {
             // part of a list can't tell that there is no other
             [_] if by_unique.is_empty() && view.problem().is_some() => one(&view, &[]),
             [place] => one(&view, &[*place]),
@@ -199,44 +307,87 @@ impl Console {
         job: JobUid,
         object: ObjectUid,
     ) -> Result<Option<RowRef<AgentJobObject>>, Failure> {
-        let read = self.lists.objects.seek(&[job], self.is_all_seen(caller)).await.remove(&job);
-        let Some(snapshot) = read.transpose()? else { return Ok(None) };
+        let read = self
+            .lists
+            .objects
+            .seek(&[job], self.is_all_seen(caller))
+            .await
+            .remove(&job);
+        let Some(snapshot) = read.transpose()? else {
+            return Ok(None);
+        };
         let view = self.view(caller, snapshot).await?;
-        let is_it = |row: &RowRef<AgentJobObject>| row.job_uid == job && row.backup_server_uid == server;
-        the_only(view.pick(view.index().uid.of(&object)).filter(is_it), view.problem())
+        let is_it =
+            |row: &RowRef<AgentJobObject>| row.job_uid == job && row.backup_server_uid == server;
+        the_only(
+            view.pick(view.index().uid.of(&object)).filter(is_it),
+            view.problem(),
+        )
     }
 
     /// The links of these servers.
-    pub async fn links_of_servers(&self, caller: &Caller, family: LinkFamily, servers: &[ServerUid]) -> Answers<ServerUid, Links> {
+    pub async fn links_of_servers(
+        &self,
+        caller: &Caller,
+        family: LinkFamily,
+        servers: &[ServerUid],
+    ) -> Answers<ServerUid, Links> {
         let mut answers = self.every_link_of_servers(family, servers).await;
         match self.sight_for(caller, Needs::Jobs).await {
-            Ok(sight) => answers.values_mut().flatten().for_each(|links| sight.keep_seen(links)),
-            Err(failure) => answers.values_mut().for_each(|answer| *answer = Err(failure.clone())),
+            Ok(sight) => answers
+                .values_mut()
+                .flatten()
+                .for_each(|links| sight.keep_seen(links)),
+            Err(failure) => answers
+                .values_mut()
+                .for_each(|answer| *answer = Err(failure.clone())),
         }
         answers
     }
 
-    pub(super) async fn every_link_of_servers(&self, family: LinkFamily, servers: &[ServerUid]) -> Answers<ServerUid, Links> {
-        self.lists.links[family as usize].of_servers(servers, || self.lists.jobs.all()).await
+    pub(super) async fn every_link_of_servers(
+        &self,
+        family: LinkFamily,
+        servers: &[ServerUid],
+    ) -> Answers<ServerUid, Links> {
+        self.lists.links[family as usize]
+            .of_servers(servers, || self.lists.jobs.all())
+            .await
     }
 
     /// The links of one tape or copy job.
-    pub async fn links_of_job(&self, caller: &Caller, family: LinkFamily, job: &Job) -> Result<Links, Failure> {
-        let mut links = self.lists.links[family as usize].of_job(job, || self.lists.jobs.all()).await?;
-        self.sight_for(caller, Needs::Jobs).await?.keep_seen(&mut links);
+    pub async fn links_of_job(
+        &self,
+        caller: &Caller,
+        family: LinkFamily,
+        job: &Job,
+    ) -> Result<Links, Failure> {
+        let mut links = self.lists.links[family as usize]
+            .of_job(job, || self.lists.jobs.all())
+            .await?;
+        self.sight_for(caller, Needs::Jobs)
+            .await?
+            .keep_seen(&mut links);
         Ok(links)
     }
 
     /// Every link, placed on its server where that can be told.
     pub async fn all_links(&self, caller: &Caller, family: LinkFamily) -> Result<Links, Failure> {
-        let mut links = self.lists.links[family as usize].all(|| self.lists.jobs.all()).await?;
-        self.sight_for(caller, Needs::Jobs).await?.keep_seen(&mut links);
+        let mut links = self.lists.links[family as usize]
+            .all(|| self.lists.jobs.all())
+            .await?;
+        self.sight_for(caller, Needs::Jobs)
+            .await?
+            .keep_seen(&mut links);
         Ok(links)
     }
 
     /// The key of a server of this console.
     pub fn server_key(&self, server: ServerUid) -> ServerKey {
-        ServerKey { upstream: self.id(), server }
+        ServerKey {
+            upstream: self.id(),
+            server,
+        }
     }
 }
 
@@ -250,7 +401,12 @@ where
     K: std::hash::Hash + Eq,
     T: Owned,
 {
-    let see = |snapshot| sight.as_ref().map(|sight| sight.view(snapshot)).map_err(Clone::clone);
+    let see = |snapshot| {
+        sight
+            .as_ref()
+            .map(|sight| sight.view(snapshot))
+            .map_err(Clone::clone)
+    };
     read.into_iter()
         .map(|(key, outcome)| {
             let answer = outcome.and_then(see).and_then(|view| look(&view, &key));
@@ -264,7 +420,8 @@ pub(super) fn one<T: Listed>(view: &View<T>, places: &[u32]) -> Result<Option<Ro
     the_only(view.pick(places), view.problem())
 }
 
-/// The one row that there is of these; an id that rows share is nobody's, and leads to none of them.
+/// The one row that there is of these; an id that rows share is nobody's, and leads to none of
+/// them.
 pub(super) fn the_only<T: Listed>(
     mut rows: impl Iterator<Item = RowRef<T>>,
     problem: Option<&Failure>,
@@ -278,7 +435,10 @@ pub(super) fn the_only<T: Listed>(
 
 /// The rows at these places.
 pub(super) fn many<T: Listed>(view: &View<T>, places: &[u32]) -> Rows<T> {
-    Rows { rows: view.pick(places).collect(), problem: view.problem().cloned() }
+    Rows {
+        rows: view.pick(places).collect(),
+        problem: view.problem().cloned(),
+    }
 }
 
 /// A link list's row type, for `links`.

@@ -1,5 +1,6 @@
-//! An upstream as a caller comes to it: one for all, read with the gateway's own account; or, where callers bring their
-//! own credentials, one for each credential, so that nothing that was read with one is ever seen with another.
+//! An upstream as a caller comes to it: one for all, read with the gateway's own account; or, where
+//! callers bring their own credentials, one for each credential, so that nothing that was read with
+//! one is ever seen with another.
 
 use super::{Opening, Status, UpstreamId};
 use crate::{
@@ -17,9 +18,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Credentials that are kept at once, for each upstream; the one that was used the longest ago goes first.
+/// Credentials that are kept at once, for each upstream; the one that was used the longest ago goes
+/// first.
 const MAX_KEPT: usize = 256;
-/// Rows that were read with all of them together: what memory is spent on. The same goes first where there are more.
+/// Rows that were read with all of them together: what memory is spent on. The same goes first
+/// where there are more.
 const MAX_ROWS: u64 = 500_000;
 /// How often it is looked for what is to be forgotten, where nobody new comes.
 const LOOK: Duration = Duration::from_secs(1);
@@ -39,7 +42,10 @@ impl Passed {
     }
 
     fn of(&self, upstream: &str) -> Option<&SecretString> {
-        self.0.iter().find(|(name, _)| **name == *upstream).map(|(_, credential)| credential)
+        self.0
+            .iter()
+            .find(|(name, _)| **name == *upstream)
+            .map(|(_, credential)| credential)
     }
 
     /// Whether nothing was brought.
@@ -50,9 +56,18 @@ impl Passed {
     /// Tells callers apart who bring different credentials, and tells nothing of these.
     pub fn mark(&self) -> Option<String> {
         let first = self.0.first()?;
-        let all: String = self.0.iter().flat_map(|(name, credential)| [name, "\0", credential.expose_secret(), "\0"]).collect();
+        let all: String = self
+            .0
+            .iter()
+            .flat_map(|(name, credential)| [name, "\0", credential.expose_secret(), "\0"])
+            .collect();
         let mark = keyed_hash(&first.0, &all);
-        Some(mark.iter().take(6).map(|byte| format!("{byte:02x}")).collect())
+        Some(
+            mark.iter()
+                .take(6)
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        )
     }
 }
 
@@ -109,9 +124,14 @@ impl<T: Keeps> ByCredential<T> {
     fn make_room(&mut self, now: Instant) {
         self.looked = now;
         self.opened.retain(|_, opened| {
-            now.duration_since(opened.last_use) < FORGOTTEN_AFTER && now.duration_since(opened.since) < FORGOTTEN_IN_ANY_CASE_AFTER
+            now.duration_since(opened.last_use) < FORGOTTEN_AFTER
+                && now.duration_since(opened.since) < FORGOTTEN_IN_ANY_CASE_AFTER
         });
-        let mut by_use: Vec<_> = self.opened.iter().map(|(key, opened)| (opened.last_use, *key, opened.upstream.kept_rows())).collect();
+        let mut by_use: Vec<_> = self
+            .opened
+            .iter()
+            .map(|(key, opened)| (opened.last_use, *key, opened.upstream.kept_rows()))
+            .collect();
         by_use.sort_by_key(|(last_use, ..)| *last_use);
         let mut rows: u64 = by_use.iter().map(|(.., rows)| rows).sum();
         // the newest stays, however much it read
@@ -127,7 +147,12 @@ impl<T: Keeps> ByCredential<T> {
 }
 
 impl<T: Keeps> Door<T> {
-    pub fn new(opening: &Opening, status: Arc<Status>, clock: Clock, open: Open<T>) -> Result<Self, String> {
+    pub fn new(
+        opening: &Opening,
+        status: Arc<Status>,
+        clock: Clock,
+        open: Open<T>,
+    ) -> Result<Self, String> {
         let id = status.id;
         let shared = Arc::new(open(opening, status, clock)?);
         let own = matches!(opening.settings.credentials, Credentials::OfCaller(_)).then(|| Own {
@@ -135,7 +160,10 @@ impl<T: Keeps> Door<T> {
             id,
             clock,
             open,
-            by_credential: Mutex::new(ByCredential { opened: HashMap::new(), looked: Instant::now() }),
+            by_credential: Mutex::new(ByCredential {
+                opened: HashMap::new(),
+                looked: Instant::now(),
+            }),
         });
         Ok(Self { shared, own })
     }
@@ -145,12 +173,20 @@ impl<T: Keeps> Door<T> {
         &self.shared
     }
 
-    /// What is known of the credential that a caller brought. Nothing is known of one that was not used yet.
+    /// What is known of the credential that a caller brought. Nothing is known of one that was not
+    /// used yet.
     pub fn brought(&self, passed: &Passed) -> Standing {
-        let Some(own) = &self.own else { return Standing::Good };
-        let Some(credential) = passed.of(&own.opening.settings.name) else { return Standing::Good };
+        let Some(own) = &self.own else {
+            return Standing::Good;
+        };
+        let Some(credential) = passed.of(&own.opening.settings.name) else {
+            return Standing::Good;
+        };
         let key = keyed_hash(&own.opening.settings.name, credential.expose_secret());
-        let known = own.by_credential.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = own
+            .by_credential
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         match known.opened.get(&key) {
             Some(opened) if opened.credential.was_taken() => Standing::Good,
             Some(opened) if opened.credential.is_refused() => Standing::Refused,
@@ -160,11 +196,18 @@ impl<T: Keeps> Door<T> {
 
     /// The one for a caller.
     pub fn of(&self, passed: &Passed) -> Arc<T> {
-        let Some(own) = &self.own else { return self.shared.clone() };
-        let Some(credential) = passed.of(&own.opening.settings.name) else { return self.shared.clone() };
+        let Some(own) = &self.own else {
+            return self.shared.clone();
+        };
+        let Some(credential) = passed.of(&own.opening.settings.name) else {
+            return self.shared.clone();
+        };
         let key = keyed_hash(&own.opening.settings.name, credential.expose_secret());
         let now = Instant::now();
-        let mut known = own.by_credential.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = own
+            .by_credential
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if now.duration_since(known.looked) >= LOOK {
             known.make_room(now);
         }
@@ -172,14 +215,38 @@ impl<T: Keeps> Door<T> {
             opened.last_use = now;
             return opened.upstream.clone();
         }
-        let brought = Arc::new(Brought::new(credential.clone(), own.opening.settings.sign_in_pause));
-        let settings = Settings { credentials: Credentials::OfCaller(Some(brought.clone())), ..own.opening.settings.clone() };
-        let opening = Opening { settings, ..own.opening.clone() };
+        let brought = Arc::new(Brought::new(
+            credential.clone(),
+            own.opening.settings.sign_in_pause,
+        ));
+        let settings = Settings {
+            credentials: Credentials::OfCaller(Some(brought.clone())),
+            ..own.opening.settings.clone()
+        };
+        let opening = Opening {
+            settings,
+            ..own.opening.clone()
+        };
         // how this credential fares is no sign of how the upstream does
-        let status = Status::new(own.id, opening.settings.name.clone(), opening.settings.kind, own.clock);
+        let status = Status::new(
+            own.id,
+            opening.settings.name.clone(),
+            opening.settings.kind,
+            own.clock,
+        );
         // it was opened once already, with the same certificates
-        let Ok(upstream) = (own.open)(&opening, Arc::new(status), own.clock).map(Arc::new) else { return self.shared.clone() };
-        known.opened.insert(key, Opened { upstream: upstream.clone(), credential: brought, since: now, last_use: now });
+        let Ok(upstream) = (own.open)(&opening, Arc::new(status), own.clock).map(Arc::new) else {
+            return self.shared.clone();
+        };
+        known.opened.insert(
+            key,
+            Opened {
+                upstream: upstream.clone(),
+                credential: brought,
+                since: now,
+                last_use: now,
+            },
+        );
         if known.opened.len() > MAX_KEPT {
             known.make_room(now);
         }
@@ -189,7 +256,8 @@ impl<T: Keeps> Door<T> {
 
 /// Of a credential only this is kept as a key: with a key of its own that never leaves the process.
 fn keyed_hash(upstream: &str, credential: &str) -> Hash {
-    static KEY: LazyLock<Option<hmac::Key>> = LazyLock::new(|| hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok());
+    static KEY: LazyLock<Option<hmac::Key>> =
+        LazyLock::new(|| hmac::Key::generate(hmac::HMAC_SHA256, &rand::SystemRandom::new()).ok());
     let text = format!("{upstream}\0{credential}");
     let mut hash = [0; digest::SHA256_OUTPUT_LEN];
     match &*KEY {
@@ -218,9 +286,23 @@ mod tests {
         let opened = (0..credentials).map(|number| {
             let at = start + Duration::from_secs(number.into());
             let credential = Arc::new(Brought::new("one".into(), Duration::ZERO));
-            ([number; 32], Opened { upstream: Arc::new(Rows(rows.into())), credential, since: at, last_use: at })
+            (
+                [number; 32],
+                Opened {
+                    upstream: Arc::new(Rows(rows.into())),
+                    credential,
+                    since: at,
+                    last_use: at,
+                },
+            )
         });
-        (ByCredential { opened: opened.collect(), looked: start }, start + Duration::from_secs(credentials.into()))
+        (
+            ByCredential {
+                opened: opened.collect(),
+                looked: start,
+            },
+            start + Duration::from_secs(credentials.into()),
+        )
     }
 
     #[test]
@@ -228,7 +310,10 @@ mod tests {
         let (mut known, now) = opened(10, MAX_ROWS / 5);
         known.make_room(now);
         assert_eq!(known.opened.len(), 5);
-        assert!(known.opened.contains_key(&[9; 32]) && !known.opened.contains_key(&[4; 32]), "what was used last is kept");
+        assert!(
+            known.opened.contains_key(&[9; 32]) && !known.opened.contains_key(&[4; 32]),
+            "what was used last is kept"
+        );
     }
 
     #[test]

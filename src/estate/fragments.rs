@@ -1,9 +1,9 @@
-//! What rows, and fields of queries, were rendered as: ready JSON by row, selection and clearance (what its reader may
-//! see), good for as long as all that it was made from is current.
+//! What rows, and fields of queries, were rendered as: ready JSON by row, selection and clearance
+//! (what its reader may see), good for as long as all that it was made from is current.
 //!
-//! An answer is mostly rows that were in other answers: the next page, another filter, another screen with the same
-//! table. What is below a row is made from more than the row; so a fragment is kept with everything that its request
-//! read, and ends with the first of it.
+//! An answer is mostly rows that were in other answers: the next page, another filter, another
+//! screen with the same table. What is below a row is made from more than the row; so a fragment is
+//! kept with everything that its request read, and ends with the first of it.
 
 use super::{ListedRow, RowRef, principal::Clearance, reads::Sources};
 use bytes::Bytes;
@@ -24,7 +24,8 @@ use std::{
 const ENTRY_BYTES: usize = 256;
 /// Larger fragments are parts of answers that are kept whole.
 const LARGEST: usize = 1 << 20;
-/// Selections that are told apart at once, in bytes of their texts, at the most; forgotten ones get a new number.
+/// Selections that are told apart at once, in bytes of their texts, at the most; forgotten ones get
+/// a new number.
 const SELECTIONS: u64 = 4 << 20;
 
 /// Which row: a place in one reading of one list, as one type shows it.
@@ -40,17 +41,28 @@ pub struct RowKey {
 impl RowKey {
     /// The row as `T` shows it. `T` must show nothing that does not follow from the row.
     pub fn of<T: 'static, R: ListedRow>(row: &RowRef<R>) -> Self {
-        Self { shown_as: TypeId::of::<T>(), generation: row.snapshot().generation(), place: row.place(), through: None }
+        Self {
+            shown_as: TypeId::of::<T>(),
+            generation: row.snapshot().generation(),
+            place: row.place(),
+            through: None,
+        }
     }
 
     /// The same, shown in another way.
     pub fn shown_as<T: 'static>(self) -> Self {
-        Self { shown_as: TypeId::of::<T>(), ..self }
+        Self {
+            shown_as: TypeId::of::<T>(),
+            ..self
+        }
     }
 
     /// The same, come to through another row.
     pub fn through<R: ListedRow>(self, row: &RowRef<R>) -> Self {
-        Self { through: Some((row.snapshot().generation(), row.place())), ..self }
+        Self {
+            through: Some((row.snapshot().generation(), row.place())),
+            ..self
+        }
     }
 }
 
@@ -91,14 +103,20 @@ pub struct GivenAgain {
 impl Fragments {
     /// Room for that many bytes.
     pub fn new(bytes: u64) -> Self {
-        let weigh =
-            |_: &Key, (fragment, _): &(Fragment, Arc<Sources>)| u32::try_from(fragment.packed.len() + ENTRY_BYTES).unwrap_or(u32::MAX);
+        let weigh = |_: &Key, (fragment, _): &(Fragment, Arc<Sources>)| {
+            u32::try_from(fragment.packed.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
+        };
         let selections = SELECTIONS.min(bytes / 8);
         Self {
-            known: Cache::builder().max_capacity(bytes - selections).weigher(weigh).build_with_hasher(RandomState::default()),
+            known: Cache::builder()
+                .max_capacity(bytes - selections)
+                .weigher(weigh)
+                .build_with_hasher(RandomState::default()),
             selections: Cache::builder()
                 .max_capacity(selections)
-                .weigher(|text: &Arc<str>, _| u32::try_from(text.len() + ENTRY_BYTES).unwrap_or(u32::MAX))
+                .weigher(|text: &Arc<str>, _| {
+                    u32::try_from(text.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
+                })
                 .build_with_hasher(RandomState::default()),
             next: AtomicU64::new(0),
             rows_given_again: AtomicU64::new(0),
@@ -108,12 +126,18 @@ impl Fragments {
 
     /// The fragments of one request of somebody.
     pub fn of(self: &Arc<Self>, clearance: Clearance) -> Recollection {
-        Recollection { fragments: self.clone(), clearance, request: Mutex::default() }
+        Recollection {
+            fragments: self.clone(),
+            clearance,
+            request: Mutex::default(),
+        }
     }
 
     /// The number of a selection that is said in full.
     pub fn selection(&self, text: &str) -> u64 {
-        self.selections.get(text).unwrap_or_else(|| self.selections.get_with(text.into(), || self.number()))
+        self.selections
+            .get(text)
+            .unwrap_or_else(|| self.selections.get_with(text.into(), || self.number()))
     }
 
     /// How often what was given out again.
@@ -147,50 +171,89 @@ struct Request {
 }
 
 impl Recollection {
-    /// The number of a selection, which is at that position in the document; `text` says it in full, if it can be said.
-    pub fn selection(&self, position: (usize, usize), text: impl FnOnce() -> Option<String>) -> Option<u64> {
+    /// The number of a selection, which is at that position in the document; `text` says it in
+    /// full, if it can be said.
+    pub fn selection(
+        &self,
+        position: (usize, usize),
+        text: impl FnOnce() -> Option<String>,
+    ) -> Option<u64> {
         let mut request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
-        *request.selections.entry(position).or_insert_with(|| Some(self.fragments.selection(&text()?)))
+        *request
+            .selections
+            .entry(position)
+            .or_insert_with(|| Some(self.fragments.selection(&text()?)))
     }
 
-    /// What a field of the query was rendered as, if that is still so, and what it was made from: who uses it has read that.
+    /// What a field of the query was rendered as, if that is still so, and what it was made from:
+    /// who uses it has read that.
     pub fn recall(&self, selection: u64) -> Option<(Fragment, Arc<Sources>)> {
-        self.fragments.known.get(&self.query_field(selection)).filter(|(_, sources)| sources.hold(Instant::now()))
+        self.fragments
+            .known
+            .get(&self.query_field(selection))
+            .filter(|(_, sources)| sources.hold(Instant::now()))
     }
 
     /// So many fields of the query are given out as they were rendered.
     pub fn gives_again(&self, query_fields: usize) {
         let count = u64::try_from(query_fields).unwrap_or(u64::MAX);
-        self.fragments.query_fields_given_again.fetch_add(count, Ordering::Relaxed);
+        self.fragments
+            .query_fields_given_again
+            .fetch_add(count, Ordering::Relaxed);
     }
 
     fn query_field(&self, selection: u64) -> Key {
         /// What they are shown as.
         struct OfQuery;
-        let row = RowKey { shown_as: TypeId::of::<OfQuery>(), generation: 0, place: 0, through: None };
-        Key { row, selection, clearance: self.clearance }
+        let row = RowKey {
+            shown_as: TypeId::of::<OfQuery>(),
+            generation: 0,
+            place: 0,
+            through: None,
+        };
+        Key {
+            row,
+            selection,
+            clearance: self.clearance,
+        }
     }
 
     /// What a row was rendered as, if that is still so.
     pub fn find(&self, row: RowKey, selection: u64) -> Option<Fragment> {
-        let (fragment, sources) = self.fragments.known.get(&Key { row, selection, clearance: self.clearance })?;
+        let (fragment, sources) = self.fragments.known.get(&Key {
+            row,
+            selection,
+            clearance: self.clearance,
+        })?;
         let mut request = self.request.lock().unwrap_or_else(PoisonError::into_inner);
-        let holds = *request.held.entry(Arc::as_ptr(&sources) as usize).or_insert_with(|| {
-            let holds = sources.hold(Instant::now());
-            if holds {
-                sources.note();
-            }
-            holds
-        });
+        let holds = *request
+            .held
+            .entry(Arc::as_ptr(&sources) as usize)
+            .or_insert_with(|| {
+                let holds = sources.hold(Instant::now());
+                if holds {
+                    sources.note();
+                }
+                holds
+            });
         if holds {
-            self.fragments.rows_given_again.fetch_add(1, Ordering::Relaxed);
+            self.fragments
+                .rows_given_again
+                .fetch_add(1, Ordering::Relaxed);
         }
         holds.then_some(fragment)
     }
 
     /// A row was rendered.
     pub fn made(&self, row: RowKey, selection: u64, fragment: Fragment) {
-        self.remember(Key { row, selection, clearance: self.clearance }, fragment);
+        self.remember(
+            Key {
+                row,
+                selection,
+                clearance: self.clearance,
+            },
+            fragment,
+        );
     }
 
     /// A field of the query was rendered.
@@ -200,15 +263,27 @@ impl Recollection {
 
     fn remember(&self, key: Key, fragment: Fragment) {
         if fragment.packed.len() <= LARGEST {
-            self.request.lock().unwrap_or_else(PoisonError::into_inner).made.push((key, fragment));
+            self.request
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .made
+                .push((key, fragment));
         }
     }
 
     /// The request ended well: what it made is good for as long as these are.
     pub fn keep(&self, sources: &Arc<Sources>) {
-        let made = std::mem::take(&mut self.request.lock().unwrap_or_else(PoisonError::into_inner).made);
+        let made = std::mem::take(
+            &mut self
+                .request
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .made,
+        );
         for (key, fragment) in made {
-            self.fragments.known.insert(key, (fragment, sources.clone()));
+            self.fragments
+                .known
+                .insert(key, (fragment, sources.clone()));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Readings of several keys at once, each found again by any of its keys.
 //!
-//! One query for forty jobs is cheaper than forty; who asks for one of these jobs later, or for some of them and others,
-//! should not pay for them again.
+//! One query for forty jobs is cheaper than forty; who asks for one of these jobs later, or for
+//! some of them and others, should not pay for them again.
 
 use super::{
     Failure,
@@ -42,8 +42,14 @@ where
         rows: u64,
         read: impl Fn(Arc<[K]>) -> BoxFuture<'static, Result<Listing<T>, Error>> + Send + Sync + 'static,
     ) -> Self {
-        let of = Cache::builder().max_capacity(KEYS).time_to_live(spec.freshness.lifetime + spec.freshness.max_stale).build();
-        Self { readings: PerKey::new(spec, rows, move |group: &Arc<[K]>| read(group.clone())), of }
+        let of = Cache::builder()
+            .max_capacity(KEYS)
+            .time_to_live(spec.freshness.lifetime + spec.freshness.max_stale)
+            .build();
+        Self {
+            readings: PerKey::new(spec, rows, move |group: &Arc<[K]>| read(group.clone())),
+            of,
+        }
     }
 
     /// The readings, to be kept fresh.
@@ -62,7 +68,8 @@ where
         }
         let (mut answers, mut stale) = (Vec::with_capacity(groups.len() + 1), Vec::new());
         for (group, wanted) in groups {
-            // a stale reading is refreshed for those who want all of it, and not for who wants one of its many keys
+            // a stale reading is refreshed for those who want all of it, and not for who wants one
+            // of its many keys
             if wanted.len() == group.len() {
                 match self.readings.peek(&group) {
                     Some(snapshot) => answers.push((wanted, Ok(snapshot))),
@@ -92,7 +99,11 @@ where
         } else {
             // what is known from before, where nothing newer is to be had
             left.retain(|key| !stale.iter().any(|(wanted, _)| wanted.contains(key)));
-            answers.extend(stale.into_iter().map(|(wanted, snapshot)| (wanted, Ok(snapshot))));
+            answers.extend(
+                stale
+                    .into_iter()
+                    .map(|(wanted, snapshot)| (wanted, Ok(snapshot))),
+            );
         }
         answers.push((left, outcome));
         answers

@@ -1,8 +1,9 @@
 //! One Enterprise Manager: the sessions of the last days, and the servers that ran them.
 //!
-//! Thirty days of sessions are many pages, and all but the last hours of them can't change. So a refresh reads only what
-//! began since shortly before the last reading, and the few sessions that were still open; every half hour the whole
-//! window is read anew, for what Enterprise Manager collected late.
+//! Thirty days of sessions are many pages, and all but the last hours of them can't change. So a
+//! refresh reads only what began since shortly before the last reading, and the few sessions that
+//! were still open; every half hour the whole window is read anew, for what Enterprise Manager
+//! collected late.
 
 use super::{
     Failure, Opening, RowRef, Status, UpstreamId, View,
@@ -42,7 +43,8 @@ use std::{
 const MAX_SESSIONS: u64 = 1_000_000;
 /// Tasks kept, over all questions.
 const MAX_TASKS: u64 = 200_000;
-/// Sessions are collected from the servers every 15 minutes, so they can appear that late; four times that is safe.
+/// Sessions are collected from the servers every 15 minutes, so they can appear that late; four
+/// times that is safe.
 const OVERLAP: SignedDuration = SignedDuration::from_hours(1);
 /// How long refreshes may build on an earlier reading.
 const WHOLE_WINDOW_EVERY: Duration = Duration::from_secs(30 * 60);
@@ -65,32 +67,77 @@ pub struct History {
 }
 
 impl History {
-    pub(super) fn open(opening: &Opening, status: Arc<Status>, clock: Clock) -> Result<Self, String> {
+    pub(super) fn open(
+        opening: &Opening,
+        status: Arc<Status>,
+        clock: Clock,
+    ) -> Result<Self, String> {
         let ages = opening.lifetimes;
-        let spec =
-            |name, lifetime| Spec::new(name, &status, clock, Freshness { lifetime, max_stale: ages.max_stale, failure: ages.failure });
+        let spec = |name, lifetime| {
+            Spec::new(
+                name,
+                &status,
+                clock,
+                Freshness {
+                    lifetime,
+                    max_stale: ages.max_stale,
+                    failure: ages.failure,
+                },
+            )
+        };
         let manager = Arc::new(EnterpriseManager::new(&opening.settings)?);
-        let window = SignedDuration::try_from(opening.session_window).unwrap_or(SignedDuration::from_hours(24 * 30));
-        let (of_window, of_jobs, of_tasks, of_single, of_servers) =
-            (manager.clone(), manager.clone(), manager.clone(), manager.clone(), manager.clone());
+        let window = SignedDuration::try_from(opening.session_window)
+            .unwrap_or(SignedDuration::from_hours(24 * 30));
+        let (of_window, of_jobs, of_tasks, of_single, of_servers) = (
+            manager.clone(),
+            manager.clone(),
+            manager.clone(),
+            manager.clone(),
+            manager.clone(),
+        );
         let last_whole = Arc::default();
         Ok(Self {
             is_of_callers: opening.is_of_callers(),
             sessions: FullList::new(spec("Sessions", ages.sessions), move |last| {
-                read_window(of_window.clone(), last, Arc::clone(&last_whole), since(clock, window)).boxed()
+                read_window(
+                    of_window.clone(),
+                    last,
+                    Arc::clone(&last_whole),
+                    since(clock, window),
+                )
+                .boxed()
             }),
-            sessions_of: Groups::new(spec("SessionsOfJobs", ages.sessions), MAX_SESSIONS, move |jobs: Arc<[JobUid]>| {
-                let (manager, since) = (of_jobs.clone(), since(clock, window));
-                async move { manager.sessions_of_jobs(&jobs, since).await }.boxed()
-            }),
-            tasks_of: Groups::new(spec("TaskSessions", ages.sessions), MAX_TASKS, move |sessions: Arc<[SessionUid]>| {
-                let manager = of_tasks.clone();
-                async move { manager.task_sessions(&sessions).await }.boxed()
-            }),
-            single: PerKey::new(spec("Session", ages.sessions), MAX_SESSIONS, move |uid: &SessionUid| {
-                let (manager, uid) = (of_single.clone(), *uid);
-                async move { Ok(Listing { rows: manager.session(uid).await?.into_iter().collect(), problem: None, pages: 1 }) }.boxed()
-            }),
+            sessions_of: Groups::new(
+                spec("SessionsOfJobs", ages.sessions),
+                MAX_SESSIONS,
+                move |jobs: Arc<[JobUid]>| {
+                    let (manager, since) = (of_jobs.clone(), since(clock, window));
+                    async move { manager.sessions_of_jobs(&jobs, since).await }.boxed()
+                },
+            ),
+            tasks_of: Groups::new(
+                spec("TaskSessions", ages.sessions),
+                MAX_TASKS,
+                move |sessions: Arc<[SessionUid]>| {
+                    let manager = of_tasks.clone();
+                    async move { manager.task_sessions(&sessions).await }.boxed()
+                },
+            ),
+            single: PerKey::new(
+                spec("Session", ages.sessions),
+                MAX_SESSIONS,
+                move |uid: &SessionUid| {
+                    let (manager, uid) = (of_single.clone(), *uid);
+                    async move {
+                        Ok(Listing {
+                            rows: manager.session(uid).await?.into_iter().collect(),
+                            problem: None,
+                            pages: 1,
+                        })
+                    }
+                    .boxed()
+                },
+            ),
             servers: FullList::new(spec("ManagedServers", ages.servers), move |_| {
                 let manager = of_servers.clone();
                 async move { manager.managed_servers().await }.boxed()
@@ -118,7 +165,11 @@ impl History {
     }
 
     pub(super) async fn probe(&self) {
-        let answer = if self.is_of_callers { self.manager.reach().await } else { self.manager.managed_servers().await.map(|_| ()) };
+        let answer = if self.is_of_callers {
+            self.manager.reach().await
+        } else {
+            self.manager.managed_servers().await.map(|_| ())
+        };
         self.status.probed(answer.map(|()| None));
     }
 
@@ -131,8 +182,12 @@ impl History {
         self.manager.log_off().await;
     }
 
-    /// One session by its id, also one outside the window: whoever asks. `sessions.rs` tells who may see it.
-    pub(super) async fn session(&self, uid: SessionUid) -> Result<Option<RowRef<Session>>, Failure> {
+    /// One session by its id, also one outside the window: whoever asks. `sessions.rs` tells who
+    /// may see it.
+    pub(super) async fn session(
+        &self,
+        uid: SessionUid,
+    ) -> Result<Option<RowRef<Session>>, Failure> {
         if let Some(snapshot) = self.sessions.last().filter(|snapshot| snapshot.is_fresh()) {
             let view = View::whole(snapshot);
             if let Some(row) = view.pick(view.index().uid.of(&uid)).next() {
@@ -143,8 +198,12 @@ impl History {
         one(&view, view.index().uid.of(&uid))
     }
 
-    /// The same read anew, wherever it is in hand; a snapshot without rows where nobody has that id.
-    pub(super) async fn session_anew(&self, uid: SessionUid) -> Result<Arc<Snapshot<Session>>, Failure> {
+    /// The same read anew, wherever it is in hand; a snapshot without rows where nobody has that
+    /// id.
+    pub(super) async fn session_anew(
+        &self,
+        uid: SessionUid,
+    ) -> Result<Arc<Snapshot<Session>>, Failure> {
         self.single.get_anew(&uid).await
     }
 
@@ -154,7 +213,10 @@ impl History {
     }
 
     /// The tasks of a few sessions.
-    pub(super) async fn tasks_of_sessions(&self, sessions: &[SessionUid]) -> Vec<Answer<SessionUid, TaskSession>> {
+    pub(super) async fn tasks_of_sessions(
+        &self,
+        sessions: &[SessionUid],
+    ) -> Vec<Answer<SessionUid, TaskSession>> {
         self.tasks_of.gather(sessions).await
     }
 
@@ -177,7 +239,13 @@ impl History {
 
     /// What can be kept fresh.
     pub(super) fn lists(&self) -> Lists<'_> {
-        vec![&self.sessions, &self.servers, self.sessions_of.readings(), self.tasks_of.readings(), &self.single]
+        vec![
+            &self.sessions,
+            &self.servers,
+            self.sessions_of.readings(),
+            self.tasks_of.readings(),
+            &self.single,
+        ]
     }
 }
 
@@ -189,7 +257,10 @@ impl Keeps for History {
 
 /// The beginning of the window.
 fn since(clock: Clock, window: SignedDuration) -> Timestamp {
-    clock.now().checked_sub(window).unwrap_or(Timestamp::UNIX_EPOCH)
+    clock
+        .now()
+        .checked_sub(window)
+        .unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
 async fn read_window(
@@ -198,7 +269,10 @@ async fn read_window(
     last_whole: Arc<Mutex<Option<Instant>>>,
     since: Timestamp,
 ) -> Result<Listing<Session>, Error> {
-    let recently = last_whole.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|at| at.elapsed() < WHOLE_WINDOW_EVERY);
+    let recently = last_whole
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .is_some_and(|at| at.elapsed() < WHOLE_WINDOW_EVERY);
     let last = last.filter(|last| recently && last.problem().is_none());
     if let Some(last) = last
         && let Some(listing) = read_increment(&manager, &last, since).await?
@@ -218,10 +292,25 @@ async fn read_increment(
     last: &Arc<Snapshot<Session>>,
     since: Timestamp,
 ) -> Result<Option<Listing<Session>>, Error> {
-    let newest = last.rows().iter().filter_map(|session| session.created).max();
-    let Some(from) = newest.and_then(|newest| newest.min(last.fetched_at()).checked_sub(OVERLAP).ok()) else { return Ok(None) };
-    let is_open = |session: &&Session| !session.is_finished() && session.created.is_some_and(|created| created < from);
-    let open: Vec<SessionUid> = last.rows().iter().filter(is_open).map(|session| session.uid).collect();
+    let newest = last
+        .rows()
+        .iter()
+        .filter_map(|session| session.created)
+        .max();
+    let Some(from) =
+        newest.and_then(|newest| newest.min(last.fetched_at()).checked_sub(OVERLAP).ok())
+    else {
+        return Ok(None);
+    };
+    let is_open = |session: &&Session| {
+        !session.is_finished() && session.created.is_some_and(|created| created < from)
+    };
+    let open: Vec<SessionUid> = last
+        .rows()
+        .iter()
+        .filter(is_open)
+        .map(|session| session.uid)
+        .collect();
     if open.len() > MAX_REREADS {
         return Ok(None);
     }
@@ -234,8 +323,13 @@ async fn read_increment(
     read_again.extend(listing.rows.iter().map(|session| session.uid));
     let last = last.clone();
     let merged = aside(move || {
-        let is_kept = |session: &&Session| session.created.is_some_and(|created| created >= since) && !read_again.contains(&session.uid);
-        listing.rows.extend(last.rows().iter().filter(is_kept).cloned());
+        let is_kept = |session: &&Session| {
+            session.created.is_some_and(|created| created >= since)
+                && !read_again.contains(&session.uid)
+        };
+        listing
+            .rows
+            .extend(last.rows().iter().filter(is_kept).cloned());
         listing
     });
     Ok(Some(merged.await))

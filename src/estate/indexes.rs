@@ -3,18 +3,23 @@
 use super::snapshot::{Listed, Places};
 use crate::{
     uid::{
-        AgentUid, CompanyUid, EnterpriseManagerUid, JobUid, LocationUid, ManagedServerUid, ObjectUid, OtherUid, RepositoryUid, ServerUid,
-        SessionUid, UniqueJobUid,
+        AgentUid, CompanyUid, EnterpriseManagerUid, JobUid, LocationUid, ManagedServerUid,
+        ObjectUid, OtherUid, RepositoryUid, ServerUid, SessionUid, UniqueJobUid,
     },
     upstream::{
-        enterprise_manager::{managed_server::ManagedServer, session::Session, task_session::TaskSession},
+        enterprise_manager::{
+            managed_server::ManagedServer, session::Session, task_session::TaskSession,
+        },
         vac::backup_agent_job::BackupAgentJob,
         vspc::{
-            agent_job::AgentJob, agent_job_object::AgentJobObject, alarm::Alarm, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
-            backup_server::BackupServer, computer_backup::ComputerBackup, console_agent::ConsoleAgent, console_agent_job::ConsoleAgentJob,
-            enterprise_manager::EnterpriseManager, job::Job, job_detail::JobDetail, job_object::JobObject, license_usage::LicenseUsage,
-            linked_job::LinkedJob, linked_repository::LinkedRepository, location::Location, organization::Organization,
-            protected_workload::ProtectedWorkload, repository::Repository,
+            agent_job::AgentJob, agent_job_object::AgentJobObject, alarm::Alarm,
+            backup_agent::BackupAgent, backup_copy_job::BackupCopyJob, backup_server::BackupServer,
+            computer_backup::ComputerBackup, console_agent::ConsoleAgent,
+            console_agent_job::ConsoleAgentJob, enterprise_manager::EnterpriseManager, job::Job,
+            job_detail::JobDetail, job_object::JobObject, license_usage::LicenseUsage,
+            linked_job::LinkedJob, linked_repository::LinkedRepository, location::Location,
+            organization::Organization, protected_workload::ProtectedWorkload,
+            repository::Repository,
         },
     },
 };

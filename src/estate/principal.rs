@@ -1,8 +1,9 @@
 //! Who asks, and what that one may see.
 //!
-//! A principal has grants. One grant says which upstreams, which companies and which backup servers: what it leaves out
-//! is not limited, and what it names must all hold. Several grants add up. What no grant covers does not exist for the
-//! principal. Names are looked up in the consoles' own lists, each time these are read anew (`visibility.rs`).
+//! A principal has grants. One grant says which upstreams, which companies and which backup
+//! servers: what it leaves out is not limited, and what it names must all hold. Several grants add
+//! up. What no grant covers does not exist for the principal. Names are looked up in the consoles'
+//! own lists, each time these are read anew (`visibility.rs`).
 
 use crate::uid::{CompanyUid, ServerUid};
 use moka::sync::Cache;
@@ -77,7 +78,9 @@ impl<U: From<Uuid>> Named<U> {
 impl Grant {
     /// Whether it covers anything of this upstream.
     pub fn allows_upstream(&self, upstream: &str) -> bool {
-        self.upstreams.as_ref().is_none_or(|names| names.iter().any(|name| **name == *upstream))
+        self.upstreams
+            .as_ref()
+            .is_none_or(|names| names.iter().any(|name| **name == *upstream))
     }
 
     /// Whether it covers everything of the upstreams that it allows.
@@ -86,12 +89,13 @@ impl Grant {
     }
 }
 
-/// What decides of everything that somebody is answered: those with the same are given the same rows and fields. Who they
-/// are does not take part.
+/// What decides of everything that somebody is answered: those with the same are given the same
+/// rows and fields. Who they are does not take part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Clearance(u64);
 
-/// Clearances that are told apart. One that is forgotten is another when it comes again: never somebody else's.
+/// Clearances that are told apart. One that is forgotten is another when it comes again: never
+/// somebody else's.
 pub struct Clearances {
     known: Cache<Rights, Clearance>,
     next: AtomicU64,
@@ -116,31 +120,46 @@ impl Hash for Rights {
 
 impl Default for Clearances {
     fn default() -> Self {
-        Self { known: Cache::new(CLEARANCES), next: AtomicU64::default() }
+        Self {
+            known: Cache::new(CLEARANCES),
+            next: AtomicU64::default(),
+        }
     }
 }
 
 impl Clearances {
     /// The one of a principal.
     pub fn of(&self, principal: &Arc<Principal>) -> Clearance {
-        self.known.get_with(Rights(principal.clone()), || Clearance(self.next.fetch_add(1, Ordering::Relaxed)))
+        self.known.get_with(Rights(principal.clone()), || {
+            Clearance(self.next.fetch_add(1, Ordering::Relaxed))
+        })
     }
 }
 
 impl Principal {
     /// One that sees everything.
     pub fn everything(name: &str) -> Self {
-        Self { name: name.into(), roles: Vec::new(), grants: vec![Grant::default()], hidden: Hidden::default(), debug: false }
+        Self {
+            name: name.into(),
+            roles: Vec::new(),
+            grants: vec![Grant::default()],
+            hidden: Hidden::default(),
+            debug: false,
+        }
     }
 
     /// Whether anything of this upstream exists for it.
     pub fn allows_upstream(&self, upstream: &str) -> bool {
-        self.grants.iter().any(|grant| grant.allows_upstream(upstream))
+        self.grants
+            .iter()
+            .any(|grant| grant.allows_upstream(upstream))
     }
 
     /// Whether every row of this upstream exists for it.
     pub fn sees_all_of(&self, upstream: &str) -> bool {
-        self.grants.iter().any(|grant| grant.is_whole() && grant.allows_upstream(upstream))
+        self.grants
+            .iter()
+            .any(|grant| grant.is_whole() && grant.allows_upstream(upstream))
     }
 }
 
@@ -151,11 +170,15 @@ mod tests {
     #[test]
     fn a_grant_limits_what_it_names_and_nothing_else() {
         let grant = |upstreams: &[&str], companies: bool| Grant {
-            upstreams: (!upstreams.is_empty()).then(|| upstreams.iter().map(|name| (*name).into()).collect()),
+            upstreams: (!upstreams.is_empty())
+                .then(|| upstreams.iter().map(|name| (*name).into()).collect()),
             companies: companies.then(Vec::new),
             servers: None,
         };
-        let principal = Principal { grants: vec![grant(&["a"], false), grant(&["b"], true)], ..Principal::everything("x") };
+        let principal = Principal {
+            grants: vec![grant(&["a"], false), grant(&["b"], true)],
+            ..Principal::everything("x")
+        };
         assert!(principal.sees_all_of("a") && principal.allows_upstream("b"));
         assert!(!principal.sees_all_of("b") && !principal.allows_upstream("c"));
         assert!(Principal::everything("x").sees_all_of("anything"));
@@ -165,8 +188,14 @@ mod tests {
     fn ids_and_names_are_told_apart() {
         let uid = "0f6aa4b1-3a5a-4f6e-9b1e-0c6a3cf1a001";
         assert!(matches!(Named::<CompanyUid>::parse(uid), Named::Uid(_)));
-        assert_eq!(Named::<CompanyUid>::parse(" Acme Ltd "), Named::Name("acme ltd".into()));
-        assert!(matches!(Named::<CompanyUid>::parse(&uid.replace('-', "")), Named::Name(_)));
+        assert_eq!(
+            Named::<CompanyUid>::parse(" Acme Ltd "),
+            Named::Name("acme ltd".into())
+        );
+        assert!(matches!(
+            Named::<CompanyUid>::parse(&uid.replace('-', "")),
+            Named::Name(_)
+        ));
     }
 
     #[test]
@@ -174,10 +203,32 @@ mod tests {
         let clearances = Clearances::default();
         let of = |principal: Principal| clearances.of(&Arc::new(principal));
         let everything = || Principal::everything("a");
-        let limited = || Principal { grants: vec![Grant { companies: Some(Vec::new()), ..Grant::default() }], ..everything() };
-        let blind = || Principal { hidden: Hidden { host_names: true, ..Hidden::default() }, ..everything() };
-        assert_eq!(of(everything()), of(Principal { debug: true, ..Principal::everything("b") }));
+        let limited = || Principal {
+            grants: vec![Grant {
+                companies: Some(Vec::new()),
+                ..Grant::default()
+            }],
+            ..everything()
+        };
+        let blind = || Principal {
+            hidden: Hidden {
+                host_names: true,
+                ..Hidden::default()
+            },
+            ..everything()
+        };
+        assert_eq!(
+            of(everything()),
+            of(Principal {
+                debug: true,
+                ..Principal::everything("b")
+            })
+        );
         assert_eq!((of(limited()), of(blind())), (of(limited()), of(blind())));
-        assert!(of(everything()) != of(limited()) && of(everything()) != of(blind()) && of(limited()) != of(blind()));
+        assert!(
+            of(everything()) != of(limited())
+                && of(everything()) != of(blind())
+                && of(limited()) != of(blind())
+        );
     }
 }

@@ -1,8 +1,9 @@
-//! What one execution read, so that its answer can be given again for as long as all of that is still so.
+//! What one execution read, so that its answer can be given again for as long as all of that is
+//! still so.
 //!
-//! The record travels as a task-local: every slot notes the snapshots that it hands out. A snapshot that is replaced, or
-//! past its lifetime, ends every answer that was made from it; a failure, or anything that is no snapshot, makes the
-//! answer good for this once.
+//! The record travels as a task-local: every slot notes the snapshots that it hands out. A snapshot
+//! that is replaced, or past its lifetime, ends every answer that was made from it; a failure, or
+//! anything that is no snapshot, makes the answer good for this once.
 
 use super::snapshot::Stamp;
 use std::{
@@ -37,7 +38,12 @@ struct Noted {
 
 impl Noted {
     fn take_in(&mut self, sources: &Sources) {
-        self.lists.extend(sources.lists.iter().map(|list| (list.generation(), list.clone())));
+        self.lists.extend(
+            sources
+                .lists
+                .iter()
+                .map(|list| (list.generation(), list.clone())),
+        );
         self.until = match (self.until, sources.until) {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
@@ -105,12 +111,17 @@ pub struct Sources {
 impl Reads {
     /// A record that also tells how.
     pub fn in_detail() -> Self {
-        Self { told: Some(Mutex::default()), ..Self::default() }
+        Self {
+            told: Some(Mutex::default()),
+            ..Self::default()
+        }
     }
 
     /// How it was come by, where that is told.
     pub fn told(&self) -> Option<Told> {
-        self.told.as_ref().map(|told| told.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        self.told
+            .as_ref()
+            .map(|told| told.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// Runs `future` with everything that it reads noted here.
@@ -120,14 +131,20 @@ impl Reads {
 
     /// Notes what was read before, and is used again.
     pub fn take_in(&self, sources: &Sources) {
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner).take_in(sources);
+        self.noted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_in(sources);
     }
 
     /// What was read; `None` where the same question may have another answer the next moment.
     pub fn sources(&self) -> Option<Sources> {
         let noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         let is_repeatable = !noted.is_for_once && noted.lists.len() <= MAX_LISTS;
-        is_repeatable.then(|| Sources { lists: noted.lists.values().cloned().collect(), until: noted.until })
+        is_repeatable.then(|| Sources {
+            lists: noted.lists.values().cloned().collect(),
+            until: noted.until,
+        })
     }
 }
 
@@ -139,7 +156,9 @@ impl Sources {
             return Some(one.clone());
         }
         let together = Reads::default();
-        several.into_iter().for_each(|sources| together.take_in(sources));
+        several
+            .into_iter()
+            .for_each(|sources| together.take_in(sources));
         together.sources().map(Arc::new)
     }
 
@@ -150,12 +169,18 @@ impl Sources {
 
     /// Until when all of it is within its lifetime; none where nothing was read that has one.
     pub fn good_until(&self) -> Option<Instant> {
-        self.lists.iter().map(|list| list.good_until()).chain(self.until).min()
+        self.lists
+            .iter()
+            .map(|list| list.good_until())
+            .chain(self.until)
+            .min()
     }
 
-    /// Whether all of it is still what a reader would be given, and fresh. If so, it counts as used now.
+    /// Whether all of it is still what a reader would be given, and fresh. If so, it counts as used
+    /// now.
     pub fn hold(&self, now: Instant) -> bool {
-        let hold = self.until.is_none_or(|until| now < until) && self.lists.iter().all(|list| list.is_current(now));
+        let hold = self.until.is_none_or(|until| now < until)
+            && self.lists.iter().all(|list| list.is_current(now));
         if hold {
             self.lists.iter().for_each(|list| list.use_it());
         }
@@ -164,12 +189,22 @@ impl Sources {
 }
 
 fn note(change: impl FnOnce(&mut Noted)) {
-    let _ = READS.try_with(|reads| change(&mut reads.noted.lock().unwrap_or_else(PoisonError::into_inner)));
+    let _ = READS
+        .try_with(|reads| change(&mut reads.noted.lock().unwrap_or_else(PoisonError::into_inner)));
 }
 
 /// A list was asked for, and how it was there.
 pub(super) fn lookup(upstream: &Arc<str>, list: &'static str, found: Found) {
-    tell(|told| *told.lookups.entry(Lookup { upstream: upstream.clone(), list, found }).or_default() += 1);
+    tell(|told| {
+        *told
+            .lookups
+            .entry(Lookup {
+                upstream: upstream.clone(),
+                list,
+                found,
+            })
+            .or_default() += 1
+    });
 }
 
 /// A way to read was chosen.
@@ -189,7 +224,10 @@ fn tell(change: impl FnOnce(&mut Told)) {
 pub(super) fn list(stamp: &Arc<Stamp>) {
     note(|noted| {
         if stamp.is_current(Instant::now()) {
-            noted.lists.entry(stamp.generation()).or_insert_with(|| stamp.clone());
+            noted
+                .lists
+                .entry(stamp.generation())
+                .or_insert_with(|| stamp.clone());
         } else {
             noted.is_for_once = true;
         }

@@ -58,7 +58,10 @@ impl<T: Listed> Deref for RowRef<T> {
 
 impl<T: Listed> Clone for RowRef<T> {
     fn clone(&self) -> Self {
-        Self { snapshot: self.snapshot.clone(), place: self.place }
+        Self {
+            snapshot: self.snapshot.clone(),
+            place: self.place,
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! One reading of one upstream list: rows that never change, and an index for every key that an edge asks by.
+//! One reading of one upstream list: rows that never change, and an index for every key that an
+//! edge asks by.
 
 use super::{Failure, UpstreamId};
 use crate::upstream::{
@@ -16,7 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long one reading is good for: what answers that were made from it need to know, without its rows.
+/// How long one reading is good for: what answers that were made from it need to know, without its
+/// rows.
 #[derive(Debug)]
 pub(super) struct Stamp {
     generation: u64,
@@ -155,7 +157,11 @@ impl<T: Listed> Snapshot<T> {
             upstream,
             name,
             fetched_at,
-            stamp: Arc::new(Stamp::new(if problem.is_some() { lifetime.min(lifetime_if_incomplete) } else { lifetime })),
+            stamp: Arc::new(Stamp::new(if problem.is_some() {
+                lifetime.min(lifetime_if_incomplete)
+            } else {
+                lifetime
+            })),
             problem,
         }
     }
@@ -194,7 +200,11 @@ impl<T: Listed> Snapshot<T> {
 
     /// Why an id of this list that several rows have leads to none of them.
     pub(super) fn is_ambiguous(&self) -> Failure {
-        Failure::new(Error::new(&self.name, ErrorKind::Invalid, "several rows of a list share an id, so that it is nobody's"))
+        Failure::new(Error::new(
+            &self.name,
+            ErrorKind::Invalid,
+            "several rows of a list share an id, so that it is nobody's",
+        ))
     }
 
     /// The problem, where there is one.

@@ -51,8 +51,21 @@ pub struct Seen {
 impl Status {
     /// Nothing known yet.
     pub fn new(id: UpstreamId, name: Arc<str>, kind: Kind, clock: Clock) -> Self {
-        let seen = Seen { state: State::Unknown, last_ok: None, last_failure: None, version: None, detail: None };
-        Self { id, name, kind, clock, seen: Mutex::new(seen), dialect: Arc::default() }
+        let seen = Seen {
+            state: State::Unknown,
+            last_ok: None,
+            last_failure: None,
+            version: None,
+            detail: None,
+        };
+        Self {
+            id,
+            name,
+            kind,
+            clock,
+            seen: Mutex::new(seen),
+            dialect: Arc::default(),
+        }
     }
 
     /// The same with how the upstream speaks.
@@ -75,7 +88,10 @@ impl Status {
     /// What was seen so far.
     pub fn seen(&self) -> Seen {
         reads::for_once();
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Notes an answer.
@@ -86,9 +102,11 @@ impl Status {
         seen.detail = None;
     }
 
-    /// Notes a failure. That one list is refused, or is not there in this version, says nothing of the others.
+    /// Notes a failure. That one list is refused, or is not there in this version, says nothing of
+    /// the others.
     pub(super) fn failed(&self, error: &Error) {
-        let is_of_list = error.is_absent || error.kind == ErrorKind::Rejected || error.status == Some(403);
+        let is_of_list =
+            error.is_absent || error.kind == ErrorKind::Rejected || error.status == Some(403);
         if is_of_list && !error.is_of_api {
             return;
         }
@@ -103,7 +121,10 @@ impl Status {
         match outcome {
             Ok(version) => {
                 self.answered();
-                self.seen.lock().unwrap_or_else(PoisonError::into_inner).version = version;
+                self.seen
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .version = version;
             }
             // what it was asked is there for whoever may ask at all
             Err(error) => self.failed(&error.of_api()),

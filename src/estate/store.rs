@@ -1,9 +1,10 @@
-//! Where the lists of one upstream are kept: a slot for each list or key, with its current snapshot, its last failure and
-//! the read in flight.
+//! Where the lists of one upstream are kept: a slot for each list or key, with its current
+//! snapshot, its last failure and the read in flight.
 //!
-//! [`FullList`] is one slot. [`PerKey`] is a slot for each key in use. [`PagedList`] is a full list that may be begun with
-//! its first page. [`KeyedList`] is a full list that can also be read per key, and chooses. Slots know nothing of the types
-//! of their rows, so all this is compiled once and not once for each list.
+//! [`FullList`] is one slot. [`PerKey`] is a slot for each key in use. [`PagedList`] is a full list
+//! that may be begun with its first page. [`KeyedList`] is a full list that can also be read per
+//! key, and chooses. Slots know nothing of the types of their rows, so all this is compiled once
+//! and not once for each list.
 
 mod full_list;
 mod keyed_list;
@@ -63,14 +64,26 @@ pub(super) struct Spec {
 
 impl Spec {
     /// A list of one upstream.
-    pub fn new(name: &'static str, status: &Arc<Status>, clock: Clock, freshness: Freshness) -> Arc<Self> {
-        Arc::new(Self { name, freshness, status: status.clone(), clock })
+    pub fn new(
+        name: &'static str,
+        status: &Arc<Status>,
+        clock: Clock,
+        freshness: Freshness,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            name,
+            freshness,
+            status: status.clone(),
+            clock,
+        })
     }
 
     /// A snapshot of what was read.
     async fn index<T: Listed>(&self, listing: Listing<T>) -> Arc<dyn Reading> {
         let is_long = listing.rows.len() > LONG;
-        let Freshness { lifetime, failure, .. } = self.freshness;
+        let Freshness {
+            lifetime, failure, ..
+        } = self.freshness;
         let (id, now) = ((self.status.id, self.status.name.clone()), self.clock.now());
         let index = move || Arc::new(Snapshot::new(listing, id, now, lifetime, failure));
         if is_long { aside(index).await } else { index() }
@@ -78,11 +91,18 @@ impl Spec {
 
     /// A mistake of ours in a read: its caller gets an error, and everybody else goes on.
     fn broken(&self) -> Error {
-        Error::new(&self.status.name, ErrorKind::Invalid, "a read ended in a panic")
+        Error::new(
+            &self.status.name,
+            ErrorKind::Invalid,
+            "a read ended in a panic",
+        )
     }
 
     /// What `read` gives; a panic is an error.
     async fn guarded<V>(&self, read: BoxFuture<'_, Result<V, Error>>) -> Result<V, Error> {
-        AssertUnwindSafe(read).catch_unwind().await.unwrap_or_else(|_| Err(self.broken()))
+        AssertUnwindSafe(read)
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Err(self.broken()))
     }
 }

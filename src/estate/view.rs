@@ -1,7 +1,7 @@
 //! The only way to rows: a snapshot as one caller may see it.
 //!
-//! Every read of a row goes through `View::get`. Which rows there are for a caller is decided where the view is made, in
-//! `visibility.rs`.
+//! Every read of a row goes through `View::get`. Which rows there are for a caller is decided where
+//! the view is made, in `visibility.rs`.
 
 use super::{
     Failure, RowRef,
@@ -21,24 +21,43 @@ pub struct View<T: Listed> {
 }
 
 impl<T: Listed> View<T> {
-    /// All of it: for those who may see all, and for work whose outcome is filtered before anybody sees it.
+    /// All of it: for those who may see all, and for work whose outcome is filtered before anybody
+    /// sees it.
     pub(super) fn whole(snapshot: Arc<Snapshot<T>>) -> Self {
-        Self { problem: snapshot.problem().cloned(), snapshot, seen: None }
+        Self {
+            problem: snapshot.problem().cloned(),
+            snapshot,
+            seen: None,
+        }
     }
 
     /// A part of it. `problem` is why it could not be told of some rows whether they belong to it.
-    pub(super) fn part(snapshot: Arc<Snapshot<T>>, seen: Seen<T>, problem: Option<Failure>) -> Self {
-        Self { problem: snapshot.problem().cloned().or(problem), snapshot, seen: Some(seen) }
+    pub(super) fn part(
+        snapshot: Arc<Snapshot<T>>,
+        seen: Seen<T>,
+        problem: Option<Failure>,
+    ) -> Self {
+        Self {
+            problem: snapshot.problem().cloned().or(problem),
+            snapshot,
+            seen: Some(seen),
+        }
     }
 
     /// The row at a place, if it is there to be seen.
     pub(super) fn get(&self, place: u32) -> Option<RowRef<T>> {
         let row = RowRef::new(self.snapshot.clone(), place)?;
-        self.seen.as_ref().is_none_or(|seen| seen(place, &row)).then_some(row)
+        self.seen
+            .as_ref()
+            .is_none_or(|seen| seen(place, &row))
+            .then_some(row)
     }
 
     /// The rows at these places.
-    pub(super) fn pick<'a>(&'a self, places: impl IntoIterator<Item = &'a u32> + 'a) -> impl Iterator<Item = RowRef<T>> + 'a {
+    pub(super) fn pick<'a>(
+        &'a self,
+        places: impl IntoIterator<Item = &'a u32> + 'a,
+    ) -> impl Iterator<Item = RowRef<T>> + 'a {
         places.into_iter().filter_map(|place| self.get(*place))
     }
 
@@ -60,6 +79,9 @@ impl<T: Listed> View<T> {
 
 impl<T: Listed> fmt::Debug for View<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("View").field("rows", &self.snapshot.len()).field("is_whole", &self.seen.is_none()).finish()
+        f.debug_struct("View")
+            .field("rows", &self.snapshot.len())
+            .field("is_whole", &self.seen.is_none())
+            .finish()
     }
 }

@@ -1,10 +1,11 @@
 //! Which rows exist for a principal: the one place where grants meet rows.
 //!
-//! The rule is ours and is applied to every row, whatever an upstream did with a filter. A job is its company's: the one
-//! it is assigned to (`mappedOrganizationUid`), else the one that owns its server (`organizationUid`). A server and its
-//! repositories are the owner's, and so are agents that no job keeps backups of. What belongs to a job (its machines, links, sessions) is whose the job is; if
-//! its job is not known, it is nobody's. A list that is needed to decide and can't be read is a failure, not a guess.
-//! `owners.rs` says of each type of row whose it is.
+//! The rule is ours and is applied to every row, whatever an upstream did with a filter. A job is
+//! its company's: the one it is assigned to (`mappedOrganizationUid`), else the one that owns its
+//! server (`organizationUid`). A server and its repositories are the owner's, and so are agents
+//! that no job keeps backups of. What belongs to a job (its machines, links, sessions) is whose the
+//! job is; if its job is not known, it is nobody's. A list that is needed to decide and can't be
+//! read is a failure, not a guess. `owners.rs` says of each type of row whose it is.
 
 mod owners;
 
@@ -80,7 +81,8 @@ pub(super) enum Sight {
     Within(Arc<Limits>),
 }
 
-/// A principal's grants, with the console's ids in place of names, and the lists that rows are held against.
+/// A principal's grants, with the console's ids in place of names, and the lists that rows are held
+/// against.
 #[derive(Debug)]
 pub(super) struct Limits {
     grants: Vec<Limit>,
@@ -103,8 +105,13 @@ struct Limit {
 
 impl Limit {
     fn covers(&self, company: Option<CompanyUid>, server: Option<ServerUid>) -> bool {
-        self.companies.as_ref().is_none_or(|companies| company.is_some_and(|company| companies.contains(&company)))
-            && self.servers.as_ref().is_none_or(|servers| server.is_some_and(|server| servers.contains_key(&server)))
+        self.companies
+            .as_ref()
+            .is_none_or(|companies| company.is_some_and(|company| companies.contains(&company)))
+            && self
+                .servers
+                .as_ref()
+                .is_none_or(|servers| server.is_some_and(|server| servers.contains_key(&server)))
     }
 
     /// A company is there for those who may see it, or else servers that it owns.
@@ -119,7 +126,9 @@ impl Limit {
 
 impl Limits {
     fn cover(&self, company: Option<CompanyUid>, server: Option<ServerUid>) -> bool {
-        self.grants.iter().any(|grant| grant.covers(company, server))
+        self.grants
+            .iter()
+            .any(|grant| grant.covers(company, server))
     }
 
     /// What is a server's.
@@ -132,15 +141,36 @@ impl Limits {
     }
 
     /// What is a job's, by the ids that a row has of it.
-    fn cover_job(&self, server: Option<ServerUid>, job: JobUid, unique: Option<UniqueJobUid>) -> bool {
-        self.jobs.as_ref().and_then(|jobs| job_of(jobs, server, job, unique)).is_some_and(|job| job.is_within(self))
+    fn cover_job(
+        &self,
+        server: Option<ServerUid>,
+        job: JobUid,
+        unique: Option<UniqueJobUid>,
+    ) -> bool {
+        self.jobs
+            .as_ref()
+            .and_then(|jobs| job_of(jobs, server, job, unique))
+            .is_some_and(|job| job.is_within(self))
     }
 
-    /// Whether a session exists that ran a job of this company on this server: by a grant that covers that, and also allows
-    /// the Enterprise Manager that remembers the session.
-    pub fn cover_session(&self, principal: &Principal, manager: &str, company: Option<CompanyUid>, server: ServerUid) -> bool {
-        let allows = |limit: &Limit| principal.grants.get(limit.place).is_some_and(|grant| grant.allows_upstream(manager));
-        self.grants.iter().any(|limit| allows(limit) && limit.covers(company, Some(server)))
+    /// Whether a session exists that ran a job of this company on this server: by a grant that
+    /// covers that, and also allows the Enterprise Manager that remembers the session.
+    pub fn cover_session(
+        &self,
+        principal: &Principal,
+        manager: &str,
+        company: Option<CompanyUid>,
+        server: ServerUid,
+    ) -> bool {
+        let allows = |limit: &Limit| {
+            principal
+                .grants
+                .get(limit.place)
+                .is_some_and(|grant| grant.allows_upstream(manager))
+        };
+        self.grants
+            .iter()
+            .any(|limit| allows(limit) && limit.covers(company, Some(server)))
     }
 
     /// Why the lists that the grants' names were looked up in are not whole.
@@ -148,18 +178,32 @@ impl Limits {
         self.problem.as_ref()
     }
 
-    /// A link is there for those for whom both of its jobs are. A job that no list has is whose its server is.
+    /// A link is there for those for whom both of its jobs are. A job that no list has is whose its
+    /// server is.
     fn cover_link(&self, link: &PlacedLink) -> bool {
-        let Some(server) = link.server else { return false };
-        [link.row.job_uid, link.row.linked_job_uid].into_iter().all(|job| {
-            let listed = self.jobs.as_ref().and_then(|jobs| job_of(jobs, Some(server), job, None));
-            listed.map_or_else(|| self.cover(None, Some(server)), |job| job.is_within(self))
-        })
+        let Some(server) = link.server else {
+            return false;
+        };
+        [link.row.job_uid, link.row.linked_job_uid]
+            .into_iter()
+            .all(|job| {
+                let listed = self
+                    .jobs
+                    .as_ref()
+                    .and_then(|jobs| job_of(jobs, Some(server), job, None));
+                listed.map_or_else(|| self.cover(None, Some(server)), |job| job.is_within(self))
+            })
     }
 }
 
-/// The job with these ids: by the console's own id, else on its server, else where one job has the id.
-fn job_of(jobs: &Snapshot<Job>, server: Option<ServerUid>, job: JobUid, unique: Option<UniqueJobUid>) -> Option<&Job> {
+/// The job with these ids: by the console's own id, else on its server, else where one job has the
+/// id.
+fn job_of(
+    jobs: &Snapshot<Job>,
+    server: Option<ServerUid>,
+    job: JobUid,
+    unique: Option<UniqueJobUid>,
+) -> Option<&Job> {
     let index = jobs.index();
     let by_unique = unique.and_then(|unique| index.unique.only(&unique));
     let place = by_unique.or_else(|| match server {
@@ -177,7 +221,11 @@ impl Sight {
             Sight::Within(limits) => {
                 let (problem, limits) = (limits.problem.clone(), limits.clone());
                 let list = snapshot.clone();
-                View::part(snapshot, Arc::new(move |_, row| row.is_within_among(&list, &limits)), problem)
+                View::part(
+                    snapshot,
+                    Arc::new(move |_, row| row.is_within_among(&list, &limits)),
+                    problem,
+                )
             }
         }
     }
@@ -211,7 +259,11 @@ impl Console {
     }
 
     /// A list as a caller sees it.
-    pub(super) async fn view<T: Owned>(&self, caller: &Caller, snapshot: Arc<Snapshot<T>>) -> Result<View<T>, Failure> {
+    pub(super) async fn view<T: Owned>(
+        &self,
+        caller: &Caller,
+        snapshot: Arc<Snapshot<T>>,
+    ) -> Result<View<T>, Failure> {
         Ok(self.sight::<T>(caller).await?.view(snapshot))
     }
 
@@ -225,8 +277,20 @@ impl Console {
     /// A caller's grants on this console.
     pub(super) async fn limits(&self, caller: &Caller, needs: Needs) -> Result<Limits, Failure> {
         let principal = &caller.principal;
-        let allowed = || principal.grants.iter().enumerate().filter(|(_, grant)| grant.allows_upstream(self.name()));
-        let names_companies = allowed().any(|(_, grant)| grant.companies.iter().flatten().any(|named| matches!(named, Named::Name(_))));
+        let allowed = || {
+            principal
+                .grants
+                .iter()
+                .enumerate()
+                .filter(|(_, grant)| grant.allows_upstream(self.name()))
+        };
+        let names_companies = allowed().any(|(_, grant)| {
+            grant
+                .companies
+                .iter()
+                .flatten()
+                .any(|named| matches!(named, Named::Name(_)))
+        });
         let limits_servers = allowed().any(|(_, grant)| grant.servers.is_some());
         let (companies, servers, jobs, chains) = tokio::join!(
             when(names_companies, self.organization_snapshot()),
@@ -234,28 +298,50 @@ impl Console {
             when(needs.jobs(), self.job_snapshot()),
             when(needs.chains(), self.lists.computer_backups.all()),
         );
-        let (companies, servers, jobs, chains) = (companies.transpose()?, servers.transpose()?, jobs.transpose()?, chains.transpose()?);
+        let (companies, servers, jobs, chains) = (
+            companies.transpose()?,
+            servers.transpose()?,
+            jobs.transpose()?,
+            chains.transpose()?,
+        );
         // names are only names of one while the list is whole
         let companies_by_name = companies
             .as_ref()
             .filter(|list| list.problem().is_none())
-            .map(|list| names(list.rows().iter().map(|row| (row.name.as_str(), row.instance_uid))));
+            .map(|list| {
+                names(
+                    list.rows()
+                        .iter()
+                        .map(|row| (row.name.as_str(), row.instance_uid)),
+                )
+            });
         let servers_by_name = servers
             .as_ref()
             .filter(|list| list.problem().is_none())
-            .map(|list| names(list.rows().iter().map(|row| (row.name.as_str(), row.instance_uid))));
+            .map(|list| {
+                names(
+                    list.rows()
+                        .iter()
+                        .map(|row| (row.name.as_str(), row.instance_uid)),
+                )
+            });
         let owner = |server: &ServerUid| {
             let list = servers.as_ref()?;
-            list.row(*list.index().uid.of(server).first()?).organization_uid
+            list.row(*list.index().uid.of(server).first()?)
+                .organization_uid
         };
         let grants = allowed()
             .map(|(place, grant)| Limit {
                 place,
-                companies: grant.companies.as_ref().map(|named| resolve(named, companies_by_name.as_ref()).collect()),
-                servers: grant
-                    .servers
+                companies: grant
+                    .companies
                     .as_ref()
-                    .map(|named| resolve(named, servers_by_name.as_ref()).map(|server| (server, owner(&server))).collect()),
+                    .map(|named| resolve(named, companies_by_name.as_ref()).collect()),
+                servers: grant.servers.as_ref().map(|named| {
+                    resolve(named, servers_by_name.as_ref())
+                        .map(|server| (server, owner(&server)))
+                        .collect()
+                }),
             })
             .collect();
         let problem = [
@@ -265,27 +351,58 @@ impl Console {
             chains.as_ref().and_then(|list| list.problem()),
         ];
         let problem = problem.into_iter().flatten().next().cloned();
-        Ok(Limits { grants, servers, jobs, chains, problem })
+        Ok(Limits {
+            grants,
+            servers,
+            jobs,
+            chains,
+            problem,
+        })
     }
 }
 
 impl Console {
     /// The names in a principal's grants that are nobody's here, or of several.
-    pub(super) async fn unknown_names(&self, principal: &Principal) -> Result<Vec<Box<str>>, Failure> {
-        let grants = || principal.grants.iter().filter(|grant| grant.allows_upstream(self.name()));
-        let (companies, servers) = tokio::join!(self.organization_snapshot(), self.server_snapshot());
+    pub(super) async fn unknown_names(
+        &self,
+        principal: &Principal,
+    ) -> Result<Vec<Box<str>>, Failure> {
+        let grants = || {
+            principal
+                .grants
+                .iter()
+                .filter(|grant| grant.allows_upstream(self.name()))
+        };
+        let (companies, servers) =
+            tokio::join!(self.organization_snapshot(), self.server_snapshot());
         let (companies, servers) = (companies?, servers?);
-        let companies = names(companies.rows().iter().map(|row| (row.name.as_str(), row.instance_uid)));
-        let servers = names(servers.rows().iter().map(|row| (row.name.as_str(), row.instance_uid)));
-        let of_companies = grants().flat_map(|grant| grant.companies.iter().flatten()).filter_map(|named| unknown(named, &companies));
-        let of_servers = grants().flat_map(|grant| grant.servers.iter().flatten()).filter_map(|named| unknown(named, &servers));
+        let companies = names(
+            companies
+                .rows()
+                .iter()
+                .map(|row| (row.name.as_str(), row.instance_uid)),
+        );
+        let servers = names(
+            servers
+                .rows()
+                .iter()
+                .map(|row| (row.name.as_str(), row.instance_uid)),
+        );
+        let of_companies = grants()
+            .flat_map(|grant| grant.companies.iter().flatten())
+            .filter_map(|named| unknown(named, &companies));
+        let of_servers = grants()
+            .flat_map(|grant| grant.servers.iter().flatten())
+            .filter_map(|named| unknown(named, &servers));
         Ok(of_companies.chain(of_servers).collect())
     }
 }
 
 fn unknown<U: Copy>(named: &Named<U>, by_name: &HashMap<String, Option<U>>) -> Option<Box<str>> {
     match named {
-        Named::Name(name) if by_name.get(&**name).copied().flatten().is_none() => Some(name.clone()),
+        Named::Name(name) if by_name.get(&**name).copied().flatten().is_none() => {
+            Some(name.clone())
+        }
         _ => None,
     }
 }
@@ -298,7 +415,10 @@ async fn when<V>(wanted: bool, read: impl Future<Output = V>) -> Option<V> {
 fn names<'a, U: Copy + 'a>(rows: impl Iterator<Item = (&'a str, U)>) -> HashMap<String, Option<U>> {
     let mut names = HashMap::new();
     for (name, uid) in rows {
-        names.entry(name.trim().to_lowercase()).and_modify(|known| *known = None).or_insert(Some(uid));
+        names
+            .entry(name.trim().to_lowercase())
+            .and_modify(|known| *known = None)
+            .or_insert(Some(uid));
     }
     names
 }

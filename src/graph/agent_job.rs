@@ -19,8 +19,8 @@ use crate::{
 };
 use async_graphql::{Context, MergedObject, Object, Result};
 
-/// An agent job or agent policy: backup of physical machines and cloud instances. Source: the job list, and
-/// `GET /infrastructure/backupServers/jobs/agentJobs` for what only agent jobs have.
+/// An agent job or agent policy: backup of physical machines and cloud instances. Source: the job
+/// list, and `GET /infrastructure/backupServers/jobs/agentJobs` for what only agent jobs have.
 #[derive(MergedObject)]
 pub struct AgentJob(JobFields<AgentJob>, AgentJobFields);
 
@@ -34,7 +34,11 @@ impl From<JobRow> for AgentJob {
 pub struct AgentJobFields(JobRow);
 
 impl AgentJobFields {
-    async fn detail<T>(&self, ctx: &Context<'_>, member: impl Fn(&RowRef<vspc::agent_job::AgentJob>) -> Option<T>) -> Option<Result<T>> {
+    async fn detail<T>(
+        &self,
+        ctx: &Context<'_>,
+        member: impl Fn(&RowRef<vspc::agent_job::AgentJob>) -> Option<T>,
+    ) -> Option<Result<T>> {
         let answer = loaders(ctx).ask(AgentDetailOf(self.0.clone()), None).await;
         nullable(answer.map(|row| row.as_ref().and_then(member)))
     }
@@ -42,19 +46,25 @@ impl AgentJobFields {
 
 #[Object]
 impl AgentJobFields {
-    /// The operating system of the machines, in the upstream's word: `Windows`, `Linux`, `Mac`; null when not known.
+    /// The operating system of the machines, in the upstream's word: `Windows`, `Linux`, `Mac`;
+    /// null when not known.
     async fn os_type(&self, ctx: &Context<'_>) -> Option<Result<String>> {
-        self.detail(ctx, |row| text(&row.os_type).map(str::to_owned)).await
+        self.detail(ctx, |row| text(&row.os_type).map(str::to_owned))
+            .await
     }
 
-    /// Who runs the job, in the upstream's word: `ManagedByBackupServer` or `ManagedByAgent`; null when not known.
+    /// Who runs the job, in the upstream's word: `ManagedByBackupServer` or `ManagedByAgent`; null
+    /// when not known.
     async fn job_mode(&self, ctx: &Context<'_>) -> Option<Result<String>> {
-        self.detail(ctx, |row| text(&row.job_mode).map(str::to_owned)).await
+        self.detail(ctx, |row| text(&row.job_mode).map(str::to_owned))
+            .await
     }
 
-    /// The licence that the machines take, in the upstream's word: `Server`, `Workstation`; null when not known.
+    /// The licence that the machines take, in the upstream's word: `Server`, `Workstation`; null
+    /// when not known.
     async fn license_type(&self, ctx: &Context<'_>) -> Option<Result<String>> {
-        self.detail(ctx, |row| text(&row.license_type).map(str::to_owned)).await
+        self.detail(ctx, |row| text(&row.license_type).map(str::to_owned))
+            .await
     }
 
     /// How many sessions of the job the console has counted; null when not known.
@@ -67,17 +77,35 @@ impl AgentJobFields {
         self.detail(ctx, |row| int(row.success_jobs_count)).await
     }
 
-    /// The machines in the job. Source: `GET /infrastructure/backupServers/jobs/agentJobs/{jobUid}/objects`, or the
-    /// fleet's list where that is cheaper.
+    /// The machines in the job. Source:
+    /// `GET /infrastructure/backupServers/jobs/agentJobs/{jobUid}/objects`, or the fleet's list
+    /// where that is cheaper.
     async fn objects(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which machines. All when left out.")] filter: Option<AgentJobObjectFilter>,
+        #[graphql(desc = "Which machines. All when left out.")] filter: Option<
+            AgentJobObjectFilter,
+        >,
         #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentJobObjectConnection> {
-        let (rows, problems) = rows_of(loaders(ctx).ask(ObjectsOf(self.0.clone()), Default::default()).await);
-        let objects = rows.into_iter().map(|row| AgentJobObject::of_job(row, self.0.0.clone())).collect();
-        object_page(ctx, objects, problems, &format!("Job {:?}", self.0.key()), filter, PageArgs { first, after }).await
+        let (rows, problems) = rows_of(
+            loaders(ctx)
+                .ask(ObjectsOf(self.0.clone()), Default::default())
+                .await,
+        );
+        let objects = rows
+            .into_iter()
+            .map(|row| AgentJobObject::of_job(row, self.0.0.clone()))
+            .collect();
+        object_page(
+            ctx,
+            objects,
+            problems,
+            &format!("Job {:?}", self.0.key()),
+            filter,
+            PageArgs { first, after },
+        )
+        .await
     }
 }

@@ -1,4 +1,5 @@
-//! `AgentSession`: one run of a job, or one machine's part of it, as Enterprise Manager remembers it.
+//! `AgentSession`: one run of a job, or one machine's part of it, as Enterprise Manager remembers
+//! it.
 
 use super::{
     backup_server::BackupServer,
@@ -44,8 +45,9 @@ pub enum MatchedBy {
     None,
 }
 
-/// One run of a job, or one machine's part of a run. Source: `GET /api/query?type=BackupJobSession` or
-/// `GET /api/agents/backupSessions` of Enterprise Manager, which collects from backup servers every 15 minutes.
+/// One run of a job, or one machine's part of a run. Source: `GET /api/query?type=BackupJobSession`
+/// or `GET /api/agents/backupSessions` of Enterprise Manager, which collects from backup servers
+/// every 15 minutes.
 #[derive(Description, Clone)]
 pub struct AgentSession(MatchedSession);
 
@@ -95,10 +97,14 @@ pub enum SessionScope {
 
 #[Object(use_type_description)]
 impl AgentSession {
-    /// Whether it is a whole run or one machine's part of one. Where the runs of a job have no parts, the `sessions` and the
-    /// `lastSession` of a machine are whole runs.
+    /// Whether it is a whole run or one machine's part of one. Where the runs of a job have no
+    /// parts, the `sessions` and the `lastSession` of a machine are whole runs.
     async fn scope(&self) -> SessionScope {
-        if correlate::is_part(&self.0.row) { SessionScope::Machine } else { SessionScope::Run }
+        if correlate::is_part(&self.0.row) {
+            SessionScope::Machine
+        } else {
+            SessionScope::Run
+        }
     }
 
     /// Global id.
@@ -111,37 +117,45 @@ impl AgentSession {
         UUID(self.0.row.uid.0)
     }
 
-    /// The session's name: the job's, `@`, and when it started. `(hidden)` for a part of a run whose machine's name the
-    /// caller may not read; so is `jobName`.
+    /// The session's name: the job's, `@`, and when it started. `(hidden)` for a part of a run
+    /// whose machine's name the caller may not read; so is `jobName`.
     async fn name(&self, ctx: &Context<'_>) -> &str {
-        if self.hides_name(ctx) { sensitive::HIDDEN_NAME } else { &self.0.row.name }
+        if self.hides_name(ctx) {
+            sensitive::HIDDEN_NAME
+        } else {
+            &self.0.row.name
+        }
     }
 
-    /// The id of the job as the backup server numbers it. A per-machine part has a job of its own, which no console
-    /// lists: for the policy's job see `job`. Null when not known.
+    /// The id of the job as the backup server numbers it. A per-machine part has a job of its own,
+    /// which no console lists: for the policy's job see `job`. Null when not known.
     async fn job_uid(&self) -> Option<UUID> {
         self.0.row.job_uid.map(|uid| UUID(uid.0))
     }
 
     /// The job's name when the session ran; null when not known.
     async fn job_name(&self, ctx: &Context<'_>) -> Option<&str> {
-        if self.hides_name(ctx) { Some(sensitive::HIDDEN_NAME) } else { text(&self.0.row.job_name) }
+        if self.hides_name(ctx) {
+            Some(sensitive::HIDDEN_NAME)
+        } else {
+            text(&self.0.row.job_name)
+        }
     }
 
-    /// The upstream's own word for the type: `AgentBackup` for a run, `AgentManagement` for one machine's part. Null
-    /// where Enterprise Manager gave only references.
+    /// The upstream's own word for the type: `AgentBackup` for a run, `AgentManagement` for one
+    /// machine's part. Null where Enterprise Manager gave only references.
     async fn job_type(&self) -> Option<&str> {
         text(&self.0.row.job_type)
     }
 
-    /// The upstream's own word for what is going on: `Working`, `Stopped` …; null where Enterprise Manager gave only
-    /// references.
+    /// The upstream's own word for what is going on: `Working`, `Stopped` …; null where Enterprise
+    /// Manager gave only references.
     async fn state(&self) -> Option<&str> {
         text(&self.0.row.state)
     }
 
-    /// The upstream's own word for how it ended: `Success`, `Warning`, `Failed`, `None` while running; null where
-    /// Enterprise Manager gave only references.
+    /// The upstream's own word for how it ended: `Success`, `Warning`, `Failed`, `None` while
+    /// running; null where Enterprise Manager gave only references.
     async fn result(&self) -> Option<&str> {
         text(&self.0.row.result)
     }
@@ -151,8 +165,8 @@ impl AgentSession {
         Health::of_session(self.0.row.state.as_deref(), self.0.row.result.as_deref())
     }
 
-    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3 failed, 4 idle or waiting,
-    /// 5 running.
+    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3
+    /// failed, 4 idle or waiting, 5 running.
     async fn status_code(&self) -> i32 {
         Health::of_session(self.0.row.state.as_deref(), self.0.row.result.as_deref()).code()
     }
@@ -192,21 +206,36 @@ impl AgentSession {
         sensitive::failure_message(ctx, summary(&self.0.row.failure_message))
     }
 
-    /// Why it failed, in one line: of `failureMessage`, or else of the first of its tasks that failed, or warned, with a
-    /// reason. Null where nothing says. Of sessions without a message it costs what `tasks` costs.
+    /// Why it failed, in one line: of `failureMessage`, or else of the first of its tasks that
+    /// failed, or warned, with a reason. Null where nothing says. Of sessions without a message it
+    /// costs what `tasks` costs.
     async fn failure_reason(&self, ctx: &Context<'_>) -> Option<Result<String>> {
-        if let Some(message) = sensitive::failure_message(ctx, summary(&self.0.row.failure_message)) {
+        if let Some(message) = sensitive::failure_message(ctx, summary(&self.0.row.failure_message))
+        {
             return Some(message.map(str::to_owned));
         }
         if !matches!(self.health_now(), Health::Failed | Health::Warning) {
             return None;
         }
-        let mut tasks = match loaders(ctx).ask(TasksOf(self.0.key()), Default::default()).await {
-            Ok(Rows { rows, problem: None }) => rows,
-            Ok(Rows { problem: Some(failure), .. }) | Err(failure) => return Some(Err(error::upstream(&failure))),
+        let mut tasks = match loaders(ctx)
+            .ask(TasksOf(self.0.key()), Default::default())
+            .await
+        {
+            Ok(Rows {
+                rows,
+                problem: None,
+            }) => rows,
+            Ok(Rows {
+                problem: Some(failure),
+                ..
+            })
+            | Err(failure) => return Some(Err(error::upstream(&failure))),
         };
         tasks.sort_by_key(|task| (task_session::health_of(task).rank(), task.created, task.uid));
-        tasks.iter().find_map(|task| summary(&task.reason)).map(|reason| Ok(reason.to_owned()))
+        tasks
+            .iter()
+            .find_map(|task| summary(&task.reason))
+            .map(|reason| Ok(reason.to_owned()))
     }
 
     /// What it did to each machine, in the order in which that began.
@@ -216,7 +245,9 @@ impl AgentSession {
         #[graphql(desc = "How many tasks: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<TaskSessionConnection> {
-        let answer = loaders(ctx).ask(TasksOf(self.0.key()), Default::default()).await;
+        let answer = loaders(ctx)
+            .ask(TasksOf(self.0.key()), Default::default())
+            .await;
         task_session::task_page(ctx, answer, self.0.key(), &PageArgs { first, after }).await
     }
 
@@ -228,7 +259,12 @@ impl AgentSession {
     /// The job in Service Provider Console; null when the session could not be matched to one.
     async fn job(&self, ctx: &Context<'_>) -> Option<Result<Job>> {
         match (self.0.job, &self.0.doubt) {
-            (Some(job), _) => nullable(loaders(ctx).ask(JobOf(job), None).await.map(|row| row.map(Job::from))),
+            (Some(job), _) => nullable(
+                loaders(ctx)
+                    .ask(JobOf(job), None)
+                    .await
+                    .map(|row| row.map(Job::from)),
+            ),
             (None, Some(failure)) => Some(Err(error::upstream(failure))),
             (None, None) => None,
         }
@@ -244,13 +280,19 @@ impl AgentSession {
         }
     }
 
-    /// The backup server in Service Provider Console that ran it; null when it could not be matched to one.
+    /// The backup server in Service Provider Console that ran it; null when it could not be matched
+    /// to one.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
         let (upstream, server) = match (self.0.server, &self.0.doubt) {
             (Some(server), _) => server,
             (None, doubt) => return doubt.as_ref().map(|failure| Err(error::upstream(failure))),
         };
-        nullable(loaders(ctx).ask(ServerOf(ServerKey { upstream, server }), None).await.map(|row| row.map(BackupServer::from)))
+        nullable(
+            loaders(ctx)
+                .ask(ServerOf(ServerKey { upstream, server }), None)
+                .await
+                .map(|row| row.map(BackupServer::from)),
+        )
     }
 
     /// The backup server's name as Enterprise Manager knows it; null when not known.
@@ -263,10 +305,19 @@ impl AgentSession {
         self.0.row.parent.map(|uid| UUID(uid.0))
     }
 
-    /// The run that this is a part of; null for a run as a whole, and when Enterprise Manager no longer has it.
+    /// The run that this is a part of; null for a run as a whole, and when Enterprise Manager no
+    /// longer has it.
     async fn parent(&self, ctx: &Context<'_>) -> Option<Result<AgentSession>> {
-        let key = SessionKey { upstream: self.0.row.upstream(), session: self.0.row.parent? };
-        nullable(loaders(ctx).ask(SessionOf(key), None).await.map(|session| session.map(AgentSession)))
+        let key = SessionKey {
+            upstream: self.0.row.upstream(),
+            session: self.0.row.parent?,
+        };
+        nullable(
+            loaders(ctx)
+                .ask(SessionOf(key), None)
+                .await
+                .map(|session| session.map(AgentSession)),
+        )
     }
 
     /// The parts of this run, one per machine, newest first; empty for a part.
@@ -276,8 +327,17 @@ impl AgentSession {
         #[graphql(desc = "How many parts: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
-        let answer = loaders(ctx).ask(PartsOf(self.0.key()), Default::default()).await;
-        session_page(ctx, answer, &format!("AgentSession {}", self.0.row.uid), None, PageArgs { first, after }).await
+        let answer = loaders(ctx)
+            .ask(PartsOf(self.0.key()), Default::default())
+            .await;
+        session_page(
+            ctx,
+            answer,
+            &format!("AgentSession {}", self.0.row.uid),
+            None,
+            PageArgs { first, after },
+        )
+        .await
     }
 
     /// Where this row came from, and how fresh it is.

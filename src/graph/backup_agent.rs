@@ -55,10 +55,19 @@ composed!(BackupAgentFilter);
 impl BackupAgentFilter {
     fn holds(&self, estate: &Estate, row: &Row) -> bool {
         is_from(estate, row.upstream(), self.upstream.as_ref())
-            && self.backup_server_uid.is_none_or(|wanted| row.backup_server_uid.is_some_and(|server| server.0 == wanted.0))
+            && self.backup_server_uid.is_none_or(|wanted| {
+                row.backup_server_uid
+                    .is_some_and(|server| server.0 == wanted.0)
+            })
             && contains(&row.name, self.name_contains.as_ref())
-            && self.version_prefix.as_ref().is_none_or(|prefix| row.version.as_deref().is_some_and(|version| version.starts_with(prefix)))
-            && self.is_unmanaged.is_none_or(|wanted| row.is_unmanaged == Some(wanted))
+            && self.version_prefix.as_ref().is_none_or(|prefix| {
+                row.version
+                    .as_deref()
+                    .is_some_and(|version| version.starts_with(prefix))
+            })
+            && self
+                .is_unmanaged
+                .is_none_or(|wanted| row.is_unmanaged == Some(wanted))
     }
 }
 
@@ -87,24 +96,57 @@ pub async fn agent_page(
 ) -> Result<BackupAgentConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
-    let named = |filter: &BackupAgentFilter| Named { server: filter.backup_server_uid, ..Named::default() };
-    let problems = must_be_there(ctx, &filter, named, &rows, |row| (None, row.backup_server_uid), problems.to_vec()).await?;
+    let named = |filter: &BackupAgentFilter| Named {
+        server: filter.backup_server_uid,
+        ..Named::default()
+    };
+    let problems = must_be_there(
+        ctx,
+        &filter,
+        named,
+        &rows,
+        |row| (None, row.backup_server_uid),
+        problems.to_vec(),
+    )
+    .await?;
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let mark = ListMark::of(&["backupAgents", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
-    let rows = wanted.keep(ctx, rows, |filter, row| filter.holds(estate, row)).await?;
+    let rows = wanted
+        .keep(ctx, rows, |filter, row| filter.holds(estate, row))
+        .await?;
     let agents = rows.into_iter().map(BackupAgent::of_list).collect();
     // a cursor holds what it sorts by, and so does the order itself
-    let values = |agent: &BackupAgent| vec![SortValue::name(if names_are_hidden { "" } else { &agent.row.name })];
-    let page = page::cut(ctx, agents, args, mark, &[false], values, BackupAgent::identity).await?;
-    Ok(BackupAgentConnection::new(ctx, page, &problems, |agent| agent))
+    let values = |agent: &BackupAgent| {
+        vec![SortValue::name(if names_are_hidden {
+            ""
+        } else {
+            &agent.row.name
+        })]
+    };
+    let page = page::cut(
+        ctx,
+        agents,
+        args,
+        mark,
+        &[false],
+        values,
+        BackupAgent::identity,
+    )
+    .await?;
+    Ok(BackupAgentConnection::new(ctx, page, &problems, |agent| {
+        agent
+    }))
 }
 
 impl BackupAgent {
     /// The agent with that key.
     pub fn new(key: BackupAgentKey, row: Row) -> Self {
-        Self { key: Some(key), row }
+        Self {
+            key: Some(key),
+            row,
+        }
     }
 
     /// The agent's row: which server's it is is part of it.
@@ -115,11 +157,23 @@ impl BackupAgent {
     /// An agent of a list.
     pub fn of_list(row: Row) -> Self {
         let key = row.backup_server_uid.zip(row.instance_uid);
-        Self { key: key.map(|(server, agent)| BackupAgentKey { upstream: row.upstream(), server, agent }), row }
+        Self {
+            key: key.map(|(server, agent)| BackupAgentKey {
+                upstream: row.upstream(),
+                server,
+                agent,
+            }),
+            row,
+        }
     }
 
     /// Whether it is the one without a key that has these.
-    pub fn is_unplaced(row: &Row, server: Option<ServerUid>, agent: Option<AgentUid>, mark: &str) -> bool {
+    pub fn is_unplaced(
+        row: &Row,
+        server: Option<ServerUid>,
+        agent: Option<AgentUid>,
+        mark: &str,
+    ) -> bool {
         (row.backup_server_uid, row.instance_uid) == (server, agent) && name_mark(&row.name) == mark
     }
 
@@ -146,14 +200,19 @@ impl BackupAgent {
         self.node_key().encode(loaders(ctx).estate())
     }
 
-    /// The agent's id (`instanceUid`). Null where it has none, as one that was only found on the network.
+    /// The agent's id (`instanceUid`). Null where it has none, as one that was only found on the
+    /// network.
     async fn uid(&self) -> Option<UUID> {
         self.row.instance_uid.map(|uid| UUID(uid.0))
     }
 
     /// The agent's name.
     async fn name(&self, ctx: &Context<'_>) -> &str {
-        if sensitive::hidden(ctx).host_names { sensitive::HIDDEN_NAME } else { &self.row.name }
+        if sensitive::hidden(ctx).host_names {
+            sensitive::HIDDEN_NAME
+        } else {
+            &self.row.name
+        }
     }
 
     /// The DNS name of the machine; null when not known.
@@ -166,7 +225,8 @@ impl BackupAgent {
         text(&self.row.guest_os)
     }
 
-    /// The operating system, in the upstream's word: `Windows`, `Linux`, `Mac` …; null when not known.
+    /// The operating system, in the upstream's word: `Windows`, `Linux`, `Mac` …; null when not
+    /// known.
     async fn os_type(&self) -> Option<&str> {
         text(&self.row.os_type)
     }
@@ -191,7 +251,8 @@ impl BackupAgent {
         text(&self.row.installation_status)
     }
 
-    /// The licence that it takes, in the upstream's word: `Server`, `Workstation` …; null when not known.
+    /// The licence that it takes, in the upstream's word: `Server`, `Workstation` …; null when not
+    /// known.
     async fn license(&self) -> Option<&str> {
         text(&self.row.license)
     }
@@ -203,27 +264,48 @@ impl BackupAgent {
 
     /// The backup server that manages the agent; null when the console does not list it.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
-        let key = ServerKey { upstream: self.row.upstream(), server: self.row.backup_server_uid? };
-        nullable(loaders(ctx).ask(ServerOf(key), None).await.map(|row| row.map(BackupServer::from)))
+        let key = ServerKey {
+            upstream: self.row.upstream(),
+            server: self.row.backup_server_uid?,
+        };
+        nullable(
+            loaders(ctx)
+                .ask(ServerOf(key), None)
+                .await
+                .map(|row| row.map(BackupServer::from)),
+        )
     }
 
-    /// The machines in agent jobs that the agent protects, by name: a machine in two jobs is there twice. Source:
-    /// `GET /infrastructure/backupServers/jobs/agentJobs/objects`.
+    /// The machines in agent jobs that the agent protects, by name: a machine in two jobs is there
+    /// twice. Source: `GET /infrastructure/backupServers/jobs/agentJobs/objects`.
     async fn agent_job_objects(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which machines. All when left out.")] filter: Option<AgentJobObjectFilter>,
+        #[graphql(desc = "Which machines. All when left out.")] filter: Option<
+            AgentJobObjectFilter,
+        >,
         #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentJobObjectConnection> {
         // machines name their agents by id: what has none protects none that could be told
         let (rows, problems) = match self.key {
             Some(BackupAgentKey { upstream, .. }) => {
-                rows_of_console(ctx, upstream, |console, caller| console.machines_of_agent(caller, &self.row)).await
+                rows_of_console(ctx, upstream, |console, caller| {
+                    console.machines_of_agent(caller, &self.row)
+                })
+                .await
             }
             None => (Vec::new(), Vec::new()),
         };
-        objects_with_jobs(ctx, rows, problems, &self.identity(), filter, PageArgs { first, after }).await
+        objects_with_jobs(
+            ctx,
+            rows,
+            problems,
+            &self.identity(),
+            filter,
+            PageArgs { first, after },
+        )
+        .await
     }
 
     /// Where this row came from, and how fresh it is.

@@ -17,8 +17,8 @@ use crate::{
 };
 use async_graphql::{Context, Description, ID, Object, Result};
 
-/// A job of a standalone backup agent, every member of the v2 document. Source: `GET /v2/backupAgents/{id}/jobs` and
-/// `/v2/backupAgents/{id}/jobs/{id}`.
+/// A job of a standalone backup agent, every member of the v2 document. Source:
+/// `GET /v2/backupAgents/{id}/jobs` and `/v2/backupAgents/{id}/jobs/{id}`.
 #[derive(Description)]
 pub struct BackupAgentJob(RowRef<backup_agent_job::BackupAgentJob>);
 
@@ -40,8 +40,22 @@ pub async fn agent_job_page(
         let id = row.id.map(|id| id.to_string()).unwrap_or_default();
         format!("{}:{id}:{}", row.upstream().0, row.name)
     };
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
-    Ok(BackupAgentJobConnection::new(ctx, page, problems, BackupAgentJob::from))
+    let page = page::cut(
+        ctx,
+        rows,
+        args,
+        mark,
+        &[false],
+        |row| vec![SortValue::name(&row.name)],
+        identity,
+    )
+    .await?;
+    Ok(BackupAgentJobConnection::new(
+        ctx,
+        page,
+        problems,
+        BackupAgentJob::from,
+    ))
 }
 
 /// What the v2 API says can be done with a job, and where. This gateway never follows it.
@@ -60,7 +74,8 @@ impl BackupAgentJobLink<'_> {
         &self.0.method
     }
 
-    /// The address as the v2 API printed it: the host is the console's own name, which may lead nowhere from here.
+    /// The address as the v2 API printed it: the host is the console's own name, which may lead
+    /// nowhere from here.
     async fn href(&self) -> &str {
         &self.0.href
     }
@@ -80,13 +95,20 @@ impl BackupAgentJob {
 
 #[Object(use_type_description)]
 impl BackupAgentJob {
-    /// Global id. Jobs of old agents have no id of their own; theirs is made of the agent and the job's name.
+    /// Global id. Jobs of old agents have no id of their own; theirs is made of the agent and the
+    /// job's name.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         let job = self.0.id.ok_or_else(|| self.0.name.clone());
-        Key::BackupAgentJob { upstream: self.0.upstream(), agent: self.agent(), job }.encode(loaders(ctx).estate())
+        Key::BackupAgentJob {
+            upstream: self.0.upstream(),
+            agent: self.agent(),
+            job,
+        }
+        .encode(loaders(ctx).estate())
     }
 
-    /// The job's id on its agent (`id`); null for jobs of Veeam Agent for Windows up to 2.2, which have none.
+    /// The job's id on its agent (`id`); null for jobs of Veeam Agent for Windows up to 2.2, which
+    /// have none.
     async fn uid(&self) -> Option<UUID> {
         self.0.id.map(|uid| UUID(uid.0))
     }
@@ -106,23 +128,32 @@ impl BackupAgentJob {
         text(&self.0.description)
     }
 
-    /// The upstream's own word for how the last session went: `Success`, `Warning`, `Failed`, `Running`, `None`.
+    /// The upstream's own word for how the last session went: `Success`, `Warning`, `Failed`,
+    /// `Running`, `None`.
     async fn last_session_status(&self) -> Option<&str> {
         text(&self.0.last_session_status)
     }
 
     /// How the last session went, in one word of ours.
     async fn health(&self) -> Health {
-        Health::of(self.0.last_session_status.as_deref(), self.0.last_run.is_some())
+        Health::of(
+            self.0.last_session_status.as_deref(),
+            self.0.last_run.is_some(),
+        )
     }
 
-    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3 failed, 4 idle or waiting,
-    /// 5 running.
+    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3
+    /// failed, 4 idle or waiting, 5 running.
     async fn status_code(&self) -> i32 {
-        Health::of(self.0.last_session_status.as_deref(), self.0.last_run.is_some()).code()
+        Health::of(
+            self.0.last_session_status.as_deref(),
+            self.0.last_run.is_some(),
+        )
+        .code()
     }
 
-    /// The agent's mode, in the upstream's word: `Server`, `Workstation`, `UnLicensed`; null when not known.
+    /// The agent's mode, in the upstream's word: `Server`, `Workstation`, `UnLicensed`; null when
+    /// not known.
     async fn operation_mode(&self) -> Option<&str> {
         text(&self.0.operation_mode)
     }
@@ -132,7 +163,8 @@ impl BackupAgentJob {
         sensitive::host_name(ctx, text(&self.0.destination))
     }
 
-    /// What kind of place that is, in the upstream's word, for example `Local`; null when not known.
+    /// What kind of place that is, in the upstream's word, for example `Local`; null when not
+    /// known.
     async fn target_type(&self) -> Option<&str> {
         text(&self.0.target_type)
     }
@@ -142,7 +174,8 @@ impl BackupAgentJob {
         int(self.0.restore_points)
     }
 
-    /// When the newest restore point was made (`lastRestorePoint`); null when there is none, or it is not told.
+    /// When the newest restore point was made (`lastRestorePoint`); null when there is none, or it
+    /// is not told.
     async fn last_restore_point_at(&self) -> Option<DateTime> {
         self.0.last_restore_point.map(DateTime)
     }
@@ -157,7 +190,8 @@ impl BackupAgentJob {
         long(self.0.free_space)
     }
 
-    /// How the job is scheduled, in the upstream's word: `Daily`, `Periodically` …; null when not known.
+    /// How the job is scheduled, in the upstream's word: `Daily`, `Periodically` …; null when not
+    /// known.
     async fn schedule_type(&self) -> Option<&str> {
         text(&self.0.schedule_type)
     }
@@ -192,12 +226,14 @@ impl BackupAgentJob {
         int(self.0.last_duration)
     }
 
-    /// What is backed up, in the upstream's word (`backupModeId`): `EntireComputer`, `Volume`, `Folder` …
+    /// What is backed up, in the upstream's word (`backupModeId`): `EntireComputer`, `Volume`,
+    /// `Folder` …
     async fn backup_mode(&self) -> Option<&str> {
         text(&self.0.backup_mode_id)
     }
 
-    /// Whether the job is switched on: the opposite of the upstream's `disabled`; null when not known.
+    /// Whether the job is switched on: the opposite of the upstream's `disabled`; null when not
+    /// known.
     async fn is_enabled(&self) -> Option<bool> {
         self.0.disabled.map(|disabled| !disabled)
     }
@@ -212,7 +248,8 @@ impl BackupAgentJob {
         sensitive::failure_message(ctx, summary(&self.0.failure_message))
     }
 
-    /// The id of the backup policy that made the job (`backupPolicyId`), 0 for none; null when not known.
+    /// The id of the backup policy that made the job (`backupPolicyId`), 0 for none; null when not
+    /// known.
     async fn backup_policy_id(&self) -> Option<i32> {
         int(self.0.backup_policy_id)
     }
@@ -222,7 +259,8 @@ impl BackupAgentJob {
         text(&self.0.backup_policy_name)
     }
 
-    /// How the job stands to its policy, in the upstream's word, for example `Custom`; null when not known.
+    /// How the job stands to its policy, in the upstream's word, for example `Custom`; null when
+    /// not known.
     async fn backup_policy_status(&self) -> Option<&str> {
         text(&self.0.backup_policy_status)
     }

@@ -22,7 +22,9 @@ use super::{
     nullable,
     origin::Origin,
     page::{self, ListMark, PageArgs, SortValue},
-    repository::{RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
+    repository::{
+        RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page,
+    },
     rows_of, rows_of_console,
     scalars::{UUID, text},
     session_filter::{SessionFilter, SessionOrder, is_of_runs, ordered_session_page},
@@ -58,11 +60,15 @@ impl BackupServerFilter {
     fn holds(&self, estate: &Estate, row: &RowRef<vspc::backup_server::BackupServer>) -> bool {
         is_from(estate, row.upstream(), self.upstream.as_ref())
             && contains(&row.name, self.name_contains.as_ref())
-            && self.company_uid.is_none_or(|company| row.organization_uid.is_some_and(|owner| owner.0 == company.0))
+            && self.company_uid.is_none_or(|company| {
+                row.organization_uid
+                    .is_some_and(|owner| owner.0 == company.0)
+            })
     }
 }
 
-/// A Veeam Backup & Replication server. Source: `GET /infrastructure/backupServers` of Service Provider Console.
+/// A Veeam Backup & Replication server. Source: `GET /infrastructure/backupServers` of Service
+/// Provider Console.
 #[derive(Description)]
 pub struct BackupServer(RowRef<vspc::backup_server::BackupServer>);
 
@@ -87,15 +93,36 @@ pub async fn server_page(
 ) -> Result<BackupServerConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
-    let named = |filter: &BackupServerFilter| Named { company: filter.company_uid, ..Named::default() };
+    let named = |filter: &BackupServerFilter| Named {
+        company: filter.company_uid,
+        ..Named::default()
+    };
     let whose = |row: &RowRef<vspc::backup_server::BackupServer>| (row.organization_uid, None);
     let problems = must_be_there(ctx, &filter, named, &rows, whose, problems.to_vec()).await?;
     let mark = ListMark::of(&["backupServers", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
-    let rows = wanted.keep(ctx, rows, |filter, row| filter.holds(estate, row)).await?;
-    let identity = |row: &RowRef<vspc::backup_server::BackupServer>| format!("{}:{}", row.upstream().0, row.instance_uid);
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
-    Ok(BackupServerConnection::new(ctx, page, &problems, BackupServer::from))
+    let rows = wanted
+        .keep(ctx, rows, |filter, row| filter.holds(estate, row))
+        .await?;
+    let identity = |row: &RowRef<vspc::backup_server::BackupServer>| {
+        format!("{}:{}", row.upstream().0, row.instance_uid)
+    };
+    let page = page::cut(
+        ctx,
+        rows,
+        args,
+        mark,
+        &[false],
+        |row| vec![SortValue::name(&row.name)],
+        identity,
+    )
+    .await?;
+    Ok(BackupServerConnection::new(
+        ctx,
+        page,
+        &problems,
+        BackupServer::from,
+    ))
 }
 
 impl From<RowRef<vspc::backup_server::BackupServer>> for BackupServer {
@@ -106,7 +133,10 @@ impl From<RowRef<vspc::backup_server::BackupServer>> for BackupServer {
 
 impl BackupServer {
     fn key(&self) -> ServerKey {
-        ServerKey { upstream: self.0.upstream(), server: self.0.instance_uid }
+        ServerKey {
+            upstream: self.0.upstream(),
+            server: self.0.instance_uid,
+        }
     }
 
     /// A page of the server's jobs, of these kinds or of all.
@@ -118,7 +148,11 @@ impl BackupServer {
         order: Option<Vec<JobOrder>>,
         args: PageArgs,
     ) -> Result<JobPage> {
-        let (mut rows, problems) = rows_of(loaders(ctx).ask(JobsOf(self.key()), Default::default()).await);
+        let (mut rows, problems) = rows_of(
+            loaders(ctx)
+                .ask(JobsOf(self.key()), Default::default())
+                .await,
+        );
         if !kinds.is_empty() {
             rows.retain(|job| kinds.contains(&JobKind::of(job.r#type.as_deref())));
         }
@@ -134,7 +168,8 @@ impl BackupServer {
         Key::BackupServer(self.key()).encode(loaders(ctx).estate())
     }
 
-    /// The server's id in Service Provider Console (`instanceUid`). Enterprise Manager numbers it otherwise.
+    /// The server's id in Service Provider Console (`instanceUid`). Enterprise Manager numbers it
+    /// otherwise.
     async fn uid(&self) -> UUID {
         UUID(self.0.instance_uid.0)
     }
@@ -154,13 +189,15 @@ impl BackupServer {
         text(&self.0.display_version)
     }
 
-    /// How the console finds the server, in the upstream's word: `Healthy`, `Warning`, `Inaccessible`; null when not
-    /// known. What an inaccessible server last reported is still listed.
+    /// How the console finds the server, in the upstream's word: `Healthy`, `Warning`,
+    /// `Inaccessible`; null when not known. What an inaccessible server last reported is still
+    /// listed.
     async fn status(&self) -> Option<&str> {
         text(&self.0.status)
     }
 
-    /// What the server is for, in the upstream's word: `Client`, `CloudConnect`, `Hosted`; null when not known.
+    /// What the server is for, in the upstream's word: `Client`, `CloudConnect`, `Hosted`; null
+    /// when not known.
     async fn role_type(&self) -> Option<&str> {
         text(&self.0.backup_server_role_type)
     }
@@ -184,45 +221,77 @@ impl BackupServer {
     async fn location(&self, ctx: &Context<'_>) -> Option<Result<Location>> {
         let loaders = loaders(ctx);
         let console = loaders.caller().console(self.0.upstream())?;
-        nullable(console.location(loaders.caller(), self.0.location_uid?).await.map(|row| row.map(Location::from)))
+        nullable(
+            console
+                .location(loaders.caller(), self.0.location_uid?)
+                .await
+                .map(|row| row.map(Location::from)),
+        )
     }
 
     /// The Enterprise Managers that collect from the server, by name, as the console maps them.
     async fn enterprise_managers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many Enterprise Managers: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "How many Enterprise Managers: 0 to 500, 50 when left out.")]
+        first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<EnterpriseManagerConnection> {
-        let (rows, problems) =
-            rows_of_console(ctx, self.0.upstream(), |console, caller| console.managers_of_server(caller, self.0.instance_uid)).await;
-        manager_page(ctx, rows, &problems, &format!("{:?}", self.key()), &PageArgs { first, after }).await
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.managers_of_server(caller, self.0.instance_uid)
+        })
+        .await;
+        manager_page(
+            ctx,
+            rows,
+            &problems,
+            &format!("{:?}", self.key()),
+            &PageArgs { first, after },
+        )
+        .await
     }
 
-    /// Whether the server is part of a high-availability cluster; null before version 3.6.1 of the console's API.
+    /// Whether the server is part of a high-availability cluster; null before version 3.6.1 of the
+    /// console's API.
     async fn is_in_high_availability_cluster(&self) -> Option<bool> {
         self.0.in_high_availability_cluster
     }
 
     /// The company that owns the server; null when it is nobody's.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
-        let key = CompanyKey { upstream: self.0.upstream(), company: self.0.organization_uid? };
-        nullable(loaders(ctx).ask(CompanyOf(key), None).await.map(|row| row.map(Company::from)))
+        let key = CompanyKey {
+            upstream: self.0.upstream(),
+            company: self.0.organization_uid?,
+        };
+        nullable(
+            loaders(ctx)
+                .ask(CompanyOf(key), None)
+                .await
+                .map(|row| row.map(Company::from)),
+        )
     }
 
     /// The jobs that tape jobs on this server read. Source:
-    /// `GET /infrastructure/backupServers/{backupServerUid}/jobs/backupTapeJobs/jobObjects`, or the fleet's list where
-    /// that is cheaper.
+    /// `GET /infrastructure/backupServers/{backupServerUid}/jobs/backupTapeJobs/jobObjects`, or the
+    /// fleet's list where that is cheaper.
     async fn tape_linked_jobs(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<LinkedJobConnection> {
-        let answer = loaders(ctx).ask(LinksOf(LinkFamily::Tape, self.key()), Default::default()).await;
+        let answer = loaders(ctx)
+            .ask(LinksOf(LinkFamily::Tape, self.key()), Default::default())
+            .await;
         let upstream = self.0.upstream();
-        link_page(ctx, answer, &format!("BackupServer {:?}", self.key()), PageArgs { first, after }, |link| LinkedJob::new(upstream, link))
-            .await
+        link_page(
+            ctx,
+            answer,
+            &format!("BackupServer {:?}", self.key()),
+            PageArgs { first, after },
+            |link| LinkedJob::new(upstream, link),
+        )
+        .await
     }
 
     /// The server's jobs of every type.
@@ -234,7 +303,9 @@ impl BackupServer {
         #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<JobConnection> {
-        let page = self.job_rows(ctx, &[], filter, order_by, PageArgs { first, after }).await?;
+        let page = self
+            .job_rows(ctx, &[], filter, order_by, PageArgs { first, after })
+            .await?;
         Ok(JobConnection::of(ctx, page, Job::from))
     }
 
@@ -248,8 +319,12 @@ impl BackupServer {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentJobConnection> {
         let kinds = [JobKind::AgentBackup, JobKind::AgentPolicy];
-        let page = self.job_rows(ctx, &kinds, filter, order_by, PageArgs { first, after }).await?;
-        Ok(AgentJobConnection::of(ctx, page, |row| AgentJob::from(JobRow(row))))
+        let page = self
+            .job_rows(ctx, &kinds, filter, order_by, PageArgs { first, after })
+            .await?;
+        Ok(AgentJobConnection::of(ctx, page, |row| {
+            AgentJob::from(JobRow(row))
+        }))
     }
 
     /// The server's tape jobs.
@@ -262,8 +337,12 @@ impl BackupServer {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<TapeJobConnection> {
         let kinds = [JobKind::BackupToTape, JobKind::FileToTape];
-        let page = self.job_rows(ctx, &kinds, filter, order_by, PageArgs { first, after }).await?;
-        Ok(TapeJobConnection::of(ctx, page, |row| TapeJob::from(JobRow(row))))
+        let page = self
+            .job_rows(ctx, &kinds, filter, order_by, PageArgs { first, after })
+            .await?;
+        Ok(TapeJobConnection::of(ctx, page, |row| {
+            TapeJob::from(JobRow(row))
+        }))
     }
 
     /// The server's backup copy jobs.
@@ -275,38 +354,77 @@ impl BackupServer {
         #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupCopyJobConnection> {
-        let page = self.job_rows(ctx, &[JobKind::BackupCopy], filter, order_by, PageArgs { first, after }).await?;
-        Ok(BackupCopyJobConnection::of(ctx, page, |row| BackupCopyJob::from(JobRow(row))))
+        let page = self
+            .job_rows(
+                ctx,
+                &[JobKind::BackupCopy],
+                filter,
+                order_by,
+                PageArgs { first, after },
+            )
+            .await?;
+        Ok(BackupCopyJobConnection::of(ctx, page, |row| {
+            BackupCopyJob::from(JobRow(row))
+        }))
     }
 
     /// The server's repositories.
     async fn repositories(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which repositories. All when left out.")] filter: Option<RepositoryFilter>,
-        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<RepositoryOrder>>,
+        #[graphql(desc = "Which repositories. All when left out.")] filter: Option<
+            RepositoryFilter,
+        >,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<
+            Vec<RepositoryOrder>,
+        >,
         #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<RepositoryConnection> {
-        let (rows, problems) =
-            rows_of_console(ctx, self.0.upstream(), |console, caller| console.repositories_of_server(caller, self.0.instance_uid)).await;
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.repositories_of_server(caller, self.0.instance_uid)
+        })
+        .await;
         let args = RepositoryArgs { filter, order_by };
-        repository_page(ctx, rows, problems, &format!("{:?}", self.key()), args, &PageArgs { first, after }).await
+        repository_page(
+            ctx,
+            rows,
+            problems,
+            &format!("{:?}", self.key()),
+            args,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
-    /// The agent sessions that ran on the server, as Enterprise Manager remembers them, usually of 30 days; newest first, and
-    /// without the per-machine parts of runs, unless asked otherwise. Sessions whose server is not known are only in
-    /// `agentSessions` of the query.
+    /// The agent sessions that ran on the server, as Enterprise Manager remembers them, usually of
+    /// 30 days; newest first, and without the per-machine parts of runs, unless asked otherwise.
+    /// Sessions whose server is not known are only in `agentSessions` of the query.
     async fn sessions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which sessions. All runs of the window when left out.")] filter: Option<SessionFilter>,
-        #[graphql(desc = "In which order. Newest first when left out.")] order_by: Option<Vec<SessionOrder>>,
+        #[graphql(desc = "Which sessions. All runs of the window when left out.")] filter: Option<
+            SessionFilter,
+        >,
+        #[graphql(desc = "In which order. Newest first when left out.")] order_by: Option<
+            Vec<SessionOrder>,
+        >,
         #[graphql(desc = "How many sessions: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
-        let sessions = loaders(ctx).caller().sessions_of_server(self.key(), is_of_runs(filter.as_ref())).await;
-        ordered_session_page(ctx, Ok(sessions), &format!("{:?}", self.key()), filter, order_by, PageArgs { first, after }).await
+        let sessions = loaders(ctx)
+            .caller()
+            .sessions_of_server(self.key(), is_of_runs(filter.as_ref()))
+            .await;
+        ordered_session_page(
+            ctx,
+            Ok(sessions),
+            &format!("{:?}", self.key()),
+            filter,
+            order_by,
+            PageArgs { first, after },
+        )
+        .await
     }
 
     /// The agents that the server manages, by name.
@@ -317,9 +435,19 @@ impl BackupServer {
         #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupAgentConnection> {
-        let (rows, problems) =
-            rows_of_console(ctx, self.0.upstream(), |console, caller| console.agents_of_server(caller, self.0.instance_uid)).await;
-        agent_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.agents_of_server(caller, self.0.instance_uid)
+        })
+        .await;
+        agent_page(
+            ctx,
+            rows,
+            &problems,
+            &format!("{:?}", self.key()),
+            filter,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
     /// Where this row came from, and how fresh it is.

@@ -9,7 +9,8 @@ job_kind! {
     /// A job that replicates virtual machines continuously. Source: the job list, and `GET
     /// /infrastructure/backupServers/jobs/cdpReplicationJobs` for what only these jobs have.
     CdpReplicationJob, CdpReplicationJobFields {
-        /// How much may be lost at most, as the job is set up (RPO), in seconds; null when not known.
+        /// How much may be lost at most, as the job is set up (RPO), in seconds; null when not
+        /// known.
         rpo_seconds: Long = |row| seconds(row.rpo, row.rpo_unit.as_deref()).map(Long);
         /// For how long every short-term restore point is kept, in seconds; null when not known.
         short_term_retention_seconds: Long = |row| seconds(row.short_term_retention, row.short_term_retention_unit.as_deref()).map(Long);

@@ -22,7 +22,9 @@ use super::{
     nullable,
     origin::Origin,
     page::{self, ListMark, PageArgs, SortValue},
-    repository::{RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
+    repository::{
+        RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page,
+    },
     rows_of, rows_of_console,
     scalars::{UUID, text},
     trend_point,
@@ -49,7 +51,8 @@ pub struct CompanyFilter {
     upstream: Option<Names>,
     /// Companies whose name contains this, without regard to case.
     name_contains: Option<Part>,
-    /// Organizations of these types, in the upstream's words, without regard to case: `Company`, `Reseller`, `Provider`.
+    /// Organizations of these types, in the upstream's words, without regard to case: `Company`,
+    /// `Reseller`, `Provider`.
     r#type: Option<Words>,
     /// All of these must hold too.
     and: Option<Vec<CompanyFilter>>,
@@ -66,7 +69,10 @@ impl CompanyFilter {
         let kind = row.r#type.as_deref().unwrap_or_default();
         is_from(estate, row.upstream(), self.upstream.as_ref())
             && contains(&row.name, self.name_contains.as_ref())
-            && self.r#type.as_ref().is_none_or(|kinds| kinds.contains(kind))
+            && self
+                .r#type
+                .as_ref()
+                .is_none_or(|kinds| kinds.contains(kind))
     }
 }
 
@@ -82,14 +88,26 @@ pub async fn company_page(
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
     let mark = ListMark::of(&["companies", &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
-    let rows = wanted.keep(ctx, rows, |filter, row| filter.holds(estate, row)).await?;
-    let identity = |row: &RowRef<Organization>| format!("{}:{}", row.upstream().0, row.instance_uid);
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
+    let rows = wanted
+        .keep(ctx, rows, |filter, row| filter.holds(estate, row))
+        .await?;
+    let identity =
+        |row: &RowRef<Organization>| format!("{}:{}", row.upstream().0, row.instance_uid);
+    let page = page::cut(
+        ctx,
+        rows,
+        args,
+        mark,
+        &[false],
+        |row| vec![SortValue::name(&row.name)],
+        identity,
+    )
+    .await?;
     Ok(CompanyConnection::new(ctx, page, problems, Company::from))
 }
 
-/// An organization: a company that backups are made for, a reseller, or the provider itself. Source:
-/// `GET /organizations` of Service Provider Console.
+/// An organization: a company that backups are made for, a reseller, or the provider itself.
+/// Source: `GET /organizations` of Service Provider Console.
 #[derive(Description)]
 pub struct Company(RowRef<Organization>);
 
@@ -106,18 +124,30 @@ impl From<RowRef<Organization>> for Company {
 
 impl Company {
     async fn all_jobs(&self, ctx: &Context<'_>) -> (Vec<Row>, Vec<Failure>) {
-        rows_of_console(ctx, self.0.upstream(), |console, caller| console.jobs_of_company(caller, self.0.instance_uid)).await
+        rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.jobs_of_company(caller, self.0.instance_uid)
+        })
+        .await
     }
 
     async fn all_workloads(&self, ctx: &Context<'_>) -> (Vec<Workload>, Vec<Failure>) {
-        match loaders(ctx).ask(WorkloadsOf(self.0.upstream()), Default::default()).await {
-            Ok(placed) => (placed.of_company(self.0.instance_uid), placed.problems.clone()),
+        match loaders(ctx)
+            .ask(WorkloadsOf(self.0.upstream()), Default::default())
+            .await
+        {
+            Ok(placed) => (
+                placed.of_company(self.0.instance_uid),
+                placed.problems.clone(),
+            ),
             Err(failure) => (Vec::new(), vec![failure]),
         }
     }
 
     fn key(&self) -> CompanyKey {
-        CompanyKey { upstream: self.0.upstream(), company: self.0.instance_uid }
+        CompanyKey {
+            upstream: self.0.upstream(),
+            company: self.0.instance_uid,
+        }
     }
 }
 
@@ -208,7 +238,8 @@ impl Company {
         text(&self.0.company_id)
     }
 
-    /// The company's jobs: assigned to it (`mappedOrganizationUid`), or else on a server that it owns.
+    /// The company's jobs: assigned to it (`mappedOrganizationUid`), or else on a server that it
+    /// owns.
     async fn jobs(
         &self,
         ctx: &Context<'_>,
@@ -219,12 +250,22 @@ impl Company {
     ) -> Result<JobConnection> {
         let (rows, problems) = self.all_jobs(ctx).await;
         let list = format!("jobs {:?}", self.key());
-        let page = job_page(ctx, rows, problems, &list, filter, order_by, &PageArgs { first, after }).await?;
+        let page = job_page(
+            ctx,
+            rows,
+            problems,
+            &list,
+            filter,
+            order_by,
+            &PageArgs { first, after },
+        )
+        .await?;
         Ok(JobConnection::of(ctx, page, Job::from))
     }
 
-    /// Which part of the runs of the company's jobs succeeded, from 0 to 1, of those that began within this time and ended;
-    /// null when none did. From Enterprise Manager, so not from longer ago than it remembers (usually 30 days).
+    /// Which part of the runs of the company's jobs succeeded, from 0 to 1, of those that began
+    /// within this time and ended; null when none did. From Enterprise Manager, so not from longer
+    /// ago than it remembers (usually 30 days).
     async fn success_rate(
         &self,
         ctx: &Context<'_>,
@@ -239,10 +280,18 @@ impl Company {
         if let Some(problem) = problems.first() {
             return Some(Err(error::upstream(problem)));
         }
-        let asked = jobs.into_iter().map(|job| loaders.ask(RunsOf(JobRow(job)), Default::default()));
-        let runs: Result<Vec<_>, _> = join_all(asked).await.into_iter().map(trend_point::whole).collect();
+        let asked = jobs
+            .into_iter()
+            .map(|job| loaders.ask(RunsOf(JobRow(job)), Default::default()));
+        let runs: Result<Vec<_>, _> = join_all(asked)
+            .await
+            .into_iter()
+            .map(trend_point::whole)
+            .collect();
         match runs {
-            Ok(runs) => trend_point::success_rate(loaders.budget(), &runs, from).await.map(Ok),
+            Ok(runs) => trend_point::success_rate(loaders.budget(), &runs, from)
+                .await
+                .map(Ok),
             Err(failure) => Some(Err(error::upstream(&failure))),
         }
     }
@@ -251,43 +300,78 @@ impl Company {
     async fn agent_job_objects(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which machines. All when left out.")] filter: Option<AgentJobObjectFilter>,
+        #[graphql(desc = "Which machines. All when left out.")] filter: Option<
+            AgentJobObjectFilter,
+        >,
         #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentJobObjectConnection> {
         let (jobs, mut problems) = self.all_jobs(ctx).await;
-        let is_agent = |job: &Row| matches!(JobKind::of(job.r#type.as_deref()), JobKind::AgentBackup | JobKind::AgentPolicy);
+        let is_agent = |job: &Row| {
+            matches!(
+                JobKind::of(job.r#type.as_deref()),
+                JobKind::AgentBackup | JobKind::AgentPolicy
+            )
+        };
         let asked = jobs.into_iter().filter(is_agent).map(async |job| {
-            let answer = loaders(ctx).ask(ObjectsOf(JobRow(job.clone())), Default::default()).await;
+            let answer = loaders(ctx)
+                .ask(ObjectsOf(JobRow(job.clone())), Default::default())
+                .await;
             (job, answer)
         });
         let mut objects = Vec::new();
         for (job, answer) in join_all(asked).await {
             let (rows, unread) = rows_of(answer);
-            objects.extend(rows.into_iter().map(|row| AgentJobObject::of_job(row, job.clone())));
+            objects.extend(
+                rows.into_iter()
+                    .map(|row| AgentJobObject::of_job(row, job.clone())),
+            );
             problems.extend(unread);
         }
         // one list that can't be read is one problem, however many jobs it is asked about
         problems.truncate(1);
-        object_page(ctx, objects, problems, &format!("{:?}", self.key()), filter, PageArgs { first, after }).await
+        object_page(
+            ctx,
+            objects,
+            problems,
+            &format!("{:?}", self.key()),
+            filter,
+            PageArgs { first, after },
+        )
+        .await
     }
 
     /// The repositories on the backup servers that the company owns.
     async fn repositories(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which repositories. All when left out.")] filter: Option<RepositoryFilter>,
-        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<RepositoryOrder>>,
+        #[graphql(desc = "Which repositories. All when left out.")] filter: Option<
+            RepositoryFilter,
+        >,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<
+            Vec<RepositoryOrder>,
+        >,
         #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<RepositoryConnection> {
-        let (rows, problems) =
-            rows_of_console(ctx, self.0.upstream(), |console, caller| console.repositories_of_company(caller, self.0.instance_uid)).await;
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.repositories_of_company(caller, self.0.instance_uid)
+        })
+        .await;
         let args = RepositoryArgs { filter, order_by };
-        repository_page(ctx, rows, problems, &format!("{:?}", self.key()), args, &PageArgs { first, after }).await
+        repository_page(
+            ctx,
+            rows,
+            problems,
+            &format!("{:?}", self.key()),
+            args,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
-    /// What was found worth somebody's attention at the company: the worst first, and of these the latest.
+    /// What was found worth somebody's attention at the company: the worst first, and of these the
+    /// latest.
     async fn alarms(
         &self,
         ctx: &Context<'_>,
@@ -295,14 +379,29 @@ impl Company {
         #[graphql(desc = "How many alarms: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AlarmConnection> {
-        let (alarms, problems) = match loaders(ctx).ask(AlarmsOf(self.0.upstream()), Default::default()).await {
-            Ok(placed) => (placed.of_company(self.0.instance_uid), placed.problems.clone()),
+        let (alarms, problems) = match loaders(ctx)
+            .ask(AlarmsOf(self.0.upstream()), Default::default())
+            .await
+        {
+            Ok(placed) => (
+                placed.of_company(self.0.instance_uid),
+                placed.problems.clone(),
+            ),
             Err(failure) => (Vec::new(), vec![failure]),
         };
-        alarm_page(ctx, alarms, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
+        alarm_page(
+            ctx,
+            alarms,
+            &problems,
+            &format!("{:?}", self.key()),
+            filter,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
-    /// The company's protected machines: those without a restore point first, then those with the oldest.
+    /// The company's protected machines: those without a restore point first, then those with the
+    /// oldest.
     async fn workloads(
         &self,
         ctx: &Context<'_>,
@@ -311,25 +410,40 @@ impl Company {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<WorkloadConnection> {
         let (workloads, problems) = self.all_workloads(ctx).await;
-        workload_page(ctx, workloads, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
+        workload_page(
+            ctx,
+            workloads,
+            &problems,
+            &format!("{:?}", self.key()),
+            filter,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
-    /// How many of the company's protected machines have a restore point that is new enough. Null, with an error, when a list
-    /// that is needed to count could not be read in full.
+    /// How many of the company's protected machines have a restore point that is new enough. Null,
+    /// with an error, when a list that is needed to count could not be read in full.
     async fn protection(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How old the newest restore point may be: the recovery point objective. 24 hours when left out.")] rpo: Option<
-            DurationInput,
-        >,
+        #[graphql(
+            desc = "How old the newest restore point may be: the recovery point objective. 24 hours when left out."
+        )]
+        rpo: Option<DurationInput>,
     ) -> Option<Result<ProtectionCounts>> {
         let before = match rpo.unwrap_or(DurationInput::DAY).ago(loaders(ctx).estate()) {
             Ok(before) => before,
             Err(error) => return Some(Err(error)),
         };
         match self.all_workloads(ctx).await {
-            (workloads, problems) if problems.is_empty() => Some(Ok(ProtectionCounts::of(&workloads, before, loaders(ctx).estate().now()))),
-            (_, problems) => problems.first().map(|problem| Err(error::upstream(problem))),
+            (workloads, problems) if problems.is_empty() => Some(Ok(ProtectionCounts::of(
+                &workloads,
+                before,
+                loaders(ctx).estate().now(),
+            ))),
+            (_, problems) => problems
+                .first()
+                .map(|problem| Err(error::upstream(problem))),
         }
     }
 
@@ -340,9 +454,18 @@ impl Company {
         #[graphql(desc = "How many locations: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<LocationConnection> {
-        let (rows, problems) =
-            rows_of_console(ctx, self.0.upstream(), |console, caller| console.locations_of_company(caller, self.0.instance_uid)).await;
-        location_page(ctx, rows, &problems, &format!("{:?}", self.key()), &PageArgs { first, after }).await
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.locations_of_company(caller, self.0.instance_uid)
+        })
+        .await;
+        location_page(
+            ctx,
+            rows,
+            &problems,
+            &format!("{:?}", self.key()),
+            &PageArgs { first, after },
+        )
+        .await
     }
 
     /// The company's agents that no backup server manages, by name.
@@ -353,9 +476,19 @@ impl Company {
         #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<ConsoleAgentConnection> {
-        let (rows, problems) =
-            rows_of_console(ctx, self.0.upstream(), |console, caller| console.console_agents_of_company(caller, self.0.instance_uid)).await;
-        agent_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.console_agents_of_company(caller, self.0.instance_uid)
+        })
+        .await;
+        agent_page(
+            ctx,
+            rows,
+            &problems,
+            &format!("{:?}", self.key()),
+            filter,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
     /// The jobs of these agents, by name.
@@ -366,17 +499,32 @@ impl Company {
         #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<ConsoleAgentJobConnection> {
-        let (rows, problems) =
-            rows_of_console(ctx, self.0.upstream(), |console, caller| console.console_agent_jobs_of_company(caller, self.0.instance_uid))
-                .await;
-        console_agent_job::job_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.console_agent_jobs_of_company(caller, self.0.instance_uid)
+        })
+        .await;
+        console_agent_job::job_page(
+            ctx,
+            rows,
+            &problems,
+            &format!("{:?}", self.key()),
+            filter,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
-    /// How many licence units the company uses in this calendar month, so far; null when the upstream does not say.
+    /// How many licence units the company uses in this calendar month, so far; null when the
+    /// upstream does not say.
     async fn license_usage(&self, ctx: &Context<'_>) -> Option<Result<LicenseUsage>> {
         let loaders = loaders(ctx);
         let console = loaders.caller().console(self.0.upstream())?;
-        nullable(console.license_of(loaders.caller(), self.0.instance_uid).await.map(|row| row.map(LicenseUsage::from)))
+        nullable(
+            console
+                .license_of(loaders.caller(), self.0.instance_uid)
+                .await
+                .map(|row| row.map(LicenseUsage::from)),
+        )
     }
 
     /// The backup servers that the company owns, by name.
@@ -387,9 +535,19 @@ impl Company {
         #[graphql(desc = "How many servers: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
-        let (rows, problems) =
-            rows_of_console(ctx, self.0.upstream(), |console, caller| console.servers_of_company(caller, self.0.instance_uid)).await;
-        server_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.servers_of_company(caller, self.0.instance_uid)
+        })
+        .await;
+        server_page(
+            ctx,
+            rows,
+            &problems,
+            &format!("{:?}", self.key()),
+            filter,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
     /// Where this row came from, and how fresh it is.

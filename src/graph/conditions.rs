@@ -1,7 +1,8 @@
-//! Conditions of filters as input types: worked out once, while the arguments are read, not for every row.
+//! Conditions of filters as input types: worked out once, while the arguments are read, not for
+//! every row.
 //!
-//! To callers they are plain texts and lists. Texts are put in lower case here, lists become sets, so that a row costs a
-//! condition the same however long its list is.
+//! To callers they are plain texts and lists. Texts are put in lower case here, lists become sets,
+//! so that a row costs a condition the same however long its list is.
 
 use async_graphql::{InputType, InputValueError, InputValueResult, Value, registry::Registry};
 use std::{borrow::Cow, collections::BTreeSet, fmt};
@@ -17,7 +18,11 @@ impl Part {
         if !name.is_ascii() {
             return name.to_lowercase().contains(&self.0);
         }
-        part.is_empty() || name.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
+        part.is_empty()
+            || name
+                .as_bytes()
+                .windows(part.len())
+                .any(|window| window.eq_ignore_ascii_case(part))
     }
 }
 
@@ -163,7 +168,9 @@ mod tests {
     use crate::graph::health::Health;
 
     fn part(text: &str) -> Part {
-        Part::parse(Some(Value::String(text.to_owned()))).ok().unwrap()
+        Part::parse(Some(Value::String(text.to_owned())))
+            .ok()
+            .unwrap()
     }
 
     #[test]
@@ -187,13 +194,26 @@ mod tests {
     #[test]
     fn lists_become_sets_and_are_seen_as_lists() {
         let words = Value::List(vec![Value::from("Active"); 1_000]);
-        let (words, names) = (Words::parse(Some(words.clone())).ok().unwrap(), Names::parse(Some(words)).ok().unwrap());
+        let (words, names) = (
+            Words::parse(Some(words.clone())).ok().unwrap(),
+            Names::parse(Some(words)).ok().unwrap(),
+        );
         assert!(words.contains("ACTIVE") && !words.contains("Activ") && words.0.len() == 1);
         assert!(names.contains("Active") && !names.contains("active") && names.0.len() == 1);
-        let healths = OneOf::<Health>::parse(Some(Value::List(vec![Health::Failed.to_value(); 1_000]))).ok().unwrap();
-        assert!(healths.contains(&Health::Failed) && !healths.contains(&Health::Idle) && healths.0.len() == 1);
+        let healths =
+            OneOf::<Health>::parse(Some(Value::List(vec![Health::Failed.to_value(); 1_000])))
+                .ok()
+                .unwrap();
+        assert!(
+            healths.contains(&Health::Failed)
+                && !healths.contains(&Health::Idle)
+                && healths.0.len() == 1
+        );
         assert_eq!(OneOf::<Health>::type_name(), Vec::<Health>::type_name());
-        assert_eq!(format!("{words:?} {healths:?} {:?}", part("SQL")), r#"["active"] [Failed] "sql""#);
+        assert_eq!(
+            format!("{words:?} {healths:?} {:?}", part("SQL")),
+            r#"["active"] [Failed] "sql""#
+        );
         assert!(Part::parse(Some(Value::from(5))).is_err() && Words::parse(None).is_err());
     }
 }

@@ -1,6 +1,7 @@
 //! Relay connections, with `nodes`, `totalCount` and `complete`.
 
-/// Defines a connection and its edge over one node type; `health_counts` behind it where the rows are jobs.
+/// Defines a connection and its edge over one node type; `health_counts` behind it where the rows
+/// are jobs.
 macro_rules! connection {
     ($(#[doc = $doc:literal])+ $connection:ident, $edge:ident, $node:ty $(, $health_counts:ident)?) => {
         $(#[doc = $doc])+
@@ -60,21 +61,21 @@ macro_rules! connection {
                 }
             }
 
-            /// How many rows the whole list has, all pages together. Null when that is not known because the list
-            /// could not be read in full.
+            /// How many rows the whole list has, all pages together. Null when that is not known
+            /// because the list could not be read in full.
             async fn total_count(&self) -> Option<i32> {
                 self.total
             }
 
-            /// Whether the list behind this page was read in full. When false, rows may be missing, and an error
-            /// with this connection's path says why: an empty list is then not 'none'.
+            /// Whether the list behind this page was read in full. When false, rows may be missing,
+            /// and an error with this connection's path says why: an empty list is then not 'none'.
             async fn complete(&self) -> bool {
                 self.complete
             }
 
             $(
-                /// The whole list, all pages together, counted by health. Null when that is not known because the list
-                /// could not be read in full.
+                /// The whole list, all pages together, counted by health. Null when that is not
+                /// known because the list could not be read in full.
                 async fn $health_counts(
                     &self,
                     #[graphql(desc = "Whether to count jobs that back up database logs too: these run all day, by design.", default)]
@@ -99,7 +100,8 @@ macro_rules! connection {
         )?
 
         impl $connection {
-            /// A page of a list, and why the list is not whole, if it isn't: that is also said in `errors`.
+            /// A page of a list, and why the list is not whole, if it isn't: that is also said in
+            /// `errors`.
             pub(in crate::graph) fn new<T: $crate::graph::rows::Rooted>(
                 ctx: &async_graphql::Context<'_>,
                 page: $crate::graph::page::Page<T>,

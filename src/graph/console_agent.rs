@@ -36,7 +36,8 @@ pub struct ConsoleAgentFilter {
     name_contains: Option<Part>,
     /// Agents of this company.
     company_uid: Option<UUID>,
-    /// Agents in one of these states, in the upstream's words, without regard to case: `Active`, `NotRunning`.
+    /// Agents in one of these states, in the upstream's words, without regard to case: `Active`,
+    /// `NotRunning`.
     status: Option<Words>,
     /// All of these must hold too.
     and: Option<Vec<ConsoleAgentFilter>>,
@@ -53,13 +54,20 @@ impl ConsoleAgentFilter {
         let status = row.status.as_deref().unwrap_or_default();
         is_from(estate, row.upstream(), self.upstream.as_ref())
             && contains(&row.name, self.name_contains.as_ref())
-            && self.company_uid.is_none_or(|wanted| row.organization_uid.is_some_and(|company| company.0 == wanted.0))
-            && self.status.as_ref().is_none_or(|words| words.contains(status))
+            && self.company_uid.is_none_or(|wanted| {
+                row.organization_uid
+                    .is_some_and(|company| company.0 == wanted.0)
+            })
+            && self
+                .status
+                .as_ref()
+                .is_none_or(|words| words.contains(status))
     }
 }
 
-/// A backup agent that Service Provider Console manages, or nobody does. Agents that backup servers manage are not here:
-/// they are `BackupAgent`s. Source: `GET /infrastructure/backupAgents`, without those.
+/// A backup agent that Service Provider Console manages, or nobody does. Agents that backup servers
+/// manage are not here: they are `BackupAgent`s. Source: `GET /infrastructure/backupAgents`,
+/// without those.
 #[derive(Description)]
 pub struct ConsoleAgent(Row);
 
@@ -79,20 +87,49 @@ pub async fn agent_page(
 ) -> Result<ConsoleAgentConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
-    let named = |filter: &ConsoleAgentFilter| Named { company: filter.company_uid, ..Named::default() };
-    let problems = must_be_there(ctx, &filter, named, &rows, |row| (row.organization_uid, None), problems.to_vec()).await?;
+    let named = |filter: &ConsoleAgentFilter| Named {
+        company: filter.company_uid,
+        ..Named::default()
+    };
+    let problems = must_be_there(
+        ctx,
+        &filter,
+        named,
+        &rows,
+        |row| (row.organization_uid, None),
+        problems.to_vec(),
+    )
+    .await?;
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let mark = ListMark::of(&["consoleAgents", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
-    let rows = wanted.keep(ctx, rows, |filter, row| filter.holds(estate, row)).await?;
+    let rows = wanted
+        .keep(ctx, rows, |filter, row| filter.holds(estate, row))
+        .await?;
     // a cursor holds what it sorts by, and so does the order itself
-    let values = |row: &Row| vec![SortValue::name(if names_are_hidden { "" } else { &row.name })];
+    let values = |row: &Row| {
+        vec![SortValue::name(if names_are_hidden {
+            ""
+        } else {
+            &row.name
+        })]
+    };
     let page = page::cut(ctx, rows, args, mark, &[false], values, |row| {
-        format!("{}:{}:{:?}", row.upstream().0, row.instance_uid, row.organization_uid)
+        format!(
+            "{}:{}:{:?}",
+            row.upstream().0,
+            row.instance_uid,
+            row.organization_uid
+        )
     })
     .await?;
-    Ok(ConsoleAgentConnection::new(ctx, page, &problems, ConsoleAgent))
+    Ok(ConsoleAgentConnection::new(
+        ctx,
+        page,
+        &problems,
+        ConsoleAgent,
+    ))
 }
 
 impl From<Row> for ConsoleAgent {
@@ -103,7 +140,10 @@ impl From<Row> for ConsoleAgent {
 
 impl ConsoleAgent {
     fn key(&self) -> ConsoleAgentKey {
-        ConsoleAgentKey { upstream: self.0.upstream(), agent: self.0.instance_uid }
+        ConsoleAgentKey {
+            upstream: self.0.upstream(),
+            agent: self.0.instance_uid,
+        }
     }
 }
 
@@ -121,7 +161,11 @@ impl ConsoleAgent {
 
     /// The name of the machine that the agent is on.
     async fn name(&self, ctx: &Context<'_>) -> &str {
-        if sensitive::hidden(ctx).host_names { sensitive::HIDDEN_NAME } else { &self.0.name }
+        if sensitive::hidden(ctx).host_names {
+            sensitive::HIDDEN_NAME
+        } else {
+            &self.0.name
+        }
     }
 
     /// Whether it runs, in the upstream's word: `Active`, `NotRunning`; null when not known.
@@ -129,27 +173,32 @@ impl ConsoleAgent {
         text(&self.0.status)
     }
 
-    /// Who manages it, in the upstream's word: `ManagedByConsole`, `UnManaged`; null when not known.
+    /// Who manages it, in the upstream's word: `ManagedByConsole`, `UnManaged`; null when not
+    /// known.
     async fn management_mode(&self) -> Option<&str> {
         text(&self.0.management_mode)
     }
 
-    /// The operating system, in the upstream's word: `Windows`, `Linux`, `Mac`; null when not known.
+    /// The operating system, in the upstream's word: `Windows`, `Linux`, `Mac`; null when not
+    /// known.
     async fn os_type(&self) -> Option<&str> {
         text(&self.0.agent_platform)
     }
 
-    /// What the machine is, in the upstream's word: `Physical`, `Virtual`, `Cloud`; null when not known.
+    /// What the machine is, in the upstream's word: `Physical`, `Virtual`, `Cloud`; null when not
+    /// known.
     async fn platform(&self) -> Option<&str> {
         text(&self.0.platform)
     }
 
-    /// What the agent is licensed as, in the upstream's word: `Server`, `Workstation`, `UnLicensed`; null when not known.
+    /// What the agent is licensed as, in the upstream's word: `Server`, `Workstation`,
+    /// `UnLicensed`; null when not known.
     async fn operation_mode(&self) -> Option<&str> {
         text(&self.0.operation_mode)
     }
 
-    /// What people can do on the machine itself, in the upstream's word: `Full` or `ReadOnly`; null when not known.
+    /// What people can do on the machine itself, in the upstream's word: `Full` or `ReadOnly`; null
+    /// when not known.
     async fn gui_mode(&self) -> Option<&str> {
         text(&self.0.gui_mode)
     }
@@ -159,12 +208,14 @@ impl ConsoleAgent {
         text(&self.0.version)
     }
 
-    /// Whether that is the newest, in the upstream's word: `UpToDate`, `OutOfDate`; null when not known.
+    /// Whether that is the newest, in the upstream's word: `UpToDate`, `OutOfDate`; null when not
+    /// known.
     async fn version_status(&self) -> Option<&str> {
         text(&self.0.version_status)
     }
 
-    /// How it was installed, in the upstream's word: `Full`, `Restricted`, `Broken` …; null when not known.
+    /// How it was installed, in the upstream's word: `Full`, `Restricted`, `Broken` …; null when
+    /// not known.
     async fn installation_type(&self) -> Option<&str> {
         text(&self.0.installation_type)
     }
@@ -179,7 +230,8 @@ impl ConsoleAgent {
         self.0.management_agent_uid.map(|uid| UUID(uid.0))
     }
 
-    /// How the management agent is doing, in the upstream's word: `Healthy`, `Inaccessible` …; null when not known.
+    /// How the management agent is doing, in the upstream's word: `Healthy`, `Inaccessible` …; null
+    /// when not known.
     async fn management_agent_status(&self) -> Option<&str> {
         text(&self.0.management_agent_status)
     }
@@ -201,8 +253,16 @@ impl ConsoleAgent {
 
     /// The company whose agent it is; null when it is nobody's.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
-        let key = CompanyKey { upstream: self.0.upstream(), company: self.0.organization_uid? };
-        nullable(loaders(ctx).ask(CompanyOf(key), None).await.map(|row| row.map(Company::from)))
+        let key = CompanyKey {
+            upstream: self.0.upstream(),
+            company: self.0.organization_uid?,
+        };
+        nullable(
+            loaders(ctx)
+                .ask(CompanyOf(key), None)
+                .await
+                .map(|row| row.map(Company::from)),
+        )
     }
 
     /// The agent's jobs, by name.
@@ -213,9 +273,19 @@ impl ConsoleAgent {
         #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<ConsoleAgentJobConnection> {
-        let (rows, problems) =
-            rows_of_console(ctx, self.0.upstream(), |console, caller| console.jobs_of_console_agent(caller, &self.0)).await;
-        job_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.jobs_of_console_agent(caller, &self.0)
+        })
+        .await;
+        job_page(
+            ctx,
+            rows,
+            &problems,
+            &format!("{:?}", self.key()),
+            filter,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
     /// Where this row came from, and how fresh it is.

@@ -50,8 +50,8 @@ pub struct ConsoleAgentJobFilter {
     agent_uid: Option<UUID>,
     /// Jobs whose schedule is enabled, or is not.
     enabled: Option<bool>,
-    /// Jobs whose last session ended longer ago than this, and those that never had one. For one that runs for the first time
-    /// it is when that began.
+    /// Jobs whose last session ended longer ago than this, and those that never had one. For one
+    /// that runs for the first time it is when that began.
     older_than: Option<DurationInput>,
     /// Jobs whose last session ended within this time up to now.
     ended_within: Option<DurationInput>,
@@ -76,21 +76,41 @@ impl<'a> Own<'a> {
     fn of(filter: &'a ConsoleAgentJobFilter, estate: &Estate) -> Result<Self> {
         Ok(Self {
             filter,
-            older_than: filter.older_than.map(|length| length.ago(estate)).transpose()?,
-            ended_since: filter.ended_within.map(|length| length.ago(estate)).transpose()?,
+            older_than: filter
+                .older_than
+                .map(|length| length.ago(estate))
+                .transpose()?,
+            ended_since: filter
+                .ended_within
+                .map(|length| length.ago(estate))
+                .transpose()?,
         })
     }
 
     fn holds(&self, estate: &Estate, row: &Row) -> bool {
         let filter = self.filter;
         is_from(estate, row.upstream(), filter.upstream.as_ref())
-            && filter.health.as_ref().is_none_or(|healths| healths.contains(&health_of(row)))
+            && filter
+                .health
+                .as_ref()
+                .is_none_or(|healths| healths.contains(&health_of(row)))
             && contains(&row.name, filter.name_contains.as_ref())
-            && filter.company_uid.is_none_or(|wanted| row.organization_uid.is_some_and(|company| company.0 == wanted.0))
-            && filter.agent_uid.is_none_or(|wanted| row.backup_agent_uid.0 == wanted.0)
-            && filter.enabled.is_none_or(|enabled| row.is_enabled == Some(enabled))
-            && self.older_than.is_none_or(|since| !time::is_within(newest(row), since, estate.now()))
-            && self.ended_since.is_none_or(|since| time::is_within(row.last_end_time, since, estate.now()))
+            && filter.company_uid.is_none_or(|wanted| {
+                row.organization_uid
+                    .is_some_and(|company| company.0 == wanted.0)
+            })
+            && filter
+                .agent_uid
+                .is_none_or(|wanted| row.backup_agent_uid.0 == wanted.0)
+            && filter
+                .enabled
+                .is_none_or(|enabled| row.is_enabled == Some(enabled))
+            && self
+                .older_than
+                .is_none_or(|since| !time::is_within(newest(row), since, estate.now()))
+            && self
+                .ended_since
+                .is_none_or(|since| time::is_within(row.last_end_time, since, estate.now()))
     }
 }
 
@@ -99,9 +119,9 @@ fn newest(row: &Row) -> Option<Timestamp> {
     row.last_end_time.or(row.last_run)
 }
 
-/// A job of a backup agent that Service Provider Console manages, or nobody does. Jobs of agents that backup servers manage are
-/// not here: these are `AgentJob`s. The same job in the legacy v2 API is a `BackupAgentJob`. Source:
-/// `GET /infrastructure/backupAgents/jobs`.
+/// A job of a backup agent that Service Provider Console manages, or nobody does. Jobs of agents
+/// that backup servers manage are not here: these are `AgentJob`s. The same job in the legacy v2
+/// API is a `BackupAgentJob`. Source: `GET /infrastructure/backupAgents/jobs`.
 #[derive(Description)]
 pub struct ConsoleAgentJob(Row);
 
@@ -121,14 +141,49 @@ pub async fn job_page(
 ) -> Result<ConsoleAgentJobConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
-    let named = |filter: &ConsoleAgentJobFilter| Named { company: filter.company_uid, ..Named::default() };
-    let problems = must_be_there(ctx, &filter, named, &rows, |row| (row.organization_uid, None), problems.to_vec()).await?;
+    let named = |filter: &ConsoleAgentJobFilter| Named {
+        company: filter.company_uid,
+        ..Named::default()
+    };
+    let problems = must_be_there(
+        ctx,
+        &filter,
+        named,
+        &rows,
+        |row| (row.organization_uid, None),
+        problems.to_vec(),
+    )
+    .await?;
     let mark = ListMark::of(&["consoleAgentJobs", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &|filter| Own::of(filter, estate))?;
-    let rows = wanted.keep(ctx, rows, |own, row| own.holds(estate, row)).await?;
-    let identity = |row: &Row| format!("{}:{}:{}:{:?}", row.upstream().0, row.backup_agent_uid, row.instance_uid, row.organization_uid);
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
-    Ok(ConsoleAgentJobConnection::new(ctx, page, &problems, ConsoleAgentJob))
+    let rows = wanted
+        .keep(ctx, rows, |own, row| own.holds(estate, row))
+        .await?;
+    let identity = |row: &Row| {
+        format!(
+            "{}:{}:{}:{:?}",
+            row.upstream().0,
+            row.backup_agent_uid,
+            row.instance_uid,
+            row.organization_uid
+        )
+    };
+    let page = page::cut(
+        ctx,
+        rows,
+        args,
+        mark,
+        &[false],
+        |row| vec![SortValue::name(&row.name)],
+        identity,
+    )
+    .await?;
+    Ok(ConsoleAgentJobConnection::new(
+        ctx,
+        page,
+        &problems,
+        ConsoleAgentJob,
+    ))
 }
 
 impl From<Row> for ConsoleAgentJob {
@@ -141,7 +196,11 @@ impl From<Row> for ConsoleAgentJob {
 impl ConsoleAgentJob {
     /// Global id: stable over renames.
     async fn id(&self, ctx: &Context<'_>) -> ID {
-        let key = ConsoleJobKey { upstream: self.0.upstream(), agent: self.0.backup_agent_uid, job: self.0.instance_uid };
+        let key = ConsoleJobKey {
+            upstream: self.0.upstream(),
+            agent: self.0.backup_agent_uid,
+            job: self.0.instance_uid,
+        };
         Key::ConsoleAgentJob(key).encode(loaders(ctx).estate())
     }
 
@@ -175,8 +234,8 @@ impl ConsoleAgentJob {
         health_of(&self.0)
     }
 
-    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3 failed, 4 idle or waiting,
-    /// 5 running.
+    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3
+    /// failed, 4 idle or waiting, 5 running.
     async fn status_code(&self) -> i32 {
         health_of(&self.0).code()
     }
@@ -186,17 +245,20 @@ impl ConsoleAgentJob {
         self.0.status.as_deref().unwrap_or_default()
     }
 
-    /// The machine's operating system, in the upstream's word: `Windows`, `Linux`, `Mac`; null when not known.
+    /// The machine's operating system, in the upstream's word: `Windows`, `Linux`, `Mac`; null when
+    /// not known.
     async fn os_type(&self) -> Option<&str> {
         text(&self.0.system_type)
     }
 
-    /// What the agent is licensed as, in the upstream's word: `Server`, `Workstation`; null when not known.
+    /// What the agent is licensed as, in the upstream's word: `Server`, `Workstation`; null when
+    /// not known.
     async fn operation_mode(&self) -> Option<&str> {
         text(&self.0.operation_mode)
     }
 
-    /// What is backed up, in the upstream's word: `EntireComputer`, `Volume`, `File`; null when not known.
+    /// What is backed up, in the upstream's word: `EntireComputer`, `Volume`, `File`; null when not
+    /// known.
     async fn backup_mode(&self) -> Option<&str> {
         text(&self.0.backup_mode)
     }
@@ -206,8 +268,8 @@ impl ConsoleAgentJob {
         sensitive::host_name(ctx, text(&self.0.destination))
     }
 
-    /// What kind of place that is, in the upstream's word: `LocalFolder`, `SharedFolder`, `BackupRepository`,
-    /// `CloudRepository`; null when not known.
+    /// What kind of place that is, in the upstream's word: `LocalFolder`, `SharedFolder`,
+    /// `BackupRepository`, `CloudRepository`; null when not known.
     async fn target_type(&self) -> Option<&str> {
         text(&self.0.target_type)
     }
@@ -217,7 +279,8 @@ impl ConsoleAgentJob {
         self.0.is_enabled
     }
 
-    /// How it is scheduled, in the upstream's word: `Daily`, `Periodically`, `NotScheduled` …; null when not known.
+    /// How it is scheduled, in the upstream's word: `Daily`, `Periodically`, `NotScheduled` …; null
+    /// when not known.
     async fn schedule_type(&self) -> Option<&str> {
         text(&self.0.schedule_type)
     }
@@ -237,8 +300,8 @@ impl ConsoleAgentJob {
         self.0.last_end_time.map(DateTime)
     }
 
-    /// How long ago the last session ended, or began where none has ended yet, in seconds; null when it never ran. Counted when
-    /// the answer was made.
+    /// How long ago the last session ended, or began where none has ended yet, in seconds; null
+    /// when it never ran. Counted when the answer was made.
     async fn age_seconds(&self, ctx: &Context<'_>) -> Option<i32> {
         int(time::age(newest(&self.0), loaders(ctx).estate().now()))
     }
@@ -293,7 +356,8 @@ impl ConsoleAgentJob {
         text(&self.0.backup_policy_name)
     }
 
-    /// Whether the policy is applied, in the upstream's word: `Assigned`, `Custom`, `FailedToApply` …; null for none.
+    /// Whether the policy is applied, in the upstream's word: `Assigned`, `Custom`, `FailedToApply`
+    /// …; null for none.
     async fn backup_policy_assign_status(&self) -> Option<&str> {
         text(&self.0.backup_policy_assign_status)
     }
@@ -317,14 +381,28 @@ impl ConsoleAgentJob {
     async fn agent(&self, ctx: &Context<'_>) -> Option<Result<ConsoleAgent>> {
         let loaders = loaders(ctx);
         let console = loaders.caller().console(self.0.upstream())?;
-        let found = console.console_agent_of(loaders.caller(), self.0.backup_agent_uid, self.0.organization_uid).await;
+        let found = console
+            .console_agent_of(
+                loaders.caller(),
+                self.0.backup_agent_uid,
+                self.0.organization_uid,
+            )
+            .await;
         nullable(found.map(|row| row.map(ConsoleAgent::from)))
     }
 
     /// The company whose agent it is; null when it is nobody's.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
-        let key = CompanyKey { upstream: self.0.upstream(), company: self.0.organization_uid? };
-        nullable(loaders(ctx).ask(CompanyOf(key), None).await.map(|row| row.map(Company::from)))
+        let key = CompanyKey {
+            upstream: self.0.upstream(),
+            company: self.0.organization_uid?,
+        };
+        nullable(
+            loaders(ctx)
+                .ask(CompanyOf(key), None)
+                .await
+                .map(|row| row.map(Company::from)),
+        )
     }
 
     /// Where this row came from, and how fresh it is.

@@ -19,8 +19,9 @@ use async_graphql::{Context, Description, ID, Object, Result};
 /// A row of the Enterprise Managers' list.
 pub type Row = RowRef<enterprise_manager::EnterpriseManager>;
 
-/// A Backup Enterprise Manager that reports to Service Provider Console. Sessions come from the one that is configured as an
-/// upstream; this is how the console knows it. Source: `GET /infrastructure/enterpriseManagers`.
+/// A Backup Enterprise Manager that reports to Service Provider Console. Sessions come from the one
+/// that is configured as an upstream; this is how the console knows it. Source:
+/// `GET /infrastructure/enterpriseManagers`.
 #[derive(Description)]
 pub struct EnterpriseManager(Row);
 
@@ -39,8 +40,22 @@ pub async fn manager_page(
 ) -> Result<EnterpriseManagerConnection> {
     let mark = ListMark::of(&["enterpriseManagers", parent]);
     let identity = |row: &Row| format!("{}:{}", row.upstream().0, row.instance_uid);
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
-    Ok(EnterpriseManagerConnection::new(ctx, page, problems, EnterpriseManager))
+    let page = page::cut(
+        ctx,
+        rows,
+        args,
+        mark,
+        &[false],
+        |row| vec![SortValue::name(&row.name)],
+        identity,
+    )
+    .await?;
+    Ok(EnterpriseManagerConnection::new(
+        ctx,
+        page,
+        problems,
+        EnterpriseManager,
+    ))
 }
 
 impl From<Row> for EnterpriseManager {
@@ -51,7 +66,10 @@ impl From<Row> for EnterpriseManager {
 
 impl EnterpriseManager {
     fn key(&self) -> EnterpriseManagerKey {
-        EnterpriseManagerKey { upstream: self.0.upstream(), manager: self.0.instance_uid }
+        EnterpriseManagerKey {
+            upstream: self.0.upstream(),
+            manager: self.0.instance_uid,
+        }
     }
 }
 
@@ -77,7 +95,8 @@ impl EnterpriseManager {
         text(&self.0.version)
     }
 
-    /// How the console finds it, in the upstream's word: `Healthy`, `Inaccessible`, `OutofDate`; null when not known.
+    /// How the console finds it, in the upstream's word: `Healthy`, `Inaccessible`, `OutofDate`;
+    /// null when not known.
     async fn status(&self) -> Option<&str> {
         text(&self.0.status)
     }
@@ -101,8 +120,19 @@ impl EnterpriseManager {
         #[graphql(desc = "How many servers: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
-        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| console.servers_of_manager(caller, &self.0)).await;
-        server_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.servers_of_manager(caller, &self.0)
+        })
+        .await;
+        server_page(
+            ctx,
+            rows,
+            &problems,
+            &format!("{:?}", self.key()),
+            filter,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
     /// Where this row came from, and how fresh it is.

@@ -1,4 +1,5 @@
-//! What a caller may read when something fails: a closed list of codes, a sentence of ours, nothing of an upstream's.
+//! What a caller may read when something fails: a closed list of codes, a sentence of ours, nothing
+//! of an upstream's.
 
 use crate::{
     loaders::budget::Exhausted,
@@ -39,26 +40,37 @@ pub mod code {
 /// The code and the sentence for each way an upstream can fail.
 pub fn public(kind: ErrorKind) -> (&'static str, &'static str) {
     match kind {
-        ErrorKind::Unavailable => (code::UPSTREAM_UNAVAILABLE, "could not be reached or failed to answer"),
+        ErrorKind::Unavailable => (
+            code::UPSTREAM_UNAVAILABLE,
+            "could not be reached or failed to answer",
+        ),
         ErrorKind::Timeout => (code::UPSTREAM_TIMEOUT, "did not answer in time"),
         ErrorKind::Rejected => (code::UPSTREAM_REJECTED, "refused the request"),
-        ErrorKind::Unauthorized => (code::UPSTREAM_UNAUTHORIZED, "refused the gateway's sign-in or role"),
-        ErrorKind::Invalid => (code::UPSTREAM_INVALID, "gave an answer that is not complete, valid data"),
+        ErrorKind::Unauthorized => (
+            code::UPSTREAM_UNAUTHORIZED,
+            "refused the gateway's sign-in or role",
+        ),
+        ErrorKind::Invalid => (
+            code::UPSTREAM_INVALID,
+            "gave an answer that is not complete, valid data",
+        ),
         ErrorKind::RateLimited => (code::RATE_LIMITED, "is limiting the rate of requests"),
     }
 }
 
-/// An upstream's failure, told to a caller: which upstream, what class, whether to try again. No more.
+/// An upstream's failure, told to a caller: which upstream, what class, whether to try again. No
+/// more.
 pub fn upstream(error: &Error) -> async_graphql::Error {
     let (code, sentence) = public(error.kind);
-    async_graphql::Error::new(format!("The upstream {:?} {sentence}.", &*error.upstream)).extend_with(|_, extensions| {
-        extensions.set("code", code);
-        extensions.set("upstream", &*error.upstream);
-        extensions.set("retryable", error.kind.is_retryable());
-        if let Some(wait) = error.retry_after {
-            extensions.set("retryAfterSeconds", wait.as_secs());
-        }
-    })
+    async_graphql::Error::new(format!("The upstream {:?} {sentence}.", &*error.upstream))
+        .extend_with(|_, extensions| {
+            extensions.set("code", code);
+            extensions.set("upstream", &*error.upstream);
+            extensions.set("retryable", error.kind.is_retryable());
+            if let Some(wait) = error.retry_after {
+                extensions.set("retryAfterSeconds", wait.as_secs());
+            }
+        })
 }
 
 /// The caller's mistake, with what would be right.
@@ -73,13 +85,17 @@ pub fn bad_input(message: impl Into<String>) -> async_graphql::Error {
 pub fn exhausted(what: Exhausted) -> async_graphql::Error {
     let message = match what {
         Exhausted::Fields(maximum) => {
-            format!("The answer would have more than {maximum} fields (limits.answer_fields). Ask for fewer rows, page by page.")
+            format!(
+                "The answer would have more than {maximum} fields (limits.answer_fields). Ask for fewer rows, page by page."
+            )
         }
         Exhausted::Comparisons(maximum) => format!(
             "The filters and orders take more than {maximum} comparisons with rows (limits.comparisons). Use fewer of them in one request."
         ),
         Exhausted::Memory(maximum) => {
-            format!("The request would hold more than {maximum} bytes (limits.request_memory). Ask for less at once.")
+            format!(
+                "The request would hold more than {maximum} bytes (limits.request_memory). Ask for less at once."
+            )
         }
     };
     bad_input(message).extend_with(|_, extensions| extensions.set("code", code::QUERY_TOO_COMPLEX))
@@ -101,7 +117,8 @@ mod tests {
             (ErrorKind::Invalid, "UPSTREAM_INVALID", false),
             (ErrorKind::RateLimited, "RATE_LIMITED", true),
         ] {
-            let inner = Error::new(&upstream_name, kind, "https://10.0.0.5/secret").with_retry_after(Some(Duration::from_secs(7)));
+            let inner = Error::new(&upstream_name, kind, "https://10.0.0.5/secret")
+                .with_retry_after(Some(Duration::from_secs(7)));
             let told = upstream(&inner);
             let extensions = serde_json::to_value(&told.extensions).unwrap();
             assert_eq!(extensions["code"], code);
@@ -109,7 +126,10 @@ mod tests {
             assert_eq!(extensions["upstream"], "msp");
             assert_eq!(extensions["retryAfterSeconds"], 7);
             let everything = format!("{} {extensions}", told.message);
-            assert!(!everything.contains("10.0.0.5") && !everything.contains("secret"), "{everything}");
+            assert!(
+                !everything.contains("10.0.0.5") && !everything.contains("secret"),
+                "{everything}"
+            );
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What a federation's router asks for: `_service`, and `_entities`, things by their keys.
 //!
-//! Not by the library's own: that has one finder per type, spelt out, gives up all entities for one, and prints its interfaces'
-//! keys where no parser takes them. Here a type is an entity because it is a `Node`, and is found as `node` finds it.
+//! Not by the library's own: that has one finder per type, spelt out, gives up all entities for
+//! one, and prints its interfaces' keys where no parser takes them. Here a type is an entity
+//! because it is a `Node`, and is found as `node` finds it.
 
 use super::{
     error::bad_input,
@@ -13,8 +14,9 @@ use super::{
 };
 use crate::uid;
 use async_graphql::{
-    ContainerType, Context, ContextSelectionSet, Description, ID, InputValueResult, Name, Object, OutputType, Positioned, Result, Scalar,
-    ScalarType, ServerResult, SimpleObject, UnionType, Value,
+    ContainerType, Context, ContextSelectionSet, Description, ID, InputValueResult, Name, Object,
+    OutputType, Positioned, Result, Scalar, ScalarType, ServerResult, SimpleObject, UnionType,
+    Value,
     indexmap::IndexMap,
     parser::types::Field,
     registry::{MetaType, MetaTypeId, Registry},
@@ -65,18 +67,26 @@ impl Federation {
     /// For a federation's composer.
     #[graphql(name = "_service")]
     async fn service(&self) -> Service {
-        Service { sdl: Some(&PRINTED) }
+        Service {
+            sdl: Some(&PRINTED),
+        }
     }
 
-    /// For a federation's router: things by their keys, in the order asked for; null for each that is gone, or is another type
-    /// by now.
+    /// For a federation's router: things by their keys, in the order asked for; null for each that
+    /// is gone, or is another type by now.
     #[graphql(name = "_entities")]
     async fn entities(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Each with its `__typename` and the fields of a key.")] representations: Vec<Representation>,
+        #[graphql(desc = "Each with its `__typename` and the fields of a key.")]
+        representations: Vec<Representation>,
     ) -> Vec<Option<Result<Entity>>> {
-        join_all(representations.iter().map(|representation| find(ctx, &representation.0))).await
+        join_all(
+            representations
+                .iter()
+                .map(|representation| find(ctx, &representation.0)),
+        )
+        .await
     }
 }
 
@@ -90,7 +100,9 @@ async fn find(ctx: &Context<'_>, representation: &Value) -> Option<Result<Entity
         _ => None,
     };
     let Some((of_type, key)) = named else {
-        return Some(Err(bad_input("A representation needs `__typename` and the fields of a key.")));
+        return Some(Err(bad_input(
+            "A representation needs `__typename` and the fields of a key.",
+        )));
     };
     match by_key(ctx, of_type, key).await? {
         Ok(node) => {
@@ -102,7 +114,11 @@ async fn find(ctx: &Context<'_>, representation: &Value) -> Option<Result<Entity
     }
 }
 
-async fn by_key(ctx: &Context<'_>, of_type: &str, key: &IndexMap<Name, Value>) -> Option<Result<Node>> {
+async fn by_key(
+    ctx: &Context<'_>,
+    of_type: &str,
+    key: &IndexMap<Name, Value>,
+) -> Option<Result<Node>> {
     let text = |members: &IndexMap<Name, Value>, name: &str| match members.get(name) {
         Some(Value::String(text)) => Some(text.clone()),
         _ => None,
@@ -110,22 +126,36 @@ async fn by_key(ctx: &Context<'_>, of_type: &str, key: &IndexMap<Name, Value>) -
     if let Some(id) = text(key, "id") {
         return Node::find(ctx, &ID::from(id)).await;
     }
-    let uid = |members| text(members, "uid").and_then(|text| uid::parse_hyphenated(&text)).map(UUID);
+    let uid = |members| {
+        text(members, "uid")
+            .and_then(|text| uid::parse_hyphenated(&text))
+            .map(UUID)
+    };
     let server = match key.get("backupServer") {
         Some(Value::Object(server)) => uid(server),
         _ => None,
     };
-    let wrong = |keys: &str| Some(Err(bad_input(format!("A representation of {of_type:?} needs its key: {keys}."))));
+    let wrong = |keys: &str| {
+        Some(Err(bad_input(format!(
+            "A representation of {of_type:?} needs its key: {keys}."
+        ))))
+    };
     match (of_type, uid(key), server) {
-        ("BackupServer", Some(uid), _) => server_by(ctx, Some(uid), None).await.map(|found| found.map(Node::from)),
-        ("Company", Some(uid), _) => company_by(ctx, Some(uid), None).await.map(|found| found.map(Node::from)),
-        (name, Some(uid), Some(server)) if is_job(name) => job_of_server(ctx, uid, server).await.map(|found| found.map(Node::from)),
-        (name, ..) if BY_UID.contains(&name) => {
-            wrong("`id`, an id that this gateway gave out, or `uid`, the console's own, with its hyphens")
-        }
-        (name, ..) if is_job(name) => {
-            wrong("`id`, an id that this gateway gave out, or `uid` and `backupServer { uid }`, with their hyphens")
-        }
+        ("BackupServer", Some(uid), _) => server_by(ctx, Some(uid), None)
+            .await
+            .map(|found| found.map(Node::from)),
+        ("Company", Some(uid), _) => company_by(ctx, Some(uid), None)
+            .await
+            .map(|found| found.map(Node::from)),
+        (name, Some(uid), Some(server)) if is_job(name) => job_of_server(ctx, uid, server)
+            .await
+            .map(|found| found.map(Node::from)),
+        (name, ..) if BY_UID.contains(&name) => wrong(
+            "`id`, an id that this gateway gave out, or `uid`, the console's own, with its hyphens",
+        ),
+        (name, ..) if is_job(name) => wrong(
+            "`id`, an id that this gateway gave out, or `uid` and `backupServer { uid }`, with their hyphens",
+        ),
         _ => wrong("`id`, an id that this gateway gave out"),
     }
 }
@@ -143,7 +173,11 @@ impl ContainerType for Entity {
         self.0.resolve_field(ctx).await
     }
 
-    fn collect_all_fields<'a>(&'a self, ctx: &ContextSelectionSet<'a>, fields: &mut Fields<'a>) -> ServerResult<()> {
+    fn collect_all_fields<'a>(
+        &'a self,
+        ctx: &ContextSelectionSet<'a>,
+        fields: &mut Fields<'a>,
+    ) -> ServerResult<()> {
         self.0.collect_all_fields(ctx, fields)
     }
 }
@@ -171,14 +205,19 @@ impl OutputType for Entity {
         })
     }
 
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, _field: &Positioned<Field>) -> ServerResult<Value> {
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        _field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
         resolve_container(ctx, self).await
     }
 }
 
 impl UnionType for Entity {}
 
-/// The keys, for the schema as a composer reads it. It has no fields, and nothing is ever asked of it.
+/// The keys, for the schema as a composer reads it. It has no fields, and nothing is ever asked of
+/// it.
 #[derive(Default)]
 pub struct Keys;
 
@@ -224,12 +263,21 @@ impl OutputType for Keys {
         })
     }
 
-    async fn resolve(&self, _ctx: &ContextSelectionSet<'_>, _field: &Positioned<Field>) -> ServerResult<Value> {
+    async fn resolve(
+        &self,
+        _ctx: &ContextSelectionSet<'_>,
+        _field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
         Ok(Value::Null)
     }
 }
 
-/// Gives the interface of jobs its key, so that other services can add fields to all of them (`@interfaceObject`).
+/// Gives the interface of jobs its key, so that other services can add fields to all of them
+/// (`@interfaceObject`).
 pub(super) fn with_key_of_jobs(printed: &str) -> String {
-    printed.replacen("interface Job implements Node {", "interface Job implements Node @key(fields: \"id\") {", 1)
+    printed.replacen(
+        "interface Job implements Node {",
+        "interface Job implements Node @key(fields: \"id\") {",
+        1,
+    )
 }

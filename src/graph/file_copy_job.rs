@@ -9,8 +9,8 @@ use crate::loaders::job::JobRow;
 use async_graphql::{Context, Object, Result};
 
 job_kind! {
-    /// A job that copies files. Source: the job list, and `GET /infrastructure/backupServers/jobs/fileCopyJobs` for
-    /// what only these jobs have.
+    /// A job that copies files. Source: the job list, and
+    /// `GET /infrastructure/backupServers/jobs/fileCopyJobs` for what only these jobs have.
     FileCopyJob, FileCopyJobFields {
         /// The id of the host that files are copied to; null when not known.
         target_host_uid: UUID = |row| uuid(row.target_host_uid);

@@ -9,7 +9,8 @@ job_kind! {
     /// A job that copies backups of file shares. Source: the job list, and `GET
     /// /infrastructure/backupServers/jobs/fileShareCopyJobs` for what only these jobs have.
     FileShareCopyJob, FileShareCopyJobFields {
-        /// The id of the job whose backups it copies (`sourceFileShareJobUid`); null when not known.
+        /// The id of the job whose backups it copies (`sourceFileShareJobUid`); null when not
+        /// known.
         source_job_uid: UUID = |row| uuid(row.source_file_share_job_uid);
         /// The id of the repository that copies are written to; null when not known.
         target_repository_uid: UUID = |row| uuid(row.target_repository_uid);

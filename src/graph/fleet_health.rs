@@ -1,8 +1,9 @@
 //! `FleetHealthRow`: how many jobs and machines are doing how, by company, server or upstream.
 
 use super::{
-    alarm::is_open, backup_server::BackupServer, company::Company, console_agent_job, health::Health, health_counts::HealthCounts,
-    job::health_of, job_kind::JobKind, loaders, nullable, report, rows_of, upstream::Upstream,
+    alarm::is_open, backup_server::BackupServer, company::Company, console_agent_job,
+    health::Health, health_counts::HealthCounts, job::health_of, job_kind::JobKind, loaders,
+    nullable, report, rows_of, upstream::Upstream,
 };
 use crate::{
     estate::{
@@ -11,7 +12,9 @@ use crate::{
     },
     loaders::{company::CompanyOf, protection::AlarmsOf, server::ServerOf},
     uid::{CompanyUid, JobUid, ServerUid},
-    upstream::vspc::{agent_job_object::AgentJobObject, console_agent_job::ConsoleAgentJob, job::Job},
+    upstream::vspc::{
+        agent_job_object::AgentJobObject, console_agent_job::ConsoleAgentJob, job::Job,
+    },
 };
 use async_graphql::{Context, Description, Enum, Object, Result};
 use futures_util::{FutureExt, future::BoxFuture};
@@ -73,7 +76,11 @@ impl FleetHealthRow {
     }
 
     fn note(&mut self, health: Health) {
-        self.worst = Some(self.worst.filter(|worst| worst.rank() <= health.rank()).unwrap_or(health));
+        self.worst = Some(
+            self.worst
+                .filter(|worst| worst.rank() <= health.rank())
+                .unwrap_or(health),
+        );
     }
 }
 
@@ -89,11 +96,19 @@ pub struct Wanted {
 }
 
 /// Counts every job and machine of every console; the worst come first.
-pub fn fleet_health<'a>(ctx: &'a Context<'a>, wanted: Wanted) -> BoxFuture<'a, Vec<FleetHealthRow>> {
+pub fn fleet_health<'a>(
+    ctx: &'a Context<'a>,
+    wanted: Wanted,
+) -> BoxFuture<'a, Vec<FleetHealthRow>> {
     async move {
         let mut all = Vec::new();
         for console in loaders(ctx).caller().consoles() {
-            let mut count = Count { wanted, upstream: console.id(), rows: BTreeMap::new(), problems: Vec::new() };
+            let mut count = Count {
+                wanted,
+                upstream: console.id(),
+                rows: BTreeMap::new(),
+                problems: Vec::new(),
+            };
             count.begin(ctx, console).await;
             count.jobs_and_machines(ctx, console).await;
             if ctx.look_ahead().field("openAlarms").exists() {
@@ -102,8 +117,14 @@ pub fn fleet_health<'a>(ctx: &'a Context<'a>, wanted: Wanted) -> BoxFuture<'a, V
             if ctx.look_ahead().field("consoleAgentJobs").exists() {
                 count.console_agent_jobs(ctx, console).await;
             }
-            count.problems.iter().for_each(|problem| report(ctx, problem));
-            all.extend(count.rows.into_values().map(|row| FleetHealthRow { complete: count.problems.is_empty(), ..row }));
+            count
+                .problems
+                .iter()
+                .for_each(|problem| report(ctx, problem));
+            all.extend(count.rows.into_values().map(|row| FleetHealthRow {
+                complete: count.problems.is_empty(),
+                ..row
+            }));
         }
         if wanted.problems_only {
             // what could not be counted may be bad
@@ -112,7 +133,13 @@ pub fn fleet_health<'a>(ctx: &'a Context<'a>, wanted: Wanted) -> BoxFuture<'a, V
         all.sort_by_cached_key(|row| {
             let worst = row.worst.map_or(i64::MAX, Health::rank);
             let failed = std::cmp::Reverse(row.jobs.failures() + row.agent_objects.failures());
-            (worst, failed, row.name.is_none(), row.name.as_ref().map(|name| name.to_lowercase()), row.group)
+            (
+                worst,
+                failed,
+                row.name.is_none(),
+                row.name.as_ref().map(|name| name.to_lowercase()),
+                row.group,
+            )
         });
         all
     }
@@ -143,7 +170,9 @@ impl Count {
     }
 
     fn row(&mut self, group: Group) -> &mut FleetHealthRow {
-        self.rows.entry(group).or_insert_with(|| FleetHealthRow::new(group))
+        self.rows
+            .entry(group)
+            .or_insert_with(|| FleetHealthRow::new(group))
     }
 
     /// A row for each company, server or upstream, also for those with nothing.
@@ -152,12 +181,14 @@ impl Count {
         match self.wanted.by {
             FleetGroup::Company => {
                 for company in self.read(console.organizations(caller).await) {
-                    self.row(Group::Company(upstream, Some(company.instance_uid))).name = Some(company.name.clone());
+                    self.row(Group::Company(upstream, Some(company.instance_uid)))
+                        .name = Some(company.name.clone());
                 }
             }
             FleetGroup::BackupServer => {
                 for server in self.read(console.servers(caller).await) {
-                    self.row(Group::Server(upstream, server.instance_uid)).name = Some(server.name.clone());
+                    self.row(Group::Server(upstream, server.instance_uid)).name =
+                        Some(server.name.clone());
                 }
             }
             FleetGroup::Upstream => drop(self.row(Group::Upstream(upstream))),
@@ -175,10 +206,17 @@ impl Count {
         let count_job = |job: RowRef<Job>| {
             for uid in job.ids() {
                 let server = job.backup_server_uid;
-                server_of_job.entry(uid).and_modify(|known| *known = None).or_insert(Some(server));
+                server_of_job
+                    .entry(uid)
+                    .and_modify(|known| *known = None)
+                    .or_insert(Some(server));
             }
-            company_of_job.extend(job.ids().map(|uid| ((job.backup_server_uid, uid), company_of(&job))));
-            if !self.wanted.log_backups && JobKind::of(job.r#type.as_deref()) == JobKind::LogBackup {
+            company_of_job.extend(
+                job.ids()
+                    .map(|uid| ((job.backup_server_uid, uid), company_of(&job))),
+            );
+            if !self.wanted.log_backups && JobKind::of(job.r#type.as_deref()) == JobKind::LogBackup
+            {
                 return;
             }
             let row = self.row(match by {
@@ -193,11 +231,22 @@ impl Count {
         let before = self.problems.len();
         let objects = self.read(objects);
         let count_object = |object: RowRef<AgentJobObject>| {
-            let of_job = |server| company_of_job.get(&(server, object.job_uid)).copied().flatten();
-            let by_unique = object.unique_job_uid.and_then(|unique| server_of_job.get(&JobUid(unique.0)).copied().flatten());
-            let by_job = || by_unique.or_else(|| server_of_job.get(&object.job_uid).copied().flatten());
+            let of_job = |server| {
+                company_of_job
+                    .get(&(server, object.job_uid))
+                    .copied()
+                    .flatten()
+            };
+            let by_unique = object
+                .unique_job_uid
+                .and_then(|unique| server_of_job.get(&JobUid(unique.0)).copied().flatten());
+            let by_job =
+                || by_unique.or_else(|| server_of_job.get(&object.job_uid).copied().flatten());
             let server = object.backup_server_uid.or_else(by_job);
-            if server.is_none() && (by == FleetGroup::BackupServer || server_of_job.get(&object.job_uid) == Some(&None)) {
+            if server.is_none()
+                && (by == FleetGroup::BackupServer
+                    || server_of_job.get(&object.job_uid) == Some(&None))
+            {
                 // it is somebody's, and nobody can tell whose
                 self.problems.push(object.is_ambiguous());
             }
@@ -213,7 +262,8 @@ impl Count {
         };
         budget.each(objects, count_object).await;
         // whose a machine is, is whose its job is
-        let objects_are_known = self.problems.len() == before && (jobs_are_known || by != FleetGroup::Company);
+        let objects_are_known =
+            self.problems.len() == before && (jobs_are_known || by != FleetGroup::Company);
         for row in self.rows.values_mut() {
             (row.jobs_are_known, row.objects_are_known) = (jobs_are_known, objects_are_known);
         }
@@ -229,17 +279,29 @@ impl Count {
         if !problems.is_empty() {
             return self.problems.extend(problems);
         }
-        self.rows.values_mut().for_each(|row| row.console_agent_jobs = Some(HealthCounts::default()));
+        self.rows
+            .values_mut()
+            .for_each(|row| row.console_agent_jobs = Some(HealthCounts::default()));
         let count_job = |job: RowRef<ConsoleAgentJob>| {
-            let group = if by == FleetGroup::Company { Group::Company(upstream, job.organization_uid) } else { Group::Upstream(upstream) };
-            self.row(group).console_agent_jobs.get_or_insert_default().count(console_agent_job::health_of(&job));
+            let group = if by == FleetGroup::Company {
+                Group::Company(upstream, job.organization_uid)
+            } else {
+                Group::Upstream(upstream)
+            };
+            self.row(group)
+                .console_agent_jobs
+                .get_or_insert_default()
+                .count(console_agent_job::health_of(&job));
         };
         loaders(ctx).budget().each(jobs, count_job).await;
     }
 
     async fn alarms(&mut self, ctx: &Context<'_>) {
         let upstream = self.upstream;
-        let alarms = match loaders(ctx).ask(AlarmsOf(upstream), Default::default()).await {
+        let alarms = match loaders(ctx)
+            .ask(AlarmsOf(upstream), Default::default())
+            .await
+        {
             Ok(alarms) => alarms,
             Err(failure) => return self.problems.push(failure),
         };
@@ -248,7 +310,9 @@ impl Count {
         if !is_known {
             return;
         }
-        self.rows.values_mut().for_each(|row| row.open_alarms = Some(0));
+        self.rows
+            .values_mut()
+            .for_each(|row| row.open_alarms = Some(0));
         let count_alarm = |alarm: &PlacedAlarm| {
             if !is_open(&alarm.row) {
                 return;
@@ -268,26 +332,45 @@ impl Count {
 
 #[Object(use_type_description)]
 impl FleetHealthRow {
-    /// What makes the row itself: the id of its company or server, or the upstream's name; `-` for jobs of no company.
+    /// What makes the row itself: the id of its company or server, or the upstream's name; `-` for
+    /// jobs of no company.
     async fn key(&self, ctx: &Context<'_>) -> String {
         match self.group {
             Group::Company(_, Some(company)) => company.to_string(),
             Group::Company(_, None) => "-".to_owned(),
             Group::Server(_, server) => server.to_string(),
-            Group::Upstream(id) => loaders(ctx).estate().status(id).map(|status| status.name.to_string()).unwrap_or_default(),
+            Group::Upstream(id) => loaders(ctx)
+                .estate()
+                .status(id)
+                .map(|status| status.name.to_string())
+                .unwrap_or_default(),
         }
     }
 
     /// The company, when counted by company; null for jobs of no company.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
-        let Group::Company(upstream, Some(company)) = self.group else { return None };
-        nullable(loaders(ctx).ask(CompanyOf(CompanyKey { upstream, company }), None).await.map(|row| row.map(Company::from)))
+        let Group::Company(upstream, Some(company)) = self.group else {
+            return None;
+        };
+        nullable(
+            loaders(ctx)
+                .ask(CompanyOf(CompanyKey { upstream, company }), None)
+                .await
+                .map(|row| row.map(Company::from)),
+        )
     }
 
     /// The backup server, when counted by server.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
-        let Group::Server(upstream, server) = self.group else { return None };
-        nullable(loaders(ctx).ask(ServerOf(ServerKey { upstream, server }), None).await.map(|row| row.map(BackupServer::from)))
+        let Group::Server(upstream, server) = self.group else {
+            return None;
+        };
+        nullable(
+            loaders(ctx)
+                .ask(ServerOf(ServerKey { upstream, server }), None)
+                .await
+                .map(|row| row.map(BackupServer::from)),
+        )
     }
 
     /// The upstream that the counts are from.
@@ -296,32 +379,37 @@ impl FleetHealthRow {
         Upstream::at(loaders(ctx).estate(), id)
     }
 
-    /// The jobs, counted by health; jobs that back up database logs only where `includeLogBackups` says so. Null when the
-    /// jobs could not be read in full.
+    /// The jobs, counted by health; jobs that back up database logs only where `includeLogBackups`
+    /// says so. Null when the jobs could not be read in full.
     async fn jobs(&self) -> Option<HealthCounts> {
         self.jobs_are_known.then_some(self.jobs)
     }
 
-    /// The machines in agent jobs, counted by health. Null when they, or whose they are, could not be read in full.
+    /// The machines in agent jobs, counted by health. Null when they, or whose they are, could not
+    /// be read in full.
     async fn agent_objects(&self) -> Option<HealthCounts> {
         self.objects_are_known.then_some(self.agent_objects)
     }
 
-    /// The jobs of agents that no backup server manages, counted by health. They are none of the `jobs` above, and neither
-    /// `worst` nor `problemsOnly` looks at them. Null by server, and when these jobs could not be read in full.
+    /// The jobs of agents that no backup server manages, counted by health. They are none of the
+    /// `jobs` above, and neither `worst` nor `problemsOnly` looks at them. Null by server, and when
+    /// these jobs could not be read in full.
     async fn console_agent_jobs(&self) -> Option<HealthCounts> {
         self.console_agent_jobs
     }
 
-    /// How many alarms are open: not resolved, not acknowledged, and no mere information. By server these are the alarms
-    /// about the server itself and its jobs. Null when the alarms could not be read in full.
+    /// How many alarms are open: not resolved, not acknowledged, and no mere information. By server
+    /// these are the alarms about the server itself and its jobs. Null when the alarms could not be
+    /// read in full.
     async fn open_alarms(&self) -> Option<i32> {
         self.open_alarms
     }
 
-    /// The worst health of all of them; null when there are none, and when not all of them could be read.
+    /// The worst health of all of them; null when there are none, and when not all of them could be
+    /// read.
     async fn worst(&self) -> Option<Health> {
-        self.worst.filter(|_| self.jobs_are_known && self.objects_are_known)
+        self.worst
+            .filter(|_| self.jobs_are_known && self.objects_are_known)
     }
 
     /// Whether every list that the counts are from was read in full. When false, an error says why.

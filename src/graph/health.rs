@@ -2,7 +2,8 @@
 
 use async_graphql::Enum;
 
-/// How a job, a machine or a session is doing: the upstreams' words, normalised. The raw word is beside it.
+/// How a job, a machine or a session is doing: the upstreams' words, normalised. The raw word is
+/// beside it.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Health {
     /// The last run succeeded (`Success`).
@@ -13,9 +14,11 @@ pub enum Health {
     Failed,
     /// It is running now (`Running`, `Starting`, `Stopping`, `Working`, `Pausing`, `Resuming`).
     Running,
-    /// It waits for a tape or a repository (`WaitingTape`, `WaitingRepository`); this can last days.
+    /// It waits for a tape or a repository (`WaitingTape`, `WaitingRepository`); this can last
+    /// days.
     Waiting,
-    /// It waits for its next trigger and is well (`Idle`): the usual state of continuous tape and copy jobs.
+    /// It waits for its next trigger and is well (`Idle`): the usual state of continuous tape and
+    /// copy jobs.
     Idle,
     /// It never ran: there is no last run, and the word is `None` or missing.
     NeverRan,
@@ -26,11 +29,18 @@ pub enum Health {
 impl Health {
     /// From the upstream's word and whether there was a run, without regard to case.
     pub fn of(word: Option<&str>, has_run: bool) -> Self {
-        match word.map(str::trim).unwrap_or_default().to_ascii_lowercase().as_str() {
+        match word
+            .map(str::trim)
+            .unwrap_or_default()
+            .to_ascii_lowercase()
+            .as_str()
+        {
             "success" => Health::Success,
             "warning" => Health::Warning,
             "failed" => Health::Failed,
-            "running" | "starting" | "stopping" | "working" | "pausing" | "resuming" => Health::Running,
+            "running" | "starting" | "stopping" | "working" | "pausing" | "resuming" => {
+                Health::Running
+            }
             "waitingtape" | "waitingrepository" => Health::Waiting,
             "idle" => Health::Idle,
             "none" | "" if !has_run => Health::NeverRan,
@@ -49,7 +59,9 @@ impl Health {
 
     /// From a session's result, or its state while it has none.
     pub fn of_session(state: Option<&str>, result: Option<&str>) -> Self {
-        match result.filter(|result| !result.trim().is_empty() && !result.eq_ignore_ascii_case("None")) {
+        match result
+            .filter(|result| !result.trim().is_empty() && !result.eq_ignore_ascii_case("None"))
+        {
             Some(result) => Health::of(Some(result), true),
             None => Health::of(state, true),
         }
@@ -92,10 +104,18 @@ mod tests {
             (&["Success", "success", "SUCCESS"][..], Health::Success),
             (&["Warning", "warning"], Health::Warning),
             (&["Failed", "failed"], Health::Failed),
-            (&["Running", "starting", "Stopping", "Working", "Pausing", "Resuming"], Health::Running),
+            (
+                &[
+                    "Running", "starting", "Stopping", "Working", "Pausing", "Resuming",
+                ],
+                Health::Running,
+            ),
             (&["WaitingTape", "waitingRepository"], Health::Waiting),
             (&["Idle", "idle"], Health::Idle),
-            (&["Unknown", "Enabling", "Disabling", "SomethingNew"], Health::Unknown),
+            (
+                &["Unknown", "Enabling", "Disabling", "SomethingNew"],
+                Health::Unknown,
+            ),
         ] {
             for word in words {
                 assert_eq!(Health::of(Some(word), true), health, "{word}");
@@ -110,8 +130,14 @@ mod tests {
 
     #[test]
     fn a_session_without_a_result_is_as_its_state_says() {
-        assert_eq!(Health::of_session(Some("Working"), Some("None")), Health::Running);
-        assert_eq!(Health::of_session(Some("Stopped"), Some("Failed")), Health::Failed);
+        assert_eq!(
+            Health::of_session(Some("Working"), Some("None")),
+            Health::Running
+        );
+        assert_eq!(
+            Health::of_session(Some("Stopped"), Some("Failed")),
+            Health::Failed
+        );
         assert_eq!(Health::of_session(Some("Stopped"), None), Health::Unknown);
         assert_eq!(Health::of_session(None, None), Health::Unknown);
     }

@@ -1,7 +1,8 @@
-//! Interfaces whose fields are those of an object that every implementer merges: described once, not once per type.
+//! Interfaces whose fields are those of an object that every implementer merges: described once,
+//! not once per type.
 //!
-//! The library's derive wants each interface field spelt out again with its type and description, and a variant can't
-//! be an interface. This takes the fields from the object's own registration.
+//! The library's derive wants each interface field spelt out again with its type and description,
+//! and a variant can't be an interface. This takes the fields from the object's own registration.
 
 /// Defines an interface enum over object types.
 macro_rules! interface {

@@ -1,4 +1,5 @@
-//! `Job`: one row of Service Provider Console's jobs, whatever its type; and the fields that every type shares.
+//! `Job`: one row of Service Provider Console's jobs, whatever its type; and the fields that every
+//! type shares.
 
 use super::{
     agent_job::AgentJob,
@@ -50,8 +51,9 @@ use crate::{
 use async_graphql::{Context, ID, Object, Result};
 
 interface! {
-    /// A job of a backup server, whatever its type. Source: `GET /infrastructure/backupServers/jobs` of Service Provider
-    /// Console, which knows the last session only; history comes from Enterprise Manager (`sessions`).
+    /// A job of a backup server, whatever its type. Source:
+    /// `GET /infrastructure/backupServers/jobs` of Service Provider Console, which knows the last
+    /// session only; history comes from Enterprise Manager (`sessions`).
     pub enum Job: fields of JobFields<Job>, itself &["Node"];
     AgentJob(AgentJob),
     BackupCopyJob(BackupCopyJob),
@@ -102,7 +104,8 @@ pub fn health_of(job: &vspc::job::Job) -> Health {
     Health::of(job.status.as_deref(), job.last_run.is_some())
 }
 
-/// The fields that every type of job has, compiled once for all of them: `JobFields` makes them part of each.
+/// The fields that every type of job has, compiled once for all of them: `JobFields` makes them
+/// part of each.
 pub struct JobCommon(pub(super) JobRow);
 
 #[Object]
@@ -112,13 +115,15 @@ impl JobCommon {
         Key::Job(self.0.key()).encode(loaders(ctx).estate())
     }
 
-    /// The job's id in Veeam Backup & Replication (`instanceUid`), shared with Enterprise Manager. Repeats over backup
-    /// servers whose configuration was cloned or restored: only with the server does it name one job.
+    /// The job's id in Veeam Backup & Replication (`instanceUid`), shared with Enterprise Manager.
+    /// Repeats over backup servers whose configuration was cloned or restored: only with the server
+    /// does it name one job.
     async fn uid(&self) -> UUID {
         UUID(self.0.0.instance_uid.0)
     }
 
-    /// Service Provider Console's own id of the job (`uniqueUid`). Null before version 3.5.1 of its API.
+    /// Service Provider Console's own id of the job (`uniqueUid`). Null before version 3.5.1 of its
+    /// API.
     async fn unique_uid(&self) -> Option<UUID> {
         self.0.0.unique_uid.map(|uid| UUID(uid.0))
     }
@@ -148,7 +153,8 @@ impl JobCommon {
         JobKind::of(self.0.0.r#type.as_deref())
     }
 
-    /// The upstream's own word for the type, for example `AgentBackupJob`. Empty when it gives none.
+    /// The upstream's own word for the type, for example `AgentBackupJob`. Empty when it gives
+    /// none.
     async fn r#type(&self) -> &str {
         self.0.0.r#type.as_deref().unwrap_or_default()
     }
@@ -158,8 +164,8 @@ impl JobCommon {
         health_of(&self.0.0)
     }
 
-    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3 failed, 4 idle or waiting,
-    /// 5 running.
+    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3
+    /// failed, 4 idle or waiting, 5 running.
     async fn status_code(&self) -> i32 {
         health_of(&self.0.0).code()
     }
@@ -174,7 +180,8 @@ impl JobCommon {
         self.0.0.is_enabled
     }
 
-    /// How the job is scheduled, in the upstream's word: `Daily`, `Periodically`, `Chained` …; null when not known.
+    /// How the job is scheduled, in the upstream's word: `Daily`, `Periodically`, `Chained` …; null
+    /// when not known.
     async fn schedule_type(&self) -> Option<&str> {
         text(&self.0.0.schedule_type)
     }
@@ -204,7 +211,8 @@ impl JobCommon {
         long(self.0.0.transferred_data)
     }
 
-    /// How many bytes all backup files of the job take; null where the upstream does not count them (most agent jobs).
+    /// How many bytes all backup files of the job take; null where the upstream does not count them
+    /// (most agent jobs).
     async fn backup_chain_bytes(&self) -> Option<Long> {
         long(self.0.0.backup_chain_size)
     }
@@ -214,12 +222,14 @@ impl JobCommon {
         self.0.0.processing_rate
     }
 
-    /// What slowed the last session down, in the upstream's word: `Source`, `Network`, `Target` …; null when not known.
+    /// What slowed the last session down, in the upstream's word: `Source`, `Network`, `Target` …;
+    /// null when not known.
     async fn bottleneck(&self) -> Option<&str> {
         text(&self.0.0.bottleneck)
     }
 
-    /// Why the last session failed or warned, in the upstream's words, of many lines; null for no message.
+    /// Why the last session failed or warned, in the upstream's words, of many lines; null for no
+    /// message.
     async fn failure_message(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         sensitive::failure_message(ctx, text(&self.0.0.failure_message))
     }
@@ -245,7 +255,8 @@ impl JobCommon {
         int(self.0.0.retention_limit)
     }
 
-    /// The unit of `retentionLimit`, in the upstream's word: `Days` or `RestorePoints`; null when not known.
+    /// The unit of `retentionLimit`, in the upstream's word: `Days` or `RestorePoints`; null when
+    /// not known.
     async fn retention_limit_type(&self) -> Option<&str> {
         text(&self.0.0.retention_limit_type)
     }
@@ -257,15 +268,25 @@ impl JobCommon {
 
     /// The backup server that runs the job; null when the console does not list it.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
-        let answer = loaders(ctx).ask(ServerOf(self.0.key().server_key()), None).await;
+        let answer = loaders(ctx)
+            .ask(ServerOf(self.0.key().server_key()), None)
+            .await;
         nullable(answer.map(|row| row.map(BackupServer::from)))
     }
 
-    /// The company whose job it is: the one it is assigned to (`mappedOrganizationUid`), else the one that owns the
-    /// server (`organizationUid`); null when it is nobody's.
+    /// The company whose job it is: the one it is assigned to (`mappedOrganizationUid`), else the
+    /// one that owns the server (`organizationUid`); null when it is nobody's.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
-        let key = CompanyKey { upstream: self.0.0.upstream(), company: company_of(&self.0.0)? };
-        nullable(loaders(ctx).ask(CompanyOf(key), None).await.map(|row| row.map(Company::from)))
+        let key = CompanyKey {
+            upstream: self.0.0.upstream(),
+            company: company_of(&self.0.0)?,
+        };
+        nullable(
+            loaders(ctx)
+                .ask(CompanyOf(key), None)
+                .await
+                .map(|row| row.map(Company::from)),
+        )
     }
 
     /// Whether what the job backs up also gets to tape, as the estate is set up.
@@ -274,43 +295,56 @@ impl JobCommon {
         TapeCoverage::new(ctx, answer)
     }
 
-    /// What Enterprise Manager remembers of the job's runs, newest first: usually 30 days. Without per-machine parts;
-    /// those are the runs' `children`. Empty for tape jobs, of which Enterprise Manager knows nothing.
+    /// What Enterprise Manager remembers of the job's runs, newest first: usually 30 days. Without
+    /// per-machine parts; those are the runs' `children`. Empty for tape jobs, of which Enterprise
+    /// Manager knows nothing.
     async fn sessions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which runs. All of the window when left out.")] filter: Option<SessionFilter>,
+        #[graphql(desc = "Which runs. All of the window when left out.")] filter: Option<
+            SessionFilter,
+        >,
         #[graphql(desc = "How many runs: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
-        let answer = loaders(ctx).ask(RunsOf(self.0.clone()), Default::default()).await;
+        let answer = loaders(ctx)
+            .ask(RunsOf(self.0.clone()), Default::default())
+            .await;
         let parent = format!("Job {:?}", self.0.key());
         session_page(ctx, answer, &parent, filter, PageArgs { first, after }).await
     }
 
     /// The newest run that Enterprise Manager remembers; null when it remembers none.
     async fn last_session(&self, ctx: &Context<'_>) -> Option<Result<AgentSession>> {
-        let answer = loaders(ctx).ask(RunsOf(self.0.clone()), Default::default()).await;
+        let answer = loaders(ctx)
+            .ask(RunsOf(self.0.clone()), Default::default())
+            .await;
         AgentSession::newest(answer)
     }
 
-    /// When the newest run that succeeded ended: the last one, or else the newest that Enterprise Manager remembers (usually
-    /// for 30 days). A run with warnings did not succeed; that a job is `IDLE` says nothing. Null when no such run is
-    /// known: see `lastSuccessKnown`.
+    /// When the newest run that succeeded ended: the last one, or else the newest that Enterprise
+    /// Manager remembers (usually for 30 days). A run with warnings did not succeed; that a job is
+    /// `IDLE` says nothing. Null when no such run is known: see `lastSuccessKnown`.
     async fn last_success(&self, ctx: &Context<'_>) -> Option<Result<DateTime>> {
-        let answer = loaders(ctx).ask(SuccessOf(self.0.clone()), Default::default()).await;
+        let answer = loaders(ctx)
+            .ask(SuccessOf(self.0.clone()), Default::default())
+            .await;
         nullable(answer.map(|success| success.at.map(DateTime)))
     }
 
-    /// Whether `lastSuccess` can be told. If so and it is null, the job never ran, or no run that is remembered succeeded.
-    /// If not, the last run did not succeed and Enterprise Manager knows nothing of the job; so it is with tape jobs.
+    /// Whether `lastSuccess` can be told. If so and it is null, the job never ran, or no run that
+    /// is remembered succeeded. If not, the last run did not succeed and Enterprise Manager knows
+    /// nothing of the job; so it is with tape jobs.
     async fn last_success_known(&self, ctx: &Context<'_>) -> Option<Result<bool>> {
-        let answer = loaders(ctx).ask(SuccessOf(self.0.clone()), Default::default()).await;
+        let answer = loaders(ctx)
+            .ask(SuccessOf(self.0.clone()), Default::default())
+            .await;
         nullable(answer.map(|success| Some(success.is_known)))
     }
 
-    /// Which part of the job's runs succeeded, from 0 to 1, of those that began within this time and ended; null when none
-    /// did. From Enterprise Manager, so not from longer ago than it remembers (usually 30 days).
+    /// Which part of the job's runs succeeded, from 0 to 1, of those that began within this time
+    /// and ended; null when none did. From Enterprise Manager, so not from longer ago than it
+    /// remembers (usually 30 days).
     async fn success_rate(
         &self,
         ctx: &Context<'_>,
@@ -321,15 +355,22 @@ impl JobCommon {
             Ok(from) => from,
             Err(error) => return Some(Err(error)),
         };
-        let runs = trend_point::whole(loaders.ask(RunsOf(self.0.clone()), Default::default()).await);
+        let runs = trend_point::whole(
+            loaders
+                .ask(RunsOf(self.0.clone()), Default::default())
+                .await,
+        );
         match runs {
-            Ok(runs) => trend_point::success_rate(loaders.budget(), &[runs], from).await.map(Ok),
+            Ok(runs) => trend_point::success_rate(loaders.budget(), &[runs], from)
+                .await
+                .map(Ok),
             Err(failure) => Some(Err(error::upstream(&failure))),
         }
     }
 
-    /// How long the job's runs took, hour by hour, day by day or week by week, oldest first; without those in which none
-    /// began. From Enterprise Manager, so not from longer ago than it remembers (usually 30 days).
+    /// How long the job's runs took, hour by hour, day by day or week by week, oldest first;
+    /// without those in which none began. From Enterprise Manager, so not from longer ago than it
+    /// remembers (usually 30 days).
     async fn duration_trend(
         &self,
         ctx: &Context<'_>,
@@ -341,11 +382,21 @@ impl JobCommon {
             Ok(from) => from,
             Err(error) => return Some(Err(error)),
         };
-        let runs = match trend_point::whole(loaders.ask(RunsOf(self.0.clone()), Default::default()).await) {
+        let runs = match trend_point::whole(
+            loaders
+                .ask(RunsOf(self.0.clone()), Default::default())
+                .await,
+        ) {
             Ok(runs) => runs,
             Err(failure) => return Some(Err(error::upstream(&failure))),
         };
-        Some(OwnedRows::give_out(ctx, trend_point::trend(loaders.budget(), &runs, from, bucket).await).await)
+        Some(
+            OwnedRows::give_out(
+                ctx,
+                trend_point::trend(loaders.budget(), &runs, from, bucket).await,
+            )
+            .await,
+        )
     }
 
     /// Where this row came from, and how fresh it is.

@@ -1,4 +1,5 @@
-//! What filters of jobs need beside the jobs' own rows: names of companies, ways to tape, last successes.
+//! What filters of jobs need beside the jobs' own rows: names of companies, ways to tape, last
+//! successes.
 
 use super::{conditions::Whole, fleet::all_companies, loaders, tape_coverage::TapeStatus};
 use crate::{
@@ -24,7 +25,11 @@ pub struct Needs {
 impl std::ops::BitOr for Needs {
     type Output = Self;
     fn bitor(self, other: Self) -> Self {
-        Self { companies: self.companies || other.companies, tape: self.tape || other.tape, successes: self.successes || other.successes }
+        Self {
+            companies: self.companies || other.companies,
+            tape: self.tape || other.tape,
+            successes: self.successes || other.successes,
+        }
     }
 }
 
@@ -45,7 +50,13 @@ impl Facts {
         if needs.companies {
             let (companies, problems) = all_companies(ctx).await;
             let named = |row: RowRef<Organization>| {
-                (CompanyKey { upstream: row.upstream(), company: row.instance_uid }, row.name.trim().to_lowercase())
+                (
+                    CompanyKey {
+                        upstream: row.upstream(),
+                        company: row.instance_uid,
+                    },
+                    row.name.trim().to_lowercase(),
+                )
             };
             facts.companies = companies.into_iter().map(named).collect();
             facts.problems.extend(problems);
@@ -70,16 +81,28 @@ impl Facts {
         let caller = loaders(ctx).caller();
         let mut by_console: HashMap<UpstreamId, Vec<RowRef<Job>>> = HashMap::new();
         for job in jobs {
-            by_console.entry(job.upstream()).or_default().push(job.clone());
+            by_console
+                .entry(job.upstream())
+                .or_default()
+                .push(job.clone());
         }
         for (upstream, jobs) in by_console {
-            let Some(console) = caller.console(upstream) else { continue };
+            let Some(console) = caller.console(upstream) else {
+                continue;
+            };
             let mut unread = None;
             for ((server, job), answer) in console.coverage(caller, &jobs).await {
                 match answer {
                     Ok(coverage) => {
                         unread = unread.or(coverage.unread);
-                        self.tape.insert(JobKey { upstream, server, job }, coverage.status.into());
+                        self.tape.insert(
+                            JobKey {
+                                upstream,
+                                server,
+                                job,
+                            },
+                            coverage.status.into(),
+                        );
                     }
                     Err(failure) => unread = Some(failure),
                 }
@@ -90,13 +113,20 @@ impl Facts {
 
     /// Whether the job is a company's of that name, without regard to case.
     pub fn is_of_company(&self, job: &RowRef<Job>, name: &Whole) -> bool {
-        let key = company_of(job).map(|company| CompanyKey { upstream: job.upstream(), company });
-        key.and_then(|key| self.companies.get(&key)).is_some_and(|known| name.is(known))
+        let key = company_of(job).map(|company| CompanyKey {
+            upstream: job.upstream(),
+            company,
+        });
+        key.and_then(|key| self.companies.get(&key))
+            .is_some_and(|known| name.is(known))
     }
 
     /// How the job gets to tape.
     pub fn tape(&self, job: &RowRef<Job>) -> TapeStatus {
-        self.tape.get(&JobRow(job.clone()).key()).copied().unwrap_or(TapeStatus::Unknown)
+        self.tape
+            .get(&JobRow(job.clone()).key())
+            .copied()
+            .unwrap_or(TapeStatus::Unknown)
     }
 
     /// When the job last succeeded; none where no run that is remembered did.

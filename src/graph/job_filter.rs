@@ -47,16 +47,18 @@ pub struct JobFilter {
     name_contains: Option<Part>,
     /// Jobs whose schedule is enabled, or is not.
     enabled: Option<bool>,
-    /// Jobs whose last session ended within this time up to now. One that never ran, or runs for the first time, did not.
+    /// Jobs whose last session ended within this time up to now. One that never ran, or runs for
+    /// the first time, did not.
     ended_within: Option<DurationInput>,
     /// Jobs whose last session ended at this instant or later.
     ended_since: Option<DateTime>,
-    /// Jobs without a success within this time up to now, by `lastSuccess`: also those that never ran, and those of which
-    /// it is not known (`lastSuccessKnown`), so that none is missed.
+    /// Jobs without a success within this time up to now, by `lastSuccess`: also those that never
+    /// ran, and those of which it is not known (`lastSuccessKnown`), so that none is missed.
     not_succeeded_for: Option<DurationInput>,
     /// Jobs that get to tape in one of these ways.
     tape_status: Option<OneOf<TapeStatus>>,
-    /// Without jobs that back up database logs: these run all day, by design, and drown the rest. False when left out.
+    /// Without jobs that back up database logs: these run all day, by design, and drown the rest.
+    /// False when left out.
     exclude_log_backups: Option<bool>,
     /// All of these must hold too.
     and: Option<Vec<JobFilter>>,
@@ -70,14 +72,22 @@ composed!(JobFilter);
 
 impl JobFilter {
     fn named(&self) -> Named<'_> {
-        Named { company: self.company_uid, company_name: self.company_name.as_ref(), server: self.backup_server_uid }
+        Named {
+            company: self.company_uid,
+            company_name: self.company_name.as_ref(),
+            server: self.backup_server_uid,
+        }
     }
 
     /// What it takes to decide, beside the jobs' own rows.
     fn needs(&self) -> Needs {
-        let own =
-            Needs { companies: self.company_name.is_some(), tape: self.tape_status.is_some(), successes: self.not_succeeded_for.is_some() };
-        self.inner().fold(own, |needs, filter| needs | filter.needs())
+        let own = Needs {
+            companies: self.company_name.is_some(),
+            tape: self.tape_status.is_some(),
+            successes: self.not_succeeded_for.is_some(),
+        };
+        self.inner()
+            .fold(own, |needs, filter| needs | filter.needs())
     }
 }
 
@@ -92,8 +102,14 @@ impl<'a> Own<'a> {
     fn of(filter: &'a JobFilter, estate: &Estate) -> Result<Self> {
         Ok(Self {
             filter,
-            ended_since: filter.ended_within.map(|within| within.ago(estate)).transpose()?,
-            succeeded_since: filter.not_succeeded_for.map(|within| within.ago(estate)).transpose()?,
+            ended_since: filter
+                .ended_within
+                .map(|within| within.ago(estate))
+                .transpose()?,
+            succeeded_since: filter
+                .not_succeeded_for
+                .map(|within| within.ago(estate))
+                .transpose()?,
         })
     }
 
@@ -101,23 +117,47 @@ impl<'a> Own<'a> {
     fn may_hold(&self, estate: &Estate, job: &Row) -> bool {
         let (filter, kind) = (self.filter, || JobKind::of(job.r#type.as_deref()));
         is_from(estate, job.upstream(), filter.upstream.as_ref())
-            && filter.kind.as_ref().is_none_or(|kinds| kinds.contains(&kind()))
-            && filter.health.as_ref().is_none_or(|healths| healths.contains(&health_of(job)))
-            && filter.company_uid.is_none_or(|company| company_of(job).is_some_and(|of_job| of_job.0 == company.0))
-            && filter.backup_server_uid.is_none_or(|server| job.backup_server_uid.0 == server.0)
+            && filter
+                .kind
+                .as_ref()
+                .is_none_or(|kinds| kinds.contains(&kind()))
+            && filter
+                .health
+                .as_ref()
+                .is_none_or(|healths| healths.contains(&health_of(job)))
+            && filter
+                .company_uid
+                .is_none_or(|company| company_of(job).is_some_and(|of_job| of_job.0 == company.0))
+            && filter
+                .backup_server_uid
+                .is_none_or(|server| job.backup_server_uid.0 == server.0)
             && contains(&job.name, filter.name_contains.as_ref())
-            && filter.enabled.is_none_or(|enabled| job.is_enabled == Some(enabled))
-            && self.ended_since.is_none_or(|since| time::is_within(job.last_end_time, since, estate.now()))
-            && filter.ended_since.is_none_or(|since| time::is_within(job.last_end_time, since.0, estate.now()))
+            && filter
+                .enabled
+                .is_none_or(|enabled| job.is_enabled == Some(enabled))
+            && self
+                .ended_since
+                .is_none_or(|since| time::is_within(job.last_end_time, since, estate.now()))
+            && filter
+                .ended_since
+                .is_none_or(|since| time::is_within(job.last_end_time, since.0, estate.now()))
             && (filter.exclude_log_backups != Some(true) || kind() != JobKind::LogBackup)
     }
 
     fn holds(&self, estate: &Estate, facts: &Facts, job: &Row) -> bool {
         let filter = self.filter;
         self.may_hold(estate, job)
-            && filter.company_name.as_ref().is_none_or(|name| facts.is_of_company(job, name))
-            && self.succeeded_since.is_none_or(|since| !time::is_within(facts.last_success(job), since, estate.now()))
-            && filter.tape_status.as_ref().is_none_or(|ways| ways.contains(&facts.tape(job)))
+            && filter
+                .company_name
+                .as_ref()
+                .is_none_or(|name| facts.is_of_company(job, name))
+            && self
+                .succeeded_since
+                .is_none_or(|since| !time::is_within(facts.last_success(job), since, estate.now()))
+            && filter
+                .tape_status
+                .as_ref()
+                .is_none_or(|ways| ways.contains(&facts.tape(job)))
     }
 }
 
@@ -132,7 +172,8 @@ pub enum JobOrderField {
     LastEndTime,
     /// How long the last session took.
     Duration,
-    /// How the job is doing, ascending from the worst: failed, warning, unknown, never ran, waiting, running, idle, success.
+    /// How the job is doing, ascending from the worst: failed, warning, unknown, never ran,
+    /// waiting, running, idle, success.
     Health,
 }
 
@@ -158,7 +199,12 @@ impl Tally {
         let mut tally = Self::default();
         let count = |job: &Row| {
             let is_log = JobKind::of(job.r#type.as_deref()) == JobKind::LogBackup;
-            if is_log { &mut tally.logs } else { &mut tally.others }.count(health_of(job));
+            if is_log {
+                &mut tally.logs
+            } else {
+                &mut tally.others
+            }
+            .count(health_of(job));
         };
         loaders(ctx).budget().each(jobs, count).await;
         tally
@@ -166,7 +212,11 @@ impl Tally {
 
     /// How many are doing how.
     pub fn counts(&self, include_log_backups: bool) -> HealthCounts {
-        if include_log_backups { self.others + self.logs } else { self.others }
+        if include_log_backups {
+            self.others + self.logs
+        } else {
+            self.others
+        }
     }
 }
 
@@ -194,18 +244,32 @@ pub fn job_page<'a>(
         let estate = loaders(ctx).estate();
         let filter = filter.unwrap_or_default();
         may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
-        let by_name = || JobOrder { field: JobOrderField::Name, direction: OrderDirection::Asc };
+        let by_name = || JobOrder {
+            field: JobOrderField::Name,
+            direction: OrderDirection::Asc,
+        };
         let order = page::orders(order, JobOrderField::items().len(), by_name)?;
         let mark = ListMark::of(&[list, &format!("{filter:?}"), &format!("{order:?}")]);
-        let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
+        let descending: Vec<bool> = order
+            .iter()
+            .map(|order| order.direction == OrderDirection::Desc)
+            .collect();
         let wanted = Prepared::of(&filter, &|filter| Own::of(filter, estate))?;
         let whose = |job: &Row| (company_of(job), Some(job.backup_server_uid));
         problems = must_be_there(ctx, &filter, JobFilter::named, &rows, whose, problems).await?;
-        let rows = wanted.keep_by_own(ctx, rows, |own, job| own.may_hold(estate, job)).await?;
+        let rows = wanted
+            .keep_by_own(ctx, rows, |own, job| own.may_hold(estate, job))
+            .await?;
         let facts = Facts::of(ctx, &rows, filter.needs()).await;
-        let rows = wanted.keep(ctx, rows, |own, job| own.holds(estate, &facts, job)).await?;
+        let rows = wanted
+            .keep(ctx, rows, |own, job| own.holds(estate, &facts, job))
+            .await?;
         add_failures(&mut problems, facts.problems);
-        let tally = if ctx.look_ahead().field("healthCounts").exists() { Some(Tally::of(ctx, &rows).await) } else { None };
+        let tally = if ctx.look_ahead().field("healthCounts").exists() {
+            Some(Tally::of(ctx, &rows).await)
+        } else {
+            None
+        };
         let values = |job: &Row| {
             let value = |order: &JobOrder| match order.field {
                 JobOrderField::Name => SortValue::name(&job.name),
@@ -216,8 +280,19 @@ pub fn job_page<'a>(
             };
             order.iter().map(value).collect()
         };
-        let identity = |job: &Row| format!("{}:{}:{}", job.upstream().0, job.backup_server_uid, job.instance_uid);
-        Ok(JobPage { page: page::cut(ctx, rows, args, mark, &descending, values, identity).await?, problems, tally })
+        let identity = |job: &Row| {
+            format!(
+                "{}:{}:{}",
+                job.upstream().0,
+                job.backup_server_uid,
+                job.instance_uid
+            )
+        };
+        Ok(JobPage {
+            page: page::cut(ctx, rows, args, mark, &descending, values, identity).await?,
+            problems,
+            tally,
+        })
     }
     .boxed()
 }

@@ -5,7 +5,8 @@ use async_graphql::Enum;
 /// What a job does, from the upstream's type word.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum JobKind {
-    /// Backup of physical machines and cloud instances by agents that a backup server manages (`AgentBackupJob`).
+    /// Backup of physical machines and cloud instances by agents that a backup server manages
+    /// (`AgentBackupJob`).
     AgentBackup,
     /// A backup policy that agents run by themselves (`AgentPolicy`).
     AgentPolicy,
@@ -15,12 +16,12 @@ pub enum JobKind {
     Replication,
     /// Continuous replication of virtual machines (`CdpReplicationVM`).
     CdpReplication,
-    /// Backup copy to another repository by the older engine (`BackupCopy`). The word does not tell whether copies are made at
-    /// once or periodically.
+    /// Backup copy to another repository by the older engine (`BackupCopy`). The word does not tell
+    /// whether copies are made at once or periodically.
     BackupCopy,
-    /// Backup copy to another repository by the engine of Veeam Backup & Replication 12 and later (`SimpleBackupCopy`;
-    /// `ImmediateBackupCopy` in version 3.2 of the API and older). The word does not tell whether copies are made at once or
-    /// periodically.
+    /// Backup copy to another repository by the engine of Veeam Backup & Replication 12 and later
+    /// (`SimpleBackupCopy`; `ImmediateBackupCopy` in version 3.2 of the API and older). The word
+    /// does not tell whether copies are made at once or periodically.
     SimpleBackupCopy,
     /// Copy of virtual machine files (`CopyVm`).
     VmCopy,
@@ -38,9 +39,11 @@ pub enum JobKind {
     ObjectStorageBackup,
     /// Copy of object storage backups (`ObjectStorageBackupCopy`).
     ObjectStorageCopy,
-    /// Backup of database logs (`SqlLogBackup`, `OracleLogBackup`, `PostgreSqlLogBackup`): runs for hours, by design.
+    /// Backup of database logs (`SqlLogBackup`, `OracleLogBackup`, `PostgreSqlLogBackup`): runs for
+    /// hours, by design.
     LogBackup,
-    /// Backup of cloud machines by an appliance (`AzureBackupJob`, `AwsBackupJob`, `GoogleBackupJob`).
+    /// Backup of cloud machines by an appliance (`AzureBackupJob`, `AwsBackupJob`,
+    /// `GoogleBackupJob`).
     CloudBackup,
     /// Storage snapshots (`AhvStorageSnapshotJob`).
     StorageSnapshot,
@@ -85,6 +88,9 @@ impl JobKind {
     /// From the upstream's word, without regard to case.
     pub fn of(word: Option<&str>) -> Self {
         let word = word.map(str::trim).unwrap_or_default();
-        WORDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map_or(JobKind::Other, |(_, kind)| *kind)
+        WORDS
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(word))
+            .map_or(JobKind::Other, |(_, kind)| *kind)
     }
 }

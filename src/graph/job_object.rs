@@ -23,7 +23,9 @@ use crate::{
         job_object::{self, LastSession},
     },
 };
-use async_graphql::{ComplexObject, Context, Description, InputObject, Object, Result, SimpleObject};
+use async_graphql::{
+    ComplexObject, Context, Description, InputObject, Object, Result, SimpleObject,
+};
 
 /// A row of a list of objects.
 pub type Row = RowRef<job_object::JobObject>;
@@ -49,16 +51,21 @@ composed!(JobObjectFilter);
 
 impl JobObjectFilter {
     fn holds(&self, row: &Row) -> bool {
-        self.health.as_ref().is_none_or(|healths| healths.contains(&health_of(row)))
+        self.health
+            .as_ref()
+            .is_none_or(|healths| healths.contains(&health_of(row)))
             && contains(name_of(row), self.name_contains.as_ref())
-            && self.is_excluded.is_none_or(|excluded| row.is_excluded.unwrap_or(false) == excluded)
+            && self
+                .is_excluded
+                .is_none_or(|excluded| row.is_excluded.unwrap_or(false) == excluded)
     }
 }
 
-/// What a job protects: a virtual machine, a file share, an object storage, files of a host. Machines in agent jobs are
-/// `AgentJobObject`s. Source: `GET /infrastructure/backupServers/jobs/backupVmJobs/objects`, or the same of the job's kind
-/// (`replicationVmJobs`, `cdpReplicationJobs`, `fileShareJobs`, `fileShareCopyJobs`, `objectStorageBackupJobs`,
-/// `objectStorageBackupCopyJobs`, `fileTapeJobs`).
+/// What a job protects: a virtual machine, a file share, an object storage, files of a host.
+/// Machines in agent jobs are `AgentJobObject`s. Source:
+/// `GET /infrastructure/backupServers/jobs/backupVmJobs/objects`, or the same of the job's kind
+/// (`replicationVmJobs`, `cdpReplicationJobs`, `fileShareJobs`, `fileShareCopyJobs`,
+/// `objectStorageBackupJobs`, `objectStorageBackupCopyJobs`, `fileTapeJobs`).
 #[derive(Description)]
 pub struct JobObject {
     row: Row,
@@ -110,9 +117,11 @@ pub struct FileCounts {
 /// How continuous replication of a machine went in the last day.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct CdpStatistics {
-    /// Which part of the sessions met the recovery point objective, in percent; null when not known.
+    /// Which part of the sessions met the recovery point objective, in percent; null when not
+    /// known.
     sla_percent: Option<i32>,
-    /// What slows it down, in the upstream's word: `Source`, `Network`, `TargetDisk` …; null when not known.
+    /// What slows it down, in the upstream's word: `Source`, `Network`, `TargetDisk` …; null when
+    /// not known.
     bottleneck: Option<String>,
     /// How much longer than the objective saving took at most, in seconds; null when not known.
     max_delay_seconds: Option<Long>,
@@ -133,35 +142,79 @@ pub struct CdpStatistics {
 }
 
 fn name_of(row: &Row) -> &str {
-    text(&row.name).or(text(&row.host_name)).or(text(&row.path)).unwrap_or_default()
+    text(&row.name)
+        .or(text(&row.host_name))
+        .or(text(&row.path))
+        .unwrap_or_default()
 }
 
 /// The word is of the last session, or of the task where sessions never end.
 fn health_of(row: &Row) -> Health {
     let session = row.last_session.as_ref();
-    let word = session.and_then(|session| session.backup_status.as_deref()).or(row.status.as_deref());
-    Health::of_task(word, session.is_some() || row.last_session_end_time.is_some())
+    let word = session
+        .and_then(|session| session.backup_status.as_deref())
+        .or(row.status.as_deref());
+    Health::of_task(
+        word,
+        session.is_some() || row.last_session_end_time.is_some(),
+    )
 }
 
 /// What a job protects, filtered and cut, by name.
-pub async fn object_page(ctx: &Context<'_>, job: &JobRow, filter: Option<JobObjectFilter>, args: PageArgs) -> Result<JobObjectConnection> {
-    let (rows, problems) = rows_of(loaders(ctx).ask(JobObjectsOf(job.clone()), Default::default()).await);
+pub async fn object_page(
+    ctx: &Context<'_>,
+    job: &JobRow,
+    filter: Option<JobObjectFilter>,
+    args: PageArgs,
+) -> Result<JobObjectConnection> {
+    let (rows, problems) = rows_of(
+        loaders(ctx)
+            .ask(JobObjectsOf(job.clone()), Default::default())
+            .await,
+    );
     let filter = filter.unwrap_or_default();
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
     let names_are_hidden = sensitive::hidden(ctx).host_names;
     let mark = ListMark::of(&["jobObjects", &format!("{:?} {filter:?}", job.key())]);
     let wanted = Prepared::of(&filter, &Ok)?;
-    let rows = wanted.keep(ctx, rows, |filter, row| filter.holds(row)).await?;
-    let objects = rows.into_iter().enumerate().map(|(place, row)| JobObject { row, job: job.clone(), place }).collect();
+    let rows = wanted
+        .keep(ctx, rows, |filter, row| filter.holds(row))
+        .await?;
+    let objects = rows
+        .into_iter()
+        .enumerate()
+        .map(|(place, row)| JobObject {
+            row,
+            job: job.clone(),
+            place,
+        })
+        .collect();
     // a cursor holds what it sorts by, and so does the order itself
-    let name = |object: &JobObject| if names_are_hidden { String::new() } else { name_of(&object.row).to_owned() };
+    let name = |object: &JobObject| {
+        if names_are_hidden {
+            String::new()
+        } else {
+            name_of(&object.row).to_owned()
+        }
+    };
     let identity = |object: &JobObject| match object.row.instance_uid {
         Some(uid) => uid.to_string(),
         None if names_are_hidden => object.place.to_string(),
         None => name(object),
     };
-    let page = page::cut(ctx, objects, &args, mark, &[false], |object| vec![SortValue::name(&name(object))], identity).await?;
-    Ok(JobObjectConnection::new(ctx, page, &problems, |object| object))
+    let page = page::cut(
+        ctx,
+        objects,
+        &args,
+        mark,
+        &[false],
+        |object| vec![SortValue::name(&name(object))],
+        identity,
+    )
+    .await?;
+    Ok(JobObjectConnection::new(ctx, page, &problems, |object| {
+        object
+    }))
 }
 
 impl JobObject {
@@ -175,14 +228,26 @@ impl JobObject {
     }
 
     fn ended(&self) -> Option<jiff::Timestamp> {
-        self.session().and_then(|session| session.end_time).or(self.row.last_session_end_time)
+        self.session()
+            .and_then(|session| session.end_time)
+            .or(self.row.last_session_end_time)
     }
 
     /// What the last session said, if it did not just succeed.
     fn failure(&self) -> Option<String> {
-        let said = || self.session().and_then(|session| session.messages.as_deref()).filter(|messages| !messages.is_empty());
+        let said = || {
+            self.session()
+                .and_then(|session| session.messages.as_deref())
+                .filter(|messages| !messages.is_empty())
+        };
         let failed = matches!(health_of(&self.row), Health::Failed | Health::Warning);
-        text(&self.row.failure_message).map(str::to_owned).or_else(|| said().filter(|_| failed).map(|messages| messages.join("\n")))
+        text(&self.row.failure_message)
+            .map(str::to_owned)
+            .or_else(|| {
+                said()
+                    .filter(|_| failed)
+                    .map(|messages| messages.join("\n"))
+            })
     }
 }
 
@@ -198,7 +263,8 @@ impl JobObject {
         sensitive::host_name(ctx, text(&self.row.name))
     }
 
-    /// The platform of a virtual machine, in the upstream's word: `vSphere`, `HyperV` …; null for anything else.
+    /// The platform of a virtual machine, in the upstream's word: `vSphere`, `HyperV` …; null for
+    /// anything else.
     async fn platform(&self) -> Option<&str> {
         text(&self.row.platform)
     }
@@ -240,24 +306,32 @@ impl JobObject {
         health_of(&self.row)
     }
 
-    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3 failed, 4 idle or waiting,
-    /// 5 running.
+    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3
+    /// failed, 4 idle or waiting, 5 running.
     async fn status_code(&self) -> i32 {
         health_of(&self.row).code()
     }
 
     /// The upstream's own word for that. Empty when it gives none.
     async fn backup_status(&self) -> &str {
-        let of_session = self.session().and_then(|session| session.backup_status.as_deref());
-        of_session.or(self.row.status.as_deref()).unwrap_or_default()
+        let of_session = self
+            .session()
+            .and_then(|session| session.backup_status.as_deref());
+        of_session
+            .or(self.row.status.as_deref())
+            .unwrap_or_default()
     }
 
-    /// When its last backup began; null when there was none, and for what has no such time (files, object storages).
+    /// When its last backup began; null when there was none, and for what has no such time (files,
+    /// object storages).
     async fn last_run(&self) -> Option<DateTime> {
-        self.session().and_then(|session| session.start_time).map(DateTime)
+        self.session()
+            .and_then(|session| session.start_time)
+            .map(DateTime)
     }
 
-    /// When its last backup ended; null when there was none, while it runs, and for what has no such time.
+    /// When its last backup ended; null when there was none, while it runs, and for what has no
+    /// such time.
     async fn last_end_time(&self) -> Option<DateTime> {
         self.ended().map(DateTime)
     }
@@ -296,7 +370,15 @@ impl JobObject {
             skipped: long(session.skipped_files_count),
             backed_up: long(session.backed_up_files_count),
         };
-        [counts.source, counts.changed, counts.skipped, counts.backed_up].iter().any(Option::is_some).then_some(counts)
+        [
+            counts.source,
+            counts.changed,
+            counts.skipped,
+            counts.backed_up,
+        ]
+        .iter()
+        .any(Option::is_some)
+        .then_some(counts)
     }
 
     /// How its continuous replication went; null for what is not replicated so.
@@ -312,14 +394,18 @@ impl JobObject {
             successful_sessions_count: int(row.successful_sessions_count),
             failed_sessions_count: int(row.failed_sessions_count),
             warnings_count: int(row.warnings_count),
-            transferred_bytes: long(row.total_transferred_data_kb.and_then(|kilobytes| kilobytes.checked_mul(1_024))),
+            transferred_bytes: long(
+                row.total_transferred_data_kb
+                    .and_then(|kilobytes| kilobytes.checked_mul(1_024)),
+            ),
         })
     }
 
     /// What the last backup said, if it did not just succeed, of many lines; null when it did.
     async fn failure_message(&self, ctx: &Context<'_>) -> Option<Result<String>> {
         let failure = self.failure();
-        sensitive::failure_message(ctx, failure.as_deref()).map(|message| message.map(str::to_owned))
+        sensitive::failure_message(ctx, failure.as_deref())
+            .map(|message| message.map(str::to_owned))
     }
 
     /// The first line of `failureMessage`, trimmed; null when there is none.

@@ -1,6 +1,7 @@
 //! Job types whose own members come from the list of their kind: each is a table of members.
 
-/// Defines a job type: what every job has, what the list of its kind adds, and whatever `more` resolves by itself.
+/// Defines a job type: what every job has, what the list of its kind adds, and whatever `more`
+/// resolves by itself.
 macro_rules! job_kind {
     (
         $(#[doc = $doc:literal])+
@@ -78,23 +79,46 @@ use jiff::SignedDuration;
 use uuid::Uuid;
 
 /// A member of a job's detail; null where the list of its kind does not have the job.
-pub async fn detail<T>(ctx: &Context<'_>, job: &JobRow, member: impl Fn(&RowRef<JobDetail>) -> Option<T>) -> Option<Result<T>> {
+pub async fn detail<T>(
+    ctx: &Context<'_>,
+    job: &JobRow,
+    member: impl Fn(&RowRef<JobDetail>) -> Option<T>,
+) -> Option<Result<T>> {
     let answer = loaders(ctx).ask(KindDetailOf(job.clone()), None).await;
     nullable(answer.map(|row| row.as_ref().and_then(member)))
 }
 
-/// The repository that a job writes to, by its id: on the job's own server, as the default repository's id is on all.
-pub async fn target_repository(ctx: &Context<'_>, job: &JobRow, repository: Result<RepositoryUid>) -> Option<Result<Repository>> {
+/// The repository that a job writes to, by its id: on the job's own server, as the default
+/// repository's id is on all.
+pub async fn target_repository(
+    ctx: &Context<'_>,
+    job: &JobRow,
+    repository: Result<RepositoryUid>,
+) -> Option<Result<Repository>> {
     let repository = match repository {
         Ok(repository) => repository,
         Err(error) => return Some(Err(error)),
     };
-    let key = RepositoryKey { upstream: job.0.upstream(), server: job.0.backup_server_uid, repository };
-    nullable(loaders(ctx).ask(RepositoryOf(key), None).await.map(|row| row.map(Repository::from)))
+    let key = RepositoryKey {
+        upstream: job.0.upstream(),
+        server: job.0.backup_server_uid,
+        repository,
+    };
+    nullable(
+        loaders(ctx)
+            .ask(RepositoryOf(key), None)
+            .await
+            .map(|row| row.map(Repository::from)),
+    )
 }
 
-/// Whether a copy job's last success is longer ago than the interval that it watches, if it watches one.
-pub async fn rpo_breached(ctx: &Context<'_>, job: &JobRow, interval: Result<i64>) -> Option<Result<bool>> {
+/// Whether a copy job's last success is longer ago than the interval that it watches, if it watches
+/// one.
+pub async fn rpo_breached(
+    ctx: &Context<'_>,
+    job: &JobRow,
+    interval: Result<i64>,
+) -> Option<Result<bool>> {
     let interval = match interval {
         Ok(seconds) => SignedDuration::from_secs(seconds),
         Err(error) => return Some(Err(error)),
@@ -102,8 +126,14 @@ pub async fn rpo_breached(ctx: &Context<'_>, job: &JobRow, interval: Result<i64>
     let loaders = loaders(ctx);
     let now = loaders.estate().now();
     let since = now.checked_sub(interval).ok()?;
-    let answer = loaders.ask(SuccessOf(job.clone()), Default::default()).await;
-    nullable(answer.map(|success| success.is_known.then(|| !time::is_within(success.at, since, now))))
+    let answer = loaders
+        .ask(SuccessOf(job.clone()), Default::default())
+        .await;
+    nullable(answer.map(|success| {
+        success
+            .is_known
+            .then(|| !time::is_within(success.at, since, now))
+    }))
 }
 
 pub fn uuid<U: Into<Uuid>>(uid: Option<U>) -> Option<UUID> {
@@ -114,7 +144,8 @@ pub fn owned<T: std::ops::Deref<Target = str>>(word: &Option<T>) -> Option<Strin
     super::scalars::text(word).map(str::to_owned)
 }
 
-/// A length of time in seconds, from a number and the upstream's word for its unit; a month as 30 days, a year as 365.
+/// A length of time in seconds, from a number and the upstream's word for its unit; a month as 30
+/// days, a year as 365.
 pub fn seconds(value: Option<i64>, unit: Option<&str>) -> Option<i64> {
     const DAY: i64 = 86_400;
     let unit = match unit?.to_ascii_lowercase().trim_end_matches('s') {

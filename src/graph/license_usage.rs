@@ -31,7 +31,8 @@ connection! {
 /// What one product uses for one type of workload.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct LicensedWorkload {
-    /// The product, in the upstream's word: `BackupAndReplication`, `CloudConnect`, `VB365`, `VONE`, `VSPC`; null when not known.
+    /// The product, in the upstream's word: `BackupAndReplication`, `CloudConnect`, `VB365`,
+    /// `VONE`, `VSPC`; null when not known.
     product: Option<String>,
     /// What is licensed, in the upstream's words; null when not known.
     description: Option<String>,
@@ -60,11 +61,28 @@ pub async fn license_page(
     args: &PageArgs,
 ) -> Result<LicenseUsageConnection> {
     let identity = |row: &Row| {
-        let company = row.organization_uid.map(|uid| uid.to_string()).unwrap_or_default();
+        let company = row
+            .organization_uid
+            .map(|uid| uid.to_string())
+            .unwrap_or_default();
         format!("{}:{company}", row.upstream().0)
     };
-    let page = page::cut(ctx, rows, args, ListMark::of(&["licenseUsage", parent]), &[], |_| Vec::<SortValue>::new(), identity).await?;
-    Ok(LicenseUsageConnection::new(ctx, page, problems, LicenseUsage::from))
+    let page = page::cut(
+        ctx,
+        rows,
+        args,
+        ListMark::of(&["licenseUsage", parent]),
+        &[],
+        |_| Vec::<SortValue>::new(),
+        identity,
+    )
+    .await?;
+    Ok(LicenseUsageConnection::new(
+        ctx,
+        page,
+        problems,
+        LicenseUsage::from,
+    ))
 }
 
 impl From<Row> for LicenseUsage {
@@ -76,12 +94,23 @@ impl From<Row> for LicenseUsage {
 impl LicenseUsage {
     fn usages(&self) -> impl Iterator<Item = (Option<&str>, &WorkloadUsage)> {
         let servers = self.0.servers.iter().flatten();
-        servers.flat_map(|server| server.workloads.iter().flatten().map(|usage| (text(&server.server_type), usage)))
+        servers.flat_map(|server| {
+            server
+                .workloads
+                .iter()
+                .flatten()
+                .map(|usage| (text(&server.server_type), usage))
+        })
     }
 
     /// The used units of a type; none where one of them is not known.
     fn used(&self, unit: &str) -> Option<f64> {
-        let of_unit = self.usages().filter(|(_, usage)| usage.unit_type.as_deref().is_some_and(|word| word.eq_ignore_ascii_case(unit)));
+        let of_unit = self.usages().filter(|(_, usage)| {
+            usage
+                .unit_type
+                .as_deref()
+                .is_some_and(|word| word.eq_ignore_ascii_case(unit))
+        });
         of_unit.map(|(_, usage)| usage.used_units).sum()
     }
 }
@@ -95,8 +124,16 @@ impl LicenseUsage {
 
     /// The organization; null when the console does not list it.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
-        let key = CompanyKey { upstream: self.0.upstream(), company: self.0.organization_uid? };
-        nullable(loaders(ctx).ask(CompanyOf(key), None).await.map(|row| row.map(Company::from)))
+        let key = CompanyKey {
+            upstream: self.0.upstream(),
+            company: self.0.organization_uid?,
+        };
+        nullable(
+            loaders(ctx)
+                .ask(CompanyOf(key), None)
+                .await
+                .map(|row| row.map(Company::from)),
+        )
     }
 
     /// How many points are used, over all products; null where one of them does not say.

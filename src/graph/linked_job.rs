@@ -49,16 +49,26 @@ composed!(LinkedJobFilter);
 impl LinkedJobFilter {
     /// What it names that must be there.
     pub fn named(&self) -> Named<'_> {
-        Named { server: self.backup_server_uid, ..Named::default() }
+        Named {
+            server: self.backup_server_uid,
+            ..Named::default()
+        }
     }
 
     /// Whether its own members hold for a link.
     pub fn holds(&self, link: &PlacedLink) -> bool {
         let [job, linked] = link.jobs;
-        let is = |wanted: UUID, uid: JobUid, other: Option<JobUid>| uid.0 == wanted.0 || other.is_some_and(|other| other.0 == wanted.0);
-        self.backup_server_uid.is_none_or(|server| link.server.is_some_and(|of_link| of_link.0 == server.0))
-            && self.job_uid.is_none_or(|wanted| is(wanted, link.row.job_uid, job))
-            && self.linked_job_uid.is_none_or(|wanted| is(wanted, link.row.linked_job_uid, linked))
+        let is = |wanted: UUID, uid: JobUid, other: Option<JobUid>| {
+            uid.0 == wanted.0 || other.is_some_and(|other| other.0 == wanted.0)
+        };
+        self.backup_server_uid
+            .is_none_or(|server| link.server.is_some_and(|of_link| of_link.0 == server.0))
+            && self
+                .job_uid
+                .is_none_or(|wanted| is(wanted, link.row.job_uid, job))
+            && self
+                .linked_job_uid
+                .is_none_or(|wanted| is(wanted, link.row.linked_job_uid, linked))
     }
 }
 
@@ -84,10 +94,20 @@ connection! {
 }
 
 /// What a job reads, page by page.
-pub async fn links_of_job(ctx: &Context<'_>, family: LinkFamily, job: &JobRow, args: PageArgs) -> Result<LinkedJobConnection> {
-    let answer = loaders(ctx).ask(LinksOfJob(family, job.clone()), Default::default()).await;
+pub async fn links_of_job(
+    ctx: &Context<'_>,
+    family: LinkFamily,
+    job: &JobRow,
+    args: PageArgs,
+) -> Result<LinkedJobConnection> {
+    let answer = loaders(ctx)
+        .ask(LinksOfJob(family, job.clone()), Default::default())
+        .await;
     let upstream = job.0.upstream();
-    link_page(ctx, answer, &format!("{:?}", job.key()), args, |link| LinkedJob::new(upstream, link)).await
+    link_page(ctx, answer, &format!("{:?}", job.key()), args, |link| {
+        LinkedJob::new(upstream, link)
+    })
+    .await
 }
 
 /// Cuts links. They go by the ids of their jobs: names would cost a read.
@@ -102,7 +122,14 @@ pub async fn link_page(
         Ok(links) => (links.links, links.problem.into_iter().collect()),
         Err(failure) => (Vec::new(), vec![failure]),
     };
-    page_of_links(ctx, links.into_iter().map(link).collect(), problems, parent, args).await
+    page_of_links(
+        ctx,
+        links.into_iter().map(link).collect(),
+        problems,
+        parent,
+        args,
+    )
+    .await
 }
 
 /// The same for links of several upstreams.
@@ -116,10 +143,17 @@ pub async fn page_of_links(
     let mark = ListMark::of(&["linkedJobs", parent]);
     let ids = |link: &LinkedJob| {
         let row = &link.link.row;
-        vec![SortValue::Text(row.job_uid.to_string()), SortValue::Text(row.linked_job_uid.to_string())]
+        vec![
+            SortValue::Text(row.job_uid.to_string()),
+            SortValue::Text(row.linked_job_uid.to_string()),
+        ]
     };
     let page = page::cut(ctx, links, &args, mark, &[], ids, |link| {
-        let server = link.link.server.map(|server| server.to_string()).unwrap_or_default();
+        let server = link
+            .link
+            .server
+            .map(|server| server.to_string())
+            .unwrap_or_default();
         format!("{}:{server}", link.upstream.0)
     })
     .await?;
@@ -138,9 +172,24 @@ impl LinkedJob {
     }
 
     /// A job on the link's own server: never on another, whatever its id.
-    async fn on_server(&self, ctx: &Context<'_>, job: JobUid) -> Result<Option<RowRef<vspc::job::Job>>, Failure> {
-        let Some(server) = self.link.server else { return Ok(None) };
-        loaders(ctx).ask(JobOf(JobKey { upstream: self.upstream, server, job }), None).await
+    async fn on_server(
+        &self,
+        ctx: &Context<'_>,
+        job: JobUid,
+    ) -> Result<Option<RowRef<vspc::job::Job>>, Failure> {
+        let Some(server) = self.link.server else {
+            return Ok(None);
+        };
+        loaders(ctx)
+            .ask(
+                JobOf(JobKey {
+                    upstream: self.upstream,
+                    server,
+                    job,
+                }),
+                None,
+            )
+            .await
     }
 }
 
@@ -151,26 +200,37 @@ impl LinkedJob {
         UUID(self.link.row.job_uid.0)
     }
 
-    /// Service Provider Console's own id of the job that reads. Null before version 3.5.1 of its API.
+    /// Service Provider Console's own id of the job that reads. Null before version 3.5.1 of its
+    /// API.
     async fn unique_job_uid(&self) -> Option<UUID> {
         self.link.row.unique_job_uid.map(|uid| UUID(uid.0))
     }
 
-    /// The id of the job that is read, as the console gives it: Veeam Backup & Replication's id of it, or the console's own
-    /// (`uniqueUid`), which version 3.7 of its API names. `linkedJob` leads to the job by either.
+    /// The id of the job that is read, as the console gives it: Veeam Backup & Replication's id of
+    /// it, or the console's own (`uniqueUid`), which version 3.7 of its API names. `linkedJob`
+    /// leads to the job by either.
     async fn linked_job_uid(&self) -> UUID {
         UUID(self.link.row.linked_job_uid.0)
     }
 
     /// The job that reads; null when the console does not list it.
     async fn job(&self, ctx: &Context<'_>) -> Option<Result<Job>> {
-        nullable(self.on_server(ctx, self.link.row.job_uid).await.map(|row| row.map(Job::from)))
+        nullable(
+            self.on_server(ctx, self.link.row.job_uid)
+                .await
+                .map(|row| row.map(Job::from)),
+        )
     }
 
-    /// The job that is read, looked for on the reading job's own server only, by both of its ids; null, with
-    /// `resolved: false`, when it is not there: deleted, or not to be seen with the gateway's role.
+    /// The job that is read, looked for on the reading job's own server only, by both of its ids;
+    /// null, with `resolved: false`, when it is not there: deleted, or not to be seen with the
+    /// gateway's role.
     async fn linked_job(&self, ctx: &Context<'_>) -> Option<Result<Job>> {
-        nullable(self.on_server(ctx, self.link.row.linked_job_uid).await.map(|row| row.map(Job::from)))
+        nullable(
+            self.on_server(ctx, self.link.row.linked_job_uid)
+                .await
+                .map(|row| row.map(Job::from)),
+        )
     }
 
     /// Whether `linkedJob` was found. False beside an error when the jobs could not be read.
@@ -184,9 +244,18 @@ impl LinkedJob {
         }
     }
 
-    /// The backup server that both are on; null when neither job is known, so that the server is not.
+    /// The backup server that both are on; null when neither job is known, so that the server is
+    /// not.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
-        let key = ServerKey { upstream: self.upstream, server: self.link.server? };
-        nullable(loaders(ctx).ask(ServerOf(key), None).await.map(|row| row.map(BackupServer::from)))
+        let key = ServerKey {
+            upstream: self.upstream,
+            server: self.link.server?,
+        };
+        nullable(
+            loaders(ctx)
+                .ask(ServerOf(key), None)
+                .await
+                .map(|row| row.map(BackupServer::from)),
+        )
     }
 }

@@ -21,7 +21,8 @@ use async_graphql::{Context, Description, ID, Object, Result};
 /// A row of the locations' list.
 pub type Row = RowRef<location::Location>;
 
-/// A place of an organization, to which its servers and agents belong. Source: `GET /organizations/locations`.
+/// A place of an organization, to which its servers and agents belong. Source:
+/// `GET /organizations/locations`.
 #[derive(Description)]
 pub struct Location(Row);
 
@@ -40,7 +41,16 @@ pub async fn location_page(
 ) -> Result<LocationConnection> {
     let mark = ListMark::of(&["locations", parent]);
     let identity = |row: &Row| format!("{}:{}", row.upstream().0, row.instance_uid);
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::name(&row.name)], identity).await?;
+    let page = page::cut(
+        ctx,
+        rows,
+        args,
+        mark,
+        &[false],
+        |row| vec![SortValue::name(&row.name)],
+        identity,
+    )
+    .await?;
     Ok(LocationConnection::new(ctx, page, problems, Location))
 }
 
@@ -52,7 +62,10 @@ impl From<Row> for Location {
 
 impl Location {
     fn key(&self) -> LocationKey {
-        LocationKey { upstream: self.0.upstream(), location: self.0.instance_uid }
+        LocationKey {
+            upstream: self.0.upstream(),
+            location: self.0.instance_uid,
+        }
     }
 }
 
@@ -85,8 +98,16 @@ impl Location {
 
     /// The organization whose place it is; null when the console does not list it.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
-        let key = CompanyKey { upstream: self.0.upstream(), company: self.0.organization_uid? };
-        nullable(loaders(ctx).ask(CompanyOf(key), None).await.map(|row| row.map(Company::from)))
+        let key = CompanyKey {
+            upstream: self.0.upstream(),
+            company: self.0.organization_uid?,
+        };
+        nullable(
+            loaders(ctx)
+                .ask(CompanyOf(key), None)
+                .await
+                .map(|row| row.map(Company::from)),
+        )
     }
 
     /// The backup servers in it, by name.
@@ -97,9 +118,19 @@ impl Location {
         #[graphql(desc = "How many servers: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
-        let (rows, problems) =
-            rows_of_console(ctx, self.0.upstream(), |console, caller| console.servers_of_location(caller, self.0.instance_uid)).await;
-        server_page(ctx, rows, &problems, &format!("{:?}", self.key()), filter, &PageArgs { first, after }).await
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.servers_of_location(caller, self.0.instance_uid)
+        })
+        .await;
+        server_page(
+            ctx,
+            rows,
+            &problems,
+            &format!("{:?}", self.key()),
+            filter,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
     /// Where this row came from, and how fresh it is.

@@ -1,7 +1,8 @@
-//! Companies and servers that filters name: one that is not there is refused, as an empty list would look as if all were well.
+//! Companies and servers that filters name: one that is not there is refused, as an empty list
+//! would look as if all were well.
 //!
-//! What a caller may not see is not there for it, and is told in the same words. Where a list that could tell can't be read,
-//! that is said instead, and the filtered list is not complete.
+//! What a caller may not see is not there for it, and is told in the same words. Where a list that
+//! could tell can't be read, that is said instead, and the filtered list is not complete.
 
 use super::{
     composed::Composed,
@@ -41,7 +42,11 @@ struct Missing {
 
 impl Missing {
     fn add<F: Composed>(&mut self, filter: &F, of: fn(&F) -> Named<'_>) {
-        let Named { company, company_name, server } = of(filter);
+        let Named {
+            company,
+            company_name,
+            server,
+        } = of(filter);
         self.companies.extend(company.map(|company| company.0));
         self.names.extend(company_name.cloned());
         self.servers.extend(server.map(|server| server.0));
@@ -74,24 +79,34 @@ impl Missing {
         }
         if !self.servers.is_empty() {
             let (rows, unread) = all_servers(ctx).await;
-            rows.iter().for_each(|row| self.is_seen(None, Some(row.instance_uid)));
+            rows.iter()
+                .for_each(|row| self.is_seen(None, Some(row.instance_uid)));
             problems.extend(unread);
         }
         if self.has_ids() {
-            // who sees a job on a server of others, or of a company that is not listed, may ask for that server or company
+            // who sees a job on a server of others, or of a company that is not listed, may ask for
+            // that server or company
             let (rows, unread) = all_jobs(ctx).await;
-            rows.iter().for_each(|row| self.is_seen(company_of(row), Some(row.backup_server_uid)));
+            rows.iter()
+                .for_each(|row| self.is_seen(company_of(row), Some(row.backup_server_uid)));
             problems.extend(unread);
         }
         problems
     }
 
-    /// In words that are the same for what is not there and for what the caller may not see: neither's id or name is in them.
+    /// In words that are the same for what is not there and for what the caller may not see:
+    /// neither's id or name is in them.
     fn refusal(&self) -> Option<&'static str> {
         match self {
-            Self { companies, .. } if !companies.is_empty() => Some("The filter names a company (`companyUid`) that is not there."),
-            Self { names, .. } if !names.is_empty() => Some("The filter names a company (`companyName`) that is not there."),
-            Self { servers, .. } if !servers.is_empty() => Some("The filter names a backup server (`backupServerUid`) that is not there."),
+            Self { companies, .. } if !companies.is_empty() => {
+                Some("The filter names a company (`companyUid`) that is not there.")
+            }
+            Self { names, .. } if !names.is_empty() => {
+                Some("The filter names a company (`companyName`) that is not there.")
+            }
+            Self { servers, .. } if !servers.is_empty() => {
+                Some("The filter names a backup server (`backupServerUid`) that is not there.")
+            }
             Self { .. } => None,
         }
     }
@@ -106,9 +121,10 @@ pub fn add_failures(problems: &mut Vec<Failure>, more: Vec<Failure>) {
     }
 }
 
-/// Refuses a filter that names a company or a server that is not there, for this caller. `whose` tells of a row of the list,
-/// before it is filtered, whose it is: what a row is of is there. Gives back why the list is not whole: `problems`, and
-/// what could not be read so that nobody can tell what is there.
+/// Refuses a filter that names a company or a server that is not there, for this caller. `whose`
+/// tells of a row of the list, before it is filtered, whose it is: what a row is of is there. Gives
+/// back why the list is not whole: `problems`, and what could not be read so that nobody can tell
+/// what is there.
 pub fn must_be_there<'a, F: Composed + Sync, T: Sync>(
     ctx: &'a Context<'a>,
     filter: &'a F,
@@ -124,7 +140,11 @@ pub fn must_be_there<'a, F: Composed + Sync, T: Sync>(
             if !missing.has_ids() {
                 break;
             }
-            loaders(ctx).budget().compare(some.len() as u64).await.map_err(error::exhausted)?;
+            loaders(ctx)
+                .budget()
+                .compare(some.len() as u64)
+                .await
+                .map_err(error::exhausted)?;
             for row in some {
                 let (company, server) = whose(row);
                 missing.is_seen(company, server);

@@ -19,7 +19,8 @@ job_kind! {
         archive_repository_uid: UUID = |row| uuid(row.archive_repository_uid);
         /// Whether old versions are moved there; null when not known.
         is_archive_retention_enabled: bool = |row| row.is_archive_retention_enabled;
-        /// For how long they are kept there, in units of `archiveRetentionUnit`; null when not known.
+        /// For how long they are kept there, in units of `archiveRetentionUnit`; null when not
+        /// known.
         archive_retention: i32 = |row| int(row.archive_retention);
         /// The unit of `archiveRetention`, in the upstream's word; null when not known.
         archive_retention_unit: String = |row| owned(&row.archive_retention_unit);

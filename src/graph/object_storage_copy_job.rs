@@ -6,10 +6,12 @@ use super::{
 };
 
 job_kind! {
-    /// A job that copies backups of object storage. Source: the job list, and `GET
-    /// /infrastructure/backupServers/jobs/objectStorageBackupCopyJobs` for what only these jobs have.
+    /// A job that copies backups of object storage. Source: the job list, and
+    /// `GET /infrastructure/backupServers/jobs/objectStorageBackupCopyJobs` for what only these
+    /// jobs have.
     ObjectStorageCopyJob, ObjectStorageCopyJobFields {
-        /// The id of the job whose backups it copies (`sourceObjectStorageBackupJobUid`); null when not known.
+        /// The id of the job whose backups it copies (`sourceObjectStorageBackupJobUid`); null when
+        /// not known.
         source_job_uid: UUID = |row| uuid(row.source_object_storage_backup_job_uid);
         /// The id of the repository that copies are written to; null when not known.
         target_repository_uid: UUID = |row| uuid(row.target_repository_uid);

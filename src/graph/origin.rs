@@ -15,7 +15,11 @@ pub struct Origin {
 
 impl<T: crate::estate::ListedRow> From<&RowRef<T>> for Origin {
     fn from(row: &RowRef<T>) -> Self {
-        Self { upstream: row.upstream(), fetched_at: row.fetched_at(), stale: row.is_stale() }
+        Self {
+            upstream: row.upstream(),
+            fetched_at: row.fetched_at(),
+            stale: row.is_stale(),
+        }
     }
 }
 
@@ -31,8 +35,8 @@ impl Origin {
         DateTime(self.fetched_at)
     }
 
-    /// Whether the row is older than its kind of list is good for. A refresh is then under way; if the upstream is
-    /// down, this is the last that it said.
+    /// Whether the row is older than its kind of list is good for. A refresh is then under way; if
+    /// the upstream is down, this is the last that it said.
     async fn stale(&self) -> bool {
         self.stale
     }

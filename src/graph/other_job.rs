@@ -4,7 +4,8 @@ use super::job_fields::JobFields;
 use crate::loaders::job::JobRow;
 use async_graphql::MergedObject;
 
-/// A job of a kind that has no type of its own here. Nothing is lost: `kind` and `type` say what it is.
+/// A job of a kind that has no type of its own here. Nothing is lost: `kind` and `type` say what it
+/// is.
 #[derive(MergedObject)]
 pub struct OtherJob(JobFields<OtherJob>);
 

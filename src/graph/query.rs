@@ -29,13 +29,23 @@ pub struct Query(Fleet, backups::Backups, infrastructure::Infrastructure);
 /// Where every walk begins.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct FederatedQuery(Fleet, backups::Backups, infrastructure::Infrastructure, Federation);
+pub struct FederatedQuery(
+    Fleet,
+    backups::Backups,
+    infrastructure::Infrastructure,
+    Federation,
+);
 
 // the same with keys, as a composer reads it
 /// Where every walk begins.
 #[derive(MergedObject, Default)]
 #[graphql(name = "Query")]
-pub struct KeyedQuery(Fleet, backups::Backups, infrastructure::Infrastructure, Keys);
+pub struct KeyedQuery(
+    Fleet,
+    backups::Backups,
+    infrastructure::Infrastructure,
+    Keys,
+);
 
 /// What is about everything.
 #[derive(Default)]
@@ -45,7 +55,11 @@ pub struct Fleet;
 impl Fleet {
     /// Anything by its global id; null when it is gone.
     #[graphql(shareable, inaccessible)]
-    async fn node(&self, ctx: &Context<'_>, #[graphql(desc = "The `id` of any object of this graph.")] id: ID) -> Option<Result<Node>> {
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The `id` of any object of this graph.")] id: ID,
+    ) -> Option<Result<Node>> {
         Node::find(ctx, &id).await
     }
 
@@ -57,12 +71,16 @@ impl Fleet {
         #[graphql(desc = "The `id`s of any objects of this graph, 500 at most.")] ids: Vec<ID>,
     ) -> Result<Vec<Option<Result<Node>>>> {
         if ids.len() > MAX_FIRST {
-            return Err(bad_input(format!("`ids` can have {MAX_FIRST} members; it has {}.", ids.len())));
+            return Err(bad_input(format!(
+                "`ids` can have {MAX_FIRST} members; it has {}.",
+                ids.len()
+            )));
         }
         Ok(join_all(ids.iter().map(|id| Node::find(ctx, id))).await)
     }
 
-    /// The protected machines of every console: those without a restore point first, then those with the oldest.
+    /// The protected machines of every console: those without a restore point first, then those
+    /// with the oldest.
     async fn workloads(
         &self,
         ctx: &Context<'_>,
@@ -71,11 +89,19 @@ impl Fleet {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<WorkloadConnection> {
         let (workloads, problems) = all_workloads(ctx).await;
-        workload_page(ctx, workloads, &problems, "", filter, &PageArgs { first, after }).await
+        workload_page(
+            ctx,
+            workloads,
+            &problems,
+            "",
+            filter,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
-    /// What the consoles found worth somebody's attention: the worst first, and of these the latest. Resolved alarms can be
-    /// among them.
+    /// What the consoles found worth somebody's attention: the worst first, and of these the
+    /// latest. Resolved alarms can be among them.
     async fn alarms(
         &self,
         ctx: &Context<'_>,
@@ -84,7 +110,15 @@ impl Fleet {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AlarmConnection> {
         let (alarms, problems) = all_alarms(ctx).await;
-        alarm_page(ctx, alarms, &problems, "", filter, &PageArgs { first, after }).await
+        alarm_page(
+            ctx,
+            alarms,
+            &problems,
+            "",
+            filter,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
     /// How many licence units every organization uses in this calendar month, so far.
@@ -104,18 +138,36 @@ impl Fleet {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "What to count by.", default)] group_by: FleetGroup,
-        #[graphql(desc = "Only rows with something failed, with warnings, or of unknown health, and rows that are not complete.", default)]
+        #[graphql(
+            desc = "Only rows with something failed, with warnings, or of unknown health, and rows that are not complete.",
+            default
+        )]
         problems_only: bool,
-        #[graphql(desc = "Whether to count jobs that back up database logs too: these run all day, by design.", default)]
+        #[graphql(
+            desc = "Whether to count jobs that back up database logs too: these run all day, by design.",
+            default
+        )]
         include_log_backups: bool,
     ) -> Vec<FleetHealthRow> {
-        fleet_health(ctx, Wanted { by: group_by, log_backups: include_log_backups, problems_only }).await
+        fleet_health(
+            ctx,
+            Wanted {
+                by: group_by,
+                log_backups: include_log_backups,
+                problems_only,
+            },
+        )
+        .await
     }
 
     /// The APIs that the gateway reads from, and how they are doing. Costs no upstream request.
     async fn upstreams(&self, ctx: &Context<'_>) -> Vec<Upstream> {
         let principal = &loaders(ctx).caller().principal;
-        let seen = loaders(ctx).estate().statuses().iter().filter(|status| principal.allows_upstream(&status.name));
+        let seen = loaders(ctx)
+            .estate()
+            .statuses()
+            .iter()
+            .filter(|status| principal.allows_upstream(&status.name));
         seen.map(|status| Upstream(Some(status.clone()))).collect()
     }
 }

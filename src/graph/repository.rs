@@ -32,7 +32,9 @@ use crate::{
     uid::CompanyUid,
     upstream::vspc,
 };
-use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Result, resolver_utils::EnumType};
+use async_graphql::{
+    Context, Description, Enum, ID, InputObject, Object, Result, resolver_utils::EnumType,
+};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
@@ -53,9 +55,11 @@ pub struct RepositoryFilter {
     backup_server_uid: Option<UUID>,
     /// Repositories on backup servers that this company owns.
     company_uid: Option<UUID>,
-    /// Repositories with less than this much of their room free, in percent. One of which that is not known is not there.
+    /// Repositories with less than this much of their room free, in percent. One of which that is
+    /// not known is not there.
     free_percent_below: Option<f64>,
-    /// Repositories that tape jobs write to tape as a whole (`ON_TAPE_BY_REPOSITORY`), or do not (`NOT_ON_TAPE`).
+    /// Repositories that tape jobs write to tape as a whole (`ON_TAPE_BY_REPOSITORY`), or do not
+    /// (`NOT_ON_TAPE`).
     tape_status: Option<OneOf<TapeStatus>>,
     /// All of these must hold too.
     and: Option<Vec<RepositoryFilter>>,
@@ -69,8 +73,13 @@ composed!(RepositoryFilter);
 
 impl RepositoryFilter {
     fn within_bounds(&self) -> Result<()> {
-        match self.free_percent_below.filter(|percent| !(0.0..=100.0).contains(percent)) {
-            Some(percent) => Err(bad_input(format!("`freePercentBelow` must be between 0 and 100; it is {percent}."))),
+        match self
+            .free_percent_below
+            .filter(|percent| !(0.0..=100.0).contains(percent))
+        {
+            Some(percent) => Err(bad_input(format!(
+                "`freePercentBelow` must be between 0 and 100; it is {percent}."
+            ))),
             None => Ok(()),
         }
     }
@@ -108,7 +117,8 @@ pub struct RepositoryArgs {
     pub order_by: Option<Vec<RepositoryOrder>>,
 }
 
-/// A backup repository. Source: `GET /infrastructure/backupServers/repositories` with `expand=BackupRepositoryInfo`.
+/// A backup repository. Source: `GET /infrastructure/backupServers/repositories` with
+/// `expand=BackupRepositoryInfo`.
 #[derive(Description)]
 pub struct Repository(Row);
 
@@ -124,7 +134,11 @@ impl From<Row> for Repository {
 }
 
 fn key(row: &Row) -> RepositoryKey {
-    RepositoryKey { upstream: row.upstream(), server: row.backup_server_uid, repository: row.instance_uid }
+    RepositoryKey {
+        upstream: row.upstream(),
+        server: row.backup_server_uid,
+        repository: row.instance_uid,
+    }
 }
 
 /// What a filter needs beside the repositories' own rows.
@@ -141,13 +155,24 @@ impl Facts {
         if filter.asks(|filter| filter.company_uid.is_some()) {
             let (servers, problems) = super::fleet::all_servers(ctx).await;
             let owner = |row: RowRef<vspc::backup_server::BackupServer>| {
-                (ServerKey { upstream: row.upstream(), server: row.instance_uid }, row.organization_uid)
+                (
+                    ServerKey {
+                        upstream: row.upstream(),
+                        server: row.instance_uid,
+                    },
+                    row.organization_uid,
+                )
             };
             facts.owners = servers.into_iter().map(owner).collect();
             facts.problems.extend(problems);
         }
         if filter.asks(|filter| filter.tape_status.is_some()) {
-            let asked = rows.iter().map(async |row| (key(row), loaders(ctx).ask(RepositoryCoverageOf(key(row)), None).await));
+            let asked = rows.iter().map(async |row| {
+                (
+                    key(row),
+                    loaders(ctx).ask(RepositoryCoverageOf(key(row)), None).await,
+                )
+            });
             let mut unread = None;
             for (key, answer) in join_all(asked).await {
                 match answer {
@@ -166,15 +191,34 @@ impl Facts {
 
     fn hold(&self, estate: &Estate, filter: &RepositoryFilter, row: &Row) -> bool {
         let key = key(row);
-        let owner = self.owners.get(&ServerKey { upstream: key.upstream, server: key.server }).copied().flatten();
+        let owner = self
+            .owners
+            .get(&ServerKey {
+                upstream: key.upstream,
+                server: key.server,
+            })
+            .copied()
+            .flatten();
         let tape = self.tape.get(&key).copied().unwrap_or(TapeStatus::Unknown);
-        let free = row.info.as_ref().and_then(vspc::repository::RepositoryInfo::free_percent);
+        let free = row
+            .info
+            .as_ref()
+            .and_then(vspc::repository::RepositoryInfo::free_percent);
         is_from(estate, key.upstream, filter.upstream.as_ref())
             && contains(&row.name, filter.name_contains.as_ref())
-            && filter.backup_server_uid.is_none_or(|server| key.server.0 == server.0)
-            && filter.company_uid.is_none_or(|wanted| owner.is_some_and(|owner| owner.0 == wanted.0))
-            && filter.free_percent_below.is_none_or(|below| free.is_some_and(|free| free < below))
-            && filter.tape_status.as_ref().is_none_or(|ways| ways.contains(&tape))
+            && filter
+                .backup_server_uid
+                .is_none_or(|server| key.server.0 == server.0)
+            && filter
+                .company_uid
+                .is_none_or(|wanted| owner.is_some_and(|owner| owner.0 == wanted.0))
+            && filter
+                .free_percent_below
+                .is_none_or(|below| free.is_some_and(|free| free < below))
+            && filter
+                .tape_status
+                .as_ref()
+                .is_none_or(|ways| ways.contains(&tape))
     }
 }
 
@@ -190,39 +234,79 @@ pub fn repository_page<'a>(
     async move {
         let (filter, estate) = (args.filter.unwrap_or_default(), loaders(ctx).estate());
         may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
-        let named = |filter: &RepositoryFilter| Named { company: filter.company_uid, server: filter.backup_server_uid, ..Named::default() };
+        let named = |filter: &RepositoryFilter| Named {
+            company: filter.company_uid,
+            server: filter.backup_server_uid,
+            ..Named::default()
+        };
         let within_bounds = |filter| RepositoryFilter::within_bounds(filter).map(|()| filter);
         let wanted = Prepared::of(&filter, &within_bounds)?;
-        let by_name = || RepositoryOrder { field: RepositoryOrderField::Name, direction: OrderDirection::Asc };
+        let by_name = || RepositoryOrder {
+            field: RepositoryOrderField::Name,
+            direction: OrderDirection::Asc,
+        };
         let order = page::orders(args.order_by, RepositoryOrderField::items().len(), by_name)?;
-        let mark = ListMark::of(&["repositories", parent, &format!("{filter:?}"), &format!("{order:?}")]);
-        let descending: Vec<bool> = order.iter().map(|order| order.direction == OrderDirection::Desc).collect();
+        let mark = ListMark::of(&[
+            "repositories",
+            parent,
+            &format!("{filter:?}"),
+            &format!("{order:?}"),
+        ]);
+        let descending: Vec<bool> = order
+            .iter()
+            .map(|order| order.direction == OrderDirection::Desc)
+            .collect();
         let facts = Facts::of(ctx, &rows, &filter).await;
         problems.extend(facts.problems.iter().cloned());
         let whose = |row: &Row| {
             (
-                facts.owners.get(&ServerKey { upstream: row.upstream(), server: row.backup_server_uid }).copied().flatten(),
+                facts
+                    .owners
+                    .get(&ServerKey {
+                        upstream: row.upstream(),
+                        server: row.backup_server_uid,
+                    })
+                    .copied()
+                    .flatten(),
                 Some(row.backup_server_uid),
             )
         };
         problems = must_be_there(ctx, &filter, named, &rows, whose, problems).await?;
-        let rows = wanted.keep(ctx, rows, |filter, row| facts.hold(estate, filter, row)).await?;
+        let rows = wanted
+            .keep(ctx, rows, |filter, row| facts.hold(estate, filter, row))
+            .await?;
         let values = |row: &Row| {
             let info = row.info.as_ref();
             let value = |order: &RepositoryOrder| match order.field {
                 RepositoryOrderField::Name => SortValue::name(&row.name),
                 // a millionth of a percent is as near as it has to be
-                RepositoryOrderField::FreePercent => SortValue::number(info.and_then(|info| Some((info.free_percent()? * 1e6) as i64))),
-                RepositoryOrderField::FreeBytes => SortValue::number(info.and_then(|info| info.free_bytes())),
-                RepositoryOrderField::CapacityBytes => SortValue::number(info.and_then(|info| info.capacity_bytes())),
+                RepositoryOrderField::FreePercent => SortValue::number(
+                    info.and_then(|info| Some((info.free_percent()? * 1e6) as i64)),
+                ),
+                RepositoryOrderField::FreeBytes => {
+                    SortValue::number(info.and_then(|info| info.free_bytes()))
+                }
+                RepositoryOrderField::CapacityBytes => {
+                    SortValue::number(info.and_then(|info| info.capacity_bytes()))
+                }
             };
             order.iter().map(value).collect()
         };
         let page = page::cut(ctx, rows, page, mark, &descending, values, |row| {
-            format!("{}:{}:{}", row.upstream().0, row.backup_server_uid, row.instance_uid)
+            format!(
+                "{}:{}:{}",
+                row.upstream().0,
+                row.backup_server_uid,
+                row.instance_uid
+            )
         })
         .await?;
-        Ok(RepositoryConnection::new(ctx, page, &problems, Repository::from))
+        Ok(RepositoryConnection::new(
+            ctx,
+            page,
+            &problems,
+            Repository::from,
+        ))
     }
     .boxed()
 }
@@ -232,8 +316,14 @@ impl Repository {
         self.0.info.as_ref()
     }
 
-    async fn server(&self, ctx: &Context<'_>) -> Result<Option<RowRef<vspc::backup_server::BackupServer>>, Failure> {
-        let key = ServerKey { upstream: self.0.upstream(), server: self.0.backup_server_uid };
+    async fn server(
+        &self,
+        ctx: &Context<'_>,
+    ) -> Result<Option<RowRef<vspc::backup_server::BackupServer>>, Failure> {
+        let key = ServerKey {
+            upstream: self.0.upstream(),
+            server: self.0.backup_server_uid,
+        };
         loaders(ctx).ask(ServerOf(key), None).await
     }
 }
@@ -255,7 +345,8 @@ impl Repository {
         &self.0.name
     }
 
-    /// What it is, in the upstream's word: `Windows`, `LinuxHardened`, `ScaleOut`, `AmazonS3` …; null when not known.
+    /// What it is, in the upstream's word: `Windows`, `LinuxHardened`, `ScaleOut`, `AmazonS3` …;
+    /// null when not known.
     async fn r#type(&self) -> Option<&str> {
         self.info().and_then(|info| text(&info.r#type))
     }
@@ -275,14 +366,18 @@ impl Repository {
         long(self.info().and_then(|info| info.free_bytes()))
     }
 
-    /// The room that is taken, in bytes, by backups and by anything else there; null when not known.
+    /// The room that is taken, in bytes, by backups and by anything else there; null when not
+    /// known.
     async fn used_bytes(&self) -> Option<Long> {
         long(self.info().and_then(|info| info.used_bytes()))
     }
 
-    /// How much of its room is taken, in percent from 0 to 100 with two decimals; null when not known.
+    /// How much of its room is taken, in percent from 0 to 100 with two decimals; null when not
+    /// known.
     async fn used_percent(&self) -> Option<f64> {
-        self.info().and_then(|info| info.free_percent()).map(|free| (10_000.0 - free * 100.0).round() / 100.0)
+        self.info()
+            .and_then(|info| info.free_percent())
+            .map(|free| (10_000.0 - free * 100.0).round() / 100.0)
     }
 
     /// How many bytes all restore points in it take; null when not known.
@@ -323,12 +418,20 @@ impl Repository {
     /// The scale-out repository that it is a part of; null for none.
     async fn parent(&self, ctx: &Context<'_>) -> Option<Result<Repository>> {
         let repository = self.info()?.parent_repository_uid?;
-        let key = RepositoryKey { repository, ..key(&self.0) };
-        nullable(loaders(ctx).ask(RepositoryOf(key), None).await.map(|row| row.map(Repository::from)))
+        let key = RepositoryKey {
+            repository,
+            ..key(&self.0)
+        };
+        nullable(
+            loaders(ctx)
+                .ask(RepositoryOf(key), None)
+                .await
+                .map(|row| row.map(Repository::from)),
+        )
     }
 
-    /// The jobs that write to it, as far as is known: those whose destination has its name, and agent jobs of whose machines
-    /// it has backups. A job of which neither is known is not here.
+    /// The jobs that write to it, as far as is known: those whose destination has its name, and
+    /// agent jobs of whose machines it has backups. A job of which neither is known is not here.
     async fn jobs(
         &self,
         ctx: &Context<'_>,
@@ -337,19 +440,42 @@ impl Repository {
         #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<JobConnection> {
-        let (rows, problems) = rows_of(loaders(ctx).ask(JobsOfRepository(key(&self.0)), Default::default()).await);
-        let page = job_page(ctx, rows, problems, &format!("{:?}", key(&self.0)), filter, order_by, &PageArgs { first, after }).await?;
+        let (rows, problems) = rows_of(
+            loaders(ctx)
+                .ask(JobsOfRepository(key(&self.0)), Default::default())
+                .await,
+        );
+        let page = job_page(
+            ctx,
+            rows,
+            problems,
+            &format!("{:?}", key(&self.0)),
+            filter,
+            order_by,
+            &PageArgs { first, after },
+        )
+        .await?;
         Ok(JobConnection::of(ctx, page, Job::from))
     }
 
-    /// Whether tape jobs write it to tape as a whole. `NOT_ON_TAPE` says nothing of tape jobs that read single jobs.
+    /// Whether tape jobs write it to tape as a whole. `NOT_ON_TAPE` says nothing of tape jobs that
+    /// read single jobs.
     async fn tape(&self, ctx: &Context<'_>) -> TapeCoverage {
-        TapeCoverage::new(ctx, loaders(ctx).ask(RepositoryCoverageOf(key(&self.0)), None).await)
+        TapeCoverage::new(
+            ctx,
+            loaders(ctx)
+                .ask(RepositoryCoverageOf(key(&self.0)), None)
+                .await,
+        )
     }
 
     /// The backup server that it belongs to; null when the console does not list it.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
-        nullable(self.server(ctx).await.map(|row| row.map(BackupServer::from)))
+        nullable(
+            self.server(ctx)
+                .await
+                .map(|row| row.map(BackupServer::from)),
+        )
     }
 
     /// The company that owns that server; null when it is nobody's.
@@ -358,8 +484,16 @@ impl Repository {
             Ok(server) => server?.organization_uid?,
             Err(failure) => return Some(Err(super::error::upstream(&failure))),
         };
-        let key = CompanyKey { upstream: self.0.upstream(), company };
-        nullable(loaders(ctx).ask(CompanyOf(key), None).await.map(|row| row.map(Company::from)))
+        let key = CompanyKey {
+            upstream: self.0.upstream(),
+            company,
+        };
+        nullable(
+            loaders(ctx)
+                .ask(CompanyOf(key), None)
+                .await
+                .map(|row| row.map(Company::from)),
+        )
     }
 
     /// Where this row came from, and how fresh it is.

@@ -1,9 +1,10 @@
 //! The fields of a query, given out as ready JSON where they were written before.
 //!
-//! An answer that is not known word for word is often made of parts that are: a page's header beside its table, the same
-//! list asked for by another operation. A field of `Query` is kept as rows are (`estate/fragments.rs`): by what is selected
-//! of it in full, and for as long as all that its request read is current. Fields that are known are left out of what is
-//! executed; where all are, nothing is.
+//! An answer that is not known word for word is often made of parts that are: a page's header
+//! beside its table, the same list asked for by another operation. A field of `Query` is kept as
+//! rows are (`estate/fragments.rs`): by what is selected of it in full, and for as long as all that
+//! its request read is current. Fields that are known are left out of what is executed; where all
+//! are, nothing is.
 
 use super::{
     rows::{write_members, write_value},
@@ -20,7 +21,8 @@ use async_graphql::{
 use bytes::Bytes;
 use std::sync::Arc;
 
-/// What one operation asks of `Query`, in the order of its answer, with the variables that it is run with.
+/// What one operation asks of `Query`, in the order of its answer, with the variables that it is
+/// run with.
 #[derive(Debug)]
 pub struct RootSelections(Box<[RootSelection]>);
 
@@ -40,12 +42,23 @@ impl RootSelections {
         variables: &Variables,
         fragments: &Fragments,
     ) -> Option<Self> {
-        let saying = Saying { fragments: &document.fragments, variables };
+        let saying = Saying {
+            fragments: &document.fragments,
+            variables,
+        };
         let selection = |field: &Positioned<Field>| {
             let number = fragments.selection(&saying.field(&field.node)?);
-            Some(RootSelection { key: field.node.response_key().node.clone(), number })
+            Some(RootSelection {
+                key: field.node.response_key().node.clone(),
+                number,
+            })
         };
-        saying.fields(&operation.selection_set.node)?.into_iter().map(selection).collect::<Option<_>>().map(Self)
+        saying
+            .fields(&operation.selection_set.node)?
+            .into_iter()
+            .map(selection)
+            .collect::<Option<_>>()
+            .map(Self)
     }
 }
 
@@ -60,13 +73,22 @@ struct RootField<'s> {
 }
 
 impl<'s> RootFields<'s> {
-    /// The fields, those that are known with what they are; those together have no more than `most` fields.
+    /// The fields, those that are known with what they are; those together have no more than `most`
+    /// fields.
     pub fn recall(selections: &'s RootSelections, recollection: &Recollection, most: u64) -> Self {
-        let field = |selection: &'s RootSelection| RootField { selection, known: recollection.recall(selection.number) };
-        let mut fields = Self { fields: selections.0.iter().map(field).collect() };
+        let field = |selection: &'s RootSelection| RootField {
+            selection,
+            known: recollection.recall(selection.number),
+        };
+        let mut fields = Self {
+            fields: selections.0.iter().map(field).collect(),
+        };
         // then it is for the execution to say how many there may be
         if fields.known_fields() > most {
-            fields.fields.iter_mut().for_each(|field| field.known = None);
+            fields
+                .fields
+                .iter_mut()
+                .for_each(|field| field.known = None);
         }
         fields
     }
@@ -78,13 +100,18 @@ impl<'s> RootFields<'s> {
 
     /// How many fields of the answer are known.
     pub fn known_fields(&self) -> u64 {
-        self.known().map(|(fragment, _)| fragment.fields).fold(0, u64::saturating_add)
+        self.known()
+            .map(|(fragment, _)| fragment.fields)
+            .fold(0, u64::saturating_add)
     }
 
     /// How many bytes those that are known take.
     pub fn bytes(&self) -> usize {
         let name = |field: &RootField<'_>| field.selection.key.len() + "\"\":,".len();
-        self.fields.iter().filter_map(|field| Some(field.known.as_ref()?.0.packed.len() + name(field))).sum()
+        self.fields
+            .iter()
+            .filter_map(|field| Some(field.known.as_ref()?.0.packed.len() + name(field)))
+            .sum()
     }
 
     /// What those that are known were made from.
@@ -97,17 +124,32 @@ impl<'s> RootFields<'s> {
     }
 
     /// Leaves what is known out of the operation, which is of that document.
-    pub fn leave_out_known(&self, document: &ExecutableDocument, variables: &Variables, operation: &mut OperationDefinition) {
-        let saying = Saying { fragments: &document.fragments, variables };
-        let fields = saying.fields(&operation.selection_set.node).filter(|_| self.known().next().is_some());
+    pub fn leave_out_known(
+        &self,
+        document: &ExecutableDocument,
+        variables: &Variables,
+        operation: &mut OperationDefinition,
+    ) {
+        let saying = Saying {
+            fragments: &document.fragments,
+            variables,
+        };
+        let fields = saying
+            .fields(&operation.selection_set.node)
+            .filter(|_| self.known().next().is_some());
         if let Some(fields) = fields {
-            let unknown = fields.into_iter().zip(&self.fields).filter(|(_, field)| field.known.is_none());
-            operation.selection_set.node.items =
-                unknown.map(|(field, _)| Positioned::new(Selection::Field(field.clone()), field.pos)).collect();
+            let unknown = fields
+                .into_iter()
+                .zip(&self.fields)
+                .filter(|(_, field)| field.known.is_none());
+            operation.selection_set.node.items = unknown
+                .map(|(field, _)| Positioned::new(Selection::Field(field.clone()), field.pos))
+                .collect();
         }
     }
 
-    /// Writes the data of an answer: what is known, and of `executed` what is not, which is handed to `recollection`.
+    /// Writes the data of an answer: what is known, and of `executed` what is not, which is handed
+    /// to `recollection`.
     pub fn write(&self, executed: &Value, recollection: &Recollection, json: &mut Vec<u8>) {
         recollection.gives_again(self.known().count());
         // an error took all of it
@@ -116,15 +158,27 @@ impl<'s> RootFields<'s> {
             _ if self.are_known() => None,
             _ => return write_value(executed, json, &mut 0),
         };
-        let named = self.fields.iter().map(|field| (&field.selection.key, field));
+        let named = self
+            .fields
+            .iter()
+            .map(|field| (&field.selection.key, field));
         write_members(named, json, |field, json| {
             if let Some((fragment, _)) = &field.known {
                 json.extend_from_slice(&fragment.packed);
                 return;
             }
             let (begin, mut fields) = (json.len(), 0);
-            write_value(members.and_then(|members| members.get(&field.selection.key)).unwrap_or(&Value::Null), json, &mut fields);
-            let fragment = Fragment { packed: Bytes::copy_from_slice(&json[begin..]), fields };
+            write_value(
+                members
+                    .and_then(|members| members.get(&field.selection.key))
+                    .unwrap_or(&Value::Null),
+                json,
+                &mut fields,
+            );
+            let fragment = Fragment {
+                packed: Bytes::copy_from_slice(&json[begin..]),
+                fields,
+            };
             recollection.made_query_field(field.selection.number, fragment);
         });
     }

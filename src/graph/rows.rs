@@ -1,9 +1,10 @@
 //! The rows of a connection's page, given out as ready JSON where they were rendered before.
 //!
-//! The library resolves a field at a time, each a future and a value; for a table of a thousand rows that is what an
-//! answer costs. A row that was rendered with the same selection, for somebody who sees the same, from readings that are
-//! all current, is the same text again (`estate/fragments.rs`). It is made by the same resolvers as ever; only its form
-//! is another: [`Value::Binary`], which nothing else here makes, holds what it took of the budget and the JSON.
+//! The library resolves a field at a time, each a future and a value; for a table of a thousand
+//! rows that is what an answer costs. A row that was rendered with the same selection, for somebody
+//! who sees the same, from readings that are all current, is the same text again
+//! (`estate/fragments.rs`). It is made by the same resolvers as ever; only its form is another:
+//! [`Value::Binary`], which nothing else here makes, holds what it took of the budget and the JSON.
 
 use crate::{
     estate::{
@@ -12,21 +13,27 @@ use crate::{
         fragments::{Fragment, RowKey},
         sessions::MatchedSession,
     },
-    graph::{agent_job_object::AgentJobObject, backup_agent::BackupAgent, job_object::JobObject, linked_job::LinkedJob, said::Saying},
+    graph::{
+        agent_job_object::AgentJobObject, backup_agent::BackupAgent, job_object::JobObject,
+        linked_job::LinkedJob, said::Saying,
+    },
     loaders::Loaders,
 };
 use async_graphql::{
-    Context, ContextSelectionSet, Name, OutputType, Positioned, ServerError, ServerResult, Value, parser::types::Field, registry::Registry,
+    Context, ContextSelectionSet, Name, OutputType, Positioned, ServerError, ServerResult, Value,
+    parser::types::Field, registry::Registry,
 };
 use bytes::Bytes;
 use std::{borrow::Cow, sync::Arc};
 
-/// Bytes before the JSON: what the row took of the budget, by being in its list and for the rows below it.
+/// Bytes before the JSON: what the row took of the budget, by being in its list and for the rows
+/// below it.
 const HEAD: usize = size_of::<u64>();
 
 /// What a node of a connection is made from.
 pub trait Rooted {
-    /// The row that everything it shows as `N` follows from; none where there is more to it than a row.
+    /// The row that everything it shows as `N` follows from; none where there is more to it than a
+    /// row.
     fn key<N: 'static>(&self) -> Option<RowKey>;
 }
 
@@ -116,14 +123,27 @@ impl<N: OutputType> OutputType for EdgeRow<'_, N> {
         N::create_type_info(registry)
     }
 
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
         let loaders = ctx.data_unchecked::<Arc<Loaders>>();
         let position = (ctx.item.pos.line, ctx.item.pos.column);
-        let known = loaders.recollection().zip(self.key).and_then(|(recollection, key)| {
-            let selection = recollection.selection(position, || said(ctx))?;
-            Some((recollection, key.shown_as::<EdgeRow<'static, ()>>(), selection))
-        });
-        let Some((recollection, key, selection)) = known else { return self.node.resolve(ctx, field).await };
+        let known = loaders
+            .recollection()
+            .zip(self.key)
+            .and_then(|(recollection, key)| {
+                let selection = recollection.selection(position, || said(ctx))?;
+                Some((
+                    recollection,
+                    key.shown_as::<EdgeRow<'static, ()>>(),
+                    selection,
+                ))
+            });
+        let Some((recollection, key, selection)) = known else {
+            return self.node.resolve(ctx, field).await;
+        };
         if let Some(fragment) = recollection.find(key, selection) {
             spend_again(ctx, field, fragment.fields).await?;
             hold(ctx, field, &fragment.packed)?;
@@ -132,7 +152,14 @@ impl<N: OutputType> OutputType for EdgeRow<'_, N> {
         let value = self.node.resolve(ctx, field).await?;
         let (packed, fields) = pack(&value, 0);
         hold(ctx, field, &packed)?;
-        recollection.made(key, selection, Fragment { packed: packed.clone(), fields });
+        recollection.made(
+            key,
+            selection,
+            Fragment {
+                packed: packed.clone(),
+                fields,
+            },
+        );
         Ok(Value::Binary(packed))
     }
 }
@@ -150,11 +177,16 @@ impl<N: OutputType> OutputType for Rows<'_, N> {
         Vec::<N>::create_type_info(registry)
     }
 
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
         let loaders = ctx.data_unchecked::<Arc<Loaders>>();
         let recollection = loaders.recollection();
         let position = (ctx.item.pos.line, ctx.item.pos.column);
-        let selection = recollection.and_then(|recollection| recollection.selection(position, || said(ctx)));
+        let selection =
+            recollection.and_then(|recollection| recollection.selection(position, || said(ctx)));
         let (Some(recollection), Some(selection)) = (recollection, selection) else {
             let rows: Vec<&N> = self.rows.iter().map(|(_, node)| *node).collect();
             return rows.resolve(ctx, field).await;
@@ -174,11 +206,21 @@ impl<N: OutputType> OutputType for Rows<'_, N> {
         spend_again(ctx, field, again).await?;
         let resolving = rest.into_iter().map(|(place, key, node)| async move {
             let ctx = ctx.with_index(place);
-            let value = node.resolve(&ctx, field).await.map_err(|error| ctx.set_error_path(error))?;
+            let value = node
+                .resolve(&ctx, field)
+                .await
+                .map_err(|error| ctx.set_error_path(error))?;
             let (packed, fields) = pack(&value, self.share);
             hold(&ctx, field, &packed)?;
             if let Some(key) = key {
-                recollection.made(key, selection, Fragment { packed: packed.clone(), fields });
+                recollection.made(
+                    key,
+                    selection,
+                    Fragment {
+                        packed: packed.clone(),
+                        fields,
+                    },
+                );
             }
             Ok::<_, ServerError>((place, Value::Binary(packed)))
         });
@@ -216,22 +258,49 @@ impl<N: OutputType> OutputType for OwnedRows<N> {
         Vec::<N>::create_type_info(registry)
     }
 
-    async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        let rows = Rows { rows: self.rows.iter().map(|row| (None, row)).collect(), share: self.share };
+    async fn resolve(
+        &self,
+        ctx: &ContextSelectionSet<'_>,
+        field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        let rows = Rows {
+            rows: self.rows.iter().map(|row| (None, row)).collect(),
+            share: self.share,
+        };
         rows.resolve(ctx, field).await
     }
 }
 
 /// Takes what is below rows that are given out again out of the request's budget.
-async fn spend_again(ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>, fields: u64) -> ServerResult<()> {
-    let spent = ctx.data_unchecked::<Arc<Loaders>>().budget().spend(fields).await;
-    spent.map_err(|exhausted| ctx.set_error_path(super::error::exhausted(exhausted).into_server_error(field.pos)))
+async fn spend_again(
+    ctx: &ContextSelectionSet<'_>,
+    field: &Positioned<Field>,
+    fields: u64,
+) -> ServerResult<()> {
+    let spent = ctx
+        .data_unchecked::<Arc<Loaders>>()
+        .budget()
+        .spend(fields)
+        .await;
+    spent.map_err(|exhausted| {
+        ctx.set_error_path(super::error::exhausted(exhausted).into_server_error(field.pos))
+    })
 }
 
-/// Takes a written row out of what the request may hold: here, and in the answer that it becomes a part of.
-fn hold(ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>, packed: &Bytes) -> ServerResult<()> {
-    let held = ctx.data_unchecked::<Arc<Loaders>>().budget().keep(packed.len() as u64 * 2);
-    held.map_err(|exhausted| ctx.set_error_path(super::error::exhausted(exhausted).into_server_error(field.pos)))
+/// Takes a written row out of what the request may hold: here, and in the answer that it becomes a
+/// part of.
+fn hold(
+    ctx: &ContextSelectionSet<'_>,
+    field: &Positioned<Field>,
+    packed: &Bytes,
+) -> ServerResult<()> {
+    let held = ctx
+        .data_unchecked::<Arc<Loaders>>()
+        .budget()
+        .keep(packed.len() as u64 * 2);
+    held.map_err(|exhausted| {
+        ctx.set_error_path(super::error::exhausted(exhausted).into_server_error(field.pos))
+    })
 }
 
 /// A row as it is given out, and what is below it; it took `share` of the budget itself.
@@ -244,7 +313,11 @@ fn pack(value: &Value, share: u64) -> (Bytes, u64) {
 
 /// What is selected of a row, in full.
 fn said(ctx: &ContextSelectionSet<'_>) -> Option<String> {
-    Saying { fragments: &ctx.query_env.fragments, variables: &ctx.query_env.variables }.set(&ctx.item.node)
+    Saying {
+        fragments: &ctx.query_env.fragments,
+        variables: &ctx.query_env.variables,
+    }
+    .set(&ctx.item.node)
 }
 
 /// Writes an object, each member as `write` does.
@@ -293,7 +366,9 @@ pub(super) fn write_value(value: &Value, json: &mut Vec<u8>, fields: &mut u64) {
             }
             json.push(b']');
         }
-        Value::Object(members) => write_members(members, json, |value, json| write_value(value, json, fields)),
+        Value::Object(members) => write_members(members, json, |value, json| {
+            write_value(value, json, fields)
+        }),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What is selected, in full: fragments in their places, variables as their values, what is skipped left out. Two
-//! selections that say the same are answered with the same.
+//! What is selected, in full: fragments in their places, variables as their values, what is skipped
+//! left out. Two selections that say the same are answered with the same.
 
 use async_graphql::{
     Name, Positioned, Value, Variables,
@@ -31,7 +31,8 @@ impl<'a> Saying<'a> {
         Some(text)
     }
 
-    /// The fields of a type that has no other types beside it, as an answer has them. None where one is selected twice.
+    /// The fields of a type that has no other types beside it, as an answer has them. None where
+    /// one is selected twice.
     pub fn fields(&self, set: &'a SelectionSet) -> Option<Vec<&'a Positioned<Field>>> {
         let mut found = Vec::new();
         self.collect(set, &mut found)?;
@@ -46,7 +47,10 @@ impl<'a> Saying<'a> {
             match &selection.node {
                 Selection::Field(field) => {
                     let key = field.node.response_key();
-                    if found.iter().any(|other| other.node.response_key().node == key.node) {
+                    if found
+                        .iter()
+                        .any(|other| other.node.response_key().node == key.node)
+                    {
                         return None;
                     }
                     found.push(field);
@@ -55,7 +59,9 @@ impl<'a> Saying<'a> {
                     let fragment = self.fragments.get(&spread.node.fragment_name.node)?;
                     self.collect(&fragment.node.selection_set.node, found)?;
                 }
-                Selection::InlineFragment(fragment) => self.collect(&fragment.node.selection_set.node, found)?,
+                Selection::InlineFragment(fragment) => {
+                    self.collect(&fragment.node.selection_set.node, found)?
+                }
             }
         }
         Some(())
@@ -78,7 +84,11 @@ impl<'a> Saying<'a> {
                     self.say_set(&fragment.selection_set.node, text)?;
                 }
                 Selection::InlineFragment(fragment) => {
-                    let condition = fragment.node.type_condition.as_ref().map_or("", |condition| condition.node.on.node.as_str());
+                    let condition = fragment
+                        .node
+                        .type_condition
+                        .as_ref()
+                        .map_or("", |condition| condition.node.on.node.as_str());
                     let _ = write!(text, " ...{condition}");
                     self.say_set(&fragment.node.selection_set.node, text)?;
                 }
@@ -92,7 +102,10 @@ impl<'a> Saying<'a> {
         text.push_str(&field.name.node);
         for (name, value) in &field.arguments {
             // a variable that is not given is not the same as null
-            let value = value.node.clone().into_const_with(|name| self.variables.get(&name).cloned().ok_or(name));
+            let value = value
+                .node
+                .clone()
+                .into_const_with(|name| self.variables.get(&name).cloned().ok_or(name));
             match value {
                 Ok(value) => write!(text, "({}={value})", name.node).ok()?,
                 Err(_) => write!(text, "({}?)", name.node).ok()?,
@@ -109,7 +122,8 @@ impl<'a> Saying<'a> {
         let mut is_selected = true;
         for directive in directives {
             let condition = directive.node.get_argument("if")?.node.clone();
-            let condition = condition.into_const_with(|name| self.variables.get(&name).cloned().ok_or(name));
+            let condition =
+                condition.into_const_with(|name| self.variables.get(&name).cloned().ok_or(name));
             is_selected &= match (directive.node.name.node.as_str(), condition) {
                 ("include", Ok(Value::Boolean(condition))) => condition,
                 ("skip", Ok(Value::Boolean(condition))) => !condition,

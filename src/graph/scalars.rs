@@ -6,16 +6,27 @@ use jiff::Timestamp;
 use std::ops::Deref;
 use uuid::Uuid;
 
-/// An instant in UTC, RFC 3339, for example `2026-11-21T04:17:00Z`. As an argument any offset is taken.
+/// An instant in UTC, RFC 3339, for example `2026-11-21T04:17:00Z`. As an argument any offset is
+/// taken.
 #[derive(Description, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DateTime(pub Timestamp);
 
-#[Scalar(name = "DateTime", use_type_description = true, specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html")]
+#[Scalar(
+    name = "DateTime",
+    use_type_description = true,
+    specified_by_url = "https://scalars.graphql.org/andimarek/date-time.html"
+)]
 impl ScalarType for DateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
+        let Value::String(text) = &value else {
+            return Err(InputValueError::expected_type(value));
+        };
         let instant = text.parse::<Timestamp>();
-        instant.map(Self).map_err(|_| InputValueError::custom("a DateTime is RFC 3339 with an offset, for example 2026-11-21T04:17:00Z"))
+        instant.map(Self).map_err(|_| {
+            InputValueError::custom(
+                "a DateTime is RFC 3339 with an offset, for example 2026-11-21T04:17:00Z",
+            )
+        })
     }
 
     fn to_value(&self) -> Value {
@@ -23,17 +34,26 @@ impl ScalarType for DateTime {
     }
 }
 
-/// An id of an upstream, in the hyphenated 36-character form, for example `8c88c6d6-931f-4044-8c0b-7a0c5f188b00`.
+/// An id of an upstream, in the hyphenated 36-character form, for example
+/// `8c88c6d6-931f-4044-8c0b-7a0c5f188b00`.
 #[derive(Description, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UUID(pub Uuid);
 
-#[Scalar(name = "UUID", use_type_description = true, specified_by_url = "https://tools.ietf.org/html/rfc4122")]
+#[Scalar(
+    name = "UUID",
+    use_type_description = true,
+    specified_by_url = "https://tools.ietf.org/html/rfc4122"
+)]
 impl ScalarType for UUID {
     fn parse(value: Value) -> InputValueResult<Self> {
-        let Value::String(text) = &value else { return Err(InputValueError::expected_type(value)) };
-        uid::parse_hyphenated(text)
-            .map(Self)
-            .ok_or_else(|| InputValueError::custom("a UUID has 36 characters, for example 8c88c6d6-931f-4044-8c0b-7a0c5f188b00"))
+        let Value::String(text) = &value else {
+            return Err(InputValueError::expected_type(value));
+        };
+        uid::parse_hyphenated(text).map(Self).ok_or_else(|| {
+            InputValueError::custom(
+                "a UUID has 36 characters, for example 8c88c6d6-931f-4044-8c0b-7a0c5f188b00",
+            )
+        })
     }
 
     fn to_value(&self) -> Value {
@@ -49,9 +69,9 @@ pub struct Long(pub i64);
 impl ScalarType for Long {
     fn parse(value: Value) -> InputValueResult<Self> {
         match &value {
-            Value::Number(number) => {
-                number.as_i64().map(Self).ok_or_else(|| InputValueError::custom("a Long is a whole number of up to 64 bits"))
-            }
+            Value::Number(number) => number.as_i64().map(Self).ok_or_else(|| {
+                InputValueError::custom("a Long is a whole number of up to 64 bits")
+            }),
             _ => Err(InputValueError::expected_type(value)),
         }
     }
@@ -63,7 +83,9 @@ impl ScalarType for Long {
 
 /// An upstream's count or duration as `Int`: negative ones are not known, larger ones can't be.
 pub fn int(value: Option<i64>) -> Option<i32> {
-    value.and_then(|value| i32::try_from(value).ok()).filter(|value| *value >= 0)
+    value
+        .and_then(|value| i32::try_from(value).ok())
+        .filter(|value| *value >= 0)
 }
 
 /// An upstream's size as `Long`: negative ones are not known.
@@ -73,10 +95,15 @@ pub fn long(value: Option<i64>) -> Option<Long> {
 
 /// An upstream's text: empty and `-` are not known.
 pub fn text<T: Deref<Target = str>>(value: &Option<T>) -> Option<&str> {
-    value.as_deref().filter(|text| !matches!(text.trim(), "" | "-"))
+    value
+        .as_deref()
+        .filter(|text| !matches!(text.trim(), "" | "-"))
 }
 
 /// The first line of a failure message, trimmed.
 pub fn summary(value: &Option<String>) -> Option<&str> {
-    text(value)?.lines().map(str::trim).find(|line| !line.is_empty())
+    text(value)?
+        .lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
 }

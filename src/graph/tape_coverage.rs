@@ -1,8 +1,8 @@
 //! `TapeCoverage`: whether what a job backs up also gets to tape.
 
 use super::{
-    backup_copy_job::BackupCopyJob, job_kind::JobKind, report, scalars::DateTime, simple_backup_copy_job::SimpleBackupCopyJob,
-    tape_job::TapeJob,
+    backup_copy_job::BackupCopyJob, job_kind::JobKind, report, scalars::DateTime,
+    simple_backup_copy_job::SimpleBackupCopyJob, tape_job::TapeJob,
 };
 use crate::{
     estate::{
@@ -26,7 +26,8 @@ pub enum TapeStatus {
     OnTapeViaCopy,
     /// None of these, and every list that could say otherwise was read in full.
     NotOnTape,
-    /// A list that is needed to tell could not be read, or does not say. Never read it as 'not on tape'.
+    /// A list that is needed to tell could not be read, or does not say. Never read it as 'not on
+    /// tape'.
     Unknown,
 }
 
@@ -42,8 +43,8 @@ impl From<Found> for TapeStatus {
     }
 }
 
-/// Whether what a job backs up also gets to tape, as the estate is set up. It does not prove that the newest restore
-/// point has been written.
+/// Whether what a job backs up also gets to tape, as the estate is set up. It does not prove that
+/// the newest restore point has been written.
 #[derive(Description)]
 pub struct TapeCoverage(Arc<Coverage>);
 
@@ -52,7 +53,10 @@ impl TapeCoverage {
     pub fn new(ctx: &Context<'_>, answer: Result<Option<Arc<Coverage>>, Failure>) -> Self {
         match answer {
             Ok(Some(coverage)) => Self(coverage),
-            Ok(None) => Self(Arc::new(Coverage::new(Found::Unknown, "Nobody knows of this job's tape jobs."))),
+            Ok(None) => Self(Arc::new(Coverage::new(
+                Found::Unknown,
+                "Nobody knows of this job's tape jobs.",
+            ))),
             Err(failure) => {
                 report(ctx, &failure);
                 Self(Arc::new(Coverage::unread(Some(failure))))
@@ -63,7 +67,10 @@ impl TapeCoverage {
 
 fn rows(jobs: &[RowRef<vspc::job::Job>]) -> impl Iterator<Item = JobRow> {
     let mut seen = std::collections::HashSet::new();
-    jobs.iter().cloned().map(JobRow).filter(move |job| seen.insert(job.key()))
+    jobs.iter()
+        .cloned()
+        .map(JobRow)
+        .filter(move |job| seen.insert(job.key()))
 }
 
 fn is_simple(job: &JobRow) -> bool {
@@ -89,12 +96,18 @@ impl TapeCoverage {
 
     /// The backup copy jobs of the older engine on that way; empty where none is needed.
     async fn via_copy_jobs(&self) -> Vec<BackupCopyJob> {
-        rows(&self.0.via).filter(|job| !is_simple(job)).map(BackupCopyJob::from).collect()
+        rows(&self.0.via)
+            .filter(|job| !is_simple(job))
+            .map(BackupCopyJob::from)
+            .collect()
     }
 
     /// The backup copy jobs of the newer engine on that way; empty where none is needed.
     async fn via_simple_copy_jobs(&self) -> Vec<SimpleBackupCopyJob> {
-        rows(&self.0.via).filter(is_simple).map(SimpleBackupCopyJob::from).collect()
+        rows(&self.0.via)
+            .filter(is_simple)
+            .map(SimpleBackupCopyJob::from)
+            .collect()
     }
 
     /// When the latest of those tape jobs last started; null when none ever ran.

@@ -15,8 +15,8 @@ use super::{
 use crate::{loaders::job::JobRow, upstream::vspc::linked_job::LinkFamily};
 use async_graphql::{Context, MergedObject, Object, Result};
 
-/// A job that writes backups or files to tape. `Idle` is its healthy state when it waits for new backups; `WaitingTape`
-/// can last for days.
+/// A job that writes backups or files to tape. `Idle` is its healthy state when it waits for new
+/// backups; `WaitingTape` can last for days.
 #[derive(MergedObject)]
 pub struct TapeJob(JobFields<TapeJob>, TapeJobFields);
 
@@ -38,7 +38,11 @@ pub struct TapeJobFields(JobRow);
 impl TapeJobFields {
     /// Whether the job waits for a tape to be inserted or freed, which can last for days.
     async fn waiting_for_tape(&self) -> bool {
-        self.0.0.status.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("WaitingTape"))
+        self.0
+            .0
+            .status
+            .as_deref()
+            .is_some_and(|word| word.eq_ignore_ascii_case("WaitingTape"))
     }
 
     /// The id of the media pool for full backups; null when not known. Source:
@@ -52,7 +56,8 @@ impl TapeJobFields {
         detail(ctx, &self.0, |row| uuid(row.incremental_media_pool_uid)).await
     }
 
-    /// The repositories that this tape job writes to tape as a whole, by name, as far as the console lists them. Source:
+    /// The repositories that this tape job writes to tape as a whole, by name, as far as the
+    /// console lists them. Source:
     /// `GET /infrastructure/backupServers/jobs/backupTapeJobs/repositoryObjects`.
     async fn linked_repositories(
         &self,
@@ -62,14 +67,26 @@ impl TapeJobFields {
     ) -> Result<RepositoryConnection> {
         let loaders = loaders(ctx);
         let (rows, problems) = rows_of(match loaders.caller().console(self.0.0.upstream()) {
-            Some(console) => console.repositories_of_tape_job(loaders.caller(), &self.0.0).await,
+            Some(console) => {
+                console
+                    .repositories_of_tape_job(loaders.caller(), &self.0.0)
+                    .await
+            }
             None => Ok(Default::default()),
         });
-        repository_page(ctx, rows, problems, &format!("TapeJob {:?}", self.0.key()), RepositoryArgs::default(), &PageArgs { first, after })
-            .await
+        repository_page(
+            ctx,
+            rows,
+            problems,
+            &format!("TapeJob {:?}", self.0.key()),
+            RepositoryArgs::default(),
+            &PageArgs { first, after },
+        )
+        .await
     }
 
-    /// The hosts whose files a job of kind `FILE_TO_TAPE` writes to tape, by name; empty for one that writes backups.
+    /// The hosts whose files a job of kind `FILE_TO_TAPE` writes to tape, by name; empty for one
+    /// that writes backups.
     async fn objects(
         &self,
         ctx: &Context<'_>,
@@ -81,8 +98,8 @@ impl TapeJobFields {
     }
 
     /// The jobs that this tape job reads. Source:
-    /// `GET /infrastructure/backupServers/jobs/backupTapeJobs/{jobUid}/jobObjects`, or a wider list where that is
-    /// cheaper. A tape job can also read whole repositories, which are not here.
+    /// `GET /infrastructure/backupServers/jobs/backupTapeJobs/{jobUid}/jobObjects`, or a wider list
+    /// where that is cheaper. A tape job can also read whole repositories, which are not here.
     async fn linked_jobs(
         &self,
         ctx: &Context<'_>,

@@ -19,9 +19,9 @@ use async_graphql::{Context, Description, Object, Result};
 /// A row of the tasks' list.
 pub type Row = RowRef<task_session::TaskSession>;
 
-/// What a session did to one machine, and why that failed: the reason of a failed session is often only here. Source:
-/// `GET /api/backupSessions/{id}/taskSessions` of Enterprise Manager, or `GET /api/query?type=BackupTaskSession` for several
-/// sessions.
+/// What a session did to one machine, and why that failed: the reason of a failed session is often
+/// only here. Source: `GET /api/backupSessions/{id}/taskSessions` of Enterprise Manager, or
+/// `GET /api/query?type=BackupTaskSession` for several sessions.
 #[derive(Description)]
 pub struct TaskSession(Row);
 
@@ -32,7 +32,12 @@ connection! {
 
 /// How a task went.
 pub fn health_of(row: &Row) -> Health {
-    match row.result.as_deref().map(str::trim).filter(|word| !word.is_empty() && !word.eq_ignore_ascii_case("None")) {
+    match row
+        .result
+        .as_deref()
+        .map(str::trim)
+        .filter(|word| !word.is_empty() && !word.eq_ignore_ascii_case("None"))
+    {
         Some(word) => Health::of(Some(word), true),
         None => Health::of_task(row.state.as_deref(), true),
     }
@@ -47,8 +52,22 @@ pub async fn task_page(
 ) -> Result<TaskSessionConnection> {
     let (rows, problems) = rows_of(answer);
     let mark = ListMark::of(&["taskSessions", &format!("{session:?}")]);
-    let page = page::cut(ctx, rows, args, mark, &[false], |row| vec![SortValue::instant(row.created)], |row| row.uid.to_string()).await?;
-    Ok(TaskSessionConnection::new(ctx, page, &problems, TaskSession))
+    let page = page::cut(
+        ctx,
+        rows,
+        args,
+        mark,
+        &[false],
+        |row| vec![SortValue::instant(row.created)],
+        |row| row.uid.to_string(),
+    )
+    .await?;
+    Ok(TaskSessionConnection::new(
+        ctx,
+        page,
+        &problems,
+        TaskSession,
+    ))
 }
 
 #[Object(use_type_description)]
@@ -61,16 +80,23 @@ impl TaskSession {
     /// The machine; null when not known.
     async fn computer(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         // the name is the machine's, `@`, and when the task began
-        let named = self.0.name.rsplit_once('@').map(|(machine, _)| machine).filter(|machine| !machine.trim().is_empty());
+        let named = self
+            .0
+            .name
+            .rsplit_once('@')
+            .map(|(machine, _)| machine)
+            .filter(|machine| !machine.trim().is_empty());
         sensitive::host_name(ctx, text(&self.0.machine).or(named))
     }
 
-    /// The upstream's own word for what is going on: `InProgress`, `Pending`, `Completed`; null when not known.
+    /// The upstream's own word for what is going on: `InProgress`, `Pending`, `Completed`; null
+    /// when not known.
     async fn state(&self) -> Option<&str> {
         text(&self.0.state)
     }
 
-    /// The upstream's own word for how it ended: `Success`, `Warning`, `Failed`, `None` while running; null when not known.
+    /// The upstream's own word for how it ended: `Success`, `Warning`, `Failed`, `None` while
+    /// running; null when not known.
     async fn result(&self) -> Option<&str> {
         text(&self.0.result)
     }
@@ -80,8 +106,8 @@ impl TaskSession {
         health_of(&self.0)
     }
 
-    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3 failed, 4 idle or waiting,
-    /// 5 running.
+    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3
+    /// failed, 4 idle or waiting, 5 running.
     async fn status_code(&self) -> i32 {
         health_of(&self.0).code()
     }

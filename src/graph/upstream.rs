@@ -45,7 +45,10 @@ impl Upstream {
 impl Upstream {
     /// Global id.
     async fn id(&self, ctx: &Context<'_>) -> ID {
-        let id = self.0.as_ref().map_or(UpstreamId(u16::MAX), |status| status.id);
+        let id = self
+            .0
+            .as_ref()
+            .map_or(UpstreamId(u16::MAX), |status| status.id);
         Key::Upstream(id).encode(loaders(ctx).estate())
     }
 
@@ -72,29 +75,38 @@ impl Upstream {
         }
     }
 
-    /// Its product version (`GET /api/v3/about` for Service Provider Console); null where the API does not tell.
+    /// Its product version (`GET /api/v3/about` for Service Provider Console); null where the API
+    /// does not tell.
     async fn version(&self) -> Option<String> {
         self.0.as_ref()?.seen().version
     }
 
-    /// By how many seconds its clock is ahead of the gateway's, as the `Date` of its last answer tells; negative where it is
-    /// behind. Null before the first answer, and where its answers have no date.
+    /// By how many seconds its clock is ahead of the gateway's, as the `Date` of its last answer
+    /// tells; negative where it is behind. Null before the first answer, and where its answers have
+    /// no date.
     async fn clock_ahead_seconds(&self, ctx: &Context<'_>) -> Option<i32> {
         let status = self.0.as_ref()?;
         status.seen();
-        loaders(ctx).estate().clock_ahead(status.id).and_then(|seconds| i32::try_from(seconds).ok())
+        loaders(ctx)
+            .estate()
+            .clock_ahead(status.id)
+            .and_then(|seconds| i32::try_from(seconds).ok())
     }
 
-    /// The version of its REST API that the gateway asks for (`X-Client-Version`): the newest that both know, or the one that is
-    /// configured. Null where that is not known yet, and for other APIs than Service Provider Console.
+    /// The version of its REST API that the gateway asks for (`X-Client-Version`): the newest that
+    /// both know, or the one that is configured. Null where that is not known yet, and for other
+    /// APIs than Service Provider Console.
     async fn api_version(&self) -> Option<String> {
         self.0.as_ref()?.api_version()
     }
 
-    /// What this version of it lacks of what the graph shows, for people; and the paths of lists that it turned out not to
-    /// have. Empty where nothing is known to be missing.
+    /// What this version of it lacks of what the graph shows, for people; and the paths of lists
+    /// that it turned out not to have. Empty where nothing is known to be missing.
     async fn lacks(&self) -> Vec<String> {
-        self.0.as_ref().map(|status| status.lacks()).unwrap_or_default()
+        self.0
+            .as_ref()
+            .map(|status| status.lacks())
+            .unwrap_or_default()
     }
 
     /// When it last answered; null when it never did since the gateway started.
@@ -107,7 +119,8 @@ impl Upstream {
         self.0.as_ref()?.seen().last_failure.map(DateTime)
     }
 
-    /// The code of the last failure, as errors carry it in `extensions.code`; null while the upstream is not down.
+    /// The code of the last failure, as errors carry it in `extensions.code`; null while the
+    /// upstream is not down.
     async fn last_error_code(&self) -> Option<&'static str> {
         match self.0.as_ref()?.seen().state {
             State::Down(kind) => Some(error::public(kind).0),

@@ -1,8 +1,10 @@
-//! Whether a document fits the schema, and variables the document: by the specification's rules, all of them.
+//! Whether a document fits the schema, and variables the document: by the specification's rules,
+//! all of them.
 //!
-//! The library that executes is not strict: it takes fields that conflict behind fragments, directives given twice, texts
-//! where enums belong, variables of the wrong type; and refuses a variable that only a directive uses. So documents are
-//! validated by `apollo-compiler` first, which the differential test holds against graphql-js.
+//! The library that executes is not strict: it takes fields that conflict behind fragments,
+//! directives given twice, texts where enums belong, variables of the wrong type; and refuses a
+//! variable that only a directive uses. So documents are validated by `apollo-compiler` first,
+//! which the differential test holds against graphql-js.
 
 mod merged;
 mod nulls;
@@ -38,32 +40,63 @@ impl Validator {
         }
     }
 
-    /// The document, if it fits the schema; else everything that is wrong with it. `tokens` and `nesting` bound the work: the
-    /// guard was stricter.
-    pub fn fit(&self, text: &str, tokens: usize, nesting: usize) -> Result<Fitting, Vec<ServerError>> {
-        let mut parser = Parser::new().token_limit(tokens.saturating_mul(4)).recursion_limit(nesting.saturating_mul(4));
-        let document = parser.parse_executable(&self.schema, text, "query").map_err(|wrong| self.told(&wrong))?;
-        let document = document.validate(&self.schema).map_err(|wrong| self.told(&wrong))?;
-        let wrong: Vec<_> = document.operations.iter().flat_map(|operation| values::check(&self.schema, &document, operation)).collect();
-        if wrong.is_empty() { Ok(Fitting(document)) } else { Err(wrong.into_iter().map(error_of).collect()) }
+    /// The document, if it fits the schema; else everything that is wrong with it. `tokens` and
+    /// `nesting` bound the work: the guard was stricter.
+    pub fn fit(
+        &self,
+        text: &str,
+        tokens: usize,
+        nesting: usize,
+    ) -> Result<Fitting, Vec<ServerError>> {
+        let mut parser = Parser::new()
+            .token_limit(tokens.saturating_mul(4))
+            .recursion_limit(nesting.saturating_mul(4));
+        let document = parser
+            .parse_executable(&self.schema, text, "query")
+            .map_err(|wrong| self.told(&wrong))?;
+        let document = document
+            .validate(&self.schema)
+            .map_err(|wrong| self.told(&wrong))?;
+        let wrong: Vec<_> = document
+            .operations
+            .iter()
+            .flat_map(|operation| values::check(&self.schema, &document, operation))
+            .collect();
+        if wrong.is_empty() {
+            Ok(Fitting(document))
+        } else {
+            Err(wrong.into_iter().map(error_of).collect())
+        }
     }
 
     fn told(&self, wrong: &WithErrors<ExecutableDocument>) -> Vec<ServerError> {
-        let mut errors: Vec<_> = wrong.errors.iter().map(|diagnostic| error_of(diagnostic.to_json())).collect();
+        let mut errors: Vec<_> = wrong
+            .errors
+            .iter()
+            .map(|diagnostic| error_of(diagnostic.to_json()))
+            .collect();
         for error in errors.iter_mut().take(MOST_WITH_SUGGESTIONS) {
             error.message = with_suggestions(&self.schema, std::mem::take(&mut error.message));
         }
         errors
     }
 
-    /// A document that fits, as it is run: with fields that are selected twice made one, if there are any and all of them
-    /// can be. With some of them left, members could change their order: then it is run as it was sent.
+    /// A document that fits, as it is run: with fields that are selected twice made one, if there
+    /// are any and all of them can be. With some of them left, members could change their order:
+    /// then it is run as it was sent.
     pub fn merge(&self, document: &parser::ExecutableDocument) -> Merged {
         if !merged::puts_together(document, &self.schema) {
-            return Merged { document: None, puts_together: false };
+            return Merged {
+                document: None,
+                puts_together: false,
+            };
         }
-        let document = merged::merge(document, &self.schema).filter(|document| !merged::puts_together(document, &self.schema));
-        Merged { puts_together: document.is_none(), document }
+        let document = merged::merge(document, &self.schema)
+            .filter(|document| !merged::puts_together(document, &self.schema));
+        Merged {
+            puts_together: document.is_none(),
+            document,
+        }
     }
 
     /// What is wrong with the variables of the operation that is to run.
@@ -74,10 +107,18 @@ impl Validator {
         variables: &Map<String, Value>,
     ) -> Result<(), Vec<ServerError>> {
         let Fitting(document) = document;
-        let values: JsonMap = variables.iter().map(|(name, value)| (name.as_str().into(), value.clone().into())).collect();
+        let values: JsonMap = variables
+            .iter()
+            .map(|(name, value)| (name.as_str().into(), value.clone().into()))
+            .collect();
         let told = |error: RequestError| vec![error_of(error.to_graphql_error(&document.sources))];
-        let operation = document.operations.get(operation).map_err(|error| vec![error_of(error.to_graphql_error(&document.sources))])?;
-        coerce_variable_values(&self.schema, operation, &values).map(drop).map_err(told)
+        let operation = document
+            .operations
+            .get(operation)
+            .map_err(|error| vec![error_of(error.to_graphql_error(&document.sources))])?;
+        coerce_variable_values(&self.schema, operation, &values)
+            .map(drop)
+            .map_err(told)
     }
 }
 
@@ -93,11 +134,27 @@ pub struct Merged {
 pub struct Fitting(Valid<ExecutableDocument>);
 
 impl Fitting {
-    /// Puts nulls where the errors of an execution belong; [`super::REPORTED`] ones are beside data that is there.
-    pub fn settle_nulls(&self, operation: Option<&str>, data: &mut async_graphql::Value, errors: &[ServerError]) {
-        let is_reported = |error: &&ServerError| error.extensions.as_ref().is_some_and(|values| values.get(super::REPORTED).is_some());
-        let Ok(operation) = self.0.operations.get(operation) else { return };
-        for error in errors.iter().filter(|error| !error.path.is_empty() && !is_reported(error)) {
+    /// Puts nulls where the errors of an execution belong; [`super::REPORTED`] ones are beside data
+    /// that is there.
+    pub fn settle_nulls(
+        &self,
+        operation: Option<&str>,
+        data: &mut async_graphql::Value,
+        errors: &[ServerError],
+    ) {
+        let is_reported = |error: &&ServerError| {
+            error
+                .extensions
+                .as_ref()
+                .is_some_and(|values| values.get(super::REPORTED).is_some())
+        };
+        let Ok(operation) = self.0.operations.get(operation) else {
+            return;
+        };
+        for error in errors
+            .iter()
+            .filter(|error| !error.path.is_empty() && !is_reported(error))
+        {
             nulls::settle(data, &error.path, &self.0, operation);
         }
     }
@@ -105,7 +162,14 @@ impl Fitting {
 
 fn error_of(error: GraphQLError) -> ServerError {
     let mut told = ServerError::new(error.message, None);
-    told.locations = error.locations.iter().map(|location| Pos { line: location.line, column: location.column }).collect();
+    told.locations = error
+        .locations
+        .iter()
+        .map(|location| Pos {
+            line: location.line,
+            column: location.column,
+        })
+        .collect();
     told
 }
 
@@ -117,17 +181,36 @@ mod tests {
     fn check(text: &str, variables: Value) -> Vec<String> {
         let variables = variables.as_object().cloned().unwrap_or_default();
         let validator = Validator::new(&crate::graph::schema(true)).unwrap();
-        let outcome = validator.fit(text, 1_000, 64).and_then(|document| validator.check_variables(&document, None, &variables));
-        outcome.err().unwrap_or_default().into_iter().map(|error| error.message).collect()
+        let outcome = validator
+            .fit(text, 1_000, 64)
+            .and_then(|document| validator.check_variables(&document, None, &variables));
+        outcome
+            .err()
+            .unwrap_or_default()
+            .into_iter()
+            .map(|error| error.message)
+            .collect()
     }
 
     #[test]
     fn what_the_specification_takes_is_taken() {
         for (text, variables) in [
-            ("{ _service { sdl } __typename __schema { types { name } } __type(name: \"Job\") { name } }", json!({})),
-            ("query A($v: Boolean! = false) { ... on Query { jobs { __typename @include(if: $v) } } }", json!({})),
-            ("query A($h: [Health!]) { jobs(filter: { health: $h }) { totalCount } }", json!({"h": "FAILED"})),
-            ("query A($o: [JobOrder!]) { jobs(orderBy: $o) { totalCount } }", json!({"o": {"field": "NAME"}})),
+            (
+                "{ _service { sdl } __typename __schema { types { name } } __type(name: \"Job\") { name } }",
+                json!({}),
+            ),
+            (
+                "query A($v: Boolean! = false) { ... on Query { jobs { __typename @include(if: $v) } } }",
+                json!({}),
+            ),
+            (
+                "query A($h: [Health!]) { jobs(filter: { health: $h }) { totalCount } }",
+                json!({"h": "FAILED"}),
+            ),
+            (
+                "query A($o: [JobOrder!]) { jobs(orderBy: $o) { totalCount } }",
+                json!({"o": {"field": "NAME"}}),
+            ),
             (
                 "query A($u: UUID!, $t: DateTime) { job(uid: $u) { sessions(filter: { since: $t }) { totalCount } } }",
                 json!({"u": "x", "t": "y"}),
@@ -141,13 +224,25 @@ mod tests {
     fn a_document_that_still_selects_a_field_twice_is_run_as_it_was_sent() {
         let validator = Validator::new(&crate::graph::schema(true)).unwrap();
         for (text, is_merged, puts_together) in [
-            ("{ jobs { totalCount } companies { totalCount } }", false, false),
+            (
+                "{ jobs { totalCount } companies { totalCount } }",
+                false,
+                false,
+            ),
             ("{ jobs { totalCount } jobs { complete } }", true, false),
             // the members' order: totalCount, then those under the condition, then complete
-            ("{ jobs { totalCount } jobs @include(if: true) { nodes { name } } jobs { complete } }", false, true),
+            (
+                "{ jobs { totalCount } jobs @include(if: true) { nodes { name } } jobs { complete } }",
+                false,
+                true,
+            ),
         ] {
             let merged = validator.merge(&async_graphql::parser::parse_query(text).unwrap());
-            assert_eq!((merged.document.is_some(), merged.puts_together), (is_merged, puts_together), "{text}");
+            assert_eq!(
+                (merged.document.is_some(), merged.puts_together),
+                (is_merged, puts_together),
+                "{text}"
+            );
         }
     }
 
@@ -157,16 +252,46 @@ mod tests {
             ("{ __typename @skip(if: true) @skip(if: false) }", json!({})),
             ("{ __typename @skip }", json!({})),
             ("{ __typename @skip(if: \"yes\") }", json!({})),
-            ("{ jobs(filter: { health: \"FAILED\" }) { totalCount } }", json!({})),
-            ("{ ...A jobs(first: 1) { totalCount } } fragment A on Query { jobs(first: 2) { totalCount } }", json!({})),
-            ("{ jobs { nodes { a: name } ...B } } fragment B on JobConnection { nodes { a: uid } }", json!({})),
-            ("query A($n: Int!) { jobs(first: $n) { totalCount } }", json!({})),
-            ("query A($n: Int!) { jobs(first: $n) { totalCount } }", json!({"n": null})),
-            ("query A($n: Int) { jobs(first: $n) { totalCount } }", json!({"n": "5"})),
-            ("query A($h: Health) { jobs(filter: { health: [$h] }) { totalCount } }", json!({"h": "FAILED"})),
-            ("query A($f: JobOrderField) { jobs(orderBy: { field: $f }) { totalCount } }", json!({})),
-            ("{ jobs(orderBy: { field: NAME, field: NAME }) { totalCount } }", json!({})),
-            ("query A($v: Boolean!) { __typename @include(if: $v) }", json!({"v": "x"})),
+            (
+                "{ jobs(filter: { health: \"FAILED\" }) { totalCount } }",
+                json!({}),
+            ),
+            (
+                "{ ...A jobs(first: 1) { totalCount } } fragment A on Query { jobs(first: 2) { totalCount } }",
+                json!({}),
+            ),
+            (
+                "{ jobs { nodes { a: name } ...B } } fragment B on JobConnection { nodes { a: uid } }",
+                json!({}),
+            ),
+            (
+                "query A($n: Int!) { jobs(first: $n) { totalCount } }",
+                json!({}),
+            ),
+            (
+                "query A($n: Int!) { jobs(first: $n) { totalCount } }",
+                json!({"n": null}),
+            ),
+            (
+                "query A($n: Int) { jobs(first: $n) { totalCount } }",
+                json!({"n": "5"}),
+            ),
+            (
+                "query A($h: Health) { jobs(filter: { health: [$h] }) { totalCount } }",
+                json!({"h": "FAILED"}),
+            ),
+            (
+                "query A($f: JobOrderField) { jobs(orderBy: { field: $f }) { totalCount } }",
+                json!({}),
+            ),
+            (
+                "{ jobs(orderBy: { field: NAME, field: NAME }) { totalCount } }",
+                json!({}),
+            ),
+            (
+                "query A($v: Boolean!) { __typename @include(if: $v) }",
+                json!({"v": "x"}),
+            ),
         ] {
             assert!(!check(text, variables).is_empty(), "{text} is taken");
         }

@@ -72,7 +72,8 @@ pub struct WorkloadFilter {
     company_uid: Option<UUID>,
     /// Machines that this backup server protects.
     backup_server_uid: Option<UUID>,
-    /// Machines whose newest restore point is older than this (the recovery point objective), and those that have none.
+    /// Machines whose newest restore point is older than this (the recovery point objective), and
+    /// those that have none.
     rpo_breached: Option<DurationInput>,
     /// Machines that have no restore point at all, or that have one.
     no_restore_point: Option<bool>,
@@ -89,24 +90,43 @@ composed!(WorkloadFilter);
 impl WorkloadFilter {
     /// With its length of time as an instant.
     fn with_instant(&self, estate: &Estate) -> Result<(&Self, Option<Timestamp>)> {
-        Ok((self, self.rpo_breached.map(|length| length.ago(estate)).transpose()?))
+        Ok((
+            self,
+            self.rpo_breached
+                .map(|length| length.ago(estate))
+                .transpose()?,
+        ))
     }
 
-    fn holds(&self, estate: &Estate, breached_before: Option<Timestamp>, workload: &protection::Workload) -> bool {
+    fn holds(
+        &self,
+        estate: &Estate,
+        breached_before: Option<Timestamp>,
+        workload: &protection::Workload,
+    ) -> bool {
         let (key, row) = (workload.key, &workload.row);
         let latest = row.latest_restore_point_date;
         is_from(estate, key.upstream, self.upstream.as_ref())
-            && self.kind.as_ref().is_none_or(|kinds| kinds.contains(&key.kind.into()))
+            && self
+                .kind
+                .as_ref()
+                .is_none_or(|kinds| kinds.contains(&key.kind.into()))
             && contains(&row.name, self.name_contains.as_ref())
-            && self.company_uid.is_none_or(|wanted| is_of(&workload.company, wanted))
-            && self.backup_server_uid.is_none_or(|wanted| key.server.is_some_and(|server| server.0 == wanted.0))
+            && self
+                .company_uid
+                .is_none_or(|wanted| is_of(&workload.company, wanted))
+            && self
+                .backup_server_uid
+                .is_none_or(|wanted| key.server.is_some_and(|server| server.0 == wanted.0))
             && breached_before.is_none_or(|before| !time::is_within(latest, before, estate.now()))
-            && self.no_restore_point.is_none_or(|none| latest.is_none() == none)
+            && self
+                .no_restore_point
+                .is_none_or(|none| latest.is_none() == none)
     }
 }
 
-/// A protected machine. A machine that is in several jobs or protection groups is here once, as the row with its newest
-/// restore point tells.
+/// A protected machine. A machine that is in several jobs or protection groups is here once, as the
+/// row with its newest restore point tells.
 #[derive(Description)]
 pub struct Workload(protection::Workload);
 
@@ -122,7 +142,9 @@ impl From<protection::Workload> for Workload {
 }
 
 /// Every protected machine of every console.
-pub fn all_workloads<'a>(ctx: &'a Context<'a>) -> BoxFuture<'a, (Vec<protection::Workload>, Vec<Failure>)> {
+pub fn all_workloads<'a>(
+    ctx: &'a Context<'a>,
+) -> BoxFuture<'a, (Vec<protection::Workload>, Vec<Failure>)> {
     all_placed(ctx, WorkloadsOf)
 }
 
@@ -137,21 +159,48 @@ pub async fn workload_page(
 ) -> Result<WorkloadConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
-    let named = |filter: &WorkloadFilter| Named { company: filter.company_uid, server: filter.backup_server_uid, ..Named::default() };
-    let whose = |workload: &protection::Workload| (workload.company.clone().ok().flatten(), workload.key.server);
+    let named = |filter: &WorkloadFilter| Named {
+        company: filter.company_uid,
+        server: filter.backup_server_uid,
+        ..Named::default()
+    };
+    let whose = |workload: &protection::Workload| {
+        (workload.company.clone().ok().flatten(), workload.key.server)
+    };
     let problems = must_be_there(ctx, &filter, named, &workloads, whose, problems.to_vec()).await?;
     sensitive::may_ask_for_host_names(ctx, filter.asks(|filter| filter.name_contains.is_some()))?;
-    let wanted = Prepared::of(&filter, &|filter| WorkloadFilter::with_instant(filter, estate))?;
+    let wanted = Prepared::of(&filter, &|filter| {
+        WorkloadFilter::with_instant(filter, estate)
+    })?;
     let mark = ListMark::of(&["workloads", parent, &format!("{filter:?}")]);
-    let rows = wanted.keep(ctx, workloads, |(filter, before), workload| filter.holds(estate, *before, workload)).await?;
-    let values = |workload: &protection::Workload| vec![SortValue::instant(workload.row.latest_restore_point_date)];
+    let rows = wanted
+        .keep(ctx, workloads, |(filter, before), workload| {
+            filter.holds(estate, *before, workload)
+        })
+        .await?;
+    let values = |workload: &protection::Workload| {
+        vec![SortValue::instant(workload.row.latest_restore_point_date)]
+    };
     let identity = |workload: &protection::Workload| {
-        let WorkloadKey { upstream, kind, server, uid } = workload.key;
+        let WorkloadKey {
+            upstream,
+            kind,
+            server,
+            uid,
+        } = workload.key;
         let server = server.map(|server| server.to_string()).unwrap_or_default();
-        format!("{}:{}:{server}:{uid}:{:?}", upstream.0, kind as u8, workload.row.organization_uid)
+        format!(
+            "{}:{}:{server}:{uid}:{:?}",
+            upstream.0, kind as u8, workload.row.organization_uid
+        )
     };
     let page = page::cut(ctx, rows, args, mark, &[false], values, identity).await?;
-    Ok(WorkloadConnection::new(ctx, page, &problems, Workload::from))
+    Ok(WorkloadConnection::new(
+        ctx,
+        page,
+        &problems,
+        Workload::from,
+    ))
 }
 
 /// How many machines have a restore point that is new enough.
@@ -169,7 +218,11 @@ pub struct ProtectionCounts {
 
 impl ProtectionCounts {
     /// Counts machines; a restore point from before that instant is too old.
-    pub fn of<'a>(workloads: impl IntoIterator<Item = &'a protection::Workload>, before: Timestamp, now: Timestamp) -> Self {
+    pub fn of<'a>(
+        workloads: impl IntoIterator<Item = &'a protection::Workload>,
+        before: Timestamp,
+        now: Timestamp,
+    ) -> Self {
         let mut counts = Self::default();
         for workload in workloads {
             counts.workloads += 1;
@@ -211,12 +264,14 @@ impl Workload {
         text(&self.0.row.guest_os)
     }
 
-    /// What the machine is licensed as, in the upstream's word: `Server` or `Workstation`; null for virtual machines.
+    /// What the machine is licensed as, in the upstream's word: `Server` or `Workstation`; null for
+    /// virtual machines.
     async fn operation_mode(&self) -> Option<&str> {
         text(&self.0.row.operation_mode)
     }
 
-    /// Whether malware was found, in the upstream's word: `Clean`, `Suspicious` …; null when not known.
+    /// Whether malware was found, in the upstream's word: `Clean`, `Suspicious` …; null when not
+    /// known.
     async fn malware_state(&self) -> Option<&str> {
         text(&self.0.row.malware_state)
     }
@@ -226,9 +281,13 @@ impl Workload {
         self.0.row.latest_restore_point_date.map(DateTime)
     }
 
-    /// How long ago that was, in seconds; null when there is none. Counted when the answer was made.
+    /// How long ago that was, in seconds; null when there is none. Counted when the answer was
+    /// made.
     async fn age_seconds(&self, ctx: &Context<'_>) -> Option<i32> {
-        int(time::age(self.0.row.latest_restore_point_date, loaders(ctx).estate().now()))
+        int(time::age(
+            self.0.row.latest_restore_point_date,
+            loaders(ctx).estate().now(),
+        ))
     }
 
     /// Whether the newest restore point is older than this, or there is none.
@@ -238,7 +297,9 @@ impl Workload {
         #[graphql(desc = "How old it may be: the recovery point objective.")] rpo: DurationInput,
     ) -> Option<Result<bool>> {
         let estate = loaders(ctx).estate();
-        Some(rpo.ago(estate).map(|before| !time::is_within(self.0.row.latest_restore_point_date, before, estate.now())))
+        Some(rpo.ago(estate).map(|before| {
+            !time::is_within(self.0.row.latest_restore_point_date, before, estate.now())
+        }))
     }
 
     /// How many restore points there are; null when not known (computers).
@@ -266,38 +327,85 @@ impl Workload {
         long(self.0.row.used_source_size)
     }
 
-    /// The company whose machine it is: its jobs', or else the one that the upstream names; null when it is nobody's.
+    /// The company whose machine it is: its jobs', or else the one that the upstream names; null
+    /// when it is nobody's.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
         let company = match &self.0.company {
             Ok(company) => (*company)?,
             Err(failure) => return Some(Err(error::upstream(failure))),
         };
-        let key = CompanyKey { upstream: self.0.key.upstream, company };
-        nullable(loaders(ctx).ask(CompanyOf(key), None).await.map(|row| row.map(Company::from)))
+        let key = CompanyKey {
+            upstream: self.0.key.upstream,
+            company,
+        };
+        nullable(
+            loaders(ctx)
+                .ask(CompanyOf(key), None)
+                .await
+                .map(|row| row.map(Company::from)),
+        )
     }
 
-    /// The backup server that protects it; null where the console does, and when it does not list the server.
+    /// The backup server that protects it; null where the console does, and when it does not list
+    /// the server.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
-        let key = ServerKey { upstream: self.0.key.upstream, server: self.0.key.server? };
-        nullable(loaders(ctx).ask(ServerOf(key), None).await.map(|row| row.map(BackupServer::from)))
+        let key = ServerKey {
+            upstream: self.0.key.upstream,
+            server: self.0.key.server?,
+        };
+        nullable(
+            loaders(ctx)
+                .ask(ServerOf(key), None)
+                .await
+                .map(|row| row.map(BackupServer::from)),
+        )
     }
 
-    /// The listed jobs that protect it, by id: of a virtual machine the one that made its newest restore point, of a computer
-    /// all that keep backups of it. Null where the console protects it: its jobs are its `agent`'s.
+    /// The listed jobs that protect it, by id: of a virtual machine the one that made its newest
+    /// restore point, of a computer all that keep backups of it. Null where the console protects
+    /// it: its jobs are its `agent`'s.
     async fn jobs(&self, ctx: &Context<'_>) -> Option<Result<OwnedRows<Job>>> {
-        let WorkloadKey { upstream, server, .. } = self.0.key;
+        let WorkloadKey {
+            upstream, server, ..
+        } = self.0.key;
         let (loaders, _) = (loaders(ctx), server?);
-        match loaders.caller().console(upstream)?.jobs_of_workload(loaders.caller(), &self.0.row).await {
-            Ok(Rows { rows, problem: None }) => Some(OwnedRows::give_out(ctx, rows.into_iter().map(Job::from).collect()).await),
-            Ok(Rows { problem: Some(failure), .. }) | Err(failure) => Some(Err(error::upstream(&failure))),
+        match loaders
+            .caller()
+            .console(upstream)?
+            .jobs_of_workload(loaders.caller(), &self.0.row)
+            .await
+        {
+            Ok(Rows {
+                rows,
+                problem: None,
+            }) => Some(OwnedRows::give_out(ctx, rows.into_iter().map(Job::from).collect()).await),
+            Ok(Rows {
+                problem: Some(failure),
+                ..
+            })
+            | Err(failure) => Some(Err(error::upstream(&failure))),
         }
     }
 
-    /// The agent on the machine, where the console protects it; null otherwise, and when the console does not list the agent.
+    /// The agent on the machine, where the console protects it; null otherwise, and when the
+    /// console does not list the agent.
     async fn agent(&self, ctx: &Context<'_>) -> Option<Result<ConsoleAgent>> {
-        let WorkloadKey { upstream, kind, uid, .. } = self.0.key;
-        let (loaders, agent) = (loaders(ctx), (kind == protected_workload::WorkloadKind::ComputerOfConsole).then_some(AgentUid(uid.0))?);
-        let found = loaders.caller().console(upstream)?.console_agent_of(loaders.caller(), agent, self.0.row.organization_uid).await;
+        let WorkloadKey {
+            upstream,
+            kind,
+            uid,
+            ..
+        } = self.0.key;
+        let (loaders, agent) = (
+            loaders(ctx),
+            (kind == protected_workload::WorkloadKind::ComputerOfConsole)
+                .then_some(AgentUid(uid.0))?,
+        );
+        let found = loaders
+            .caller()
+            .console(upstream)?
+            .console_agent_of(loaders.caller(), agent, self.0.row.organization_uid)
+            .await;
         nullable(found.map(|row| row.map(ConsoleAgent::from)))
     }
 

@@ -36,7 +36,8 @@ pub(super) struct Activity {
     pub begun: AtomicU32,
     /// HTTP/2: many requests at once, and frames that are no requests.
     is_multiplexed: AtomicBool,
-    /// Whether something came since the last request, while none was under way: over HTTP/1 that is of the next one's headers.
+    /// Whether something came since the last request, while none was under way: over HTTP/1 that is
+    /// of the next one's headers.
     pub is_beginning: AtomicBool,
     /// Bytes of answers so far.
     pub taken: AtomicU64,
@@ -107,7 +108,10 @@ impl Activity {
         if is_multiplexed {
             self.is_multiplexed.store(true, Ordering::Relaxed);
         }
-        UnderWay { activity: self.clone(), is_answered: AtomicBool::new(false) }
+        UnderWay {
+            activity: self.clone(),
+            is_answered: AtomicBool::new(false),
+        }
     }
 
     /// Whether it is HTTP/2.

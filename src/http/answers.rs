@@ -1,10 +1,11 @@
-//! Answers that were given before, kept word for word and given again for as long as all that they were made from is
-//! current.
+//! Answers that were given before, kept word for word and given again for as long as all that they
+//! were made from is current.
 //!
-//! While an answer is made, whoever asks the same waits for it: a thousand screens that ask at once are answered once.
+//! While an answer is made, whoever asks the same waits for it: a thousand screens that ask at once
+//! are answered once.
 //!
-//! An answer belongs to what its caller may see and to the very bytes of the question. Answers with errors are not kept,
-//! nor those that were read with a credential that the caller brought.
+//! An answer belongs to what its caller may see and to the very bytes of the question. Answers with
+//! errors are not kept, nor those that were read with a credential that the caller brought.
 
 use super::{asking::Asker, packed::Packed};
 use crate::estate::{Sources, principal::Clearance};
@@ -93,10 +94,20 @@ impl Answers {
         let cache = Cache::builder()
             .max_capacity(bytes as u64)
             .weigher(|asked: &Asked, kept: &Arc<Kept>| {
-                u32::try_from(kept.body.len() + kept.body.len() / PACKED_PART + asked.question.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
+                u32::try_from(
+                    kept.body.len()
+                        + kept.body.len() / PACKED_PART
+                        + asked.question.len()
+                        + ENTRY_BYTES,
+                )
+                .unwrap_or(u32::MAX)
             })
             .build_with_hasher(RandomState::default());
-        Self { kept: (bytes > 0).then_some(cache), largest: bytes / LARGEST_PART, running: Mutex::default() }
+        Self {
+            kept: (bytes > 0).then_some(cache),
+            largest: bytes / LARGEST_PART,
+            running: Mutex::default(),
+        }
     }
 
     /// Whether this asker's answers are kept at all.
@@ -128,7 +139,10 @@ impl Answers {
             Entry::Vacant(vacant) => {
                 let asked = vacant.key().clone();
                 vacant.insert(watch::Sender::new(false));
-                Turn::Own(Some(Running { answers: self, asked }))
+                Turn::Own(Some(Running {
+                    answers: self,
+                    asked,
+                }))
             }
         }
     }
@@ -143,11 +157,19 @@ impl Answers {
             && kept.body.len() + question.len() <= self.largest
         {
             // its own bytes: as they came they are a part of what was received at once
-            cache.insert(asked(asker, &Bytes::copy_from_slice(question)), Arc::new(kept));
+            cache.insert(
+                asked(asker, &Bytes::copy_from_slice(question)),
+                Arc::new(kept),
+            );
         }
     }
 }
 
 fn asked(asker: &Asker, question: &Bytes) -> Asked {
-    Asked { clearance: asker.clearance, is_get: asker.is_get, list: asker.list(), question: question.clone() }
+    Asked {
+        clearance: asker.clearance,
+        is_get: asker.is_get,
+        list: asker.list(),
+        question: question.clone(),
+    }
 }

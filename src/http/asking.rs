@@ -29,8 +29,14 @@ pub(super) struct Parameters {
     pub variables: Option<Map<String, Value>>,
     #[serde(default)]
     pub extensions: Option<Map<String, Value>>,
-    /// A document by its id, as the specification of GraphQL over HTTP will have it; Relay's name for it too.
-    #[serde(default, rename = "documentId", alias = "doc_id", skip_serializing_if = "Option::is_none")]
+    /// A document by its id, as the specification of GraphQL over HTTP will have it; Relay's name
+    /// for it too.
+    #[serde(
+        default,
+        rename = "documentId",
+        alias = "doc_id",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub document_id: Option<String>,
 }
 
@@ -74,22 +80,40 @@ impl Asker {
         transport: &'static str,
         is_get: bool,
     ) -> Result<Self, Rejection> {
-        let Known { principal, clearance } = who;
+        let Known {
+            principal,
+            clearance,
+        } = who;
         let asks = |name: HeaderName| headers.get(&name).is_some_and(|value| value != "false");
         let (cost_only, debug) = (asks(COST_ONLY), asks(DEBUG));
         if debug && !principal.debug {
-            return Err(auth::forbidden("Who you are may not see how answers come about (debug = true for the caller or its role)."));
+            return Err(auth::forbidden(
+                "Who you are may not see how answers come about (debug = true for the caller or its role).",
+            ));
         }
         let passed = auth::passed(&gateway.estate, &gateway.doorkeeper, headers);
         let trusted = gateway.trusted.as_ref().map(|trusted| trusted.list());
-        Ok(Self { principal, clearance, passed, address, id, transport, is_get, cost_only, debug, trusted, coding: Coding::taken(headers) })
+        Ok(Self {
+            principal,
+            clearance,
+            passed,
+            address,
+            id,
+            transport,
+            is_get,
+            cost_only,
+            debug,
+            trusted,
+            coding: Coding::taken(headers),
+        })
     }
 }
 
 /// A request that is not run.
 #[derive(Debug)]
 pub(super) struct Rejection {
-    /// For `application/graphql-response+json`, and for both where the request could not even be read.
+    /// For `application/graphql-response+json`, and for both where the request could not even be
+    /// read.
     pub status: StatusCode,
     /// Whether it could be read, so that `application/json` callers get 200.
     pub is_graphql: bool,
@@ -100,11 +124,23 @@ pub(super) struct Rejection {
 
 impl Rejection {
     pub fn unreadable(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, is_graphql: false, code: code::BAD_USER_INPUT, message: message.into(), retry_after: None }
+        Self {
+            status,
+            is_graphql: false,
+            code: code::BAD_USER_INPUT,
+            message: message.into(),
+            retry_after: None,
+        }
     }
 
     pub fn graphql(code: &'static str, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, is_graphql: true, code, message: message.into(), retry_after: None }
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            is_graphql: true,
+            code,
+            message: message.into(),
+            retry_after: None,
+        }
     }
 
     /// A question of a kind that this method does not carry.
@@ -113,8 +149,19 @@ impl Rejection {
     }
 
     /// Not now: try again after that wait.
-    pub fn later(status: StatusCode, code: &'static str, message: impl Into<String>, wait: Duration) -> Self {
-        Self { status, is_graphql: false, code, message: message.into(), retry_after: Some(wait) }
+    pub fn later(
+        status: StatusCode,
+        code: &'static str,
+        message: impl Into<String>,
+        wait: Duration,
+    ) -> Self {
+        Self {
+            status,
+            is_graphql: false,
+            code,
+            message: message.into(),
+            retry_after: Some(wait),
+        }
     }
 
     /// As a member of `errors`.
@@ -122,7 +169,10 @@ impl Rejection {
         let message: String = self.message.chars().take(512).collect();
         let mut extensions = json!({"code": self.code, "retryable": self.retry_after.is_some(), "requestId": &*id.0});
         if let (Some(wait), Some(extensions)) = (self.retry_after, extensions.as_object_mut()) {
-            extensions.insert("retryAfterSeconds".to_owned(), json!(wait.as_secs_f64().ceil().max(1.0) as u64));
+            extensions.insert(
+                "retryAfterSeconds".to_owned(),
+                json!(wait.as_secs_f64().ceil().max(1.0) as u64),
+            );
         }
         json!({"message": message, "extensions": extensions})
     }

@@ -1,7 +1,9 @@
-//! Who a caller is: by a key, a token of an identity provider, a certificate, or nobody in particular.
+//! Who a caller is: by a key, a token of an identity provider, a certificate, or nobody in
+//! particular.
 //!
-//! What is shown is checked before a body is read. A wrong key is never 'nobody in particular'. Keys are known by their
-//! digest only: it is looked up, and compared in constant time; nothing that was shown is logged.
+//! What is shown is checked before a body is read. A wrong key is never 'nobody in particular'.
+//! Keys are known by their digest only: it is looked up, and compared in constant time; nothing
+//! that was shown is logged.
 
 mod keys;
 mod token;
@@ -43,7 +45,8 @@ pub(super) enum Shown {
     Unclear,
 }
 
-/// The payload of a WebSocket's `connection_init` as headers, for browsers, which can't set those there.
+/// The payload of a WebSocket's `connection_init` as headers, for browsers, which can't set those
+/// there.
 pub(super) fn headers_in(payload: &Map<String, Value>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in payload {
@@ -51,28 +54,41 @@ pub(super) fn headers_in(payload: &Map<String, Value>) -> HeaderMap {
             "apikey" => "x-api-key".to_owned(),
             name => name.to_owned(),
         };
-        if let (Ok(name), Some(value)) = (name.parse::<header::HeaderName>(), value.as_str().and_then(|value| value.parse().ok())) {
+        if let (Ok(name), Some(value)) = (
+            name.parse::<header::HeaderName>(),
+            value.as_str().and_then(|value| value.parse().ok()),
+        ) {
             headers.append(name, value);
         }
     }
     headers
 }
 
-/// What callers bring for upstreams that are read with it: `X-Upstream-<name>: <token or session>`, or what the vendor's own
-/// clients send, where that can't be meant for us.
+/// What callers bring for upstreams that are read with it: `X-Upstream-<name>: <token or session>`,
+/// or what the vendor's own clients send, where that can't be meant for us.
 pub(super) fn passed(estate: &Estate, doorkeeper: &Doorkeeper, headers: Headers<'_>) -> Passed {
     // of two of one name, which is meant?
-    let text = |name: &HeaderName| headers.one(name).and_then(|value| value.to_str().ok()).map(str::trim).filter(|text| !text.is_empty());
+    let text = |name: &HeaderName| {
+        headers
+            .one(name)
+            .and_then(|value| value.to_str().ok())
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+    };
     let bare = |text: &str| match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim().to_owned(),
         _ => text.to_owned(),
     };
     let mut passed = Passed::default();
     for (name, kind) in estate.of_callers() {
-        let by_name = HeaderName::try_from(format!("x-upstream-{name}")).ok().and_then(|name| text(&name));
+        let by_name = HeaderName::try_from(format!("x-upstream-{name}"))
+            .ok()
+            .and_then(|name| text(&name));
         let as_vendor = || match kind {
             Kind::EnterpriseManager => text(&SESSION),
-            Kind::Vspc | Kind::Vac => text(&header::AUTHORIZATION).filter(|_| doorkeeper.knows_nobody()),
+            Kind::Vspc | Kind::Vac => {
+                text(&header::AUTHORIZATION).filter(|_| doorkeeper.knows_nobody())
+            }
         };
         if let Some(credential) = by_name.or_else(as_vendor) {
             passed.add(name.clone(), bare(credential).into());
@@ -85,7 +101,10 @@ pub(super) fn passed(estate: &Estate, doorkeeper: &Doorkeeper, headers: Headers<
 pub(super) fn headers_for(estate: &Estate) -> Vec<HeaderName> {
     let names = estate.of_callers().iter().flat_map(|(name, kind)| {
         let as_vendor = matches!(kind, Kind::EnterpriseManager).then_some(SESSION);
-        HeaderName::try_from(format!("x-upstream-{name}")).ok().into_iter().chain(as_vendor)
+        HeaderName::try_from(format!("x-upstream-{name}"))
+            .ok()
+            .into_iter()
+            .chain(as_vendor)
     });
     let mut names: Vec<HeaderName> = names.collect();
     names.sort_by(|one, other| one.as_str().cmp(other.as_str()));
@@ -113,20 +132,29 @@ impl Shown {
     pub fn in_headers(headers: Headers<'_>) -> Self {
         let mut shown = Vec::new();
         for value in headers.all(&header::AUTHORIZATION) {
-            let Some((scheme, secret)) = value.to_str().ok().and_then(|value| value.trim().split_once(' ')) else { return Shown::Unclear };
+            let Some((scheme, secret)) = value
+                .to_str()
+                .ok()
+                .and_then(|value| value.trim().split_once(' '))
+            else {
+                return Shown::Unclear;
+            };
             if !scheme.eq_ignore_ascii_case("bearer") {
                 return Shown::Unclear;
             }
             shown.push(secret.trim());
         }
         for value in headers.all(&API_KEY) {
-            let Ok(secret) = value.to_str() else { return Shown::Unclear };
+            let Ok(secret) = value.to_str() else {
+                return Shown::Unclear;
+            };
             shown.push(secret.trim());
         }
         Self::one(&shown)
     }
 
-    /// From the payload of a WebSocket's `connection_init`, for browsers, which can't set headers there.
+    /// From the payload of a WebSocket's `connection_init`, for browsers, which can't set headers
+    /// there.
     fn one(shown: &[&str]) -> Self {
         match shown {
             [] => Shown::Nothing,
@@ -139,7 +167,10 @@ impl Shown {
 impl Known {
     fn new(principal: Principal, clearances: &Clearances) -> Self {
         let principal = Arc::new(principal);
-        Self { clearance: clearances.of(&principal), principal }
+        Self {
+            clearance: clearances.of(&principal),
+            principal,
+        }
     }
 }
 
@@ -152,30 +183,68 @@ impl Doorkeeper {
         for caller in &config.auth.callers {
             let known = known(principal(caller, &config.auth.roles));
             keys.extend(caller.keys.iter().map(|key| (*key, known.clone())));
-            certificates.extend(caller.certificates.iter().map(|certificate| (*certificate, known.clone())));
+            certificates.extend(
+                caller
+                    .certificates
+                    .iter()
+                    .map(|certificate| (*certificate, known.clone())),
+            );
         }
         // where nobody is known, whoever asks is at the machine itself, or was let in on purpose
         let debug = config.auth.callers.is_empty() && config.auth.jwt.is_none();
-        let anonymous = config.takes_anonymous().then(|| known(Principal { debug, ..Principal::everything("anonymous") }));
-        let tokens = config.auth.jwt.as_ref().map(|jwt| Tokens::new(jwt, &config.auth.roles, clearances.clone())).transpose()?;
-        Ok(Self { anonymous, keys, certificates, tokens })
+        let anonymous = config.takes_anonymous().then(|| {
+            known(Principal {
+                debug,
+                ..Principal::everything("anonymous")
+            })
+        });
+        let tokens = config
+            .auth
+            .jwt
+            .as_ref()
+            .map(|jwt| Tokens::new(jwt, &config.auth.roles, clearances.clone()))
+            .transpose()?;
+        Ok(Self {
+            anonymous,
+            keys,
+            certificates,
+            tokens,
+        })
     }
 
     /// Who somebody is, by what they show.
-    pub async fn identify(&self, shown: &Shown, peer: &Peer, is_for_upstream: bool) -> Result<Known, Rejection> {
+    pub async fn identify(
+        &self,
+        shown: &Shown,
+        peer: &Peer,
+        is_for_upstream: bool,
+    ) -> Result<Known, Rejection> {
         match shown {
             // a token that is an upstream's, where nobody's is ours
-            _ if is_for_upstream && self.knows_nobody() => self.anonymous.clone().ok_or_else(|| unauthenticated("Nobody may ask here.")),
-            Shown::Unclear => Err(unauthenticated("Show one thing: `Authorization: Bearer <key or token>`, or `X-API-Key: <key>`.")),
+            _ if is_for_upstream && self.knows_nobody() => self
+                .anonymous
+                .clone()
+                .ok_or_else(|| unauthenticated("Nobody may ask here.")),
+            Shown::Unclear => Err(unauthenticated(
+                "Show one thing: `Authorization: Bearer <key or token>`, or `X-API-Key: <key>`.",
+            )),
             Shown::Secret(secret) => match (self.by_key(secret), &self.tokens) {
                 (Some(known), _) => Ok(known),
-                (None, Some(tokens)) if secret.matches('.').count() == 2 => Box::pin(tokens.identify(secret)).await,
+                (None, Some(tokens)) if secret.matches('.').count() == 2 => {
+                    Box::pin(tokens.identify(secret)).await
+                }
                 _ => Err(unauthenticated("The key is not known here.")),
             },
             Shown::Nothing => {
-                let by_certificate = peer.certificate.and_then(|certificate| self.certificates.get(&certificate));
+                let by_certificate = peer
+                    .certificate
+                    .and_then(|certificate| self.certificates.get(&certificate));
                 let known = by_certificate.or(self.anonymous.as_ref()).cloned();
-                known.ok_or_else(|| unauthenticated("Who asks? Send a key or a token: `Authorization: Bearer <key or token>`."))
+                known.ok_or_else(|| {
+                    unauthenticated(
+                        "Who asks? Send a key or a token: `Authorization: Bearer <key or token>`.",
+                    )
+                })
             }
         }
     }
@@ -193,25 +262,44 @@ impl Doorkeeper {
     fn by_key(&self, secret: &str) -> Option<Known> {
         let found = digest::digest(&digest::SHA256, secret.as_bytes());
         let (digest, known) = self.keys.get_key_value(found.as_ref())?;
-        verify_slices_are_equal(digest, found.as_ref()).ok().map(|()| known.clone())
+        verify_slices_are_equal(digest, found.as_ref())
+            .ok()
+            .map(|()| known.clone())
     }
 }
 
 pub(super) fn unauthenticated(message: &str) -> Rejection {
-    Rejection { code: code::UNAUTHENTICATED, ..Rejection::unreadable(StatusCode::UNAUTHORIZED, message) }
+    Rejection {
+        code: code::UNAUTHENTICATED,
+        ..Rejection::unreadable(StatusCode::UNAUTHORIZED, message)
+    }
 }
 
 pub(super) fn forbidden(message: &str) -> Rejection {
-    Rejection { code: code::FORBIDDEN, ..Rejection::unreadable(StatusCode::FORBIDDEN, message) }
+    Rejection {
+        code: code::FORBIDDEN,
+        ..Rejection::unreadable(StatusCode::FORBIDDEN, message)
+    }
 }
 
 /// A caller of the settings.
 pub fn principal(caller: &Caller, roles: &[Role]) -> Principal {
-    let roles = roles.iter().filter(|role| caller.roles.contains(&role.name));
+    let roles = roles
+        .iter()
+        .filter(|role| caller.roles.contains(&role.name));
     Principal {
         name: caller.name.as_str().into(),
-        roles: caller.roles.iter().map(|role| role.as_str().into()).collect(),
-        grants: roles.clone().map(|role| &role.sees).chain(&caller.sees).map(grant).collect(),
+        roles: caller
+            .roles
+            .iter()
+            .map(|role| role.as_str().into())
+            .collect(),
+        grants: roles
+            .clone()
+            .map(|role| &role.sees)
+            .chain(&caller.sees)
+            .map(grant)
+            .collect(),
         hidden: hidden(roles.clone().map(|role| role.hide).chain([caller.hide])),
         debug: caller.debug || roles.clone().any(|role| role.debug),
     }
@@ -219,9 +307,18 @@ pub fn principal(caller: &Caller, roles: &[Role]) -> Principal {
 
 fn grant(sees: &Sees) -> Grant {
     Grant {
-        upstreams: sees.upstreams.as_ref().map(|names| names.iter().map(|name| name.as_str().into()).collect()),
-        companies: sees.companies.as_ref().map(|names| names.iter().map(|name| Named::parse(name)).collect()),
-        servers: sees.servers.as_ref().map(|names| names.iter().map(|name| Named::parse(name)).collect()),
+        upstreams: sees
+            .upstreams
+            .as_ref()
+            .map(|names| names.iter().map(|name| name.as_str().into()).collect()),
+        companies: sees
+            .companies
+            .as_ref()
+            .map(|names| names.iter().map(|name| Named::parse(name)).collect()),
+        servers: sees
+            .servers
+            .as_ref()
+            .map(|names| names.iter().map(|name| Named::parse(name)).collect()),
     }
 }
 

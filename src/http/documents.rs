@@ -1,9 +1,10 @@
-//! Documents that were seen before: parsed and held against the schema once; and questions, which are documents with
-//! variables, read, weighed and checked once.
+//! Documents that were seen before: parsed and held against the schema once; and questions, which
+//! are documents with variables, read, weighed and checked once.
 //!
-//! Frontends send the same few documents over and over, often with the same variables. What is kept is bounded by what
-//! it holds, which is many times its text; what does not fit the schema is not kept. A question names its document by the
-//! text, so that a document is held once and forgotten when its own room says so.
+//! Frontends send the same few documents over and over, often with the same variables. What is kept
+//! is bounded by what it holds, which is many times its text; what does not fit the schema is not
+//! kept. A question names its document by the text, so that a document is held once and forgotten
+//! when its own room says so.
 
 use super::{
     asking::Rejection,
@@ -31,7 +32,8 @@ use std::{
 
 /// The part of the room that is for questions; the rest is for documents.
 const QUESTIONS_PART: u64 = 4;
-/// What a document takes for each of its words and signs, parsed by two libraries, roughly; and besides these.
+/// What a document takes for each of its words and signs, parsed by two libraries, roughly; and
+/// besides these.
 const TOKEN_BYTES: usize = 700;
 const DOCUMENT_BYTES: usize = 8_192;
 /// What a question takes besides its bytes and variables, roughly.
@@ -158,16 +160,25 @@ impl Documents {
         let questions = Cache::builder()
             .max_capacity(bytes / QUESTIONS_PART)
             .weigher(|sent: &Sent, weighed: &Arc<Weighed>| {
-                let variables = sent.bytes.len().saturating_sub(weighed.text.len()) * VARIABLES_PER_BYTE;
+                let variables =
+                    sent.bytes.len().saturating_sub(weighed.text.len()) * VARIABLES_PER_BYTE;
                 u32::try_from(sent.bytes.len() + variables + QUESTION_BYTES).unwrap_or(u32::MAX)
             })
             .build_with_hasher(RandomState::default());
-        Ok(Self { validator: Validator::new(schema)?, known, questions })
+        Ok(Self {
+            validator: Validator::new(schema)?,
+            known,
+            questions,
+        })
     }
 
     /// A question that was prepared before.
     pub fn known(&self, bytes: &Bytes, is_get: bool, list: u64) -> Option<Prepared> {
-        let weighed = self.questions.get(&Sent { bytes: bytes.clone(), is_get, list })?;
+        let weighed = self.questions.get(&Sent {
+            bytes: bytes.clone(),
+            is_get,
+            list,
+        })?;
         let document = self.known.get(&weighed.text)?;
         Some(Prepared { document, weighed })
     }
@@ -175,7 +186,14 @@ impl Documents {
     /// Keeps a question.
     pub fn keep(&self, bytes: &Bytes, is_get: bool, list: u64, prepared: &Prepared) {
         // its own bytes: as they came they are a part of what was received at once
-        self.questions.insert(Sent { bytes: Bytes::copy_from_slice(bytes), is_get, list }, prepared.weighed.clone());
+        self.questions.insert(
+            Sent {
+                bytes: Bytes::copy_from_slice(bytes),
+                is_get,
+                list,
+            },
+            prepared.weighed.clone(),
+        );
     }
 
     /// Checks everything that can be checked before anything runs.
@@ -188,12 +206,22 @@ impl Documents {
             }
             None => {
                 let tokens = guard::check_text(text, limits)?;
-                let parsed = parse_query(text).map_err(|error| Unfit::Invalid(vec![syntax::told(&error, text)]))?;
+                let parsed = parse_query(text)
+                    .map_err(|error| Unfit::Invalid(vec![syntax::told(&error, text)]))?;
                 // small enough to be looked at more closely?
                 let weighed = weigh(&parsed, &asked, limits)?;
-                let fitting = self.validator.fit(text, limits.tokens, limits.nesting).map_err(Unfit::Invalid)?;
+                let fitting = self
+                    .validator
+                    .fit(text, limits.tokens, limits.nesting)
+                    .map_err(Unfit::Invalid)?;
                 let merged = self.validator.merge(&parsed);
-                let document = Arc::new(Document { parsed, fitting, merged, text: text.into(), tokens });
+                let document = Arc::new(Document {
+                    parsed,
+                    fitting,
+                    merged,
+                    text: text.into(),
+                    tokens,
+                });
                 self.known.insert(document.text.clone(), document.clone());
                 // what is large is made room for at once
                 self.known.run_pending_tasks();
@@ -201,14 +229,29 @@ impl Documents {
             }
         };
         let operation = asked.operation;
-        self.validator.check_variables(&document.fitting, operation.as_deref(), &asked.variables).map_err(Unfit::Invalid)?;
-        let weighed = Weighed { text: document.text.clone(), operation, variables, weight, roots: OnceLock::new() };
-        Ok(Prepared { document, weighed: Arc::new(weighed) })
+        self.validator
+            .check_variables(&document.fitting, operation.as_deref(), &asked.variables)
+            .map_err(Unfit::Invalid)?;
+        let weighed = Weighed {
+            text: document.text.clone(),
+            operation,
+            variables,
+            weight,
+            roots: OnceLock::new(),
+        };
+        Ok(Prepared {
+            document,
+            weighed: Arc::new(weighed),
+        })
     }
 }
 
 /// The variables with their defaults, and what the document weighs with them.
-fn weigh(document: &ExecutableDocument, asked: &Asked, limits: &Limits) -> Result<(Variables, Weight), Unfit> {
+fn weigh(
+    document: &ExecutableDocument,
+    asked: &Asked,
+    limits: &Limits,
+) -> Result<(Variables, Weight), Unfit> {
     let Some(operation) = guard::operation(document, asked.operation.as_deref()) else {
         return Err(Unfit::Refused(Rejection::graphql(
             "OPERATION_RESOLUTION_FAILURE",
@@ -216,13 +259,18 @@ fn weigh(document: &ExecutableDocument, asked: &Asked, limits: &Limits) -> Resul
         )));
     };
     if asked.is_get && !guard::is_query(operation) {
-        return Err(Unfit::Refused(Rejection::wrong_method("Only queries are taken with GET.")));
+        return Err(Unfit::Refused(Rejection::wrong_method(
+            "Only queries are taken with GET.",
+        )));
     }
     let mut variables = Variables::from_json(Value::Object(asked.variables.clone()));
     // the library forgets defaults where only a directive uses the variable
     for definition in &operation.variable_definitions {
         let definition = &definition.node;
-        if let (false, Some(default)) = (variables.contains_key(&definition.name.node), &definition.default_value) {
+        if let (false, Some(default)) = (
+            variables.contains_key(&definition.name.node),
+            &definition.default_value,
+        ) {
             variables.insert(definition.name.node.clone(), default.node.clone());
         }
     }
@@ -236,7 +284,11 @@ mod tests {
     use serde_json::json;
 
     fn prepare(documents: &Documents, text: &str, variables: Value) -> Result<u64, &'static str> {
-        let asked = Asked { operation: None, variables: variables.as_object().cloned().unwrap_or_default(), is_get: false };
+        let asked = Asked {
+            operation: None,
+            variables: variables.as_object().cloned().unwrap_or_default(),
+            is_get: false,
+        };
         match documents.prepare(text, asked, &Limits::default()) {
             Ok(prepared) => Ok(prepared.weight.cost),
             Err(Unfit::Refused(rejection)) => Err(rejection.code),
@@ -249,25 +301,54 @@ mod tests {
         let documents = Documents::new(1 << 20, &crate::graph::schema(true)).unwrap();
         let text = "query A($n: Int = 500) { jobs(first: $n) { nodes { sessions(first: $n) { nodes { name } } } } }";
         for _ in 0..2 {
-            assert_eq!(prepare(&documents, text, json!({"n": 2})), Ok(13), "(2 sessions, each 2 + 1) x 2 + 1");
+            assert_eq!(
+                prepare(&documents, text, json!({"n": 2})),
+                Ok(13),
+                "(2 sessions, each 2 + 1) x 2 + 1"
+            );
             assert_eq!(prepare(&documents, text, json!({"n": "x"})), Err("invalid"));
-            assert_eq!(prepare(&documents, text, json!({"n": 100_000_000})), Err("QUERY_TOO_COMPLEX"));
-            assert!(prepare(&documents, text, json!({})).unwrap() > 500 * 500, "the default counts");
+            assert_eq!(
+                prepare(&documents, text, json!({"n": 100_000_000})),
+                Err("QUERY_TOO_COMPLEX")
+            );
+            assert!(
+                prepare(&documents, text, json!({})).unwrap() > 500 * 500,
+                "the default counts"
+            );
         }
         documents.known.run_pending_tasks();
         assert_eq!(documents.known.entry_count(), 1);
         assert_eq!(prepare(&documents, "{ nope }", json!({})), Err("invalid"));
         documents.known.run_pending_tasks();
-        assert_eq!(documents.known.entry_count(), 1, "what does not fit is not kept");
+        assert_eq!(
+            documents.known.entry_count(),
+            1,
+            "what does not fit is not kept"
+        );
     }
     #[test]
     fn a_question_is_known_by_its_bytes_and_how_it_was_asked() {
         let documents = Documents::new(1 << 20, &crate::graph::schema(true)).unwrap();
-        let asked = Asked { operation: None, variables: Map::new(), is_get: false };
-        let prepared = documents.prepare("{ jobs { totalCount } }", asked, &Limits::default()).ok().unwrap();
-        let (body, cost) = (Bytes::from_static(b"{\"query\": \"{ jobs { totalCount } }\"}"), prepared.weight.cost);
+        let asked = Asked {
+            operation: None,
+            variables: Map::new(),
+            is_get: false,
+        };
+        let prepared = documents
+            .prepare("{ jobs { totalCount } }", asked, &Limits::default())
+            .ok()
+            .unwrap();
+        let (body, cost) = (
+            Bytes::from_static(b"{\"query\": \"{ jobs { totalCount } }\"}"),
+            prepared.weight.cost,
+        );
         documents.keep(&body, false, 0, &prepared);
-        assert_eq!(documents.known(&body, false, 0).map(|known| known.weight.cost), Some(cost));
+        assert_eq!(
+            documents
+                .known(&body, false, 0)
+                .map(|known| known.weight.cost),
+            Some(cost)
+        );
         // as an address the same text says nothing
         assert!(documents.known(&body, true, 0).is_none());
         assert!(documents.known(&body.slice(1..), false, 0).is_none());
@@ -277,21 +358,49 @@ mod tests {
     fn documents_weigh_what_they_hold_and_stay_within_their_room_together() {
         let documents = Documents::new(1 << 20, &crate::graph::schema(true)).unwrap();
         for at in 0..200 {
-            let text = format!("query A{at} {{ jobs {{ nodes {{ {} }} }} }}", "id name health ".repeat(20));
-            let asked = Asked { operation: None, variables: Map::new(), is_get: false };
-            let prepared = documents.prepare(&text, asked, &Limits::default()).ok().unwrap();
+            let text = format!(
+                "query A{at} {{ jobs {{ nodes {{ {} }} }} }}",
+                "id name health ".repeat(20)
+            );
+            let asked = Asked {
+                operation: None,
+                variables: Map::new(),
+                is_get: false,
+            };
+            let prepared = documents
+                .prepare(&text, asked, &Limits::default())
+                .ok()
+                .unwrap();
             let body = Bytes::from(text.clone());
             documents.keep(&body, false, 0, &prepared);
-            assert!(prepared.document.bytes() > 40_000, "some sixty fields, however short their names");
+            assert!(
+                prepared.document.bytes() > 40_000,
+                "some sixty fields, however short their names"
+            );
             assert!(documents.known.weighted_size() <= 1 << 20);
         }
         documents.known.run_pending_tasks();
         documents.questions.run_pending_tasks();
         assert!(documents.known.entry_count() < 30);
         // questions hold no documents that are forgotten
-        let first = Bytes::from(format!("query A0 {{ jobs {{ nodes {{ {} }} }} }}", "id name health ".repeat(20)));
-        let is_held = documents.questions.get(&Sent { bytes: first.clone(), is_get: false, list: 0 }).is_some();
-        let is_there = documents.known.contains_key(std::str::from_utf8(&first).unwrap());
-        assert_eq!(documents.known(&first, false, 0).is_some(), is_held && is_there);
+        let first = Bytes::from(format!(
+            "query A0 {{ jobs {{ nodes {{ {} }} }} }}",
+            "id name health ".repeat(20)
+        ));
+        let is_held = documents
+            .questions
+            .get(&Sent {
+                bytes: first.clone(),
+                is_get: false,
+                list: 0,
+            })
+            .is_some();
+        let is_there = documents
+            .known
+            .contains_key(std::str::from_utf8(&first).unwrap());
+        assert_eq!(
+            documents.known(&first, false, 0).is_some(),
+            is_held && is_there
+        );
     }
 }

@@ -1,7 +1,9 @@
-//! One GraphQL request from parameters to an answer, the same for every transport: HTTP, server-sent events, WebSocket.
+//! One GraphQL request from parameters to an answer, the same for every transport: HTTP,
+//! server-sent events, WebSocket.
 //!
-//! In this order: is there room, is the caller within its rates, is the query small enough, and only then is anything
-//! resolved. One line in the log tells who asked what, what it cost and how it went; never variables, never a token.
+//! In this order: is there room, is the caller within its rates, is the query small enough, and
+//! only then is anything resolved. One line in the log tells who asked what, what it cost and how
+//! it went; never variables, never a token.
 
 use super::{
     Gateway,
@@ -32,7 +34,11 @@ const MAX_VALIDATION_ERRORS: usize = 50;
 /// The outcome of a request that could be read.
 pub(super) enum Answered {
     /// It was run: the answer, ready to be sent, and how many errors are in it.
-    Run { body: Bytes, errors: usize, reusable: Option<Reusable> },
+    Run {
+        body: Bytes,
+        errors: usize,
+        reusable: Option<Reusable>,
+    },
     /// It had been run before.
     Again(Arc<Kept>),
     /// It does not fit the schema, and was not.
@@ -40,7 +46,11 @@ pub(super) enum Answered {
 }
 
 /// Runs a request, or says why not.
-pub(super) async fn execute<F>(gateway: &Gateway, asker: &Asker, question: Question<F>) -> Result<Answered, Rejection>
+pub(super) async fn execute<F>(
+    gateway: &Gateway,
+    asker: &Asker,
+    question: Question<F>,
+) -> Result<Answered, Rejection>
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
@@ -58,7 +68,9 @@ where
         },
     };
     gateway.note_refused(asker);
-    counters.upstream_requests.fetch_add(ran.upstream_requests.into(), Ordering::Relaxed);
+    counters
+        .upstream_requests
+        .fetch_add(ran.upstream_requests.into(), Ordering::Relaxed);
     let (errors, said) = match &outcome {
         Ok(Answered::Refused(errors)) => (errors.len(), "refused by validation"),
         Ok(Answered::Run { errors: 0, .. } | Answered::Again(_)) => (0, "answered"),
@@ -69,7 +81,9 @@ where
         counters.answers_given_again.fetch_add(1, Ordering::Relaxed);
     }
     if errors > 0 {
-        counters.requests_with_errors.fetch_add(1, Ordering::Relaxed);
+        counters
+            .requests_with_errors
+            .fetch_add(1, Ordering::Relaxed);
     }
     tracing::info!(
         target: "veeam_graph::audit",
@@ -100,7 +114,8 @@ pub(super) struct Ran {
     pub is_kept: bool,
 }
 
-/// Whether there is room, and the caller within its rates; and the answer, where it was given before.
+/// Whether there is room, and the caller within its rates; and the answer, where it was given
+/// before.
 fn admit<'a>(
     gateway: &'a Gateway,
     asker: &Asker,
@@ -109,7 +124,12 @@ fn admit<'a>(
 ) -> Result<(SemaphorePermit<'a>, Option<Arc<Kept>>), Rejection> {
     let Ok(room) = gateway.room.try_acquire() else {
         let message = "The gateway has too much to do. Try again in a moment.";
-        return Err(Rejection::later(StatusCode::SERVICE_UNAVAILABLE, code::OVERLOADED, message, Duration::from_secs(1)));
+        return Err(Rejection::later(
+            StatusCode::SERVICE_UNAVAILABLE,
+            code::OVERLOADED,
+            message,
+            Duration::from_secs(1),
+        ));
     };
     gateway.rates.take_request(&asker.principal)?;
     gateway.may_bring(asker)?;
@@ -117,15 +137,31 @@ fn admit<'a>(
 }
 
 /// An answer that was given before.
-fn give_again(gateway: &Gateway, asker: &Asker, kept: Arc<Kept>, ran: &mut Ran) -> Result<Answered, Rejection> {
-    *ran = Ran { operation: kept.operation.clone(), cost: kept.cost, fields: kept.fields, upstream_requests: 0, is_kept: true };
+fn give_again(
+    gateway: &Gateway,
+    asker: &Asker,
+    kept: Arc<Kept>,
+    ran: &mut Ran,
+) -> Result<Answered, Rejection> {
+    *ran = Ran {
+        operation: kept.operation.clone(),
+        cost: kept.cost,
+        fields: kept.fields,
+        upstream_requests: 0,
+        is_kept: true,
+    };
     gateway.rates.take_cost(&asker.principal, kept.cost)?;
     Ok(Answered::Again(kept))
 }
 
-/// Runs a question, or waits for another asker's run of it. Where that leaves no answer to be given again, everybody who
-/// waited runs their own.
-async fn run_once<F>(gateway: &Gateway, asker: &Asker, question: Question<F>, ran: &mut Ran) -> Result<Answered, Rejection>
+/// Runs a question, or waits for another asker's run of it. Where that leaves no answer to be given
+/// again, everybody who waited runs their own.
+async fn run_once<F>(
+    gateway: &Gateway,
+    asker: &Asker,
+    question: Question<F>,
+    ran: &mut Ran,
+) -> Result<Answered, Rejection>
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
@@ -145,7 +181,8 @@ where
                 if let Some(kept) = gateway.answers.find(asker, &question.bytes, Instant::now()) {
                     return give_again(gateway, asker, kept, ran);
                 }
-                // who ran it may have left in the middle: then it is the turn of one of those who waited
+                // who ran it may have left in the middle: then it is the turn of one of those who
+                // waited
                 if !matches!(ended, Ok(Err(_))) {
                     return run(gateway, asker, question, ran).await;
                 }
@@ -154,29 +191,45 @@ where
     }
 }
 
-/// The library's answer as it may be told: a code and the request's id with every error, nothing echoed at length.
+/// The library's answer as it may be told: a code and the request's id with every error, nothing
+/// echoed at length.
 pub(super) fn told_in_public(
     answer: Answer,
     asker: &Asker,
     names_are_public: bool,
 ) -> Result<(async_graphql::Value, Vec<ServerError>), Answered> {
-    let Answer { data, mut errors, .. } = answer;
-    // What the library itself refuses comes with `data: null`; by the specification there is none then.
-    if data == async_graphql::Value::Null && !errors.is_empty() && errors.iter().all(|error| error.path.is_empty()) {
+    let Answer {
+        data, mut errors, ..
+    } = answer;
+    // What the library itself refuses comes with `data: null`; by the specification there is none
+    // then.
+    if data == async_graphql::Value::Null
+        && !errors.is_empty()
+        && errors.iter().all(|error| error.path.is_empty())
+    {
         return Err(refused_by_validation(errors, asker, names_are_public));
     }
     // a field that is asked for twice is one field, though the library resolves it twice
     let mut seen = HashSet::new();
     errors.retain(|error| seen.insert((format!("{:?}", error.path), error.message.clone())));
-    errors.iter_mut().for_each(|error| mark(error, asker, code::BAD_USER_INPUT));
+    errors
+        .iter_mut()
+        .for_each(|error| mark(error, asker, code::BAD_USER_INPUT));
     Ok((data, errors))
 }
 
 /// With introspection off, validation must not tell what there is either.
-pub(super) fn refused_by_validation(mut errors: Vec<ServerError>, asker: &Asker, names_are_public: bool) -> Answered {
+pub(super) fn refused_by_validation(
+    mut errors: Vec<ServerError>,
+    asker: &Asker,
+    names_are_public: bool,
+) -> Answered {
     errors.truncate(MAX_VALIDATION_ERRORS);
     for error in &mut errors {
-        let is_syntax = error.extensions.as_ref().is_some_and(|values| values.get("code") == Some(&syntax::CODE.into()));
+        let is_syntax = error
+            .extensions
+            .as_ref()
+            .is_some_and(|values| values.get("code") == Some(&syntax::CODE.into()));
         if !names_are_public && !is_syntax {
             error.message = "The query does not fit the schema here.".to_owned();
         }

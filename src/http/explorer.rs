@@ -1,7 +1,9 @@
-//! What a person sees in a browser: GraphiQL, where it was built in, else a small explorer of our own.
+//! What a person sees in a browser: GraphiQL, where it was built in, else a small explorer of our
+//! own.
 //!
-//! `build.rs` makes the pages: GraphiQL from its npm packages (compressed), or `ui/explorer` where that can't be done.
-//! Nothing is loaded from anywhere else, and the content security policy sees to that.
+//! `build.rs` makes the pages: GraphiQL from its npm packages (compressed), or `ui/explorer` where
+//! that can't be done. Nothing is loaded from anywhere else, and the content security policy sees
+//! to that.
 
 use super::plain;
 use axum::{
@@ -36,7 +38,12 @@ pub(super) async fn page(headers: HeaderMap) -> Response {
 
 /// `GET /graphiql/`: the page is elsewhere, also below a proxy's path.
 pub(super) async fn without_slash(uri: Uri) -> Redirect {
-    Redirect::temporary(&format!("../graphiql{}", uri.query().map(|query| format!("?{query}")).unwrap_or_default()))
+    Redirect::temporary(&format!(
+        "../graphiql{}",
+        uri.query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default()
+    ))
 }
 
 /// `GET /graphiql/…`.
@@ -53,13 +60,24 @@ fn asset(path: &str, headers: &HeaderMap) -> Response {
     let Some(asset) = ASSETS.iter().find(|asset| asset.path == path) else {
         return plain(StatusCode::NOT_FOUND, "There is no such file.\n");
     };
-    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = |name: header::HeaderName| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     if asset.is_compressed && !text(header::ACCEPT_ENCODING).contains("gzip") {
-        return plain(StatusCode::NOT_ACCEPTABLE, "This file is only to be had with Accept-Encoding: gzip.\n");
+        return plain(
+            StatusCode::NOT_ACCEPTABLE,
+            "This file is only to be had with Accept-Encoding: gzip.\n",
+        );
     }
     let tag = format!("\"{}\"", asset.tag);
-    let mut response =
-        if text(header::IF_NONE_MATCH) == tag { StatusCode::NOT_MODIFIED.into_response() } else { asset.body.into_response() };
+    let mut response = if text(header::IF_NONE_MATCH) == tag {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        asset.body.into_response()
+    };
     let mut set = |name: header::HeaderName, value: &str| {
         if let Ok(value) = value.parse() {
             response.headers_mut().insert(name, value);

@@ -16,8 +16,8 @@ pub(super) fn estimated(weight: &Weight, maximum: u64) -> Value {
     json!({"cost": {"estimated": weight.cost, "maximum": maximum}})
 }
 
-/// Writes what an answer cost, given by whom it was made. Its names are as plain as its numbers: a writer that looks at
-/// every letter of them takes longer than the rest of a small answer.
+/// Writes what an answer cost, given by whom it was made. Its names are as plain as its numbers: a
+/// writer that looks at every letter of them takes longer than the rest of a small answer.
 pub(super) fn write_spent(
     json: &mut Vec<u8>,
     weight: &Weight,
@@ -26,7 +26,9 @@ pub(super) fn write_spent(
     asker: &Asker,
     caller: Option<&Caller>,
 ) -> serde_json::Result<()> {
-    let by_upstream = caller.map(|caller| caller.meter.by_upstream()).unwrap_or_default();
+    let by_upstream = caller
+        .map(|caller| caller.meter.by_upstream())
+        .unwrap_or_default();
     let requests: u32 = by_upstream.values().sum();
     for (name, number) in [
         (r#"{"cost":{"estimated":"#, weight.cost),
@@ -38,12 +40,19 @@ pub(super) fn write_spent(
         serde_json::to_writer(&mut *json, &number)?;
     }
     json.extend_from_slice(br#","byUpstream":"#);
-    // an upstream that does not exist for the caller may have been asked on its behalf: its name stays here
-    let of_callers = by_upstream.iter().filter(|(name, _)| asker.principal.allows_upstream(name));
-    let of_callers: BTreeMap<&str, u32> = of_callers.map(|(name, count)| (&**name, *count)).collect();
+    // an upstream that does not exist for the caller may have been asked on its behalf: its name
+    // stays here
+    let of_callers = by_upstream
+        .iter()
+        .filter(|(name, _)| asker.principal.allows_upstream(name));
+    let of_callers: BTreeMap<&str, u32> =
+        of_callers.map(|(name, count)| (&**name, *count)).collect();
     serde_json::to_writer(&mut *json, &of_callers)?;
     let told = caller.and_then(|caller| Some((caller, caller.reads.told()?)));
-    for (name, list) in told.into_iter().flat_map(|(caller, how)| in_detail(&caller.meter.calls(), &how)) {
+    for (name, list) in told
+        .into_iter()
+        .flat_map(|(caller, how)| in_detail(&caller.meter.calls(), &how))
+    {
         json.extend_from_slice(format!(r#","{name}":"#).as_bytes());
         serde_json::to_writer(&mut *json, &list)?;
     }

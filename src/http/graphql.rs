@@ -1,8 +1,9 @@
 //! `/graphql`: GraphQL over HTTP, by the specification of that name.
 //!
-//! `application/json` callers get 200 for every request that could be read, `application/graphql-response+json` callers
-//! the status that fits. Only a JSON content type is taken, which no page of another origin can send unasked. A request
-//! that was not run has no `data`.
+//! `application/json` callers get 200 for every request that could be read,
+//! `application/graphql-response+json` callers the status that fits. Only a JSON content type is
+//! taken, which no page of another origin can send unasked. A request that was not run has no
+//! `data`.
 
 use super::{
     Gateway, REQUEST_ID, RequestId,
@@ -39,28 +40,68 @@ use std::{
 const THROWN_AWAY: usize = 4 << 20;
 
 /// What is sent with a request.
-pub(super) trait RequestBody: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static {}
+pub(super) trait RequestBody:
+    Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static
+{
+}
 
-impl<B: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static> RequestBody for B {}
+impl<B: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static> RequestBody
+    for B
+{
+}
 
 /// `POST /graphql`.
-pub(super) async fn post(gateway: &Gateway, peer: &Peer, id: &RequestId, parts: &Parts, body: impl RequestBody) -> Response {
+pub(super) async fn post(
+    gateway: &Gateway,
+    peer: &Peer,
+    id: &RequestId,
+    parts: &Parts,
+    body: impl RequestBody,
+) -> Response {
     let headers = Headers::new(&parts.headers);
-    let Some(media_type) = negotiate::media_type(headers) else { return not_acceptable() };
+    let Some(media_type) = negotiate::media_type(headers) else {
+        return not_acceptable();
+    };
     let asker = match identify(gateway, headers, peer, id, media_type, false).await {
         Ok(asker) => asker,
         Err(rejection) => return reject(media_type, id, &rejection),
     };
-    match read_body(headers, body, gateway.limits.body_bytes, gateway.server.body_timeout).await {
+    match read_body(
+        headers,
+        body,
+        gateway.limits.body_bytes,
+        gateway.server.body_timeout,
+    )
+    .await
+    {
         // boxed: what is moved about for single requests is small then
-        Ok(bytes) if is_batch(&bytes) => Box::pin(batch::answer(gateway, &asker, media_type, &bytes)).await,
-        Ok(bytes) => answer(gateway, &asker, media_type, Question { bytes, read: read_json }).await,
+        Ok(bytes) if is_batch(&bytes) => {
+            Box::pin(batch::answer(gateway, &asker, media_type, &bytes)).await
+        }
+        Ok(bytes) => {
+            answer(
+                gateway,
+                &asker,
+                media_type,
+                Question {
+                    bytes,
+                    read: read_json,
+                },
+            )
+            .await
+        }
         Err(rejection) => {
             let mut response = reject(media_type, id, &rejection);
             // what is still to come of this body must not be taken for the next request
-            if parts.version <= Version::HTTP_11 && matches!(rejection.status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT)
+            if parts.version <= Version::HTTP_11
+                && matches!(
+                    rejection.status,
+                    StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT
+                )
             {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             response
         }
@@ -80,35 +121,67 @@ pub(super) async fn get(
     }
     if negotiate::wants_html(headers) {
         // a link to a query opens it in the page
-        let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
-        let up = if request.uri().path().ends_with('/') { "../" } else { "" };
+        let query = request
+            .uri()
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
+        let up = if request.uri().path().ends_with('/') {
+            "../"
+        } else {
+            ""
+        };
         return Redirect::temporary(&format!("{up}graphiql{query}")).into_response();
     }
-    let Some(media_type) = negotiate::media_type(headers) else { return not_acceptable() };
+    let Some(media_type) = negotiate::media_type(headers) else {
+        return not_acceptable();
+    };
     let asker = match identify(&gateway, headers, &peer, &id, media_type, true).await {
         Ok(asker) => asker,
         Err(rejection) => return reject(media_type, &id, &rejection),
     };
     let bytes = Bytes::copy_from_slice(request.uri().query().unwrap_or_default().as_bytes());
-    let response = answer(&gateway, &asker, media_type, Question { bytes, read: read_address }).await;
+    let response = answer(
+        &gateway,
+        &asker,
+        media_type,
+        Question {
+            bytes,
+            read: read_address,
+        },
+    )
+    .await;
     unless_known(headers, response)
 }
 
 /// Every other method.
 pub(super) async fn wrong_method() -> Response {
-    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "GraphQL takes GET and POST.\n");
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
+    let mut response = plain(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "GraphQL takes GET and POST.\n",
+    );
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static("GET, POST"));
     response
 }
 
 /// For panics: what went wrong is in the log.
 pub(super) fn internal_error() -> Response {
     let body = json!({"errors": [{"message": "The gateway made a mistake; it is in its log.", "extensions": {"code": code::INTERNAL, "retryable": false}}]});
-    (StatusCode::INTERNAL_SERVER_ERROR, [(header::CONTENT_TYPE, MediaType::Json.content_type())], body.to_string()).into_response()
+    (
+        StatusCode::INTERNAL_SERVER_ERROR,
+        [(header::CONTENT_TYPE, MediaType::Json.content_type())],
+        body.to_string(),
+    )
+        .into_response()
 }
 
 fn not_acceptable() -> Response {
-    plain(StatusCode::NOT_ACCEPTABLE, "There are application/graphql-response+json, application/json and text/event-stream.\n")
+    plain(
+        StatusCode::NOT_ACCEPTABLE,
+        "There are application/graphql-response+json, application/json and text/event-stream.\n",
+    )
 }
 
 /// Who asks, before anything of what they ask is read.
@@ -121,23 +194,49 @@ async fn identify(
     is_get: bool,
 ) -> Result<Asker, Rejection> {
     let principal = gateway.identify(headers, peer, id).await?;
-    let transport = if media_type == MediaType::EventStream { "sse" } else { "http" };
-    Asker::new(gateway, principal, headers, peer.address, id.clone(), transport, is_get)
+    let transport = if media_type == MediaType::EventStream {
+        "sse"
+    } else {
+        "http"
+    };
+    Asker::new(
+        gateway,
+        principal,
+        headers,
+        peer.address,
+        id.clone(),
+        transport,
+        is_get,
+    )
 }
 
 /// Whether a body is said to be JSON in UTF-8, once.
 fn is_json(headers: Headers<'_>) -> bool {
-    let Some(content_type) = headers.one(&header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let Some(content_type) = headers
+        .one(&header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+    else {
+        return false;
+    };
     let mut parts = content_type.split(';').map(str::trim);
-    let is_json = parts.next().is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"));
+    let is_json = parts
+        .next()
+        .is_some_and(|media_type| media_type.eq_ignore_ascii_case("application/json"));
     let is_utf8 = parts.all(|part| match part.split_once('=') {
-        Some((name, value)) if name.eq_ignore_ascii_case("charset") => value.trim_matches('"').eq_ignore_ascii_case("utf-8"),
+        Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
+            value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+        }
         _ => true,
     });
     is_json && is_utf8
 }
 
-async fn read_body(headers: Headers<'_>, body: impl RequestBody, max_bytes: usize, most: Duration) -> Result<Bytes, Rejection> {
+async fn read_body(
+    headers: Headers<'_>,
+    body: impl RequestBody,
+    max_bytes: usize,
+    most: Duration,
+) -> Result<Bytes, Rejection> {
     if !is_json(headers) || headers.has(&header::CONTENT_ENCODING) {
         return Err(Rejection::unreadable(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -153,10 +252,18 @@ async fn read_body(headers: Headers<'_>, body: impl RequestBody, max_bytes: usiz
     match collected {
         Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => {
-            let message = format!("The body must be whole, and at most {max_bytes} bytes (limits.body_bytes).");
-            Err(Rejection::unreadable(StatusCode::PAYLOAD_TOO_LARGE, message))
+            let message = format!(
+                "The body must be whole, and at most {max_bytes} bytes (limits.body_bytes)."
+            );
+            Err(Rejection::unreadable(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                message,
+            ))
         }
-        Err(_) => Err(Rejection::unreadable(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time (server.body_timeout).")),
+        Err(_) => Err(Rejection::unreadable(
+            StatusCode::REQUEST_TIMEOUT,
+            "The body did not arrive in time (server.body_timeout).",
+        )),
     }
 }
 
@@ -172,12 +279,15 @@ fn read_json(bytes: &[u8]) -> Result<Parameters, Rejection> {
     })
 }
 
-/// The whole of a body; `None` where it breaks off or is too large. Of one that is too large a little more is taken and
-/// thrown away: who is still sending would else see a broken connection, and not why.
+/// The whole of a body; `None` where it breaks off or is too large. Of one that is too large a
+/// little more is taken and thrown away: who is still sending would else see a broken connection,
+/// and not why.
 async fn collect(mut body: impl RequestBody, max_bytes: usize) -> Option<Bytes> {
     let (mut bytes, mut seen) = (BytesMut::new(), 0usize);
     while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.ok()?.into_data() else { continue };
+        let Ok(data) = frame.ok()?.into_data() else {
+            continue;
+        };
         seen = seen.saturating_add(data.len());
         if seen <= max_bytes {
             // nearly always there is one, and nothing to copy
@@ -196,12 +306,19 @@ fn read_address(query: &[u8]) -> Result<Parameters, Rejection> {
     let mut parameters = Parameters::default();
     for (key, value) in url::form_urlencoded::parse(query) {
         let object = |name: &str| {
-            let unreadable = || Rejection::unreadable(StatusCode::BAD_REQUEST, format!("`{name}` must be a JSON object."));
+            let unreadable = || {
+                Rejection::unreadable(
+                    StatusCode::BAD_REQUEST,
+                    format!("`{name}` must be a JSON object."),
+                )
+            };
             serde_json::from_str::<Option<Map<String, Value>>>(&value).map_err(|_| unreadable())
         };
         match &*key {
             "query" => parameters.query = Some(value.into_owned()),
-            "operationName" => parameters.operation_name = Some(value.into_owned()).filter(|name| !name.is_empty()),
+            "operationName" => {
+                parameters.operation_name = Some(value.into_owned()).filter(|name| !name.is_empty())
+            }
             "documentId" | "doc_id" => parameters.document_id = Some(value.into_owned()),
             "variables" => parameters.variables = object("variables")?,
             "extensions" => parameters.extensions = object("extensions")?,
@@ -211,31 +328,57 @@ fn read_address(query: &[u8]) -> Result<Parameters, Rejection> {
     Ok(parameters)
 }
 
-async fn answer<F>(gateway: &Gateway, asker: &Asker, media_type: MediaType, question: Question<F>) -> Response
+async fn answer<F>(
+    gateway: &Gateway,
+    asker: &Asker,
+    media_type: MediaType,
+    question: Question<F>,
+) -> Response
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
     match execute(gateway, asker, question).await {
-        Ok(Answered::Run { body, reusable, .. }) => told(gateway, media_type, reusable, write(media_type, StatusCode::OK, body)),
+        Ok(Answered::Run { body, reusable, .. }) => told(
+            gateway,
+            media_type,
+            reusable,
+            write(media_type, StatusCode::OK, body),
+        ),
         Ok(Answered::Again(kept)) => {
             let response = match asker.coding {
                 Some(_) => Box::pin(write_packed(asker, media_type, &kept)).await,
                 None => write(media_type, StatusCode::OK, kept.body.clone()),
             };
-            let reusable = kept.mark.clone().map(|mark| Reusable::new(mark, &kept.sources, Instant::now()));
+            let reusable = kept
+                .mark
+                .clone()
+                .map(|mark| Reusable::new(mark, &kept.sources, Instant::now()));
             told(gateway, media_type, reusable, response)
         }
         Ok(Answered::Refused(errors)) => {
             let is_told_by_status = media_type == MediaType::GraphqlResponse;
-            let status = if is_told_by_status { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-            write(media_type, status, json!({"errors": errors}).to_string().into())
+            let status = if is_told_by_status {
+                StatusCode::BAD_REQUEST
+            } else {
+                StatusCode::OK
+            };
+            write(
+                media_type,
+                status,
+                json!({"errors": errors}).to_string().into(),
+            )
         }
         Err(rejection) => reject(media_type, &asker.id, &rejection),
     }
 }
 
 /// An answer that says for how long it may be used again, if it may.
-fn told(gateway: &Gateway, media_type: MediaType, reusable: Option<Reusable>, mut response: Response) -> Response {
+fn told(
+    gateway: &Gateway,
+    media_type: MediaType,
+    reusable: Option<Reusable>,
+    mut response: Response,
+) -> Response {
     if let Some(reusable) = reusable.filter(|_| media_type != MediaType::EventStream) {
         reusable.tell(response.headers_mut(), &gateway.differs_by);
     }
@@ -244,13 +387,24 @@ fn told(gateway: &Gateway, media_type: MediaType, reusable: Option<Reusable>, mu
 
 /// An answer that was given before, packed as it was then for those who take that.
 async fn write_packed(asker: &Asker, media_type: MediaType, kept: &Kept) -> Response {
-    let packed = match asker.coding.filter(|_| media_type != MediaType::EventStream) {
-        Some(coding) => kept.packed.of(coding, &kept.body).await.map(|body| (coding, body)),
+    let packed = match asker
+        .coding
+        .filter(|_| media_type != MediaType::EventStream)
+    {
+        Some(coding) => kept
+            .packed
+            .of(coding, &kept.body)
+            .await
+            .map(|body| (coding, body)),
         None => None,
     };
-    let Some((coding, body)) = packed else { return write(media_type, StatusCode::OK, kept.body.clone()) };
+    let Some((coding, body)) = packed else {
+        return write(media_type, StatusCode::OK, kept.body.clone());
+    };
     let mut response = write(media_type, StatusCode::OK, body);
-    response.headers_mut().insert(header::CONTENT_ENCODING, coding.name());
+    response
+        .headers_mut()
+        .insert(header::CONTENT_ENCODING, coding.name());
     response
 }
 
@@ -261,17 +415,27 @@ pub(super) fn reject(media_type: MediaType, id: &RequestId, rejection: &Rejectio
         _ if rejection.is_graphql => StatusCode::OK,
         _ => rejection.status,
     };
-    let mut response = write(media_type, status, json!({"errors": [rejection.error(id)]}).to_string().into());
+    let mut response = write(
+        media_type,
+        status,
+        json!({"errors": [rejection.error(id)]}).to_string().into(),
+    );
     let headers = response.headers_mut();
     match status {
-        StatusCode::METHOD_NOT_ALLOWED => drop(headers.insert(header::ALLOW, HeaderValue::from_static("POST"))),
-        StatusCode::UNAUTHORIZED => {
-            drop(headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"veeam-graph\"")))
+        StatusCode::METHOD_NOT_ALLOWED => {
+            drop(headers.insert(header::ALLOW, HeaderValue::from_static("POST")))
         }
+        StatusCode::UNAUTHORIZED => drop(headers.insert(
+            header::WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"veeam-graph\""),
+        )),
         _ => {}
     }
     if let Some(wait) = rejection.retry_after {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64));
+        headers.insert(
+            header::RETRY_AFTER,
+            HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64),
+        );
     }
     response
 }
@@ -279,9 +443,16 @@ pub(super) fn reject(media_type: MediaType, id: &RequestId, rejection: &Rejectio
 pub(super) fn write(media_type: MediaType, status: StatusCode, body: Bytes) -> Response {
     let (media_type, body) = match media_type {
         // one result, then the end: a query has one
-        MediaType::EventStream if status.is_success() => {
-            (media_type, [b"event: next\ndata: ", &*body, b"\n\nevent: complete\ndata:\n\n"].concat().into())
-        }
+        MediaType::EventStream if status.is_success() => (
+            media_type,
+            [
+                b"event: next\ndata: ",
+                &*body,
+                b"\n\nevent: complete\ndata:\n\n",
+            ]
+            .concat()
+            .into(),
+        ),
         // what was refused before it was read is no stream
         MediaType::EventStream => (MediaType::Json, body),
         media_type => (media_type, body),
@@ -292,16 +463,26 @@ pub(super) fn write(media_type: MediaType, status: StatusCode, body: Bytes) -> R
     response
 }
 
-/// What every answer of a media type says of itself. Copied, that costs half of what it does to put it together.
+/// What every answer of a media type says of itself. Copied, that costs half of what it does to put
+/// it together.
 static HEADERS: LazyLock<[HeaderMap; 3]> = LazyLock::new(|| {
     MediaType::ALL.map(|media_type| {
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type.content_type()));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(media_type.content_type()),
+        );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Encoding, Authorization, X-API-Key"));
+        headers.insert(
+            header::VARY,
+            HeaderValue::from_static("Accept, Accept-Encoding, Authorization, X-API-Key"),
+        );
         // a copy has room for what it holds: these the entrance sets
         headers.insert(REQUEST_ID, HeaderValue::from_static(""));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
         headers
     })
 });

@@ -1,8 +1,9 @@
 //! Under which names the gateway may be asked, where somebody who shows nothing may ask.
 //!
-//! A page of a foreign name whose address is changed to this machine's (DNS rebinding) is, to a browser, a page of ours:
-//! no check of its origin finds it out. What gives it away is the name that it asks for, in `Host` or `:authority`. A
-//! numeric address can't be changed like that. Where everybody must show a key or a token there is no need: such a page has none.
+//! A page of a foreign name whose address is changed to this machine's (DNS rebinding) is, to a
+//! browser, a page of ours: no check of its origin finds it out. What gives it away is the name
+//! that it asks for, in `Host` or `:authority`. A numeric address can't be changed like that. Where
+//! everybody must show a key or a token there is no need: such a page has none.
 
 use super::headers::Headers;
 use crate::config::{Config, Server};
@@ -22,26 +23,45 @@ impl Hosts {
     /// Where every caller must be known any name will do.
     pub fn new(config: &Config) -> Option<Self> {
         let Server { listen, hosts, .. } = &config.server;
-        config.takes_anonymous().then(|| Self { listen: listen.ip().to_canonical(), names: hosts.clone() })
+        config.takes_anonymous().then(|| Self {
+            listen: listen.ip().to_canonical(),
+            names: hosts.clone(),
+        })
     }
 
     /// Whether a request is for us, by every name that is in it. One without any is of no browser.
     pub fn are_named(&self, uri: &Uri, headers: Headers<'_>) -> bool {
         let mut in_headers = headers.all(&header::HOST);
         uri.authority().is_none_or(|authority| self.has(authority))
-            && in_headers.all(|value| Authority::try_from(value.as_bytes()).is_ok_and(|authority| self.has(&authority)))
+            && in_headers.all(|value| {
+                Authority::try_from(value.as_bytes()).is_ok_and(|authority| self.has(&authority))
+            })
     }
 
     fn has(&self, authority: &Authority) -> bool {
         let host = authority.host();
         // the port is the way here: it may be another one in front of a tunnel or a proxy
-        let address: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
+        let address: Option<IpAddr> = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse()
+            .ok();
         match address.map(|address| address.to_canonical()) {
             _ if authority.as_str().contains('@') => false,
-            Some(address) if address.is_loopback() || self.listen.is_unspecified() || address == self.listen => true,
+            Some(address)
+                if address.is_loopback()
+                    || self.listen.is_unspecified()
+                    || address == self.listen =>
+            {
+                true
+            }
             _ => {
                 let host = host.strip_suffix('.').unwrap_or(host);
-                host.eq_ignore_ascii_case("localhost") || self.names.iter().any(|name| name.eq_ignore_ascii_case(host))
+                host.eq_ignore_ascii_case("localhost")
+                    || self
+                        .names
+                        .iter()
+                        .any(|name| name.eq_ignore_ascii_case(host))
             }
         }
     }
@@ -57,8 +77,11 @@ mod tests {
             listen: listen.parse().unwrap(),
             names: names.iter().map(|name| (*name).to_owned()).collect(),
         };
-        let (here, named, anywhere) =
-            (hosts("127.0.0.1", &[]), hosts("10.1.2.3", &["graph.example.net", "[fd00::7]"]), hosts("0.0.0.0", &[]));
+        let (here, named, anywhere) = (
+            hosts("127.0.0.1", &[]),
+            hosts("10.1.2.3", &["graph.example.net", "[fd00::7]"]),
+            hosts("0.0.0.0", &[]),
+        );
         for (authority, expected) in [
             ("localhost", [true, true, true]),
             ("LocalHost.:4000", [true, true, true]),
@@ -82,7 +105,11 @@ mod tests {
             ("0x7f.1", [false, false, false]),
         ] {
             let parsed: Authority = authority.parse().unwrap();
-            assert_eq!([&here, &named, &anywhere].map(|hosts| hosts.has(&parsed)), expected, "{authority}");
+            assert_eq!(
+                [&here, &named, &anywhere].map(|hosts| hosts.has(&parsed)),
+                expected,
+                "{authority}"
+            );
         }
     }
 }

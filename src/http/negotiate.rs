@@ -16,13 +16,19 @@ pub(super) enum MediaType {
 
 impl MediaType {
     /// Each at its own place.
-    pub const ALL: [Self; 3] = [MediaType::GraphqlResponse, MediaType::Json, MediaType::EventStream];
+    pub const ALL: [Self; 3] = [
+        MediaType::GraphqlResponse,
+        MediaType::Json,
+        MediaType::EventStream,
+    ];
 
     /// The one that a media range means.
     fn named(range: &[u8]) -> Option<Self> {
         let is = |name: &[u8]| range.eq_ignore_ascii_case(name);
         match range {
-            _ if is(b"application/json") || is(b"*/*") || is(b"application/*") => Some(MediaType::Json),
+            _ if is(b"application/json") || is(b"*/*") || is(b"application/*") => {
+                Some(MediaType::Json)
+            }
             _ if is(b"application/graphql-response+json") => Some(MediaType::GraphqlResponse),
             _ if is(b"text/event-stream") => Some(MediaType::EventStream),
             _ => None,
@@ -39,32 +45,57 @@ impl MediaType {
     }
 }
 
-/// The acceptable form with the highest weight; JSON when nobody says. `None`: nothing that we have is acceptable.
+/// The acceptable form with the highest weight; JSON when nobody says. `None`: nothing that we have
+/// is acceptable.
 pub(super) fn media_type(headers: Headers<'_>) -> Option<MediaType> {
     let mut best: Option<(f32, MediaType)> = None;
     let mut is_said = false;
     // nearly always it is one name and no more
-    if let Some(media_type) = headers.one(&header::ACCEPT).and_then(|value| MediaType::named(value.as_bytes())) {
+    if let Some(media_type) = headers
+        .one(&header::ACCEPT)
+        .and_then(|value| MediaType::named(value.as_bytes()))
+    {
         return Some(media_type);
     }
-    for value in headers.all(&header::ACCEPT).filter_map(|value| value.to_str().ok()) {
-        for range in value.split(',').map(str::trim).filter(|range| !range.is_empty()) {
+    for value in headers
+        .all(&header::ACCEPT)
+        .filter_map(|value| value.to_str().ok())
+    {
+        for range in value
+            .split(',')
+            .map(str::trim)
+            .filter(|range| !range.is_empty())
+        {
             is_said = true;
             let mut parts = range.split(';').map(str::trim);
-            let Some(candidate) = MediaType::named(parts.next().unwrap_or_default().as_bytes()) else { continue };
-            let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
+            let Some(candidate) = MediaType::named(parts.next().unwrap_or_default().as_bytes())
+            else {
+                continue;
+            };
+            let weight = parts
+                .find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok())
+                .unwrap_or(1.0);
             if weight > 0.0 && best.is_none_or(|(known, _)| weight > known) {
                 best = Some((weight, candidate));
             }
         }
     }
-    if is_said { best.map(|(_, media_type)| media_type) } else { Some(MediaType::Json) }
+    if is_said {
+        best.map(|(_, media_type)| media_type)
+    } else {
+        Some(MediaType::Json)
+    }
 }
 
 /// Whether a browser asks for a page to look at.
 pub(super) fn wants_html(headers: Headers<'_>) -> bool {
     let accept = headers.text(&header::ACCEPT).unwrap_or_default();
-    accept.split(',').next().is_some_and(|first| first.trim_start().to_ascii_lowercase().starts_with("text/html"))
+    accept.split(',').next().is_some_and(|first| {
+        first
+            .trim_start()
+            .to_ascii_lowercase()
+            .starts_with("text/html")
+    })
 }
 
 #[cfg(test)]
@@ -77,8 +108,14 @@ mod tests {
         for (accept, expected) in [
             (None, Some(MediaType::Json)),
             (Some("application/json"), Some(MediaType::Json)),
-            (Some("application/graphql-response+json, application/json;q=0.9"), Some(MediaType::GraphqlResponse)),
-            (Some("application/json;q=0.9, application/graphql-response+json"), Some(MediaType::GraphqlResponse)),
+            (
+                Some("application/graphql-response+json, application/json;q=0.9"),
+                Some(MediaType::GraphqlResponse),
+            ),
+            (
+                Some("application/json;q=0.9, application/graphql-response+json"),
+                Some(MediaType::GraphqlResponse),
+            ),
             (Some("*/*"), Some(MediaType::Json)),
             (Some("text/event-stream"), Some(MediaType::EventStream)),
             (Some("text/csv"), None),

@@ -1,6 +1,8 @@
-//! Answers that are given again, as those take them who take compressed ones: packed once, not for every asker.
+//! Answers that are given again, as those take them who take compressed ones: packed once, not for
+//! every asker.
 //!
-//! What is not given again is packed while it is sent (`http/entrance.rs`); what is too small to be worth it is not at all.
+//! What is not given again is packed while it is sent (`http/entrance.rs`); what is too small to be
+//! worth it is not at all.
 
 use super::headers::Headers;
 use crate::aside::aside;
@@ -11,7 +13,8 @@ use tokio::sync::OnceCell;
 
 /// Below this it costs more than it saves.
 pub(super) const SMALLEST: u16 = 1_024;
-/// A tenth of a second of work at most for the largest answer; more saves little. The same as the layer's.
+/// A tenth of a second of work at most for the largest answer; more saves little. The same as the
+/// layer's.
 const BROTLI_QUALITY: u32 = 4;
 const BROTLI_WINDOW: u32 = 22;
 const BROTLI_BUFFER: usize = 4_096;
@@ -24,18 +27,23 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// The better one of those that are taken at least as willingly as plain text; none where neither is.
+    /// The better one of those that are taken at least as willingly as plain text; none where
+    /// neither is.
     pub fn taken(headers: Headers<'_>) -> Option<Self> {
         if !headers.has(&header::ACCEPT_ENCODING) {
             return None;
         }
         let mut weights = [None; 3];
         let (mut any, lists) = (None, headers.all(&header::ACCEPT_ENCODING));
-        for item in lists.filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(',')) {
+        for item in lists
+            .filter_map(|list| list.to_str().ok())
+            .flat_map(|list| list.split(','))
+        {
             let mut parts = item.split(';').map(str::trim);
             let name = parts.next().unwrap_or_default();
-            let weight =
-                parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q="))).map_or(Some(1.0), |q| q.parse::<f32>().ok());
+            let weight = parts
+                .find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")))
+                .map_or(Some(1.0), |q| q.parse::<f32>().ok());
             match name.to_ascii_lowercase().as_str() {
                 "br" => weights[0] = weight,
                 "gzip" | "x-gzip" => weights[1] = weight,
@@ -65,12 +73,18 @@ impl Coding {
         let packed = Vec::with_capacity(plain.len() / 8);
         match self {
             Self::Brotli => {
-                let mut writer = brotli::CompressorWriter::new(packed, BROTLI_BUFFER, BROTLI_QUALITY, BROTLI_WINDOW);
+                let mut writer = brotli::CompressorWriter::new(
+                    packed,
+                    BROTLI_BUFFER,
+                    BROTLI_QUALITY,
+                    BROTLI_WINDOW,
+                );
                 writer.write_all(plain)?;
                 Ok(writer.into_inner())
             }
             Self::Gzip => {
-                let mut writer = flate2::write::GzEncoder::new(packed, flate2::Compression::default());
+                let mut writer =
+                    flate2::write::GzEncoder::new(packed, flate2::Compression::default());
                 writer.write_all(plain)?;
                 writer.finish()
             }
@@ -83,7 +97,8 @@ impl Coding {
 pub(super) struct Packed([OnceCell<Option<Bytes>>; 2]);
 
 impl Packed {
-    /// The answer packed so; none where that is not worth it. Done once, off the threads that serve.
+    /// The answer packed so; none where that is not worth it. Done once, off the threads that
+    /// serve.
     pub async fn of(&self, coding: Coding, plain: &Bytes) -> Option<Bytes> {
         if plain.len() < usize::from(SMALLEST) {
             return None;
@@ -91,7 +106,10 @@ impl Packed {
         let cell = self.0.get(coding as usize)?;
         let pack = async || {
             let plain = plain.clone();
-            aside(move || coding.pack(&plain)).await.ok().map(Bytes::from)
+            aside(move || coding.pack(&plain))
+                .await
+                .ok()
+                .map(Bytes::from)
         };
         cell.get_or_init(pack).await.clone()
     }
@@ -103,19 +121,41 @@ mod tests {
     use axum::http::HeaderMap;
 
     fn taken(text: &str) -> Option<Coding> {
-        let headers = HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_str(text).unwrap())]);
+        let headers = HeaderMap::from_iter([(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_str(text).unwrap(),
+        )]);
         Coding::taken(Headers::new(&headers))
     }
 
     #[test]
     fn the_better_coding_that_is_taken_is_chosen() {
-        for text in ["gzip, deflate, br, zstd", "br", "BR;q=1.0, gzip;q=0.8", "*", "gzip;q=0.5, br;q=0.5"] {
+        for text in [
+            "gzip, deflate, br, zstd",
+            "br",
+            "BR;q=1.0, gzip;q=0.8",
+            "*",
+            "gzip;q=0.5, br;q=0.5",
+        ] {
             assert_eq!(taken(text), Some(Coding::Brotli), "{text}");
         }
-        for text in ["gzip", "gzip, deflate", "br;q=0, gzip", "gzip;q=0.8, br;q=0.1", "x-gzip"] {
+        for text in [
+            "gzip",
+            "gzip, deflate",
+            "br;q=0, gzip",
+            "gzip;q=0.8, br;q=0.1",
+            "x-gzip",
+        ] {
             assert_eq!(taken(text), Some(Coding::Gzip), "{text}");
         }
-        for text in ["", "identity", "deflate", "br;q=0, gzip;q=0", "identity, br;q=0.5", "br;q=x"] {
+        for text in [
+            "",
+            "identity",
+            "deflate",
+            "br;q=0, gzip;q=0",
+            "identity, br;q=0.5",
+            "br;q=x",
+        ] {
             assert_eq!(taken(text), None, "{text}");
         }
         assert_eq!(Coding::taken(Headers::new(&HeaderMap::new())), None);

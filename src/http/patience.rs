@@ -1,5 +1,6 @@
-//! The stream under a connection: notes what is read and written, and gives up on a client that takes too little of what it
-//! asked for, or that was cut off. Not tokio-io-timeout: any byte within its time satisfies that.
+//! The stream under a connection: notes what is read and written, and gives up on a client that
+//! takes too little of what it asked for, or that was cut off. Not tokio-io-timeout: any byte
+//! within its time satisfies that.
 
 use super::activity::Activity;
 use std::{
@@ -28,10 +29,21 @@ pub(super) struct Patient<S> {
 
 impl<S> Patient<S> {
     pub fn new(stream: S, activity: Arc<Activity>, patience: Duration, least: u64) -> Self {
-        Self { stream, until: None, written: 0, patience, least, activity }
+        Self {
+            stream,
+            until: None,
+            written: 0,
+            patience,
+            least,
+            activity,
+        }
     }
 
-    fn wrote(&mut self, context: &mut Context<'_>, progress: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn wrote(
+        &mut self,
+        context: &mut Context<'_>,
+        progress: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
         self.activity.wrote(progress.is_pending());
         if let Poll::Ready(Ok(bytes)) = &progress
             && self.until.is_some()
@@ -49,11 +61,17 @@ impl<S> Patient<S> {
         (self.until, self.written) = (None, 0);
     }
 
-    fn judge<T>(&mut self, context: &mut Context<'_>, progress: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn judge<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        progress: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if progress.is_ready() {
             return progress;
         }
-        let until = self.until.get_or_insert_with(|| Box::pin(sleep(self.patience)));
+        let until = self
+            .until
+            .get_or_insert_with(|| Box::pin(sleep(self.patience)));
         if until.deadline() <= Instant::now() || until.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::TimedOut,
@@ -65,14 +83,21 @@ impl<S> Patient<S> {
 
     fn check(&self, context: &Context<'_>) -> io::Result<()> {
         if self.activity.poll_cut(context) {
-            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "too much waits to be read (limits.unread_bytes)"));
+            return Err(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "too much waits to be read (limits.unread_bytes)",
+            ));
         }
         Ok(())
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.check(context)?;
         let before = buffer.filled().len();
@@ -85,14 +110,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.check(context)?;
         let progress = Pin::new(&mut this.stream).poll_write(context, bytes);
         this.wrote(context, progress)
     }
 
-    fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         this.check(context)?;
         let progress = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
@@ -149,7 +182,11 @@ mod tests {
     async fn who_reads_slowly_is_served_and_who_reads_hardly_or_not_is_let_go() {
         written(3).await.unwrap();
         for every in [7, 1_000] {
-            assert_eq!(written(every).await.unwrap_err().kind(), io::ErrorKind::TimedOut, "{every}");
+            assert_eq!(
+                written(every).await.unwrap_err().kind(),
+                io::ErrorKind::TimedOut,
+                "{every}"
+            );
         }
     }
 
@@ -163,6 +200,9 @@ mod tests {
             tokio::task::yield_now().await;
         }
         activity.cut();
-        assert_eq!(waiting.await.unwrap().unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        assert_eq!(
+            waiting.await.unwrap().unwrap_err().kind(),
+            io::ErrorKind::ConnectionAborted
+        );
     }
 }

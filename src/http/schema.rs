@@ -1,6 +1,10 @@
-//! `GET /schema.graphql`: the schema as text, for whoever may ask at all; `?federation` with what a composer wants.
+//! `GET /schema.graphql`: the schema as text, for whoever may ask at all; `?federation` with what a
+//! composer wants.
 
-use super::{Gateway, RequestId, auth::Peer, graphql, headers::Headers, negotiate::MediaType, plain, reusable};
+use super::{
+    Gateway, RequestId, auth::Peer, graphql, headers::Headers, negotiate::MediaType, plain,
+    reusable,
+};
 use crate::graph;
 use axum::{
     Extension,
@@ -41,20 +45,33 @@ pub(super) async fn get(
         return graphql::reject(MediaType::GraphqlResponse, &id, &rejection);
     }
     if !gateway.limits.introspection {
-        let rejection =
-            super::auth::forbidden("Introspection is switched off here (limits.introspection); the schema is published elsewhere.");
+        let rejection = super::auth::forbidden(
+            "Introspection is switched off here (limits.introspection); the schema is published elsewhere.",
+        );
         return graphql::reject(MediaType::GraphqlResponse, &id, &rejection);
     }
-    let parameters = url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
-    let is_federated = parameters.into_iter().any(|(name, value)| name == "federation" && value != "false");
+    let parameters =
+        url::form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+    let is_federated = parameters
+        .into_iter()
+        .any(|(name, value)| name == "federation" && value != "false");
     if is_federated && !gateway.server.federation {
-        return plain(StatusCode::NOT_FOUND, "Federation is switched off here (server.federation).\n");
+        return plain(
+            StatusCode::NOT_FOUND,
+            "Federation is switched off here (server.federation).\n",
+        );
     }
     let Printed(text, mark) = if is_federated { &*FEDERATED } else { &*ALONE };
     let mut response = Response::new(text.clone().into());
     // as text: a browser shows it
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    let reusable = reusable::Reusable { mark: mark.clone(), seconds: reusable::WITHOUT_LISTS.as_secs() };
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    let reusable = reusable::Reusable {
+        mark: mark.clone(),
+        seconds: reusable::WITHOUT_LISTS.as_secs(),
+    };
     reusable.tell(response.headers_mut(), &gateway.differs_by);
     reusable::unless_known(headers, response)
 }

@@ -38,8 +38,9 @@ const MAX_SEND_BYTES: usize = 64 << 10;
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 const UNSENT_BYTES: u32 = 128 << 10;
 
-/// Connections that the system makes for us before we take them, if it makes so many: when a gateway comes back, all of its
-/// clients come at once. One for which there is no room tries again after a second, then after two, then after four.
+/// Connections that the system makes for us before we take them, if it makes so many: when a
+/// gateway comes back, all of its clients come at once. One for which there is no room tries again
+/// after a second, then after two, then after four.
 const WAITING: u32 = 4_096;
 
 /// How often the operator is told that connections are turned away.
@@ -57,17 +58,22 @@ struct Service {
 
 /// Takes an address.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // what is left of a process that ended must not keep the next from its address; elsewhere this means something else
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // what is left of a process that ended must not keep the next from its address; elsewhere this
+    // means something else
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(WAITING)
 }
 
-/// Serves until `shutdown` ends. Then tells everybody to go elsewhere, and takes what still comes, for as long as is set
-/// or until `hurry` ends; then takes no more connections and lets open requests go on for a while. Fails where the
-/// certificate can't be used.
+/// Serves until `shutdown` ends. Then tells everybody to go elsewhere, and takes what still comes,
+/// for as long as is set or until `hurry` ends; then takes no more connections and lets open
+/// requests go on for a while. Fails where the certificate can't be used.
 pub async fn serve(
     listener: TcpListener,
     gateway: Gateway,
@@ -83,17 +89,26 @@ pub async fn serve(
         () = shutdown => {}
     }
     gateway.stage.send_replace(Stage::Leaving);
-    tracing::info!(leave_seconds = leave.as_secs(), "leaving: not ready, and everybody is told to go elsewhere");
+    tracing::info!(
+        leave_seconds = leave.as_secs(),
+        "leaving: not ready, and everybody is told to go elsewhere"
+    );
     tokio::select! {
         never = &mut taking => match never {},
         () = tokio::time::sleep(leave) => {}
         () = hurry => {}
     }
     gateway.stage.send_replace(Stage::Draining);
-    tracing::info!(drain_seconds = drain.as_secs(), "stopping: open requests may finish");
+    tracing::info!(
+        drain_seconds = drain.as_secs(),
+        "stopping: open requests may finish"
+    );
     // all of them are back once nobody is connected
     let everything = u32::try_from(gateway.limits.connections).unwrap_or(u32::MAX);
-    if tokio::time::timeout(drain, places.room.acquire_many(everything)).await.is_err() {
+    if tokio::time::timeout(drain, places.room.acquire_many(everything))
+        .await
+        .is_err()
+    {
         tracing::warn!("open requests were cut off");
     }
     Ok(())
@@ -113,7 +128,11 @@ async fn take(listener: &TcpListener, places: &Places, service: &Service) -> Inf
         };
         let address = address.ip().to_canonical();
         match places.take(address) {
-            Ok(place) => drop(tokio::spawn(converse(service.clone(), stream, Activity::of(address, Some(place))))),
+            Ok(place) => drop(tokio::spawn(converse(
+                service.clone(),
+                stream,
+                Activity::of(address, Some(place)),
+            ))),
             Err(limit) => places.tell(address, limit),
         }
     }
@@ -144,15 +163,29 @@ impl Places {
         let is_proxy = self.proxies.contains(&address);
         let of_address = match is_proxy {
             true => None,
-            false => Some(self.by_address.take(network(address), self.most_of_address).ok_or("limits.connections_per_address")?),
+            false => Some(
+                self.by_address
+                    .take(network(address), self.most_of_address)
+                    .ok_or("limits.connections_per_address")?,
+            ),
         };
-        let room = self.room.clone().try_acquire_owned().map_err(|_| "limits.connections")?;
-        Ok(Place { _room: room, _of_address: of_address })
+        let room = self
+            .room
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| "limits.connections")?;
+        Ok(Place {
+            _room: room,
+            _of_address: of_address,
+        })
     }
 
     /// Tells the operator that somebody was turned away, but not each time.
     fn tell(&self, address: IpAddr, limit: &'static str) {
-        let mut last = self.last_told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self
+            .last_told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if last.is_none_or(|last| last.elapsed() >= TOLD_EVERY) {
             *last = Some(Instant::now());
             tracing::warn!(%address, limit, "connections are turned away: there are too many");
@@ -164,7 +197,9 @@ impl Places {
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
+        IpAddr::V6(address) => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
+        }
     }
 }
 
@@ -172,7 +207,9 @@ impl Service {
     fn new(gateway: Gateway) -> Result<Self, String> {
         let acceptor = gateway.server.tls.as_ref().map(tls::acceptor).transpose()?;
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().max_buf_size(MAX_HEADERS_BYTES.max(64 << 10));
+        builder
+            .http1()
+            .max_buf_size(MAX_HEADERS_BYTES.max(64 << 10));
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -190,7 +227,13 @@ impl Service {
             grace: gateway.limits.timeout,
         };
         let stage = gateway.stage.subscribe();
-        Ok(Self { entrance: Entrance::new(gateway), builder, deadlines, acceptor, stage })
+        Ok(Self {
+            entrance: Entrance::new(gateway),
+            builder,
+            deadlines,
+            acceptor,
+            stage,
+        })
     }
 }
 
@@ -202,20 +245,32 @@ async fn converse(service: Service, stream: TcpStream, activity: Activity) {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     let _ = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(UNSENT_BYTES);
     let address = activity.address;
-    let mut peer = Peer { address, certificate: None };
+    let mut peer = Peer {
+        address,
+        certificate: None,
+    };
     let activity = Arc::new(activity);
-    let stream = Patient::new(stream, activity.clone(), service.deadlines.send, service.deadlines.least);
+    let stream = Patient::new(
+        stream,
+        activity.clone(),
+        service.deadlines.send,
+        service.deadlines.least,
+    );
     let outcome = match &service.acceptor {
         None => answer(&service, stream, peer, activity).await,
         // boxed: it is larger, and who comes without need not make room for it
-        Some(acceptor) => match tokio::time::timeout(service.deadlines.headers, Box::pin(acceptor.accept(stream))).await {
-            Ok(Ok(stream)) => {
-                peer.certificate = tls::fingerprint(&stream);
-                Box::pin(answer(&service, stream, peer, activity)).await
+        Some(acceptor) => {
+            match tokio::time::timeout(service.deadlines.headers, Box::pin(acceptor.accept(stream)))
+                .await
+            {
+                Ok(Ok(stream)) => {
+                    peer.certificate = tls::fingerprint(&stream);
+                    Box::pin(answer(&service, stream, peer, activity)).await
+                }
+                Ok(Err(error)) => Err(error.into()),
+                Err(_) => Err("the handshake takes too long (server.header_timeout)".into()),
             }
-            Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err("the handshake takes too long (server.header_timeout)".into()),
-        },
+        }
     };
     if let Err(error) = outcome {
         tracing::debug!(%address, %error, "a connection ended badly");
@@ -239,14 +294,29 @@ where
             let version = request.version();
             let under_way = activity.begin(version == Version::HTTP_2);
             let mut response = entrance.answer(peer, request, Some(under_way)).await;
-            if activity.is_closing() && version <= Version::HTTP_11 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-                response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            if activity.is_closing()
+                && version <= Version::HTTP_11
+                && response.status() != StatusCode::SWITCHING_PROTOCOLS
+            {
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response)
         }
     });
-    let connection = service.builder.serve_connection_with_upgrades(TokioIo::new(stream), respond).into_owned();
-    activity.drive(connection, |connection| connection.graceful_shutdown(), service.deadlines, service.stage.clone()).await?
+    let connection = service
+        .builder
+        .serve_connection_with_upgrades(TokioIo::new(stream), respond)
+        .into_owned();
+    activity
+        .drive(
+            connection,
+            |connection| connection.graceful_shutdown(),
+            service.deadlines,
+            service.stage.clone(),
+        )
+        .await?
 }
 
 #[cfg(test)]
@@ -272,9 +342,13 @@ mod tests {
         }
         let listener = listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr().unwrap();
-        let crowd = futures_util::future::try_join_all((0..CROWD).map(|_| TcpStream::connect(address)));
+        let crowd =
+            futures_util::future::try_join_all((0..CROWD).map(|_| TcpStream::connect(address)));
         // those for whom there is no room come in when somebody is let in; nobody is
-        let connected = tokio::time::timeout(Duration::from_secs(20), crowd).await.unwrap().unwrap();
+        let connected = tokio::time::timeout(Duration::from_secs(20), crowd)
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(connected.len(), CROWD);
     }
 }

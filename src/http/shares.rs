@@ -38,7 +38,10 @@ impl<K: Eq + Hash + Clone> Shares<K> {
             return None;
         }
         counts.insert(key.clone(), count + 1);
-        Some(Share { shares: self.clone(), key })
+        Some(Share {
+            shares: self.clone(),
+            key,
+        })
     }
 }
 

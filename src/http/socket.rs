@@ -1,8 +1,10 @@
-//! `/graphql` by WebSocket: the protocol `graphql-transport-ws`, as its reference implementation speaks it.
+//! `/graphql` by WebSocket: the protocol `graphql-transport-ws`, as its reference implementation
+//! speaks it.
 //!
-//! Every operation goes the same way as by HTTP: the same guard, rates and visibility, and who asks is checked anew each
-//! time, so a token that has expired ends the connection. What one connection can hold in memory is bounded: operations at
-//! once, answers in the making, the size of a message, and the patience with a client that does not read.
+//! Every operation goes the same way as by HTTP: the same guard, rates and visibility, and who asks
+//! is checked anew each time, so a token that has expired ends the connection. What one connection
+//! can hold in memory is bounded: operations at once, answers in the making, the size of a message,
+//! and the patience with a client that does not read.
 
 use super::{
     Gateway, RequestId,
@@ -79,10 +81,13 @@ impl Sockets {
         Open(self.clone())
     }
 
-    /// How long the next one waits before it goes, if all that are open are to go within a time: all at once would come all
-    /// at once to another gateway.
+    /// How long the next one waits before it goes, if all that are open are to go within a time:
+    /// all at once would come all at once to another gateway.
     fn wait(&self, within: Duration) -> Duration {
-        let of = *self.goodbyes.of.get_or_init(|| self.open.load(Ordering::Relaxed).max(1));
+        let of = *self
+            .goodbyes
+            .of
+            .get_or_init(|| self.open.load(Ordering::Relaxed).max(1));
         let place = self.goodbyes.count.fetch_add(1, Ordering::Relaxed);
         within.mul_f64(SPREAD * (place as f64 / of as f64).min(1.0))
     }
@@ -121,11 +126,18 @@ struct Close(u16, &'static str);
 
 /// Whether a request wants to become a WebSocket.
 pub(super) fn is_asked_for(headers: Headers<'_>) -> bool {
-    headers.get(&header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    headers
+        .get(&header::UPGRADE)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Makes a request a WebSocket, for those who show in its headers who they are, or have yet to.
-pub(super) async fn open(gateway: Gateway, id: RequestId, peer: Peer, request: Request) -> Response {
+pub(super) async fn open(
+    gateway: Gateway,
+    id: RequestId,
+    peer: Peer,
+    request: Request,
+) -> Response {
     let headers = request.headers().clone();
     if !matches!(Shown::in_headers(Headers::new(&headers)), Shown::Nothing)
         && let Err(rejection) = gateway.identify(Headers::new(&headers), &peer, &id).await
@@ -138,10 +150,15 @@ pub(super) async fn open(gateway: Gateway, id: RequestId, peer: Peer, request: R
         Err(refused) => return refused.into_response(),
     };
     let most = gateway.limits.body_bytes;
-    let upgrade = upgrade.max_message_size(most).max_frame_size(most).protocols([PROTOCOL]);
+    let upgrade = upgrade
+        .max_message_size(most)
+        .max_frame_size(most)
+        .protocols([PROTOCOL]);
     upgrade.on_upgrade(async move |socket| {
         let _open = gateway.sockets.open();
-        Connection::new(gateway, id, peer, headers, activity).serve(socket).await;
+        Connection::new(gateway, id, peer, headers, activity)
+            .serve(socket)
+            .await;
     })
 }
 
@@ -170,19 +187,41 @@ struct Finished {
 }
 
 impl Connection {
-    fn new(gateway: Gateway, id: RequestId, peer: Peer, headers: HeaderMap, activity: Option<Arc<Activity>>) -> Self {
+    fn new(
+        gateway: Gateway,
+        id: RequestId,
+        peer: Peer,
+        headers: HeaderMap,
+        activity: Option<Arc<Activity>>,
+    ) -> Self {
         let running = Arc::new(Semaphore::new(RUNNING));
-        Self { gateway, id, peer, headers, activity, place: None, running, operations: HashMap::new(), finished: mpsc::channel(1) }
+        Self {
+            gateway,
+            id,
+            peer,
+            headers,
+            activity,
+            place: None,
+            running,
+            operations: HashMap::new(),
+            finished: mpsc::channel(1),
+        }
     }
 
     async fn serve(mut self, mut socket: WebSocket) {
-        let close =
-            if socket.protocol().is_some() { self.converse(&mut socket).await } else { Some(Close(4406, "Subprotocol not acceptable")) };
+        let close = if socket.protocol().is_some() {
+            self.converse(&mut socket).await
+        } else {
+            Some(Close(4406, "Subprotocol not acceptable"))
+        };
         self.operations.values().for_each(AbortHandle::abort);
         // who is being seen out takes nobody's place
         self.place = None;
         if let Some(Close(code, reason)) = close {
-            let frame = CloseFrame { code, reason: reason.into() };
+            let frame = CloseFrame {
+                code,
+                reason: reason.into(),
+            };
             let goodbye = async {
                 let _ = socket.send(Message::Close(Some(frame))).await;
                 // until the other side says goodbye, too
@@ -204,7 +243,8 @@ impl Connection {
         loop {
             if *stage.borrow_and_update() == Stage::Draining && !is_told {
                 is_told = true;
-                until = until.min(Instant::now() + self.gateway.sockets.wait(self.gateway.server.drain));
+                until = until
+                    .min(Instant::now() + self.gateway.sockets.wait(self.gateway.server.drain));
             }
             let is_over = until <= Instant::now();
             if is_over && self.operations.is_empty() {
@@ -250,30 +290,58 @@ impl Connection {
     }
 
     async fn hear(&mut self, text: &str) -> Result<Vec<Message>, Close> {
-        let said = serde_json::from_str(text).map_err(|_| Close(4400, "The message is none of graphql-transport-ws"))?;
+        let said = serde_json::from_str(text)
+            .map_err(|_| Close(4400, "The message is none of graphql-transport-ws"))?;
         match said {
-            Said::ConnectionInit { .. } if self.place.is_some() => Err(Close(4429, "Too many initialisation requests")),
+            Said::ConnectionInit { .. } if self.place.is_some() => {
+                Err(Close(4429, "Too many initialisation requests"))
+            }
             Said::ConnectionInit { payload } => {
-                // what the payload says counts; a browser's own headers are its cookies and the page's origin
-                for (name, value) in payload.as_ref().map(auth::headers_in).unwrap_or_default().drain() {
+                // what the payload says counts; a browser's own headers are its cookies and the
+                // page's origin
+                for (name, value) in payload
+                    .as_ref()
+                    .map(auth::headers_in)
+                    .unwrap_or_default()
+                    .drain()
+                {
                     name.and_then(|name| self.headers.insert(name, value));
                 }
-                let who = self.identify().await.map_err(|rejection| match rejection.retry_after {
-                    Some(_) => Close(close_code::AGAIN, "Try again later"),
-                    None => Close(4403, "Forbidden"),
-                })?;
+                let who =
+                    self.identify()
+                        .await
+                        .map_err(|rejection| match rejection.retry_after {
+                            Some(_) => Close(close_code::AGAIN, "Try again later"),
+                            None => Close(4403, "Forbidden"),
+                        })?;
                 let most = self.gateway.limits.sockets_per_caller;
-                let place = self.gateway.sockets.by_caller.take(who.principal.name.clone(), most);
-                self.place = Some(place.ok_or(Close(4429, "Too many connections (limits.sockets_per_caller)"))?);
+                let place = self
+                    .gateway
+                    .sockets
+                    .by_caller
+                    .take(who.principal.name.clone(), most);
+                self.place = Some(place.ok_or(Close(
+                    4429,
+                    "Too many connections (limits.sockets_per_caller)",
+                ))?);
                 Ok(vec![message(&json!({"type": "connection_ack"}))])
             }
-            Said::Ping { payload: Some(payload) } => Ok(vec![message(&json!({"type": "pong", "payload": payload}))]),
+            Said::Ping {
+                payload: Some(payload),
+            } => Ok(vec![message(&json!({"type": "pong", "payload": payload}))]),
             Said::Ping { payload: None } => Ok(vec![message(&json!({"type": "pong"}))]),
             Said::Pong {} => Ok(Vec::new()),
             Said::Subscribe { .. } if self.place.is_none() => Err(Close(4401, "Unauthorized")),
-            Said::Subscribe { id, .. } if self.operations.contains_key(&id) => Err(Close(4409, "Subscriber for that id already exists")),
-            Said::Subscribe { .. } if self.operations.len() >= self.gateway.limits.operations_per_socket => {
-                Err(Close(4429, "Too many operations at once (limits.operations_per_socket)"))
+            Said::Subscribe { id, .. } if self.operations.contains_key(&id) => {
+                Err(Close(4409, "Subscriber for that id already exists"))
+            }
+            Said::Subscribe { .. }
+                if self.operations.len() >= self.gateway.limits.operations_per_socket =>
+            {
+                Err(Close(
+                    4429,
+                    "Too many operations at once (limits.operations_per_socket)",
+                ))
             }
             Said::Subscribe { id, payload } => {
                 self.start(id, payload).await?;
@@ -289,40 +357,82 @@ impl Connection {
     }
 
     async fn identify(&self) -> Result<Known, Rejection> {
-        self.gateway.identify(Headers::new(&self.headers), &self.peer, &self.id).await
+        self.gateway
+            .identify(Headers::new(&self.headers), &self.peer, &self.id)
+            .await
     }
 
     async fn start(&mut self, operation: String, parameters: Parameters) -> Result<(), Close> {
         // a key may be gone and a token have expired since the connection was made
         let asker = self.identify().await;
         let (headers, address) = (Headers::new(&self.headers), self.peer.address);
-        let asker = asker.and_then(|who| Asker::new(&self.gateway, who, headers, address, self.id.clone(), "websocket", false));
+        let asker = asker.and_then(|who| {
+            Asker::new(
+                &self.gateway,
+                who,
+                headers,
+                address,
+                self.id.clone(),
+                "websocket",
+                false,
+            )
+        });
         let asker = match asker {
             Ok(asker) => asker,
-            Err(rejection) if rejection.status == StatusCode::UNAUTHORIZED || rejection.status == StatusCode::FORBIDDEN => {
+            Err(rejection)
+                if rejection.status == StatusCode::UNAUTHORIZED
+                    || rejection.status == StatusCode::FORBIDDEN =>
+            {
                 return Err(Close(4403, "Forbidden"));
             }
             Err(rejection) => {
-                let errors = message(&json!({"id": operation, "type": "error", "payload": [rejection.error(&self.id)]}));
+                let errors = message(
+                    &json!({"id": operation, "type": "error", "payload": [rejection.error(&self.id)]}),
+                );
                 self.hand_over(operation, vec![errors]);
                 return Ok(());
             }
         };
-        let (gateway, running, done, id) = (self.gateway.clone(), self.running.clone(), self.finished.0.clone(), operation.clone());
+        let (gateway, running, done, id) = (
+            self.gateway.clone(),
+            self.running.clone(),
+            self.finished.0.clone(),
+            operation.clone(),
+        );
         let activity = self.activity.clone();
         let task = tokio::spawn(async move {
             let slot = running.acquire_owned().await.ok();
             // the same members in the same order, however they were sent
             let bytes = serde_json::to_vec(&parameters).unwrap_or_default().into();
-            let outcome = execute(&gateway, &asker, Question { bytes, read: |_: &[u8]| Ok(parameters) }).await;
+            let outcome = execute(
+                &gateway,
+                &asker,
+                Question {
+                    bytes,
+                    read: |_: &[u8]| Ok(parameters),
+                },
+            )
+            .await;
             let messages = messages(&asker, &id, outcome);
             let bytes = messages.iter().map(size).sum();
             let held = activity.map(|activity| gateway.unread.hold(&activity, bytes));
             let (messages, held) = match held {
-                Some(None) => (vec![message(&json!({"id": id, "type": "error", "payload": [unread::too_much().error(&asker.id)]}))], None),
+                Some(None) => (
+                    vec![message(
+                        &json!({"id": id, "type": "error", "payload": [unread::too_much().error(&asker.id)]}),
+                    )],
+                    None,
+                ),
                 held => (messages, held.flatten()),
             };
-            let _ = done.send(Finished { operation: id, messages, _slot: slot, _held: held }).await;
+            let _ = done
+                .send(Finished {
+                    operation: id,
+                    messages,
+                    _slot: slot,
+                    _held: held,
+                })
+                .await;
         });
         self.operations.insert(operation, task.abort_handle());
         Ok(())
@@ -331,7 +441,14 @@ impl Connection {
     fn hand_over(&mut self, operation: String, messages: Vec<Message>) {
         let (done, id) = (self.finished.0.clone(), operation.clone());
         let task = tokio::spawn(async move {
-            let _ = done.send(Finished { operation: id, messages, _slot: None, _held: None }).await;
+            let _ = done
+                .send(Finished {
+                    operation: id,
+                    messages,
+                    _slot: None,
+                    _held: None,
+                })
+                .await;
         });
         self.operations.insert(operation, task.abort_handle());
     }
@@ -339,12 +456,26 @@ impl Connection {
 
 /// One result and the end; or why there is none.
 fn messages(asker: &Asker, id: &str, outcome: Result<Answered, Rejection>) -> Vec<Message> {
-    let error = |errors: Value| vec![message(&json!({"id": id, "type": "error", "payload": errors}))];
+    let error = |errors: Value| {
+        vec![message(
+            &json!({"id": id, "type": "error", "payload": errors}),
+        )]
+    };
     let next = |body: &[u8]| {
         // the payload keeps the order of the query's fields, which a JSON value would not
-        let next = [format!("{{\"id\":{},\"type\":\"next\",\"payload\":", json!(id)).as_bytes(), body, b"}"].concat();
-        let Ok(next) = String::from_utf8(next) else { return error(json!([])) };
-        vec![Message::Text(next.into()), message(&json!({"id": id, "type": "complete"}))]
+        let next = [
+            format!("{{\"id\":{},\"type\":\"next\",\"payload\":", json!(id)).as_bytes(),
+            body,
+            b"}",
+        ]
+        .concat();
+        let Ok(next) = String::from_utf8(next) else {
+            return error(json!([]));
+        };
+        vec![
+            Message::Text(next.into()),
+            message(&json!({"id": id, "type": "complete"})),
+        ]
     };
     match outcome {
         Ok(Answered::Run { body, .. }) => next(&body),
@@ -379,7 +510,10 @@ mod tests {
     #[tokio::test]
     async fn a_task_that_panics_leaves_nothing_counted() {
         let sockets = Sockets::default();
-        let (open, share) = (sockets.open(), sockets.by_caller.take("somebody".into(), 1).unwrap());
+        let (open, share) = (
+            sockets.open(),
+            sockets.by_caller.take("somebody".into(), 1).unwrap(),
+        );
         let task = tokio::spawn(async move {
             let _of_this_connection = (open, share);
             std::panic::resume_unwind(Box::new("of this nobody hears"));
@@ -393,7 +527,9 @@ mod tests {
     fn goodbyes_are_spread_over_the_drain() {
         let sockets = Sockets::default();
         let _open: Vec<_> = (0..4).map(|_| sockets.open()).collect();
-        let waits: Vec<u64> = (0..5).map(|_| sockets.wait(Duration::from_secs(40)).as_secs()).collect();
+        let waits: Vec<u64> = (0..5)
+            .map(|_| sockets.wait(Duration::from_secs(40)).as_secs())
+            .collect();
         assert_eq!(waits, [0, 7, 15, 22, 30]);
     }
 }

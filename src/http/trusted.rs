@@ -1,9 +1,9 @@
-//! Documents that are trusted: those that clients were built with, from the files that their compilers write
-//! (`operations.file`).
+//! Documents that are trusted: those that clients were built with, from the files that their
+//! compilers write (`operations.file`).
 //!
-//! Each is run by its id alone. The files are looked at every few seconds; one that can't be used is told, and what was read
-//! before stays. What is kept for a question is kept together with the list that it was held against, so that no document runs
-//! that is not on the list any more.
+//! Each is run by its id alone. The files are looked at every few seconds; one that can't be used
+//! is told, and what was read before stays. What is kept for a question is kept together with the
+//! list that it was held against, so that no document runs that is not on the list any more.
 
 use super::{
     asking::Rejection,
@@ -42,23 +42,36 @@ pub(super) struct Trusted {
 }
 
 impl Trusted {
-    /// Reads the files; none where there are none. Fails, with a sentence that names it, where one can't be used.
+    /// Reads the files; none where there are none. Fails, with a sentence that names it, where one
+    /// can't be used.
     pub fn new(operations: &Operations) -> Result<Option<Arc<Self>>, String> {
         if operations.files.is_empty() {
             return Ok(None);
         }
         let seen = stamps(&operations.files);
         let list = read(&operations.files, 1)?;
-        tracing::info!(documents = list.by_id.len(), mode = operations.mode.name(), "trusted documents were read");
-        let trusted = Arc::new(Self { mode: operations.mode, current: RwLock::new(Arc::new(list)) });
+        tracing::info!(
+            documents = list.by_id.len(),
+            mode = operations.mode.name(),
+            "trusted documents were read"
+        );
+        let trusted = Arc::new(Self {
+            mode: operations.mode,
+            current: RwLock::new(Arc::new(list)),
+        });
         let (files, watched) = (operations.files.clone(), Arc::downgrade(&trusted));
-        tokio::spawn(supervise("trusted documents", move || watch(files.clone(), seen.clone(), watched.clone())));
+        tokio::spawn(supervise("trusted documents", move || {
+            watch(files.clone(), seen.clone(), watched.clone())
+        }));
         Ok(Some(trusted))
     }
 
     /// The list as it is now.
     pub fn list(&self) -> Arc<List> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Whether other documents are refused.
@@ -67,7 +80,13 @@ impl Trusted {
     }
 
     /// What becomes of a document that is about to be looked at for the first time.
-    pub fn judge(&self, list: &List, text: &str, principal: &str, operation: &str) -> Result<(), Rejection> {
+    pub fn judge(
+        &self,
+        list: &List,
+        text: &str,
+        principal: &str,
+        operation: &str,
+    ) -> Result<(), Rejection> {
         if self.mode == Mode::Any {
             return Ok(());
         }
@@ -100,7 +119,9 @@ impl List {
 async fn watch(files: Vec<PathBuf>, mut seen: Stamps, watched: Weak<Trusted>) {
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
-        let Some(trusted) = watched.upgrade() else { return };
+        let Some(trusted) = watched.upgrade() else {
+            return;
+        };
         look(&files, &trusted, &mut seen);
     }
 }
@@ -115,8 +136,14 @@ fn look(files: &[PathBuf], trusted: &Trusted, seen: &mut Stamps) {
     *seen = now;
     match read(files, trusted.list().number + 1) {
         Ok(list) => {
-            tracing::info!(documents = list.by_id.len(), "trusted documents were read anew");
-            *trusted.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(list);
+            tracing::info!(
+                documents = list.by_id.len(),
+                "trusted documents were read anew"
+            );
+            *trusted
+                .current
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = Arc::new(list);
         }
         Err(reason) => tracing::warn!(reason, "trusted documents can't be used; those before stay"),
     }
@@ -134,14 +161,21 @@ fn stamps(files: &[PathBuf]) -> Stamps {
 }
 
 fn read(files: &[PathBuf], number: u64) -> Result<List, String> {
-    let mut list = List { number, ..List::default() };
+    let mut list = List {
+        number,
+        ..List::default()
+    };
     for path in files {
         let told = |reason: String| format!("{}: {reason}", path.display());
         let text = std::fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
         for (id, document) in documents(&text).map_err(told)? {
             list.texts.insert(hash(&document));
             let document: Arc<str> = document.into();
-            if list.by_id.insert(id.clone(), document.clone()).is_some_and(|other| other != document) {
+            if list
+                .by_id
+                .insert(id.clone(), document.clone())
+                .is_some_and(|other| other != document)
+            {
                 return Err(told(format!("the id {id:?} stands for two documents")));
             }
         }
@@ -149,22 +183,35 @@ fn read(files: &[PathBuf], number: u64) -> Result<List, String> {
     Ok(list)
 }
 
-/// Ids and documents of one file: Apollo's manifest; or an object of texts by ids, as Relay's compiler and GraphQL Code Generator
-/// write it.
+/// Ids and documents of one file: Apollo's manifest; or an object of texts by ids, as Relay's
+/// compiler and GraphQL Code Generator write it.
 fn documents(text: &str) -> Result<Vec<(String, String)>, String> {
     let wrong = || {
         "must be Apollo's persisted query manifest, or a JSON object of documents by their ids, as Relay and GraphQL Code Generator write it".to_owned()
     };
     let text_of = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(wrong);
-    let Ok(Value::Object(members)) = serde_json::from_str(text) else { return Err(wrong()) };
+    let Ok(Value::Object(members)) = serde_json::from_str(text) else {
+        return Err(wrong());
+    };
     if let Some(format) = members.get("format") {
-        if format != "apollo-persisted-query-manifest" || members.get("version").is_none_or(|version| version != 1) {
+        if format != "apollo-persisted-query-manifest"
+            || members.get("version").is_none_or(|version| version != 1)
+        {
             return Err(wrong());
         }
-        let operations = members.get("operations").and_then(Value::as_array).ok_or_else(wrong)?;
-        return operations.iter().map(|operation| Ok((text_of(&operation["id"])?, text_of(&operation["body"])?))).collect();
+        let operations = members
+            .get("operations")
+            .and_then(Value::as_array)
+            .ok_or_else(wrong)?;
+        return operations
+            .iter()
+            .map(|operation| Ok((text_of(&operation["id"])?, text_of(&operation["body"])?)))
+            .collect();
     }
-    members.iter().map(|(id, document)| Ok((id.clone(), text_of(document)?))).collect()
+    members
+        .iter()
+        .map(|(id, document)| Ok((id.clone(), text_of(document)?)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -196,10 +243,14 @@ mod tests {
 
     #[test]
     fn a_file_that_can_t_be_used_changes_nothing() {
-        let path = std::env::temp_dir().join(format!("veeam-graph-trusted-{}.json", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("veeam-graph-trusted-{}.json", std::process::id()));
         let files = [path.clone()];
         std::fs::write(&path, r#"{"a": "{ __typename }"}"#).unwrap();
-        let trusted = Trusted { mode: Mode::Only, current: RwLock::new(Arc::new(read(&files, 1).unwrap())) };
+        let trusted = Trusted {
+            mode: Mode::Only,
+            current: RwLock::new(Arc::new(read(&files, 1).unwrap())),
+        };
         let mut seen = Vec::new();
         for (content, number, is_there) in [
             ("{\"a\": ", 1, true),
@@ -208,7 +259,11 @@ mod tests {
         ] {
             std::fs::write(Path::new(&path), content).unwrap();
             look(&files, &trusted, &mut seen);
-            assert_eq!((trusted.list().number, trusted.list().get("a").is_some()), (number, is_there), "{content}");
+            assert_eq!(
+                (trusted.list().number, trusted.list().get("a").is_some()),
+                (number, is_there),
+                "{content}"
+            );
         }
         std::fs::remove_file(path).unwrap();
     }

@@ -1,9 +1,10 @@
 //! Answers that wait for their readers, bounded: for each connection, and for all of them together.
 //!
-//! An answer is handed to its connection in pieces, so that it stays here, and counted, until the client has taken it; over
-//! HTTP/2 the library would else keep all of it for each stream. An answer too many for its own connection is not sent.
-//! When all of them together are too many, the address that most waits for loses the connection of its oldest answer:
-//! who reads slowly is in nobody's way but their own.
+//! An answer is handed to its connection in pieces, so that it stays here, and counted, until the
+//! client has taken it; over HTTP/2 the library would else keep all of it for each stream. An
+//! answer too many for its own connection is not sent. When all of them together are too many, the
+//! address that most waits for loses the connection of its oldest answer: who reads slowly is in
+//! nobody's way but their own.
 
 use super::{
     activity::{Activity, UnderWay},
@@ -60,7 +61,11 @@ pub(super) struct Held {
 
 impl Unread {
     pub fn new(most: usize, most_of_connection: usize) -> Arc<Self> {
-        Arc::new(Self { most, most_of_connection, waiting: Mutex::default() })
+        Arc::new(Self {
+            most,
+            most_of_connection,
+            waiting: Mutex::default(),
+        })
     }
 
     /// Counts an answer; None where too much waits on its connection. One alone is never too much.
@@ -76,7 +81,12 @@ impl Unread {
         waiting.add(activity, number, bytes);
         while waiting.bytes > self.most && waiting.let_go() {}
         drop(waiting);
-        Some(Held { unread: self.clone(), activity: activity.clone(), number, bytes })
+        Some(Held {
+            unread: self.clone(),
+            activity: activity.clone(),
+            number,
+            bytes,
+        })
     }
 }
 
@@ -89,7 +99,9 @@ impl Waiting {
     }
 
     fn remove(&mut self, address: IpAddr, number: u64) {
-        let Some(of_address) = self.by_address.get_mut(&address) else { return };
+        let Some(of_address) = self.by_address.get_mut(&address) else {
+            return;
+        };
         if let Some((bytes, _)) = of_address.answers.remove(&number) {
             of_address.bytes -= bytes;
             self.bytes -= bytes;
@@ -99,11 +111,25 @@ impl Waiting {
         }
     }
 
-    /// Ends the connection of the oldest answer of the address that most waits for; false where there is none but one.
+    /// Ends the connection of the oldest answer of the address that most waits for; false where
+    /// there is none but one.
     fn let_go(&mut self) -> bool {
-        let Some((&address, of_address)) = self.by_address.iter().max_by_key(|(_, of_address)| of_address.bytes) else { return false };
-        let oldest = of_address.answers.first_key_value().map(|(number, (_, activity))| (*number, activity.clone()));
-        let Some((number, activity)) = oldest.filter(|_| self.by_address.len() > 1 || of_address.answers.len() > 1) else { return false };
+        let Some((&address, of_address)) = self
+            .by_address
+            .iter()
+            .max_by_key(|(_, of_address)| of_address.bytes)
+        else {
+            return false;
+        };
+        let oldest = of_address
+            .answers
+            .first_key_value()
+            .map(|(number, (_, activity))| (*number, activity.clone()));
+        let Some((number, activity)) =
+            oldest.filter(|_| self.by_address.len() > 1 || of_address.answers.len() > 1)
+        else {
+            return false;
+        };
         activity.cut();
         self.remove(address, number);
         true
@@ -112,8 +138,14 @@ impl Waiting {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.activity.unread.fetch_sub(self.bytes, Ordering::Relaxed);
-        let mut waiting = self.unread.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.activity
+            .unread
+            .fetch_sub(self.bytes, Ordering::Relaxed);
+        let mut waiting = self
+            .unread
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         waiting.remove(self.activity.address, self.number);
     }
 }
@@ -129,8 +161,14 @@ struct Leaving {
 
 /// What is said in place of an answer for which there is no room.
 pub(super) fn too_much() -> Rejection {
-    let message = "Too many answers wait to be read on this connection (limits.unread_bytes_per_connection).";
-    Rejection::later(StatusCode::SERVICE_UNAVAILABLE, code::OVERLOADED, message, Duration::from_secs(1))
+    let message =
+        "Too many answers wait to be read on this connection (limits.unread_bytes_per_connection).";
+    Rejection::later(
+        StatusCode::SERVICE_UNAVAILABLE,
+        code::OVERLOADED,
+        message,
+        Duration::from_secs(1),
+    )
 }
 
 /// Hands an answer's body over in pieces. None where too much waits on its connection.
@@ -138,16 +176,28 @@ pub(super) fn leaving(body: Body, unread: &Arc<Unread>, under_way: UnderWay) -> 
     let bytes = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let activity = under_way.activity();
     let is_counted = bytes > SHORT || (bytes > 0 && activity.is_multiplexed());
-    let held = if is_counted { Some(unread.hold(activity, bytes)?) } else { None };
+    let held = if is_counted {
+        Some(unread.hold(activity, bytes)?)
+    } else {
+        None
+    };
     under_way.is_answered();
-    Some(Body::new(Leaving { body, rest: Bytes::new(), under_way, _held: held }))
+    Some(Body::new(Leaving {
+        body,
+        rest: Bytes::new(),
+        under_way,
+        _held: held,
+    }))
 }
 
 impl HttpBody for Leaving {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.get_mut();
         if this.rest.is_empty() {
             match ready!(Pin::new(&mut this.body).poll_frame(context)) {
@@ -193,22 +243,37 @@ mod tests {
         let (modest, first, second) = (connection(1), connection(2), connection(2));
         let _modest = unread.hold(&modest, 20).unwrap();
         let kept = unread.hold(&first, 50).unwrap();
-        assert!(unread.hold(&first, 20).is_none(), "too much for one connection");
+        assert!(
+            unread.hold(&first, 20).is_none(),
+            "too much for one connection"
+        );
         let _last = unread.hold(&second, 40).unwrap();
-        assert_eq!([&modest, &first, &second].map(|activity| activity.is_cut()), [false, true, false]);
+        assert_eq!(
+            [&modest, &first, &second].map(|activity| activity.is_cut()),
+            [false, true, false]
+        );
         drop(kept);
         assert_eq!(unread.waiting.lock().unwrap().bytes, 60);
-        assert!(unread.hold(&connection(3), 1_000).is_some(), "one alone is never too much");
+        assert!(
+            unread.hold(&connection(3), 1_000).is_some(),
+            "one alone is never too much"
+        );
     }
 
     #[tokio::test]
     async fn a_body_is_the_same_in_pieces_and_is_under_way_until_the_last_of_them() {
         let (unread, activity) = (Unread::new(1 << 20, 1 << 20), connection(1));
-        let sent = Bytes::from((0..100_000_u32).map(|number| number as u8).collect::<Vec<_>>());
+        let sent = Bytes::from(
+            (0..100_000_u32)
+                .map(|number| number as u8)
+                .collect::<Vec<_>>(),
+        );
         let mut body = leaving(sent.clone().into(), &unread, activity.begin(true)).unwrap();
         assert_eq!(body.size_hint().exact(), Some(100_000));
         let mut got = Vec::new();
-        while let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+        while let Some(frame) =
+            std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await
+        {
             assert_eq!(activity.unread.load(Ordering::Relaxed), 100_000);
             got.push(frame.unwrap().into_data().unwrap());
         }

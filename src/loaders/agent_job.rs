@@ -23,9 +23,16 @@ impl Loader<AgentJobOf> for Batch {
     type Value = Result<Option<RowRef<BackupAgentJob>>, Failure>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[AgentJobOf]) -> Result<HashMap<AgentJobOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[AgentJobOf],
+    ) -> Result<HashMap<AgentJobOf, Self::Value>, Infallible> {
         let pairs: Vec<_> = keys.iter().map(|key| (key.agent, key.job)).collect();
-        let reads = self.caller.agents().iter().map(|agents| agents.jobs_by_key(&self.caller, &pairs));
+        let reads = self
+            .caller
+            .agents()
+            .iter()
+            .map(|agents| agents.jobs_by_key(&self.caller, &pairs));
         let mut answers: HashMap<AgentJobOf, Self::Value> = HashMap::new();
         for ((agent, job), answer) in join_all(reads).await.into_iter().flatten() {
             let known = answers.entry(AgentJobOf { agent, job }).or_insert(Ok(None));

@@ -16,14 +16,28 @@ impl Loader<BackupAgentOf> for Batch {
     type Value = Result<Option<RowRef<BackupAgent>>, Failure>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[BackupAgentOf]) -> Result<HashMap<BackupAgentOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[BackupAgentOf],
+    ) -> Result<HashMap<BackupAgentOf, Self::Value>, Infallible> {
         let mut answers = HashMap::new();
-        for (upstream, keys) in by_upstream(keys, |key| (key.0.upstream, (key.0.server, key.0.agent))) {
-            let Some(console) = self.caller.console(upstream) else { continue };
+        for (upstream, keys) in
+            by_upstream(keys, |key| (key.0.upstream, (key.0.server, key.0.agent)))
+        {
+            let Some(console) = self.caller.console(upstream) else {
+                continue;
+            };
             let read = console.agents_by_key(&self.caller, &keys).await;
-            answers.extend(
-                read.into_iter().map(|((server, agent), answer)| (BackupAgentOf(BackupAgentKey { upstream, server, agent }), answer)),
-            );
+            answers.extend(read.into_iter().map(|((server, agent), answer)| {
+                (
+                    BackupAgentOf(BackupAgentKey {
+                        upstream,
+                        server,
+                        agent,
+                    }),
+                    answer,
+                )
+            }));
         }
         Ok(answers)
     }

@@ -1,9 +1,10 @@
-//! What one execution may still take: fields of its answer, comparisons of rows, memory; and how much of it in one go.
+//! What one execution may still take: fields of its answer, comparisons of rows, memory; and how
+//! much of it in one go.
 //!
-//! Resolvers of snapshot rows never wait, so an execution of many rows would keep its thread for as long as it takes, and
-//! neither a deadline nor a client that leaves could end it. So lists ask here before they give out their rows, and
-//! before they filter and sort them: what would be too much is refused, and what would make this turn too long waits for
-//! the next.
+//! Resolvers of snapshot rows never wait, so an execution of many rows would keep its thread for as
+//! long as it takes, and neither a deadline nor a client that leaves could end it. So lists ask
+//! here before they give out their rows, and before they filter and sort them: what would be too
+//! much is refused, and what would make this turn too long waits for the next.
 
 use std::{
     future::poll_fn,
@@ -106,7 +107,8 @@ impl Budget {
         Ok(())
     }
 
-    /// Goes through rows that are only counted, and others get their turn. How many there are is bounded where they are read.
+    /// Goes through rows that are only counted, and others get their turn. How many there are is
+    /// bounded where they are read.
     pub async fn each<I>(&self, rows: I, mut look: impl FnMut(I::Item))
     where
         I: IntoIterator<IntoIter: ExactSizeIterator>,
@@ -114,7 +116,8 @@ impl Budget {
         let mut rows = rows.into_iter();
         while rows.len() > 0 {
             let count = rows.len().min(AT_ONCE);
-            self.turn((count as u64).div_ceil(COMPARISONS_PER_FIELD)).await;
+            self.turn((count as u64).div_ceil(COMPARISONS_PER_FIELD))
+                .await;
             rows.by_ref().take(count).for_each(&mut look);
         }
     }
@@ -131,7 +134,10 @@ impl Budget {
     pub fn hold_rows<T>(&self, rows: &Vec<T>) -> Result<Held<'_>, Exhausted> {
         let bytes = rows.capacity().saturating_mul(size_of::<T>()) as u64;
         // what was taken is given back, also where it was too much
-        let held = Held { budget: self, bytes };
+        let held = Held {
+            budget: self,
+            bytes,
+        };
         self.keep(bytes).map(|()| held)
     }
 
@@ -141,7 +147,10 @@ impl Budget {
             if add(&self.this_turn, fields).saturating_sub(fields) < TURN {
                 return Poll::Ready(());
             }
-            self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(context.waker().clone());
+            self.waiting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(context.waker().clone());
             Poll::Pending
         })
         .await;
@@ -150,20 +159,26 @@ impl Budget {
     /// A turn begins: those who wait for it may go on.
     pub(super) fn begin_turn(&self) {
         self.this_turn.store(0, Ordering::Relaxed);
-        let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
+        let waiting =
+            std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Whether somebody waits for the next turn.
     pub(super) fn is_waited_for(&self) -> bool {
-        !self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty()
     }
 }
 
 /// Adds to a sum, which stays below what would overflow: refusals come long before. Tells the sum.
 fn add(sum: &AtomicU64, number: u64) -> u64 {
     let number = number.min(u64::MAX >> 8);
-    sum.fetch_add(number, Ordering::Relaxed).saturating_add(number)
+    sum.fetch_add(number, Ordering::Relaxed)
+        .saturating_add(number)
 }
 
 #[cfg(test)]
@@ -172,7 +187,14 @@ mod tests {
     use futures_util::FutureExt;
 
     fn budget() -> Budget {
-        Budget::new(Bounds { fields: 10_000, comparisons: 1_000_000, memory: 1 << 20 }, 0)
+        Budget::new(
+            Bounds {
+                fields: 10_000,
+                comparisons: 1_000_000,
+                memory: 1 << 20,
+            },
+            0,
+        )
     }
 
     #[test]
@@ -186,8 +208,14 @@ mod tests {
         assert!(budget.is_waited_for());
         budget.begin_turn();
         assert_eq!(second.now_or_never(), Some(Ok(())));
-        assert_eq!(budget.compare(1_000_000).now_or_never(), Some(Err(Exhausted::Comparisons(1_000_000))));
-        assert_eq!(budget.compare(u64::MAX).now_or_never(), Some(Err(Exhausted::Comparisons(1_000_000))));
+        assert_eq!(
+            budget.compare(1_000_000).now_or_never(),
+            Some(Err(Exhausted::Comparisons(1_000_000)))
+        );
+        assert_eq!(
+            budget.compare(u64::MAX).now_or_never(),
+            Some(Err(Exhausted::Comparisons(1_000_000)))
+        );
     }
 
     #[test]
@@ -210,7 +238,10 @@ mod tests {
             assert!(budget.is_waited_for());
         }
         assert_eq!(seen.get(), 1_000_000);
-        assert!(most <= 64_000 + AT_ONCE as i32 && turns >= 15, "{most} rows in one of {turns} turns");
+        assert!(
+            most <= 64_000 + AT_ONCE as i32 && turns >= 15,
+            "{most} rows in one of {turns} turns"
+        );
     }
 
     #[test]
@@ -221,9 +252,15 @@ mod tests {
             assert!(budget.hold_rows(&rows).is_ok());
         }
         let held = budget.hold_rows(&rows).unwrap();
-        assert_eq!(budget.hold_rows(&rows).unwrap_err(), Exhausted::Memory(1 << 20));
+        assert_eq!(
+            budget.hold_rows(&rows).unwrap_err(),
+            Exhausted::Memory(1 << 20)
+        );
         drop(held);
-        assert!(budget.hold_rows(&rows).is_ok(), "what was refused is given back too");
+        assert!(
+            budget.hold_rows(&rows).is_ok(),
+            "what was refused is given back too"
+        );
         assert!(budget.keep(1 << 19).is_ok());
         assert!(budget.hold_rows(&rows).is_err());
     }

@@ -18,12 +18,25 @@ impl Loader<RepositoryCoverageOf> for Batch {
     type Value = Result<Option<Arc<Coverage>>, Failure>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[RepositoryCoverageOf]) -> Result<HashMap<RepositoryCoverageOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[RepositoryCoverageOf],
+    ) -> Result<HashMap<RepositoryCoverageOf, Self::Value>, Infallible> {
         let mut answers = HashMap::new();
-        for (upstream, keys) in by_upstream(keys, |key| (key.0.upstream, (key.0.server, key.0.repository))) {
-            let Some(console) = self.caller.console(upstream) else { continue };
-            for ((server, repository), answer) in console.repository_coverage(&self.caller, &keys).await {
-                let key = RepositoryCoverageOf(RepositoryKey { upstream, server, repository });
+        for (upstream, keys) in by_upstream(keys, |key| {
+            (key.0.upstream, (key.0.server, key.0.repository))
+        }) {
+            let Some(console) = self.caller.console(upstream) else {
+                continue;
+            };
+            for ((server, repository), answer) in
+                console.repository_coverage(&self.caller, &keys).await
+            {
+                let key = RepositoryCoverageOf(RepositoryKey {
+                    upstream,
+                    server,
+                    repository,
+                });
                 answers.insert(key, answer.map(|coverage| Some(Arc::new(coverage))));
             }
         }
@@ -35,9 +48,24 @@ impl Loader<CoverageOf> for Batch {
     type Value = Result<Option<Arc<Coverage>>, Failure>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[CoverageOf]) -> Result<HashMap<CoverageOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[CoverageOf],
+    ) -> Result<HashMap<CoverageOf, Self::Value>, Infallible> {
         let jobs = keys.iter().map(|key| &key.0);
-        let answers = self.about_jobs(jobs, |console, caller, jobs| console.coverage(caller, jobs).boxed()).await;
-        Ok(answers.into_iter().map(|(job, answer)| (CoverageOf(job), answer.map(|coverage| Some(Arc::new(coverage))))).collect())
+        let answers = self
+            .about_jobs(jobs, |console, caller, jobs| {
+                console.coverage(caller, jobs).boxed()
+            })
+            .await;
+        Ok(answers
+            .into_iter()
+            .map(|(job, answer)| {
+                (
+                    CoverageOf(job),
+                    answer.map(|coverage| Some(Arc::new(coverage))),
+                )
+            })
+            .collect())
     }
 }

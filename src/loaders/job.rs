@@ -7,7 +7,10 @@ use crate::{
         console::{Answers, Console, Rows},
     },
     uid::{JobUid, ServerUid},
-    upstream::vspc::{agent_job::AgentJob, backup_copy_job::BackupCopyJob, job::Job, job_detail::JobDetail, job_object::JobObject},
+    upstream::vspc::{
+        agent_job::AgentJob, backup_copy_job::BackupCopyJob, job::Job, job_detail::JobDetail,
+        job_object::JobObject,
+    },
 };
 use async_graphql::dataloader::Loader;
 use futures_util::{FutureExt, future::BoxFuture};
@@ -28,7 +31,11 @@ pub struct JobRow(pub RowRef<Job>);
 impl JobRow {
     /// The job's key.
     pub fn key(&self) -> JobKey {
-        JobKey { upstream: self.0.upstream(), server: self.0.backup_server_uid, job: self.0.instance_uid }
+        JobKey {
+            upstream: self.0.upstream(),
+            server: self.0.backup_server_uid,
+            job: self.0.instance_uid,
+        }
     }
 }
 
@@ -66,10 +73,20 @@ impl Loader<JobObjectsOf> for Batch {
     type Value = Result<Rows<JobObject>, Failure>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[JobObjectsOf]) -> Result<HashMap<JobObjectsOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[JobObjectsOf],
+    ) -> Result<HashMap<JobObjectsOf, Self::Value>, Infallible> {
         let jobs = keys.iter().map(|key| &key.0);
-        let answers = self.about_jobs(jobs, |console, caller, jobs| console.job_objects(caller, jobs).boxed()).await;
-        Ok(answers.into_iter().map(|(job, answer)| (JobObjectsOf(job), answer)).collect())
+        let answers = self
+            .about_jobs(jobs, |console, caller, jobs| {
+                console.job_objects(caller, jobs).boxed()
+            })
+            .await;
+        Ok(answers
+            .into_iter()
+            .map(|(job, answer)| (JobObjectsOf(job), answer))
+            .collect())
     }
 }
 
@@ -77,10 +94,20 @@ impl Loader<KindDetailOf> for Batch {
     type Value = Result<Option<RowRef<JobDetail>>, Failure>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[KindDetailOf]) -> Result<HashMap<KindDetailOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[KindDetailOf],
+    ) -> Result<HashMap<KindDetailOf, Self::Value>, Infallible> {
         let jobs = keys.iter().map(|key| &key.0);
-        let answers = self.about_jobs(jobs, |console, caller, jobs| console.kind_details(caller, jobs).boxed()).await;
-        Ok(answers.into_iter().map(|(job, answer)| (KindDetailOf(job), answer)).collect())
+        let answers = self
+            .about_jobs(jobs, |console, caller, jobs| {
+                console.kind_details(caller, jobs).boxed()
+            })
+            .await;
+        Ok(answers
+            .into_iter()
+            .map(|(job, answer)| (KindDetailOf(job), answer))
+            .collect())
     }
 }
 
@@ -90,10 +117,22 @@ impl Loader<JobOf> for Batch {
 
     async fn load(&self, keys: &[JobOf]) -> Result<HashMap<JobOf, Self::Value>, Infallible> {
         let mut answers = HashMap::new();
-        for (upstream, keys) in by_upstream(keys, |key| (key.0.upstream, (key.0.server, key.0.job))) {
-            let Some(console) = self.caller.console(upstream) else { continue };
+        for (upstream, keys) in by_upstream(keys, |key| (key.0.upstream, (key.0.server, key.0.job)))
+        {
+            let Some(console) = self.caller.console(upstream) else {
+                continue;
+            };
             let read = console.jobs_by_key(&self.caller, &keys).await;
-            answers.extend(read.into_iter().map(|((server, job), answer)| (JobOf(JobKey { upstream, server, job }), answer)));
+            answers.extend(read.into_iter().map(|((server, job), answer)| {
+                (
+                    JobOf(JobKey {
+                        upstream,
+                        server,
+                        job,
+                    }),
+                    answer,
+                )
+            }));
         }
         Ok(answers)
     }
@@ -103,10 +142,20 @@ impl Loader<AgentDetailOf> for Batch {
     type Value = Result<Option<RowRef<AgentJob>>, Failure>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[AgentDetailOf]) -> Result<HashMap<AgentDetailOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[AgentDetailOf],
+    ) -> Result<HashMap<AgentDetailOf, Self::Value>, Infallible> {
         let jobs = keys.iter().map(|key| &key.0);
-        let answers = self.about_jobs(jobs, |console, caller, jobs| console.agent_details(caller, jobs).boxed()).await;
-        Ok(answers.into_iter().map(|(job, answer)| (AgentDetailOf(job), answer)).collect())
+        let answers = self
+            .about_jobs(jobs, |console, caller, jobs| {
+                console.agent_details(caller, jobs).boxed()
+            })
+            .await;
+        Ok(answers
+            .into_iter()
+            .map(|(job, answer)| (AgentDetailOf(job), answer))
+            .collect())
     }
 }
 
@@ -114,10 +163,20 @@ impl Loader<CopyDetailOf> for Batch {
     type Value = Result<Option<RowRef<BackupCopyJob>>, Failure>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[CopyDetailOf]) -> Result<HashMap<CopyDetailOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[CopyDetailOf],
+    ) -> Result<HashMap<CopyDetailOf, Self::Value>, Infallible> {
         let jobs = keys.iter().map(|key| &key.0);
-        let answers = self.about_jobs(jobs, |console, caller, jobs| console.copy_details(caller, jobs).boxed()).await;
-        Ok(answers.into_iter().map(|(job, answer)| (CopyDetailOf(job), answer)).collect())
+        let answers = self
+            .about_jobs(jobs, |console, caller, jobs| {
+                console.copy_details(caller, jobs).boxed()
+            })
+            .await;
+        Ok(answers
+            .into_iter()
+            .map(|(job, answer)| (CopyDetailOf(job), answer))
+            .collect())
     }
 }
 
@@ -126,11 +185,17 @@ impl Batch {
     pub(super) async fn about_jobs<'a, V: Clone>(
         &self,
         keys: impl Iterator<Item = &'a JobRow> + Clone,
-        ask: for<'c> fn(&'c Console, &'c Caller, &'c [RowRef<Job>]) -> BoxFuture<'c, Answers<(ServerUid, JobUid), V>>,
+        ask: for<'c> fn(
+            &'c Console,
+            &'c Caller,
+            &'c [RowRef<Job>],
+        ) -> BoxFuture<'c, Answers<(ServerUid, JobUid), V>>,
     ) -> HashMap<JobRow, Result<V, Failure>> {
         let mut answers = HashMap::new();
         for (upstream, rows) in by_upstream(keys, |row| (row.0.upstream(), row.clone())) {
-            let Some(console) = self.caller.console(upstream) else { continue };
+            let Some(console) = self.caller.console(upstream) else {
+                continue;
+            };
             let jobs: Vec<_> = rows.iter().map(|row| row.0.clone()).collect();
             let read = ask(console, &self.caller, &jobs).await;
             for row in rows {

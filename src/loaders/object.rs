@@ -17,9 +17,19 @@ impl Loader<ObjectsOf> for Batch {
     type Value = Result<Rows<AgentJobObject>, Failure>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[ObjectsOf]) -> Result<HashMap<ObjectsOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[ObjectsOf],
+    ) -> Result<HashMap<ObjectsOf, Self::Value>, Infallible> {
         let jobs = keys.iter().map(|key| &key.0);
-        let answers = self.about_jobs(jobs, |console, caller, jobs| console.objects_of_jobs(caller, jobs).boxed()).await;
-        Ok(answers.into_iter().map(|(job, answer)| (ObjectsOf(job), answer)).collect())
+        let answers = self
+            .about_jobs(jobs, |console, caller, jobs| {
+                console.objects_of_jobs(caller, jobs).boxed()
+            })
+            .await;
+        Ok(answers
+            .into_iter()
+            .map(|(job, answer)| (ObjectsOf(job), answer))
+            .collect())
     }
 }

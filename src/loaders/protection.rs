@@ -1,4 +1,5 @@
-//! What a console knows to be protected, and what alarms it: each put together once in a request, however many ask.
+//! What a console knows to be protected, and what alarms it: each put together once in a request,
+//! however many ask.
 
 use super::Batch;
 use crate::estate::{
@@ -20,10 +21,15 @@ impl Loader<WorkloadsOf> for Batch {
     type Value = Result<Arc<Placed<Workload>>, Failure>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[WorkloadsOf]) -> Result<HashMap<WorkloadsOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[WorkloadsOf],
+    ) -> Result<HashMap<WorkloadsOf, Self::Value>, Infallible> {
         let mut answers = HashMap::new();
         for key in keys {
-            let Some(console) = self.caller.console(key.0) else { continue };
+            let Some(console) = self.caller.console(key.0) else {
+                continue;
+            };
             answers.insert(*key, Ok(Arc::new(console.workloads(&self.caller).await)));
         }
         Ok(answers)
@@ -37,7 +43,9 @@ impl Loader<AlarmsOf> for Batch {
     async fn load(&self, keys: &[AlarmsOf]) -> Result<HashMap<AlarmsOf, Self::Value>, Infallible> {
         let mut answers = HashMap::new();
         for key in keys {
-            let Some(console) = self.caller.console(key.0) else { continue };
+            let Some(console) = self.caller.console(key.0) else {
+                continue;
+            };
             answers.insert(*key, Ok(Arc::new(console.alarms(&self.caller).await)));
         }
         Ok(answers)

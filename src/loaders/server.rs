@@ -23,9 +23,14 @@ impl Loader<ServerOf> for Batch {
     async fn load(&self, keys: &[ServerOf]) -> Result<HashMap<ServerOf, Self::Value>, Infallible> {
         let mut answers = HashMap::new();
         for (upstream, servers) in by_upstream(keys, |key| (key.0.upstream, key.0.server)) {
-            let Some(console) = self.caller.console(upstream) else { continue };
+            let Some(console) = self.caller.console(upstream) else {
+                continue;
+            };
             let read = console.servers_by_uid(&self.caller, &servers).await;
-            answers.extend(read.into_iter().map(|(server, answer)| (ServerOf(ServerKey { upstream, server }), answer)));
+            answers.extend(
+                read.into_iter()
+                    .map(|(server, answer)| (ServerOf(ServerKey { upstream, server }), answer)),
+            );
         }
         Ok(answers)
     }
@@ -38,9 +43,14 @@ impl Loader<JobsOf> for Batch {
     async fn load(&self, keys: &[JobsOf]) -> Result<HashMap<JobsOf, Self::Value>, Infallible> {
         let mut answers = HashMap::new();
         for (upstream, servers) in by_upstream(keys, |key| (key.0.upstream, key.0.server)) {
-            let Some(console) = self.caller.console(upstream) else { continue };
+            let Some(console) = self.caller.console(upstream) else {
+                continue;
+            };
             let read = console.jobs_of_servers(&self.caller, &servers).await;
-            answers.extend(read.into_iter().map(|(server, answer)| (JobsOf(ServerKey { upstream, server }), answer)));
+            answers.extend(
+                read.into_iter()
+                    .map(|(server, answer)| (JobsOf(ServerKey { upstream, server }), answer)),
+            );
         }
         Ok(answers)
     }

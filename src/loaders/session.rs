@@ -1,4 +1,5 @@
-//! Sessions: the runs of a job, when it last succeeded, one machine's parts of runs, the parts of a run, a session by key.
+//! Sessions: the runs of a job, when it last succeeded, one machine's parts of runs, the parts of a
+//! run, a session by key.
 
 use super::{Batch, job::JobRow};
 use crate::{
@@ -41,7 +42,10 @@ impl Loader<TasksOf> for Batch {
     async fn load(&self, keys: &[TasksOf]) -> Result<HashMap<TasksOf, Self::Value>, Infallible> {
         let keys: Vec<_> = keys.iter().map(|key| key.0).collect();
         let read = self.caller.tasks_of_sessions(&keys).await;
-        Ok(read.into_iter().map(|(session, answer)| (TasksOf(session), answer)).collect())
+        Ok(read
+            .into_iter()
+            .map(|(session, answer)| (TasksOf(session), answer))
+            .collect())
     }
 }
 
@@ -56,7 +60,10 @@ impl Loader<RunsOf> for Batch {
     async fn load(&self, keys: &[RunsOf]) -> Result<HashMap<RunsOf, Self::Value>, Infallible> {
         let jobs: Vec<_> = keys.iter().map(|key| key.0.0.clone()).collect();
         let mut read = self.caller.runs_of_jobs(&jobs).await;
-        Ok(keys.iter().filter_map(|key| Some((key.clone(), read.remove(&key.0.key())?))).collect())
+        Ok(keys
+            .iter()
+            .filter_map(|key| Some((key.clone(), read.remove(&key.0.key())?)))
+            .collect())
     }
 }
 
@@ -64,10 +71,16 @@ impl Loader<SuccessOf> for Batch {
     type Value = Result<LastSuccess, Failure>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[SuccessOf]) -> Result<HashMap<SuccessOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[SuccessOf],
+    ) -> Result<HashMap<SuccessOf, Self::Value>, Infallible> {
         let jobs: Vec<_> = keys.iter().map(|key| key.0.0.clone()).collect();
         let mut read = self.caller.last_successes(&jobs).await;
-        Ok(keys.iter().filter_map(|key| Some((key.clone(), read.remove(&key.0.key())?))).collect())
+        Ok(keys
+            .iter()
+            .filter_map(|key| Some((key.clone(), read.remove(&key.0.key())?)))
+            .collect())
     }
 }
 
@@ -75,10 +88,16 @@ impl Loader<SessionsOf> for Batch {
     type Value = Result<Sessions, Failure>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[SessionsOf]) -> Result<HashMap<SessionsOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[SessionsOf],
+    ) -> Result<HashMap<SessionsOf, Self::Value>, Infallible> {
         let machines: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
         let read = self.caller.sessions_of_machines(&machines).await;
-        Ok(read.into_iter().map(|(machine, answer)| (SessionsOf(machine), answer)).collect())
+        Ok(read
+            .into_iter()
+            .map(|(machine, answer)| (SessionsOf(machine), answer))
+            .collect())
     }
 }
 
@@ -87,7 +106,9 @@ impl Loader<PartsOf> for Batch {
     type Error = Infallible;
 
     async fn load(&self, keys: &[PartsOf]) -> Result<HashMap<PartsOf, Self::Value>, Infallible> {
-        let reads = keys.iter().map(|key| async { (*key, self.caller.parts_of_run(key.0).await) });
+        let reads = keys
+            .iter()
+            .map(|key| async { (*key, self.caller.parts_of_run(key.0).await) });
         Ok(join_all(reads).await.into_iter().collect())
     }
 }
@@ -96,9 +117,15 @@ impl Loader<SessionOf> for Batch {
     type Value = Result<Option<MatchedSession>, Failure>;
     type Error = Infallible;
 
-    async fn load(&self, keys: &[SessionOf]) -> Result<HashMap<SessionOf, Self::Value>, Infallible> {
+    async fn load(
+        &self,
+        keys: &[SessionOf],
+    ) -> Result<HashMap<SessionOf, Self::Value>, Infallible> {
         let reads = keys.iter().map(|key| async {
-            let read = self.caller.session(key.0.session, Some(key.0.upstream)).await;
+            let read = self
+                .caller
+                .session(key.0.session, Some(key.0.upstream))
+                .await;
             (*key, read)
         });
         Ok(join_all(reads).await.into_iter().collect())

@@ -24,10 +24,19 @@ pub(super) enum Found {
 
 /// The vendor's form of an instant: seven digits, and any offset.
 fn time(instant: Option<Timestamp>, hours: i8) -> Value {
-    let Some(instant) = instant else { return Value::Null };
+    let Some(instant) = instant else {
+        return Value::Null;
+    };
     let local = Offset::constant(hours).to_datetime(instant);
-    let (sign, hours) = if hours < 0 { ('-', -hours) } else { ('+', hours) };
-    json!(format!("{}.0000000{sign}{hours:02}:00", local.strftime("%Y-%m-%dT%H:%M:%S")))
+    let (sign, hours) = if hours < 0 {
+        ('-', -hours)
+    } else {
+        ('+', hours)
+    };
+    json!(format!(
+        "{}.0000000{sign}{hours:02}:00",
+        local.strftime("%Y-%m-%dT%H:%M:%S")
+    ))
 }
 
 /// Answers a path below `/api/v3`, with what it can `expand` or without.
@@ -35,28 +44,65 @@ pub(super) fn find(estate: Told<'_>, path: &str, expand: bool) -> Found {
     let segments: Vec<&str> = path.split('/').collect();
     match segments.as_slice() {
         ["about"] => Found::One(about(estate)),
-        ["organizations", "locations"] => Found::List(estate.locations.iter().map(agents::location).collect()),
-        ["infrastructure", "backupAgents"] => {
-            Found::List(estate.console_agents.iter().map(|row| agents::agent(estate.estate, row)).collect())
+        ["organizations", "locations"] => {
+            Found::List(estate.locations.iter().map(agents::location).collect())
         }
-        ["infrastructure", "backupAgents", "jobs"] => Found::List(estate.console_jobs.iter().map(agents::job).collect()),
+        ["infrastructure", "backupAgents"] => Found::List(
+            estate
+                .console_agents
+                .iter()
+                .map(|row| agents::agent(estate.estate, row))
+                .collect(),
+        ),
+        ["infrastructure", "backupAgents", "jobs"] => {
+            Found::List(estate.console_jobs.iter().map(agents::job).collect())
+        }
         ["organizations"] => Found::List(estate.companies.iter().map(organization).collect()),
         ["infrastructure", "enterpriseManagers"] => Found::List(vec![json!({
             "instanceUid": estate.manager, "name": "em01.backup.example", "version": "13.0.1.2067", "status": "Healthy",
             "managementAgentUid": Uuid::from_u128(estate.manager.as_u128() ^ 2),
             "installationUid": Uuid::from_u128(estate.manager.as_u128() ^ 3),
         })]),
-        ["infrastructure", "enterpriseManagers", uid, "backupServers"] if uid.eq_ignore_ascii_case(&estate.manager.to_string()) => {
-            Found::List(estate.servers.iter().filter(|server| server.is_mapped).map(|row| managed(estate, row)).collect())
+        ["infrastructure", "enterpriseManagers", uid, "backupServers"]
+            if uid.eq_ignore_ascii_case(&estate.manager.to_string()) =>
+        {
+            Found::List(
+                estate
+                    .servers
+                    .iter()
+                    .filter(|server| server.is_mapped)
+                    .map(|row| managed(estate, row))
+                    .collect(),
+            )
         }
-        ["alarms", "active"] => Found::List(estate.alarms.iter().map(|row| protection::alarm(estate, row)).collect()),
+        ["alarms", "active"] => Found::List(
+            estate
+                .alarms
+                .iter()
+                .map(|row| protection::alarm(estate, row))
+                .collect(),
+        ),
         ["licensing", "usage", "organizations"] => Found::List(protection::licenses(estate.estate)),
-        ["protectedWorkloads", "virtualMachines"] => Found::List(protection::workloads(estate, Protected::Vm)),
-        ["protectedWorkloads", "computersManagedByBackupServer"] => Found::List(protection::workloads(estate, Protected::Computer)),
-        ["protectedWorkloads", "computersManagedByConsole"] => Found::List(protection::workloads(estate, Protected::ConsoleComputer)),
-        ["protectedWorkloads", "computersManagedByBackupServer", "backups"] => {
-            Found::List(estate.machines.iter().map(|machine| backup(estate, machine)).collect())
+        ["protectedWorkloads", "virtualMachines"] => {
+            Found::List(protection::workloads(estate, Protected::Vm))
         }
+        ["protectedWorkloads", "computersManagedByBackupServer"] => {
+            Found::List(protection::workloads(estate, Protected::Computer))
+        }
+        ["protectedWorkloads", "computersManagedByConsole"] => {
+            Found::List(protection::workloads(estate, Protected::ConsoleComputer))
+        }
+        [
+            "protectedWorkloads",
+            "computersManagedByBackupServer",
+            "backups",
+        ] => Found::List(
+            estate
+                .machines
+                .iter()
+                .map(|machine| backup(estate, machine))
+                .collect(),
+        ),
         ["infrastructure", "backupServers", rest @ ..] => servers(estate, rest, expand),
         _ => Found::Nothing,
     }
@@ -65,21 +111,54 @@ pub(super) fn find(estate: Told<'_>, path: &str, expand: bool) -> Found {
 fn servers(estate: Told<'_>, rest: &[&str], expand: bool) -> Found {
     let everywhere = |_: usize| true;
     match rest {
-        [] => Found::List(estate.servers.iter().map(|row| server(estate, row)).collect()),
-        ["agents"] => Found::List(estate.machines.iter().map(|row| agent(estate, row)).collect()),
-        ["repositories"] => Found::List(estate.repositories.iter().map(|row| repository(estate, row, expand)).collect()),
+        [] => Found::List(
+            estate
+                .servers
+                .iter()
+                .map(|row| server(estate, row))
+                .collect(),
+        ),
+        ["agents"] => Found::List(
+            estate
+                .machines
+                .iter()
+                .map(|row| agent(estate, row))
+                .collect(),
+        ),
+        ["repositories"] => Found::List(
+            estate
+                .repositories
+                .iter()
+                .map(|row| repository(estate, row, expand))
+                .collect(),
+        ),
         ["jobs", rest @ ..] => jobs(estate, rest, expand, &everywhere),
         [uid, rest @ ..] => {
-            let Ok(uid) = Uuid::try_parse(uid) else { return Found::Nothing };
-            let Some(place) = estate.servers.iter().position(|server| server.uid == uid) else { return Found::Missing };
+            let Ok(uid) = Uuid::try_parse(uid) else {
+                return Found::Nothing;
+            };
+            let Some(place) = estate.servers.iter().position(|server| server.uid == uid) else {
+                return Found::Missing;
+            };
             match rest {
                 [] => Found::One(server(estate, &estate.servers[place])),
                 ["agents", agent_uid] => {
-                    let is_it = |row: &&Machine| estate.jobs[row.job].server == place && row.agent.to_string() == *agent_uid;
-                    estate.machines.iter().find(is_it).map_or(Found::Missing, |row| Found::One(agent(estate, row)))
+                    let is_it = |row: &&Machine| {
+                        estate.jobs[row.job].server == place && row.agent.to_string() == *agent_uid
+                    };
+                    estate
+                        .machines
+                        .iter()
+                        .find(is_it)
+                        .map_or(Found::Missing, |row| Found::One(agent(estate, row)))
                 }
                 ["repositories"] => Found::List(
-                    estate.repositories.iter().filter(|row| row.server == place).map(|row| repository(estate, row, expand)).collect(),
+                    estate
+                        .repositories
+                        .iter()
+                        .filter(|row| row.server == place)
+                        .map(|row| repository(estate, row, expand))
+                        .collect(),
                 ),
                 ["jobs", rest @ ..] => jobs(estate, rest, expand, &|server| server == place),
                 _ => Found::Nothing,
@@ -92,15 +171,24 @@ fn servers(estate: Told<'_>, rest: &[&str], expand: bool) -> Found {
 fn jobs(estate: Told<'_>, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) -> bool) -> Found {
     let here = || estate.jobs.iter().filter(|job| is_asked(job.server));
     let links = |links: &[Link], of: Option<Uuid>| -> Vec<Value> {
-        let wanted = |link: &&Link| is_asked(link.server) && of.is_none_or(|uid| estate.id_of(&estate.jobs[link.job]) == uid);
-        links.iter().filter(wanted).map(|row| link(estate, row)).collect()
+        let wanted = |link: &&Link| {
+            is_asked(link.server)
+                && of.is_none_or(|uid| estate.id_of(&estate.jobs[link.job]) == uid)
+        };
+        links
+            .iter()
+            .filter(wanted)
+            .map(|row| link(estate, row))
+            .collect()
     };
     let uid = |text: &str| Uuid::try_parse(text).ok();
     match rest {
         [] => Found::List(here().map(|row| job(estate, row)).collect()),
         ["agentJobs"] => {
-            let mut rows: Vec<Value> =
-                here().filter(|job| job.kind.starts_with("Agent")).map(|job| agent_job(estate, job, expand)).collect();
+            let mut rows: Vec<Value> = here()
+                .filter(|job| job.kind.starts_with("Agent"))
+                .map(|job| agent_job(estate, job, expand))
+                .collect();
             if is_asked(0) {
                 // a row whose parent job is gone
                 rows.push(json!({
@@ -110,16 +198,27 @@ fn jobs(estate: Told<'_>, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) 
             }
             Found::List(rows)
         }
-        ["agentJobs", "objects"] => Found::List(machines(estate, |machine| is_asked(estate.jobs[machine.job].server))),
+        ["agentJobs", "objects"] => Found::List(machines(estate, |machine| {
+            is_asked(estate.jobs[machine.job].server)
+        })),
         ["agentJobs", job, "objects"] => match uid(job) {
-            Some(uid) => Found::List(machines(estate, |machine| estate.id_of(&estate.jobs[machine.job]) == uid)),
+            Some(uid) => Found::List(machines(estate, |machine| {
+                estate.id_of(&estate.jobs[machine.job]) == uid
+            })),
             None => Found::Nothing,
         },
-        ["backupCopyJobs"] => {
-            Found::List(estate.copies.iter().filter(|copy| is_asked(copy.server)).map(|row| copy(estate, row, expand)).collect())
-        }
+        ["backupCopyJobs"] => Found::List(
+            estate
+                .copies
+                .iter()
+                .filter(|copy| is_asked(copy.server))
+                .map(|row| copy(estate, row, expand))
+                .collect(),
+        ),
         ["backupCopyJobs", "jobObjects"] => Found::List(links(&estate.copy_links, None)),
-        ["backupCopyJobs", job, "jobObjects"] => uid(job).map_or(Found::Nothing, |job| Found::List(links(&estate.copy_links, Some(job)))),
+        ["backupCopyJobs", job, "jobObjects"] => uid(job).map_or(Found::Nothing, |job| {
+            Found::List(links(&estate.copy_links, Some(job)))
+        }),
         ["backupCopyJobs", job] => match uid(job) {
             Some(uid) => estate
                 .copies
@@ -129,11 +228,13 @@ fn jobs(estate: Told<'_>, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) 
             None => Found::Nothing,
         },
         ["simpleBackupCopyJobs", "objects"] => Found::List(links(&estate.simple_copy_links, None)),
-        ["simpleBackupCopyJobs", job, "objects"] => {
-            uid(job).map_or(Found::Nothing, |job| Found::List(links(&estate.simple_copy_links, Some(job))))
-        }
+        ["simpleBackupCopyJobs", job, "objects"] => uid(job).map_or(Found::Nothing, |job| {
+            Found::List(links(&estate.simple_copy_links, Some(job)))
+        }),
         ["backupTapeJobs", "jobObjects"] => Found::List(links(&estate.tape_links, None)),
-        ["backupTapeJobs", job, "jobObjects"] => uid(job).map_or(Found::Nothing, |job| Found::List(links(&estate.tape_links, Some(job)))),
+        ["backupTapeJobs", job, "jobObjects"] => uid(job).map_or(Found::Nothing, |job| {
+            Found::List(links(&estate.tape_links, Some(job)))
+        }),
         ["backupTapeJobs", "repositoryObjects"] => Found::List(
             estate
                 .tape_repositories
@@ -143,16 +244,32 @@ fn jobs(estate: Told<'_>, rest: &[&str], expand: bool, is_asked: &dyn Fn(usize) 
                 .collect(),
         ),
         [list, "objects"] if kinds::word_of(list).is_some() => {
-            let is_of_kind = |job: &&Job| kinds::word_of(list).is_some_and(|word| job.kind.eq_ignore_ascii_case(word));
-            Found::List(here().filter(is_of_kind).flat_map(|row| objects(estate, row)).collect())
+            let is_of_kind = |job: &&Job| {
+                kinds::word_of(list).is_some_and(|word| job.kind.eq_ignore_ascii_case(word))
+            };
+            Found::List(
+                here()
+                    .filter(is_of_kind)
+                    .flat_map(|row| objects(estate, row))
+                    .collect(),
+            )
         }
         [list] if kinds::word_of(list).is_some() => {
-            let is_of_kind = |job: &&Job| kinds::word_of(list).is_some_and(|word| job.kind.eq_ignore_ascii_case(word));
-            Found::List(here().filter(is_of_kind).map(|row| kind_detail(estate, row, expand)).collect())
+            let is_of_kind = |job: &&Job| {
+                kinds::word_of(list).is_some_and(|word| job.kind.eq_ignore_ascii_case(word))
+            };
+            Found::List(
+                here()
+                    .filter(is_of_kind)
+                    .map(|row| kind_detail(estate, row, expand))
+                    .collect(),
+            )
         }
         [one] => match uid(one) {
             // ids repeat: the first server's wins
-            Some(uid) => here().find(|job| estate.id_of(job) == uid).map_or(Found::Missing, |row| Found::One(job(estate, row))),
+            Some(uid) => here()
+                .find(|job| estate.id_of(job) == uid)
+                .map_or(Found::Missing, |row| Found::One(job(estate, row))),
             None => Found::Nothing,
         },
         _ => Found::Nothing,
@@ -177,7 +294,11 @@ fn about(estate: Told<'_>) -> Value {
 
 /// A server as Enterprise Manager lists it, in the way that the console reads its own document.
 fn managed(estate: Told<'_>, row: &Server) -> Value {
-    let uid = if estate.bridge == Bridge::Nested { row.managed_uid } else { row.uid };
+    let uid = if estate.bridge == Bridge::Nested {
+        row.managed_uid
+    } else {
+        row.uid
+    };
     let known = (estate.bridge != Bridge::FlatAlone).then(|| server(estate, row));
     json!({"instanceUid": uid, "address": row.managed_name, "port": 9392, "backupServer": known})
 }
@@ -193,8 +314,13 @@ fn organization(company: &super::estate::Company) -> Value {
 
 /// Some servers are in no place.
 fn location_of(estate: Told<'_>, row: &Server) -> Uuid {
-    let location = estate.locations.iter().rfind(|location| location.company == row.company);
-    location.filter(|_| row.is_mapped).map_or(Uuid::nil(), |location| location.uid)
+    let location = estate
+        .locations
+        .iter()
+        .rfind(|location| location.company == row.company);
+    location
+        .filter(|_| row.is_mapped)
+        .map_or(Uuid::nil(), |location| location.uid)
 }
 
 fn server(estate: Told<'_>, row: &Server) -> Value {
@@ -212,7 +338,11 @@ fn server(estate: Told<'_>, row: &Server) -> Value {
 
 fn repository(estate: Told<'_>, row: &super::estate::Repository, expand: bool) -> Value {
     let room = expand.then(|| protection::room(row));
-    let labels = if estate.version == ApiVersion::V3_7 { "labels" } else { "tags" };
+    let labels = if estate.version == ApiVersion::V3_7 {
+        "labels"
+    } else {
+        "tags"
+    };
     json!({"instanceUid": row.uid, "name": row.name, "backupServerUid": estate.servers[row.server].uid, labels: [], "_embedded": room})
 }
 
@@ -239,7 +369,11 @@ fn job(estate: Told<'_>, row: &Job) -> Value {
 }
 
 fn agent_job(estate: Told<'_>, row: &Job, expand: bool) -> Value {
-    let embedded = if expand { json!({"backupServerJob": job(estate, row)}) } else { json!({"backupServerJob": null}) };
+    let embedded = if expand {
+        json!({"backupServerJob": job(estate, row)})
+    } else {
+        json!({"backupServerJob": null})
+    };
     let mut value = json!({
         "totalJobsCount": 30, "successJobsCount": 27, "destination": row.destination, "source": plan::source(row),
         "jobMode": if row.kind == "AgentPolicy" { "ManagedByAgent" } else { "ManagedByBackupServer" }, "osType": row.os,
@@ -251,7 +385,12 @@ fn agent_job(estate: Told<'_>, row: &Job, expand: bool) -> Value {
 
 /// Machines, the first one twice.
 fn machines(estate: Told<'_>, wanted: impl Fn(&Machine) -> bool) -> Vec<Value> {
-    let mut rows: Vec<Value> = estate.machines.iter().filter(|machine| wanted(machine)).map(|row| machine(estate, row)).collect();
+    let mut rows: Vec<Value> = estate
+        .machines
+        .iter()
+        .filter(|machine| wanted(machine))
+        .map(|row| machine(estate, row))
+        .collect();
     if let Some(first) = rows.first().cloned() {
         rows.insert(1, first);
     }
@@ -294,7 +433,10 @@ fn backup(estate: Told<'_>, row: &Machine) -> Value {
 }
 
 fn copy(estate: Told<'_>, row: &CopyDetail, expand: bool) -> Value {
-    let parent = row.job.filter(|_| expand).map(|place| job(estate, &estate.jobs[place]));
+    let parent = row
+        .job
+        .filter(|_| expand)
+        .map(|place| job(estate, &estate.jobs[place]));
     let mut value = json!({
         "instanceUid": copy_id(estate, row), "targetRepositoryUid": row.target, "targetWanAcceleratorUid": row.target_wan,
         "sourceWanAcceleratorUid": row.source_wan, "weeklyRestorePointsToKeep": 4, "monthlyRestorePointsToKeep": 12,
@@ -307,7 +449,11 @@ fn copy(estate: Told<'_>, row: &CopyDetail, expand: bool) -> Value {
 
 /// The id that the console knows a copy job by: also one whose parent is gone.
 fn copy_id(estate: Told<'_>, row: &CopyDetail) -> Uuid {
-    if estate.version == ApiVersion::V3_5 { row.unique_uid } else { row.uid }
+    if estate.version == ApiVersion::V3_5 {
+        row.unique_uid
+    } else {
+        row.uid
+    }
 }
 
 fn objects(estate: Told<'_>, row: &Job) -> Vec<Value> {
@@ -315,7 +461,10 @@ fn objects(estate: Told<'_>, row: &Job) -> Vec<Value> {
         estate.name_job(row, &mut value, "jobUid", "uniqueJobUid");
         value
     };
-    kinds::objects(row, estate.now).into_iter().map(with_job).collect()
+    kinds::objects(row, estate.now)
+        .into_iter()
+        .map(with_job)
+        .collect()
 }
 
 fn kind_detail(estate: Told<'_>, row: &Job, expand: bool) -> Value {

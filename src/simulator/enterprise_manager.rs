@@ -31,7 +31,13 @@ pub(super) struct Element {
 
 impl Element {
     fn new(name: &'static str) -> Self {
-        Self { name, attributes: Vec::new(), members: Vec::new(), children: Vec::new(), list: None }
+        Self {
+            name,
+            attributes: Vec::new(),
+            members: Vec::new(),
+            children: Vec::new(),
+            list: None,
+        }
     }
 
     /// As JSON in Pascal case.
@@ -75,7 +81,12 @@ impl Element {
     }
 
     /// The body in the dialect that was asked for, and its content type.
-    pub(super) fn render(&self, wants_json: bool, casing: Casing, mark: bool) -> (&'static str, Vec<u8>) {
+    pub(super) fn render(
+        &self,
+        wants_json: bool,
+        casing: Casing,
+        mark: bool,
+    ) -> (&'static str, Vec<u8>) {
         if !wants_json {
             let mut out = String::from("<?xml version=\"1.0\" encoding=\"utf-8\"?>");
             self.to_xml(&mut out, true);
@@ -85,18 +96,27 @@ impl Element {
         if casing == Casing::Camel {
             value = camel(value);
         }
-        let mut body = if mark { vec![0xEF, 0xBB, 0xBF] } else { Vec::new() };
+        let mut body = if mark {
+            vec![0xEF, 0xBB, 0xBF]
+        } else {
+            Vec::new()
+        };
         body.extend(serde_json::to_vec(&value).unwrap_or_default());
         ("application/json; charset=utf-8", body)
     }
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// Every key with a small first letter, `UID` as `uid`.
@@ -105,7 +125,11 @@ fn camel(value: Value) -> Value {
         Value::Object(map) => map
             .into_iter()
             .map(|(key, value)| {
-                let key = if key == "UID" { "uid".to_owned() } else { key[..1].to_lowercase() + &key[1..] };
+                let key = if key == "UID" {
+                    "uid".to_owned()
+                } else {
+                    key[..1].to_lowercase() + &key[1..]
+                };
                 (key, camel(value))
             })
             .collect(),
@@ -123,37 +147,78 @@ fn link(rel: &'static str, kind: &'static str, path: String, name: Option<&str>)
     let mut element = Element::new("Link");
     // another host, another port, plain http: as real servers do
     let href = json!(format!("http://em-internal.example:9399/api/{path}"));
-    element.attributes = vec![("Rel", json!(rel)), ("Href", href), ("Name", json!(name)), ("Type", json!(kind))];
+    element.attributes = vec![
+        ("Rel", json!(rel)),
+        ("Href", href),
+        ("Name", json!(name)),
+        ("Type", json!(kind)),
+    ];
     element
 }
 
 fn name_of(session: &Session) -> String {
-    format!("{}@{}", session.job_name, session.created.strftime("%Y-%m-%d %H:%M:%S"))
+    format!(
+        "{}@{}",
+        session.job_name,
+        session.created.strftime("%Y-%m-%d %H:%M:%S")
+    )
 }
 
 fn links(estate: &Estate, session: &Session) -> Element {
     let server = &estate.servers[session.server];
-    let mut links = Element { list: Some("Links"), ..Element::new("Links") };
-    links.children.push(link("Up", "BackupServerReference", format!("backupServers/{}", server.managed_uid), Some(&server.managed_name)));
-    links.children.push(link("Up", "JobReference", format!("agents/jobs/{}", session.job), Some(&session.job_name)));
+    let mut links = Element {
+        list: Some("Links"),
+        ..Element::new("Links")
+    };
+    links.children.push(link(
+        "Up",
+        "BackupServerReference",
+        format!("backupServers/{}", server.managed_uid),
+        Some(&server.managed_name),
+    ));
+    links.children.push(link(
+        "Up",
+        "JobReference",
+        format!("agents/jobs/{}", session.job),
+        Some(&session.job_name),
+    ));
     match session.parent {
-        Some(parent) => {
-            links.children.push(link("Up", "BackupJobSessionReference", format!("backupSessions/{parent}"), Some("Parent session")))
-        }
+        Some(parent) => links.children.push(link(
+            "Up",
+            "BackupJobSessionReference",
+            format!("backupSessions/{parent}"),
+            Some("Parent session"),
+        )),
         None => {
             let path = format!("backupSessions/{}/agentManagementSessions", session.uid);
-            links.children.push(link("Alternate", "BackupJobSessionReferenceList", path, None));
+            links.children.push(link(
+                "Alternate",
+                "BackupJobSessionReferenceList",
+                path,
+                None,
+            ));
         }
     }
-    links.children.push(link("Down", "BackupTaskSessionReferenceList", format!("backupSessions/{}/taskSessions", session.uid), None));
+    links.children.push(link(
+        "Down",
+        "BackupTaskSessionReferenceList",
+        format!("backupSessions/{}/taskSessions", session.uid),
+        None,
+    ));
     links
 }
 
 fn reference(estate: &Estate, session: &Session, element: &'static str) -> Element {
     let mut row = Element::new(element);
-    let href = format!("http://em-internal.example:9399/api/backupSessions/{}", session.uid);
+    let href = format!(
+        "http://em-internal.example:9399/api/backupSessions/{}",
+        session.uid
+    );
     row.attributes = vec![
-        ("UID", json!(format!("urn:veeam:BackupJobSession:{}", session.uid))),
+        (
+            "UID",
+            json!(format!("urn:veeam:BackupJobSession:{}", session.uid)),
+        ),
         ("Name", json!(name_of(session))),
         ("Href", json!(href)),
         ("Type", json!("BackupJobSessionReference")),
@@ -163,7 +228,10 @@ fn reference(estate: &Estate, session: &Session, element: &'static str) -> Eleme
 }
 
 fn entity(estate: &Estate, session: &Session) -> Element {
-    let mut row = Element { name: "BackupJobSession", ..reference(estate, session, "BackupJobSession") };
+    let mut row = Element {
+        name: "BackupJobSession",
+        ..reference(estate, session, "BackupJobSession")
+    };
     row.members = vec![
         ("JobUid", json!(format!("urn:veeam:Job:{}", session.job))),
         ("JobName", json!(session.job_name)),
@@ -192,8 +260,8 @@ pub struct Task {
     pub size: i64,
 }
 
-/// The tasks of a session: one for a machine's part; of a run one for each machine of its job. Where it failed, the first
-/// says why.
+/// The tasks of a session: one for a machine's part; of a run one for each machine of its job.
+/// Where it failed, the first says why.
 pub fn tasks(estate: &Estate, session: &Session) -> Vec<Task> {
     let is_its = |place: &usize| match session.of_machine {
         Some(machine) => machine == *place,
@@ -203,14 +271,26 @@ pub fn tasks(estate: &Estate, session: &Session) -> Vec<Task> {
     let of_machine = |(number, place): (usize, usize)| {
         let machine = &estate.machines[place];
         let uid = Uuid::from_u128(session.uid.as_u128() ^ machine.unique_uid.as_u128());
-        let result = if number == 0 || session.result == "None" { session.result } else { "Success" };
+        let result = if number == 0 || session.result == "None" {
+            session.result
+        } else {
+            "Success"
+        };
         let reason = match result {
             "Failed" => "Error: the snapshot could not be made.\r\nCode 0x8004231f\r\n",
             "Warning" => "A volume was left out.",
             _ => "",
         };
         let size = (uid.as_u128() % 1_000_000) as i64;
-        Task { uid, machine: machine.computer.clone(), created: session.created, ended: session.ended, result, reason, size }
+        Task {
+            uid,
+            machine: machine.computer.clone(),
+            created: session.created,
+            ended: session.ended,
+            result,
+            reason,
+            size,
+        }
     };
     machines.enumerate().map(of_machine).collect()
 }
@@ -218,16 +298,42 @@ pub fn tasks(estate: &Estate, session: &Session) -> Vec<Task> {
 fn task(session: &Session, row: &Task) -> Element {
     let mut element = Element::new("BackupTaskSession");
     element.attributes = vec![
-        ("UID", json!(format!("urn:veeam:BackupTaskSession:{}", row.uid))),
-        ("Name", json!(format!("{}@{}", row.machine, row.created.strftime("%Y-%m-%d %H:%M:%S")))),
-        ("Href", json!(format!("http://em-internal.example:9399/api/backupTaskSessions/{}?format=Entity", row.uid))),
+        (
+            "UID",
+            json!(format!("urn:veeam:BackupTaskSession:{}", row.uid)),
+        ),
+        (
+            "Name",
+            json!(format!(
+                "{}@{}",
+                row.machine,
+                row.created.strftime("%Y-%m-%d %H:%M:%S")
+            )),
+        ),
+        (
+            "Href",
+            json!(format!(
+                "http://em-internal.example:9399/api/backupTaskSessions/{}?format=Entity",
+                row.uid
+            )),
+        ),
         ("Type", json!("BackupTaskSession")),
     ];
     element.members = vec![
-        ("JobSessionUid", json!(format!("urn:veeam:BackupJobSession:{}", session.uid))),
+        (
+            "JobSessionUid",
+            json!(format!("urn:veeam:BackupJobSession:{}", session.uid)),
+        ),
         ("CreationTimeUTC", json!(utc(row.created))),
         ("EndTimeUTC", json!(row.ended.map(utc))),
-        ("State", json!(if row.ended.is_some() { "Completed" } else { "InProgress" })),
+        (
+            "State",
+            json!(if row.ended.is_some() {
+                "Completed"
+            } else {
+                "InProgress"
+            }),
+        ),
         ("Result", json!(row.result)),
         ("Reason", json!(row.reason)),
         ("TotalSize", json!(row.size)),
@@ -240,78 +346,159 @@ fn task(session: &Session, row: &Task) -> Element {
 fn managed_server(server: &Server) -> Element {
     let mut row = Element::new("BackupServer");
     row.attributes = vec![
-        ("UID", json!(format!("urn:veeam:BackupServer:{}", server.managed_uid))),
+        (
+            "UID",
+            json!(format!("urn:veeam:BackupServer:{}", server.managed_uid)),
+        ),
         ("Name", json!(server.managed_name)),
-        ("Href", json!(format!("http://em-internal.example:9399/api/backupServers/{}?format=Entity", server.managed_uid))),
+        (
+            "Href",
+            json!(format!(
+                "http://em-internal.example:9399/api/backupServers/{}?format=Entity",
+                server.managed_uid
+            )),
+        ),
         ("Type", json!("BackupServer")),
     ];
-    row.members = vec![("Description", json!("")), ("Port", json!(9392)), ("Version", json!(server.version))];
+    row.members = vec![
+        ("Description", json!("")),
+        ("Port", json!(9392)),
+        ("Version", json!(server.version)),
+    ];
     row
 }
 
 /// The agent sessions of the last 30 days.
 fn recent(estate: &Estate) -> impl Iterator<Item = &Session> {
     let since = query::days_before(estate.now, 30);
-    estate.sessions.iter().filter(move |session| session.created >= since)
+    estate
+        .sessions
+        .iter()
+        .filter(move |session| session.created >= since)
 }
 
 /// `GET /api/logonSessions…` and the answer to a logon.
 pub(super) fn logon_session(id: Uuid, user: &str) -> Element {
     let mut row = Element::new("LogonSession");
     row.members = vec![("UserName", json!(user)), ("SessionId", json!(id))];
-    row.attributes =
-        vec![("Href", json!(format!("http://em-internal.example:9399/api/logonSessions/{id}"))), ("Type", json!("LogonSession"))];
+    row.attributes = vec![
+        (
+            "Href",
+            json!(format!(
+                "http://em-internal.example:9399/api/logonSessions/{id}"
+            )),
+        ),
+        ("Type", json!("LogonSession")),
+    ];
     row
 }
 
 /// Answers a path below `/api`; `None` for a path that is not there.
-pub(super) fn find(estate: &Estate, path: &str, parameters: &[(String, String)]) -> Option<Element> {
-    let parameter = |name: &str| parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str());
-    let wants_entity = parameter("format").is_some_and(|format| format.to_ascii_lowercase().starts_with("entit"));
+pub(super) fn find(
+    estate: &Estate,
+    path: &str,
+    parameters: &[(String, String)],
+) -> Option<Element> {
+    let parameter = |name: &str| {
+        parameters
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    };
+    let wants_entity =
+        parameter("format").is_some_and(|format| format.to_ascii_lowercase().starts_with("entit"));
     let segments: Vec<&str> = path.split('/').collect();
     match segments.as_slice() {
         ["backupServers"] => {
-            let mut list = Element { list: Some("BackupServers"), ..Element::new("BackupServers") };
+            let mut list = Element {
+                list: Some("BackupServers"),
+                ..Element::new("BackupServers")
+            };
             list.children = estate.servers.iter().map(managed_server).collect();
             Some(list)
         }
         ["agents", "backupSessions"] if wants_entity => {
-            let mut list = Element { list: Some("BackupJobSessions"), ..Element::new("BackupJobSessions") };
-            list.children = recent(estate).map(|session| entity(estate, session)).collect();
+            let mut list = Element {
+                list: Some("BackupJobSessions"),
+                ..Element::new("BackupJobSessions")
+            };
+            list.children = recent(estate)
+                .map(|session| entity(estate, session))
+                .collect();
             Some(list)
         }
         ["agents", "backupSessions"] => {
-            let mut list = Element { list: Some("Refs"), ..Element::new("EntityReferences") };
-            list.children = recent(estate).map(|session| reference(estate, session, "Ref")).collect();
+            let mut list = Element {
+                list: Some("Refs"),
+                ..Element::new("EntityReferences")
+            };
+            list.children = recent(estate)
+                .map(|session| reference(estate, session, "Ref"))
+                .collect();
             Some(list)
         }
         ["backupSessions", id] => {
             let uid = Uuid::try_parse(id).ok()?;
             let session = estate.sessions.iter().find(|session| session.uid == uid)?;
-            Some(if wants_entity { entity(estate, session) } else { reference(estate, session, "EntityRef") })
+            Some(if wants_entity {
+                entity(estate, session)
+            } else {
+                reference(estate, session, "EntityRef")
+            })
         }
         ["backupSessions", id, "taskSessions"] => {
             let uid = Uuid::try_parse(id).ok()?;
             let session = estate.sessions.iter().find(|session| session.uid == uid)?;
-            let mut list = Element { list: Some("BackupTaskSessions"), ..Element::new("BackupTaskSessions") };
-            list.children = tasks(estate, session).iter().map(|row| task(session, row)).collect();
+            let mut list = Element {
+                list: Some("BackupTaskSessions"),
+                ..Element::new("BackupTaskSessions")
+            };
+            list.children = tasks(estate, session)
+                .iter()
+                .map(|row| task(session, row))
+                .collect();
             Some(list)
         }
-        ["query"] if parameter("type").is_some_and(|kind| kind.eq_ignore_ascii_case("BackupTaskSession")) => {
+        ["query"]
+            if parameter("type")
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("BackupTaskSession")) =>
+        {
             let sessions = query::run(estate, parameter("filter"), true, Some("1000000"), None)?;
             let rows: Vec<Element> = sessions
                 .rows
                 .iter()
-                .flat_map(|session| tasks(estate, session).into_iter().map(|row| task(session, &row)).collect::<Vec<_>>())
+                .flat_map(|session| {
+                    tasks(estate, session)
+                        .into_iter()
+                        .map(|row| task(session, &row))
+                        .collect::<Vec<_>>()
+                })
                 .collect();
-            let number = |name: &str, otherwise: usize| parameter(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+            let number = |name: &str, otherwise: usize| {
+                parameter(name)
+                    .and_then(|text| text.parse().ok())
+                    .unwrap_or(otherwise)
+            };
             let (size, page) = (number("pageSize", 100).max(1), number("page", 1).max(1));
             let count = rows.len().div_ceil(size).max(1);
-            let rows = rows.into_iter().skip((page - 1) * size).take(size).collect();
+            let rows = rows
+                .into_iter()
+                .skip((page - 1) * size)
+                .take(size)
+                .collect();
             Some(result_of("BackupTaskSessions", rows, page, size, count))
         }
-        ["query"] if parameter("type").is_some_and(|kind| kind.eq_ignore_ascii_case("BackupJobSession")) => {
-            let page = query::run(estate, parameter("filter"), parameter("sortDesc").is_some(), parameter("pageSize"), parameter("page"))?;
+        ["query"]
+            if parameter("type")
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("BackupJobSession")) =>
+        {
+            let page = query::run(
+                estate,
+                parameter("filter"),
+                parameter("sortDesc").is_some(),
+                parameter("pageSize"),
+                parameter("page"),
+            )?;
             Some(query_result(estate, &page))
         }
         _ => None,
@@ -319,19 +506,47 @@ pub(super) fn find(estate: &Estate, path: &str, parameters: &[(String, String)])
 }
 
 fn query_result(estate: &Estate, page: &query::Page<'_>) -> Element {
-    let rows = page.rows.iter().map(|session| entity(estate, session)).collect();
-    result_of("BackupJobSessions", rows, page.number, page.size, page.count)
+    let rows = page
+        .rows
+        .iter()
+        .map(|session| entity(estate, session))
+        .collect();
+    result_of(
+        "BackupJobSessions",
+        rows,
+        page.number,
+        page.size,
+        page.count,
+    )
 }
 
-fn result_of(name: &'static str, rows: Vec<Element>, number: usize, size: usize, count: usize) -> Element {
-    let list = Element { list: Some(name), children: rows, ..Element::new(name) };
+fn result_of(
+    name: &'static str,
+    rows: Vec<Element>,
+    number: usize,
+    size: usize,
+    count: usize,
+) -> Element {
+    let list = Element {
+        list: Some(name),
+        children: rows,
+        ..Element::new(name)
+    };
     let mut entities = Element::new("Entities");
     entities.children.push(list);
     let mut paging = Element::new("PagingInfo");
-    paging.attributes = vec![("PageNum", json!(number)), ("PageSize", json!(size)), ("PagesCount", json!(count))];
+    paging.attributes = vec![
+        ("PageNum", json!(number)),
+        ("PageSize", json!(size)),
+        ("PagesCount", json!(count)),
+    ];
     let mut result = Element::new("QueryResult");
     // in JSON what is empty is null; in XML it is not there
-    result.members = vec![("Refs", Value::Null), ("Resources", Value::Null), ("Links", Value::Null)];
+    result.members = vec![
+        ("Refs", Value::Null),
+        ("Resources", Value::Null),
+        ("Links", Value::Null),
+    ];
     result.children = vec![entities, paging];
     result
 }

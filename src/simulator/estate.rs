@@ -1,6 +1,8 @@
-//! One invented estate: plain data, from which each simulated API is rendered in its vendor's words.
+//! One invented estate: plain data, from which each simulated API is rendered in its vendor's
+//! words.
 //!
-//! Nothing here knows of HTTP or of the gateway. Tests compute what an answer must be straight from this.
+//! Nothing here knows of HTTP or of the gateway. Tests compute what an answer must be straight from
+//! this.
 
 use jiff::Timestamp;
 use uuid::Uuid;

@@ -33,7 +33,8 @@ pub enum FaultKind {
     Garble,
     /// Every open session ends, and this request is refused with 401.
     Expire,
-    /// The first page is served again, whatever was asked for; `honest` echoes the offset that was really used.
+    /// The first page is served again, whatever was asked for; `honest` echoes the offset that was
+    /// really used.
     RepeatPage {
         /// Whether `pagingInfo.offset` tells the truth.
         honest: bool,
@@ -71,17 +72,25 @@ pub struct Faults(Mutex<Vec<Fault>>);
 impl Faults {
     /// From a file with `[[fault]]` tables.
     pub fn from_toml(text: &str) -> Result<Vec<Fault>, String> {
-        toml::from_str::<File>(text).map(|file| file.fault).map_err(|error| error.to_string())
+        toml::from_str::<File>(text)
+            .map(|file| file.fault)
+            .map_err(|error| error.to_string())
     }
 
     /// Sets knobs, beside those that are set.
     pub fn add(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(faults);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(faults);
     }
 
     /// Turns every knob back.
     pub fn clear(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
     }
 
     /// What goes wrong with this request; a knob with a number is used up by it.
@@ -108,7 +117,9 @@ impl Faults {
 /// `*` stands for any text; everything else for itself.
 fn matches(pattern: &str, target: &str) -> bool {
     let mut parts = pattern.split('*');
-    let Some(rest) = parts.next().and_then(|first| target.strip_prefix(first)) else { return false };
+    let Some(rest) = parts.next().and_then(|first| target.strip_prefix(first)) else {
+        return false;
+    };
     let mut rest = rest;
     let mut parts = parts.peekable();
     if parts.peek().is_none() {

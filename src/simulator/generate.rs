@@ -1,9 +1,10 @@
 //! Invents an estate from a seed: always the same one for the same seed, size and instant.
 //!
-//! It is made to be awkward where real estates are: a server restored from another's backup (same job ids), rows without
-//! the console's own ids, links to jobs that are gone, sub-type rows without a parent, a machine listed twice, log backup
-//! jobs that run all day, words in two casings and words nobody knows, sessions that run, sessions whose parent is out of
-//! the window, jobs renamed since they ran.
+//! It is made to be awkward where real estates are: a server restored from another's backup (same
+//! job ids), rows without the console's own ids, links to jobs that are gone, sub-type rows without
+//! a parent, a machine listed twice, log backup jobs that run all day, words in two casings and
+//! words nobody knows, sessions that run, sessions whose parent is out of the window, jobs renamed
+//! since they ran.
 
 mod agents;
 mod dice;
@@ -88,8 +89,13 @@ impl Scale {
     }
 }
 
-const PLACES: &[&str] = &["Oslo", "Lyon", "Porto", "Graz", "Turku", "Ghent", "Brno", "Cork", "Split", "Tartu"];
-const TRADES: &[&str] = &["Bakery", "Legal", "Clinic", "Motors", "Foods", "Media", "Textiles", "Optics", "Timber", "Travel"];
+const PLACES: &[&str] = &[
+    "Oslo", "Lyon", "Porto", "Graz", "Turku", "Ghent", "Brno", "Cork", "Split", "Tartu",
+];
+const TRADES: &[&str] = &[
+    "Bakery", "Legal", "Clinic", "Motors", "Foods", "Media", "Textiles", "Optics", "Timber",
+    "Travel",
+];
 const ROLES: &[&str] = &["sql", "web", "file", "mail", "erp", "wrk", "app", "print"];
 const OTHER_KINDS: &[&str] = &[
     "BackupVm",
@@ -106,16 +112,26 @@ const OTHER_KINDS: &[&str] = &[
 ];
 
 /// Kinds that few have: one in ten of a larger estate's.
-const RARE_KINDS: &[&str] = &["CopyVm", "CopyFile", "BackupFileCopy", "FileToTape", "ObjectStorageBackupCopy"];
+const RARE_KINDS: &[&str] = &[
+    "CopyVm",
+    "CopyFile",
+    "BackupFileCopy",
+    "FileToTape",
+    "ObjectStorageBackupCopy",
+];
 
 fn ago(now: Timestamp, seconds: i64) -> Timestamp {
-    now.checked_sub(SignedDuration::from_secs(seconds)).unwrap_or(now)
+    now.checked_sub(SignedDuration::from_secs(seconds))
+        .unwrap_or(now)
 }
 
 /// Invents an estate.
 pub fn generate(scale: Scale, seed: u64, now: Timestamp) -> Estate {
     let sizes = scale.sizes();
-    let mut dice = Dice(seed.wrapping_mul(0x2545_F491_4F6C_DD1D).wrapping_add(0x1234_5678));
+    let mut dice = Dice(
+        seed.wrapping_mul(0x2545_F491_4F6C_DD1D)
+            .wrapping_add(0x1234_5678),
+    );
     let now = now.round(jiff::Unit::Second).unwrap_or(now);
     let mut estate = Estate {
         now,
@@ -156,22 +172,43 @@ pub fn generate(scale: Scale, seed: u64, now: Timestamp) -> Estate {
 
 fn companies(estate: &mut Estate, dice: &mut Dice, count: usize) {
     for number in 0..count {
-        let (place, trade) = (PLACES[number % PLACES.len()], TRADES[(number / PLACES.len() + number) % TRADES.len()]);
+        let (place, trade) = (
+            PLACES[number % PLACES.len()],
+            TRADES[(number / PLACES.len() + number) % TRADES.len()],
+        );
         let kind = match number {
             0 => "Provider",
             1 => "Reseller",
             _ => "Company",
         };
-        let name = if number == 0 { "Northwind Managed Services".to_owned() } else { format!("{place} {trade} {number:03}") };
-        estate.companies.push(Company { uid: dice.uid(), name, kind, city: place });
+        let name = if number == 0 {
+            "Northwind Managed Services".to_owned()
+        } else {
+            format!("{place} {trade} {number:03}")
+        };
+        estate.companies.push(Company {
+            uid: dice.uid(),
+            name,
+            kind,
+            city: place,
+        });
     }
 }
 
 fn servers(estate: &mut Estate, dice: &mut Dice, count: usize) {
     for number in 0..count {
         let name = format!("vbr{:03}", number + 1);
-        let company = estate.companies[if number < 2 { 0 } else { number % estate.companies.len() }].uid;
-        let managed_name = if number % 3 == 1 { format!("{}.BACKUP.example", name.to_uppercase()) } else { name.clone() };
+        let company = estate.companies[if number < 2 {
+            0
+        } else {
+            number % estate.companies.len()
+        }]
+        .uid;
+        let managed_name = if number % 3 == 1 {
+            format!("{}.BACKUP.example", name.to_uppercase())
+        } else {
+            name.clone()
+        };
         estate.servers.push(Server {
             uid: dice.uid(),
             managed_uid: dice.uid(),
@@ -208,25 +245,58 @@ fn jobs(estate: &mut Estate, dice: &mut Dice, sizes: &Sizes) {
     let hosts = sizes.servers - 1;
     let spread = |number: usize| number % hosts;
     for number in 0..sizes.agent_jobs {
-        let kind = if number % 9 == 8 { "AgentPolicy" } else { "AgentBackupJob" };
-        let mut job = job(estate, dice, spread(number), kind, format!("Agents {:04}", number + 1));
+        let kind = if number % 9 == 8 {
+            "AgentPolicy"
+        } else {
+            "AgentBackupJob"
+        };
+        let mut job = job(
+            estate,
+            dice,
+            spread(number),
+            kind,
+            format!("Agents {:04}", number + 1),
+        );
         if number % 7 == 3 {
             // running now, since a while ago
             let started = ago(estate.now, 600 + number as i64);
-            job = Job { status: "Running", last_run: Some(started), last_end: None, last_duration: Some(600), failure: None, ..job };
+            job = Job {
+                status: "Running",
+                last_run: Some(started),
+                last_end: None,
+                last_duration: Some(600),
+                failure: None,
+                ..job
+            };
         }
         estate.jobs.push(job);
     }
     for number in 0..sizes.tape_jobs {
-        let mut job = job(estate, dice, spread(number), "BackupToTape", format!("Tape {:03}", number + 1));
+        let mut job = job(
+            estate,
+            dice,
+            spread(number),
+            "BackupToTape",
+            format!("Tape {:03}", number + 1),
+        );
         job.status = dice.pick(&["Idle", "Success", "Success", "WaitingTape", "Failed"]);
         estate.jobs.push(job);
     }
     for number in 0..sizes.copies {
         let server = spread(number);
-        let job = job(estate, dice, server, "BackupCopy", format!("Offsite copy {:03}", number + 1));
+        let job = job(
+            estate,
+            dice,
+            server,
+            "BackupCopy",
+            format!("Offsite copy {:03}", number + 1),
+        );
         let place = estate.jobs.len();
-        let target = if dice.chance(50) { DEFAULT_REPOSITORY } else { estate.repositories[server * 2 + 1].uid };
+        let target = if dice.chance(50) {
+            DEFAULT_REPOSITORY
+        } else {
+            estate.repositories[server * 2 + 1].uid
+        };
         estate.copies.push(CopyDetail {
             job: Some(place),
             uid: job.uid,
@@ -262,10 +332,24 @@ fn jobs(estate: &mut Estate, dice: &mut Dice, sizes: &Sizes) {
     let rest = sizes.jobs.saturating_sub(estate.jobs.len() + cloned);
     for number in 0..rest {
         let is_rare = number >= 30 && number % 10 == 5;
-        let kind = if is_rare { RARE_KINDS[number / 10 % RARE_KINDS.len()] } else { OTHER_KINDS[number % OTHER_KINDS.len()] };
+        let kind = if is_rare {
+            RARE_KINDS[number / 10 % RARE_KINDS.len()]
+        } else {
+            OTHER_KINDS[number % OTHER_KINDS.len()]
+        };
         // not on the server that will be restored, so that the count stays what it should be
         let server = 1 + number % (hosts - 1);
-        let job = job(estate, dice, server, kind, format!("{} {:04}", kind.trim_end_matches("FromTheFuture"), number + 1));
+        let job = job(
+            estate,
+            dice,
+            server,
+            kind,
+            format!(
+                "{} {:04}",
+                kind.trim_end_matches("FromTheFuture"),
+                number + 1
+            ),
+        );
         estate.jobs.push(job);
     }
 }
@@ -284,8 +368,13 @@ fn job(estate: &Estate, dice: &mut Dice, server: usize, kind: &'static str, name
         _ => "Unknown",
     };
     let started = dice.below(20 * 3_600) as i64 + 1_800;
-    let duration = if is_log { 38_195 } else { 60 + dice.below(1_200) as i64 };
-    let last_run = (status != "None").then(|| ago(estate.now, started + if is_log { duration } else { 0 }));
+    let duration = if is_log {
+        38_195
+    } else {
+        60 + dice.below(1_200) as i64
+    };
+    let last_run =
+        (status != "None").then(|| ago(estate.now, started + if is_log { duration } else { 0 }));
     let is_running = status == "Running";
     let mapped_company = match dice.below(10) {
         0..=5 => Some(estate.companies[2 + dice.below(estate.companies.len() - 2)].uid),
@@ -309,7 +398,10 @@ fn job(estate: &Estate, dice: &mut Dice, server: usize, kind: &'static str, name
         status,
         mapped_company,
         last_run,
-        last_end: last_run.filter(|_| !is_running).map(|run| run.checked_add(SignedDuration::from_secs(duration)).unwrap_or(run)),
+        last_end: last_run.filter(|_| !is_running).map(|run| {
+            run.checked_add(SignedDuration::from_secs(duration))
+                .unwrap_or(run)
+        }),
         last_duration: last_run.map(|_| duration),
         avg_duration: last_run.map(|_| duration + 7),
         transferred: last_run.map(|_| (dice.below(400_000) as i64) * 262_144),
@@ -317,15 +409,24 @@ fn job(estate: &Estate, dice: &mut Dice, server: usize, kind: &'static str, name
         is_enabled: dice.chance(90),
         schedule: dice.pick(&["Daily", "Periodically", "Chained", "NotScheduled"]),
         failure,
-        destination: Some(if dice.chance(50) { "Default Backup Repository".to_owned() } else { format!("Scale-out {:03}", server + 1) }),
+        destination: Some(if dice.chance(50) {
+            "Default Backup Repository".to_owned()
+        } else {
+            format!("Scale-out {:03}", server + 1)
+        }),
         os: dice.pick(&["Windows", "windows", "Linux"]),
     }
 }
 
 fn machines(estate: &mut Estate, dice: &mut Dice, count: usize) {
-    let agent_jobs: Vec<usize> = (0..estate.jobs.len()).filter(|place| estate.jobs[*place].kind.starts_with("Agent")).collect();
+    let agent_jobs: Vec<usize> = (0..estate.jobs.len())
+        .filter(|place| estate.jobs[*place].kind.starts_with("Agent"))
+        .collect();
     // machines of the first server come twice in the end: it will be restored
-    let doubled = agent_jobs.iter().filter(|place| estate.jobs[**place].server == 0).count();
+    let doubled = agent_jobs
+        .iter()
+        .filter(|place| estate.jobs[**place].server == 0)
+        .count();
     let per_job = (count / (agent_jobs.len() + doubled)).max(1);
     let mut left = count.saturating_sub(per_job * doubled);
     for (turn, job) in agent_jobs.iter().cycle().enumerate() {
@@ -348,7 +449,9 @@ fn machine(estate: &Estate, dice: &mut Dice, job: usize) -> Machine {
     let status = if of_job.last_run.is_none() {
         "None"
     } else {
-        dice.pick(&["Success", "Success", "success", "Success", "Warning", "Failed", "Running"])
+        dice.pick(&[
+            "Success", "Success", "success", "Success", "Warning", "Failed", "Running",
+        ])
     };
     let duration = 30 + dice.below(900) as i64;
     let last_run = of_job.last_run;
@@ -358,34 +461,74 @@ fn machine(estate: &Estate, dice: &mut Dice, job: usize) -> Machine {
         unique_uid: dice.uid(),
         agent: dice.uid(),
         job,
-        computer: format!("{}{number:05}.{}", dice.pick(ROLES), if dice.chance(70) { "corp.example" } else { "lab.example" }),
+        computer: format!(
+            "{}{number:05}.{}",
+            dice.pick(ROLES),
+            if dice.chance(70) {
+                "corp.example"
+            } else {
+                "lab.example"
+            }
+        ),
         status,
         last_run,
-        last_end: last_run.filter(|_| !is_running).map(|run| run.checked_add(SignedDuration::from_secs(duration)).unwrap_or(run)),
+        last_end: last_run.filter(|_| !is_running).map(|run| {
+            run.checked_add(SignedDuration::from_secs(duration))
+                .unwrap_or(run)
+        }),
         last_duration: last_run.map(|_| duration),
-        restore_points: if last_run.is_some() { 1 + dice.below(30) as i64 } else { 0 },
-        failure: (status == "Failed").then(|| "The agent is not reachable.\r\nCheck the service.".to_owned()),
-        repository: if dice.chance(50) { DEFAULT_REPOSITORY } else { estate.repositories[of_job.server * 2 + 1].uid },
+        restore_points: if last_run.is_some() {
+            1 + dice.below(30) as i64
+        } else {
+            0
+        },
+        failure: (status == "Failed")
+            .then(|| "The agent is not reachable.\r\nCheck the service.".to_owned()),
+        repository: if dice.chance(50) {
+            DEFAULT_REPOSITORY
+        } else {
+            estate.repositories[of_job.server * 2 + 1].uid
+        },
     }
 }
 
-/// The last server is restored from the first one's configuration: same job ids, same machine ids, other runs.
+/// The last server is restored from the first one's configuration: same job ids, same machine ids,
+/// other runs.
 fn clone_server(estate: &mut Estate) {
     let clone = estate.servers.len() - 1;
-    let originals: Vec<usize> = (0..estate.jobs.len()).filter(|place| estate.jobs[*place].server == 0).collect();
+    let originals: Vec<usize> = (0..estate.jobs.len())
+        .filter(|place| estate.jobs[*place].server == 0)
+        .collect();
     for place in originals {
         let mut job = estate.jobs[place].clone();
         job.server = clone;
         job.unique_uid = Uuid::from_u128(job.unique_uid.as_u128() ^ 1);
         let copied = estate.jobs.len();
-        let machines: Vec<Machine> = estate.machines.iter().filter(|machine| machine.job == place).cloned().collect();
-        estate.machines.extend(machines.into_iter().map(|machine| Machine {
-            job: copied,
-            unique_uid: Uuid::from_u128(machine.unique_uid.as_u128() ^ 1),
-            ..machine
-        }));
-        if let Some(copy) = estate.copies.iter().find(|copy| copy.job == Some(place)).cloned() {
-            estate.copies.push(CopyDetail { job: Some(copied), unique_uid: job.unique_uid, server: clone, ..copy });
+        let machines: Vec<Machine> = estate
+            .machines
+            .iter()
+            .filter(|machine| machine.job == place)
+            .cloned()
+            .collect();
+        estate
+            .machines
+            .extend(machines.into_iter().map(|machine| Machine {
+                job: copied,
+                unique_uid: Uuid::from_u128(machine.unique_uid.as_u128() ^ 1),
+                ..machine
+            }));
+        if let Some(copy) = estate
+            .copies
+            .iter()
+            .find(|copy| copy.job == Some(place))
+            .cloned()
+        {
+            estate.copies.push(CopyDetail {
+                job: Some(copied),
+                unique_uid: job.unique_uid,
+                server: clone,
+                ..copy
+            });
         }
         estate.jobs.push(job);
     }

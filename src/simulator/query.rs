@@ -1,4 +1,5 @@
-//! The filter grammar of `/api/query`, as far as sessions need it: comparisons, `;` for and, `,` for or, parentheses.
+//! The filter grammar of `/api/query`, as far as sessions need it: comparisons, `;` for and, `,`
+//! for or, parentheses.
 
 use super::estate::{Estate, Session};
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +16,9 @@ pub(super) struct Page<'a> {
 
 /// That many days before an instant.
 pub(super) fn days_before(instant: Timestamp, days: i64) -> Timestamp {
-    instant.checked_sub(SignedDuration::from_hours(24 * days)).unwrap_or(instant)
+    instant
+        .checked_sub(SignedDuration::from_hours(24 * days))
+        .unwrap_or(instant)
 }
 
 /// Runs a query; `None` for a filter that can't be read.
@@ -30,10 +33,16 @@ pub(super) fn run<'a>(
         Some(text) => Some(Parser { rest: text }.whole()?),
         None => None,
     };
-    let mut rows: Vec<&Session> =
-        estate.sessions.iter().filter(|session| filter.as_ref().is_none_or(|filter| filter.holds(session))).collect();
+    let mut rows: Vec<&Session> = estate
+        .sessions
+        .iter()
+        .filter(|session| filter.as_ref().is_none_or(|filter| filter.holds(session)))
+        .collect();
     // a hundred, and no word about it
-    let size = size.and_then(|text| text.parse().ok()).filter(|size| *size > 0).unwrap_or(100);
+    let size = size
+        .and_then(|text| text.parse().ok())
+        .filter(|size| *size > 0)
+        .unwrap_or(100);
     let number: usize = page.and_then(|text| text.parse().ok()).unwrap_or(1);
     let count = rows.len().div_ceil(size).max(1);
     let from = (number.saturating_sub(1) * size).min(rows.len());
@@ -52,7 +61,12 @@ pub(super) fn run<'a>(
     if newest_first {
         rows.sort_by_key(newest);
     }
-    Some(Page { rows, number, size, count })
+    Some(Page {
+        rows,
+        number,
+        size,
+        count,
+    })
 }
 
 enum Filter {
@@ -94,7 +108,13 @@ impl Compare {
     }
 
     fn holds(&self, session: &Session) -> bool {
-        let same = |is_same: bool| Some(if is_same { Ordering::Equal } else { Ordering::Less });
+        let same = |is_same: bool| {
+            Some(if is_same {
+                Ordering::Equal
+            } else {
+                Ordering::Less
+            })
+        };
         let order = match self.name.as_str() {
             "creationtime" => self.instant.map(|instant| session.created.cmp(&instant)),
             "jobtype" => same(session.kind.eq_ignore_ascii_case(&self.word)),
@@ -123,15 +143,24 @@ impl Parser<'_> {
         self.rest.is_empty().then_some(filter)
     }
 
-    /// Parts joined by one separator: mixing both without parentheses is undocumented, so it is refused.
+    /// Parts joined by one separator: mixing both without parentheses is undocumented, so it is
+    /// refused.
     fn list(&mut self) -> Option<Filter> {
         let mut parts = vec![self.part()?];
-        let separator = self.rest.chars().next().filter(|character| matches!(character, ';' | ','));
+        let separator = self
+            .rest
+            .chars()
+            .next()
+            .filter(|character| matches!(character, ';' | ','));
         while let Some(rest) = separator.and_then(|separator| self.rest.strip_prefix(separator)) {
             self.rest = rest;
             parts.push(self.part()?);
         }
-        Some(if separator == Some(',') { Filter::Any(parts) } else { Filter::All(parts) })
+        Some(if separator == Some(',') {
+            Filter::Any(parts)
+        } else {
+            Filter::All(parts)
+        })
     }
 
     fn part(&mut self) -> Option<Filter> {
@@ -143,7 +172,9 @@ impl Parser<'_> {
         }
         let at = self.rest.find(['=', '!', '<', '>'])?;
         let (name, rest) = self.rest.split_at(at);
-        let operator = ["==", "!=", ">=", "<=", ">", "<"].into_iter().find(|operator| rest.starts_with(operator))?;
+        let operator = ["==", "!=", ">=", "<=", ">", "<"]
+            .into_iter()
+            .find(|operator| rest.starts_with(operator))?;
         let rest = &rest[operator.len()..];
         let (value, rest) = match rest.strip_prefix('"') {
             Some(quoted) => quoted.split_once('"')?,

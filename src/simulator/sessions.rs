@@ -36,7 +36,10 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub fn new(seconds: u64) -> Self {
-        Self { open: Mutex::default(), lifetime: Duration::from_secs(seconds) }
+        Self {
+            open: Mutex::default(),
+            lifetime: Duration::from_secs(seconds),
+        }
     }
 
     pub fn expire(&self) {
@@ -53,7 +56,11 @@ impl Sessions {
     /// `POST …/token`.
     pub fn token(&self, ask: &Ask, wants_read_only: bool) -> Response {
         let form = ask.form();
-        let field = |name: &str| form.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str());
+        let field = |name: &str| {
+            form.iter()
+                .find(|(key, _)| key == name)
+                .map_or("", |(_, value)| value.as_str())
+        };
         let mut open = self.lock();
         open.grants.push(field("grant_type").to_owned());
         let is_known = match field("grant_type") {
@@ -62,24 +69,41 @@ impl Sessions {
             _ => false,
         };
         if !is_known {
-            return json_body(StatusCode::BAD_REQUEST, &json!({"error": "invalid_grant", "error_description": "wrong"}));
+            return json_body(
+                StatusCode::BAD_REQUEST,
+                &json!({"error": "invalid_grant", "error_description": "wrong"}),
+            );
         }
         if wants_read_only && field("readOnly") != "true" {
             // the gateway has no business with more than reading
             return error_body(403, "A token that can write was asked for.");
         }
         open.count += 1;
-        let (access, refresh) = (format!("access-{}", open.count), format!("refresh-{}", open.count));
+        let (access, refresh) = (
+            format!("access-{}", open.count),
+            format!("refresh-{}", open.count),
+        );
         // like the vendors' servers, these are not strict about the last minute
-        open.tokens.insert(access.clone(), Instant::now() + self.lifetime + GRACE);
+        open.tokens
+            .insert(access.clone(), Instant::now() + self.lifetime + GRACE);
         open.refresh.insert(refresh.clone(), ());
         let body = json!({"access_token": access, "refresh_token": refresh, "token_type": "bearer", "expires_in": self.lifetime.as_secs()});
         json_body(StatusCode::OK, &body)
     }
 
     pub fn is_bearer(&self, ask: &Ask) -> bool {
-        let Some(token) = ask.header("authorization").and_then(|value| value.strip_prefix("Bearer ")) else { return false };
-        token == API_KEY || self.lock().tokens.get(token).is_some_and(|until| Instant::now() < *until)
+        let Some(token) = ask
+            .header("authorization")
+            .and_then(|value| value.strip_prefix("Bearer "))
+        else {
+            return false;
+        };
+        token == API_KEY
+            || self
+                .lock()
+                .tokens
+                .get(token)
+                .is_some_and(|until| Instant::now() < *until)
     }
 
     /// `POST /api/sessionMngr/`: the session's id and its token.
@@ -91,7 +115,8 @@ impl Sessions {
         }
         let mut open = self.lock();
         open.count += 1;
-        let id = Uuid::from_u128(0x5e55_0000_0000_4000_8000_0000_0000_0000 | u128::from(open.count));
+        let id =
+            Uuid::from_u128(0x5e55_0000_0000_4000_8000_0000_0000_0000 | u128::from(open.count));
         let token = STANDARD.encode(id.to_string());
         open.logons.insert(token.clone(), (id, Instant::now()));
         Some((id, token))
@@ -99,8 +124,16 @@ impl Sessions {
 
     pub fn is_logged_on(&self, ask: &Ask) -> bool {
         // a cookie beats the header
-        let cookie = ask.header("cookie").and_then(|cookie| cookie.split("X-RestSvcSessionId=").nth(1)?.split(';').next());
-        let Some(token) = cookie.or_else(|| ask.header("x-restsvcsessionid")) else { return false };
+        let cookie = ask.header("cookie").and_then(|cookie| {
+            cookie
+                .split("X-RestSvcSessionId=")
+                .nth(1)?
+                .split(';')
+                .next()
+        });
+        let Some(token) = cookie.or_else(|| ask.header("x-restsvcsessionid")) else {
+            return false;
+        };
         let mut open = self.lock();
         match open.logons.get_mut(token) {
             Some((_, used)) if used.elapsed() < IDLE => {

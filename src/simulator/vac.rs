@@ -1,4 +1,5 @@
-//! The estate in the words of the legacy v2 API: bare arrays, and members spelt one way in a list and another in an item.
+//! The estate in the words of the legacy v2 API: bare arrays, and members spelt one way in a list
+//! and another in an item.
 
 use super::estate::{Agent, AgentJob, Estate};
 use jiff::Timestamp;
@@ -13,9 +14,13 @@ pub(super) fn find(estate: &Estate, path: &str) -> Option<Value> {
         estate.agents.iter().find(|agent| agent.id == id)
     };
     match segments.as_slice() {
-        ["backupAgents"] => {
-            Some(estate.agents.iter().map(|agent| json!({"id": agent.id, "name": agent.name, "version": "2.2.0.589"})).collect())
-        }
+        ["backupAgents"] => Some(
+            estate
+                .agents
+                .iter()
+                .map(|agent| json!({"id": agent.id, "name": agent.name, "version": "2.2.0.589"}))
+                .collect(),
+        ),
         ["backupAgents", uid, "jobs"] => {
             let agent = agent(uid)?;
             Some(agent.jobs.iter().map(|row| job(agent, row, true)).collect())
@@ -23,7 +28,11 @@ pub(super) fn find(estate: &Estate, path: &str) -> Option<Value> {
         ["backupAgents", uid, "jobs", id] => {
             let agent = agent(uid)?;
             let id = Uuid::try_parse(id).ok()?;
-            Some(job(agent, agent.jobs.iter().find(|job| job.id == id)?, false))
+            Some(job(
+                agent,
+                agent.jobs.iter().find(|job| job.id == id)?,
+                false,
+            ))
         }
         _ => None,
     }
@@ -31,11 +40,16 @@ pub(super) fn find(estate: &Estate, path: &str) -> Option<Value> {
 
 fn time(instant: Option<Timestamp>) -> Value {
     // never is not null here, and has no zone
-    instant.map_or(json!("0001-01-01T00:00:00"), |instant| json!(instant.strftime("%Y-%m-%dT%H:%M:%S.767Z").to_string()))
+    instant.map_or(json!("0001-01-01T00:00:00"), |instant| {
+        json!(instant.strftime("%Y-%m-%dT%H:%M:%S.767Z").to_string())
+    })
 }
 
 fn job(agent: &Agent, row: &AgentJob, in_list: bool) -> Value {
-    let href = format!("https://vac-internal.example:1281/v2/backupAgents/{}/jobs/{}", agent.id, row.id);
+    let href = format!(
+        "https://vac-internal.example:1281/v2/backupAgents/{}/jobs/{}",
+        agent.id, row.id
+    );
     let mut value = json!({
         "id": row.id, "name": row.name, "description": "", "destination": "D:\\Backups\\", "restorePoints": 2,
         "lastRestorePoint": null, "backupSize": row.size, "scheduleType": "Daily", "lastRun": time(row.last_run),

@@ -7,7 +7,8 @@ use uuid::Uuid;
 /// A version of the console's REST API.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ApiVersion {
-    /// Of version 6 of the console: the newer copy jobs have another name, and many lists are not there.
+    /// Of version 6 of the console: the newer copy jobs have another name, and many lists are not
+    /// there.
     V3_2,
     /// Of version 8: no ids of the console's own.
     V3_4,
@@ -18,11 +19,13 @@ pub enum ApiVersion {
     /// Of 9.1.
     #[default]
     V3_6_2,
-    /// The newest: copy jobs have their older name again, and links name jobs by the console's own ids.
+    /// The newest: copy jobs have their older name again, and links name jobs by the console's own
+    /// ids.
     V3_7,
 }
 
-/// How the console lists the servers of an Enterprise Manager: its document can be read in two ways.
+/// How the console lists the servers of an Enterprise Manager: its document can be read in two
+/// ways.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Bridge {
     /// `instanceUid` is the console's id of the server, as in `backupServer`.
@@ -46,7 +49,14 @@ const SINCE_3_4: [&str; 6] = [
 
 impl ApiVersion {
     /// All of them, oldest first.
-    pub const ALL: [Self; 6] = [Self::V3_2, Self::V3_4, Self::V3_5, Self::V3_5_1, Self::V3_6_2, Self::V3_7];
+    pub const ALL: [Self; 6] = [
+        Self::V3_2,
+        Self::V3_4,
+        Self::V3_5,
+        Self::V3_5_1,
+        Self::V3_6_2,
+        Self::V3_7,
+    ];
 
     /// As clients write it.
     pub fn name(self) -> &'static str {
@@ -79,7 +89,11 @@ impl ApiVersion {
 
     /// Whether a client may ask for a version by its name: one that this console knows.
     pub(super) fn takes(self, asked: &str) -> bool {
-        let parts = |text: &str| text.split('.').map(|part| part.parse::<u32>().unwrap_or(0)).collect::<Vec<_>>();
+        let parts = |text: &str| {
+            text.split('.')
+                .map(|part| part.parse::<u32>().unwrap_or(0))
+                .collect::<Vec<_>>()
+        };
         parts(asked) <= parts(self.name())
     }
 
@@ -90,8 +104,13 @@ impl ApiVersion {
     /// The path that rows are made by; `None` for one that this version does not have.
     pub(super) fn path(self, path: &str) -> Option<String> {
         let (usual, immediate) = ("/simpleBackupCopyJobs", "/immediateBackupCopyJobs");
-        let (own, foreign) = if self.calls_copies_immediate() { (immediate, usual) } else { (usual, immediate) };
-        let is_missing = path.contains(foreign) || (self < Self::V3_4 && SINCE_3_4.iter().any(|list| path.contains(list)));
+        let (own, foreign) = if self.calls_copies_immediate() {
+            (immediate, usual)
+        } else {
+            (usual, immediate)
+        };
+        let is_missing = path.contains(foreign)
+            || (self < Self::V3_4 && SINCE_3_4.iter().any(|list| path.contains(list)));
         (!is_missing).then(|| path.replacen(own, usual, 1))
     }
 }
@@ -119,10 +138,15 @@ impl Told<'_> {
 
     /// The id that the console knows a job by.
     pub fn id_of(&self, job: &Job) -> Uuid {
-        if self.version == ApiVersion::V3_5 { job.unique_uid } else { job.uid }
+        if self.version == ApiVersion::V3_5 {
+            job.unique_uid
+        } else {
+            job.uid
+        }
     }
 
-    /// Names a job in a row: by `member`, and by `unique` where the console's own id stands beside it.
+    /// Names a job in a row: by `member`, and by `unique` where the console's own id stands beside
+    /// it.
     pub fn name_job(&self, job: &Job, row: &mut Value, member: &str, unique: &str) {
         row[member] = json!(self.id_of(job));
         if self.has_unique_ids(job.server) {
@@ -133,14 +157,18 @@ impl Told<'_> {
         }
     }
 
-    /// The id by which a link names the job that is read: one that is gone has but the one that is remembered.
+    /// The id by which a link names the job that is read: one that is gone has but the one that is
+    /// remembered.
     pub fn linked(&self, link: &Link) -> Uuid {
         let by_own_id = match self.version {
             ApiVersion::V3_5 => true,
             ApiVersion::V3_7 => self.servers[link.server].has_unique_ids,
             _ => false,
         };
-        let job = self.jobs.iter().find(|job| by_own_id && job.server == link.server && job.uid == link.linked);
+        let job = self
+            .jobs
+            .iter()
+            .find(|job| by_own_id && job.server == link.server && job.uid == link.linked);
         job.map_or(link.linked, |job| job.unique_uid)
     }
 

@@ -1,11 +1,13 @@
 //! A circuit breaker: an upstream that fails read after read is not waited for by everybody.
 //!
-//! Closed, every read goes through. After so many failures in a row it opens: reads fail at once, with the last failure,
-//! and lists that were read before are served stale. After a pause it is half open: one read goes through as a probe; if
-//! that succeeds the breaker closes, else it stays open for twice as long.
+//! Closed, every read goes through. After so many failures in a row it opens: reads fail at once,
+//! with the last failure, and lists that were read before are served stale. After a pause it is
+//! half open: one read goes through as a probe; if that succeeds the breaker closes, else it stays
+//! open for twice as long.
 //!
-//! A failure is an upstream that can't be reached, does not answer in time, or is down by its gateway's word. A read that
-//! is refused, or fails with 500, was answered: one list that a server can't give says nothing of the others.
+//! A failure is an upstream that can't be reached, does not answer in time, or is down by its
+//! gateway's word. A read that is refused, or fails with 500, was answered: one list that a server
+//! can't give says nothing of the others.
 
 use super::error::{Error, ErrorKind};
 use std::{
@@ -44,7 +46,8 @@ struct Open {
     last: Error,
 }
 
-/// Leave to read. What came of it must be told; where nothing is, because the read was given up, nothing is known.
+/// Leave to read. What came of it must be told; where nothing is, because the read was given up,
+/// nothing is known.
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
     breaker: &'a Breaker,
@@ -54,22 +57,36 @@ pub(super) struct Permit<'a> {
 impl Breaker {
     /// Closed.
     pub fn of(upstream: Arc<str>) -> Self {
-        Self { upstream, state: Mutex::default() }
+        Self {
+            upstream,
+            state: Mutex::default(),
+        }
     }
 
     /// Leave to read, or the failure that everybody gets while the breaker is open.
     pub fn permit(&self) -> Result<Permit<'_>, Error> {
         let now = Instant::now();
         let mut state = self.state();
-        let Some(open) = &mut state.open else { return Ok(Permit { breaker: self, is_probe: false }) };
+        let Some(open) = &mut state.open else {
+            return Ok(Permit {
+                breaker: self,
+                is_probe: false,
+            });
+        };
         if now < open.until || open.is_probed {
             let wait = open.until.saturating_duration_since(now).max(FIRST_PAUSE);
             let mut error = open.last.clone().with_retry_after(Some(wait));
-            error.detail = format!("not asked, as the last reads failed (circuit breaker): {}", open.last.detail);
+            error.detail = format!(
+                "not asked, as the last reads failed (circuit breaker): {}",
+                open.last.detail
+            );
             return Err(error);
         }
         open.is_probed = true;
-        Ok(Permit { breaker: self, is_probe: true })
+        Ok(Permit {
+            breaker: self,
+            is_probe: true,
+        })
     }
 
     /// Whether reads fail at once.
@@ -97,7 +114,12 @@ impl Breaker {
             None => FIRST_PAUSE,
         };
         let failures = state.failures;
-        state.open = Some(Open { until: Instant::now() + pause, pause, is_probed: false, last: error.clone() });
+        state.open = Some(Open {
+            until: Instant::now() + pause,
+            pause,
+            is_probed: false,
+            last: error.clone(),
+        });
         drop(state);
         tracing::warn!(
             upstream = %self.upstream,
@@ -140,7 +162,9 @@ impl Drop for Permit<'_> {
 fn is_failure(error: &Error) -> bool {
     match error.kind {
         ErrorKind::Timeout => true,
-        ErrorKind::Unavailable => error.status.is_none_or(|status| matches!(status, 502..=504 | 520..=599)),
+        ErrorKind::Unavailable => error
+            .status
+            .is_none_or(|status| matches!(status, 502..=504 | 520..=599)),
         _ => false,
     }
 }
@@ -163,7 +187,10 @@ mod tests {
 
     fn fail(breaker: &Breaker, times: u32) {
         for _ in 0..times {
-            breaker.permit().unwrap().told(&error(ErrorKind::Timeout, None));
+            breaker
+                .permit()
+                .unwrap()
+                .told(&error(ErrorKind::Timeout, None));
         }
     }
 
@@ -176,7 +203,10 @@ mod tests {
         assert!(!breaker.is_open());
         fail(&breaker, 1);
         let refused = breaker.permit().unwrap_err();
-        assert_eq!((refused.kind, refused.retry_after), (ErrorKind::Timeout, Some(FIRST_PAUSE)));
+        assert_eq!(
+            (refused.kind, refused.retry_after),
+            (ErrorKind::Timeout, Some(FIRST_PAUSE))
+        );
         tokio::time::advance(FIRST_PAUSE).await;
         let probe = breaker.permit().unwrap();
         assert!(breaker.permit().is_err(), "one is enough");

@@ -1,8 +1,9 @@
 //! A credential that a caller brought, until the upstream took it once.
 //!
-//! Anybody can bring anything. Until a credential is known to be good one request alone goes with it and the others wait for
-//! its outcome; one that was refused is not shown to the upstream again for a while. So a wrong one costs one request, however
-//! many lists are asked for with it and however often.
+//! Anybody can bring anything. Until a credential is known to be good one request alone goes with
+//! it and the others wait for its outcome; one that was refused is not shown to the upstream again
+//! for a while. So a wrong one costs one request, however many lists are asked for with it and
+//! however often.
 
 use super::{error::Error, transport::Reply};
 use secrecy::SecretString;
@@ -37,7 +38,13 @@ struct Refused {
 impl Brought {
     /// Nothing is known; one that is refused is not tried again for `pause`.
     pub fn new(secret: SecretString, pause: Duration) -> Self {
-        Self { secret, was_taken: AtomicBool::new(false), refused: Mutex::default(), trying: Default::default(), pause }
+        Self {
+            secret,
+            was_taken: AtomicBool::new(false),
+            refused: Mutex::default(),
+            trying: Default::default(),
+            pause,
+        }
     }
 
     /// Whether the upstream took it once.
@@ -51,7 +58,10 @@ impl Brought {
     }
 
     /// A read with it; unless it was refused, then that.
-    pub(super) async fn read(&self, get: impl Future<Output = Result<Reply, Error>>) -> Result<Reply, Error> {
+    pub(super) async fn read(
+        &self,
+        get: impl Future<Output = Result<Reply, Error>>,
+    ) -> Result<Reply, Error> {
         if self.was_taken() {
             return get.await;
         }
@@ -66,11 +76,15 @@ impl Brought {
         let outcome = get.await;
         match &outcome {
             Err(error) if error.status == Some(401) => {
-                let refused = Refused { until: Instant::now() + self.pause, error: error.clone() };
+                let refused = Refused {
+                    until: Instant::now() + self.pause,
+                    error: error.clone(),
+                };
                 *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(refused);
             }
-            // what is refused for another reason was asked with a credential that is good; of an upstream that does not
-            // answer nothing is learnt, but nobody has to wait for the next one's outcome either
+            // what is refused for another reason was asked with a credential that is good; of an
+            // upstream that does not answer nothing is learnt, but nobody has to wait for the next
+            // one's outcome either
             _ => self.was_taken.store(true, Ordering::Relaxed),
         }
         outcome
@@ -78,7 +92,10 @@ impl Brought {
 
     fn refusal(&self) -> Option<Error> {
         let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.as_ref().filter(|refused| !self.was_taken() && Instant::now() < refused.until).map(|refused| refused.error.clone())
+        refused
+            .as_ref()
+            .filter(|refused| !self.was_taken() && Instant::now() < refused.until)
+            .map(|refused| refused.error.clone())
     }
 }
 
@@ -94,7 +111,11 @@ mod tests {
     }
 
     fn answer() -> Reply {
-        Reply { status: http::StatusCode::OK, headers: Default::default(), body: Default::default() }
+        Reply {
+            status: http::StatusCode::OK,
+            headers: Default::default(),
+            body: Default::default(),
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -108,7 +129,11 @@ mod tests {
             })
         };
         let outcomes = futures_util::future::join_all((0..20).map(|_| read())).await;
-        assert!(outcomes.iter().all(|outcome| outcome.as_ref().is_err_and(|error| error.status == Some(401))));
+        assert!(outcomes.iter().all(|outcome| {
+            outcome
+                .as_ref()
+                .is_err_and(|error| error.status == Some(401))
+        }));
         assert_eq!(sent.load(Ordering::Relaxed), 1);
         assert!(brought.is_refused() && !brought.was_taken());
         tokio::time::advance(PAUSE).await;

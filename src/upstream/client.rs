@@ -17,7 +17,11 @@ use std::sync::{
 /// How a vendor opens a session.
 pub(super) trait Opener: Send + Sync {
     /// Opens one; `expired` is the session that ran out, if there was one.
-    fn open(&self, transport: &Transport, expired: Option<Arc<Session>>) -> impl Future<Output = Result<Session, Error>> + Send;
+    fn open(
+        &self,
+        transport: &Transport,
+        expired: Option<Arc<Session>>,
+    ) -> impl Future<Output = Result<Session, Error>> + Send;
 
     /// A proof that needs no session: an API key.
     fn standing_proof(&self) -> Option<Proof> {
@@ -54,11 +58,23 @@ impl<O: Opener> Client<O> {
         })
     }
 
-    /// One GET. A 401 means that the session ended early: it is replaced once and the read sent once more; unless it was
-    /// opened a moment ago and never worked, when another would work no better.
-    pub async fn get(&self, path: &str, query: &[(&'static str, String)], accept: &'static str) -> Result<Reply, Error> {
+    /// One GET. A 401 means that the session ended early: it is replaced once and the read sent
+    /// once more; unless it was opened a moment ago and never worked, when another would work no
+    /// better.
+    pub async fn get(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+        accept: &'static str,
+    ) -> Result<Reply, Error> {
         let version = self.dialect.version();
-        let get = |proof| Get { path, query, accept, proof: Some(proof), version: version.clone() };
+        let get = |proof| Get {
+            path,
+            query,
+            accept,
+            proof: Some(proof),
+            version: version.clone(),
+        };
         if let Some(proof) = self.opener.standing_proof() {
             let read = self.transport.get(get(proof));
             return match &self.brought {
@@ -84,29 +100,48 @@ impl<O: Opener> Client<O> {
         match &outcome {
             Ok(_) => session.works(),
             // what is refused for another reason was asked in a session that is good
-            Err(error) if error.status.is_some_and(|status| matches!(status, 400 | 403..=499)) => session.works(),
+            Err(error)
+                if error
+                    .status
+                    .is_some_and(|status| matches!(status, 400 | 403..=499)) =>
+            {
+                session.works()
+            }
             Err(_) => {}
         }
         outcome
     }
 
     async fn session(&self) -> Result<Arc<Session>, Error> {
-        let session = self.sign_in.current(|expired| self.opener.open(&self.transport, expired)).await;
+        let session = self
+            .sign_in
+            .current(|expired| self.opener.open(&self.transport, expired))
+            .await;
         session.map_err(Error::of_api)
     }
 }
 
 impl<O> Client<O> {
-    /// Whether anybody answers at all, also with a refusal: all that can be told without a credential.
+    /// Whether anybody answers at all, also with a refusal: all that can be told without a
+    /// credential.
     pub async fn reach(&self, path: &str) -> Result<(), Error> {
         match self
             .transport
-            .get_once(Get { path, query: &[], accept: "application/json", proof: None, version: self.dialect.version() })
+            .get_once(Get {
+                path,
+                query: &[],
+                accept: "application/json",
+                proof: None,
+                version: self.dialect.version(),
+            })
             .await
         {
             Ok(_) => Ok(()),
             // whoever has no credential is refused; that there is no such path is another thing
-            Err(error) if error.kind == ErrorKind::Unauthorized || (error.kind == ErrorKind::Rejected && error.status != Some(404)) => {
+            Err(error)
+                if error.kind == ErrorKind::Unauthorized
+                    || (error.kind == ErrorKind::Rejected && error.status != Some(404)) =>
+            {
                 Ok(())
             }
             Err(error) => Err(error.at(path, None).of_api().told(None)),
@@ -119,9 +154,19 @@ impl<O> Client<O> {
     }
 
     /// The same, told in the log with the answer's own words.
-    pub fn unusable(&self, kind: ErrorKind, get: &Get<'_>, reply: &Reply, detail: impl Into<String>) -> Error {
+    pub fn unusable(
+        &self,
+        kind: ErrorKind,
+        get: &Get<'_>,
+        reply: &Reply,
+        detail: impl Into<String>,
+    ) -> Error {
         let said = words::said(&reply.body, &[]);
-        self.transport.error(kind, detail).with_status(reply.status.as_u16()).with_words(said).at(get.path, get.page())
+        self.transport
+            .error(kind, detail)
+            .with_status(reply.status.as_u16())
+            .with_words(said)
+            .at(get.path, get.page())
     }
 
     /// Notes that the API answered as only it does, or that it seems not to be here.

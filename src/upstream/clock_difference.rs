@@ -1,5 +1,5 @@
-//! How far an upstream's clock is ahead of ours, by the `Date` of its answers. A job that ended in the future, or long ago, may
-//! have ended just now by another clock.
+//! How far an upstream's clock is ahead of ours, by the `Date` of its answers. A job that ended in
+//! the future, or long ago, may have ended just now by another clock.
 
 use http::{HeaderMap, header};
 use jiff::{Timestamp, fmt::rfc2822};
@@ -16,7 +16,10 @@ impl ClockDifference {
     }
 
     fn note_at(&self, headers: &HeaderMap, now: Timestamp) {
-        let date = headers.get(header::DATE).and_then(|value| value.to_str().ok()).and_then(|text| rfc2822::parse(text).ok());
+        let date = headers
+            .get(header::DATE)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| rfc2822::parse(text).ok());
         if let Some(date) = date {
             let seconds = date.timestamp().as_second().saturating_sub(now.as_second());
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seconds);
@@ -36,7 +39,10 @@ mod tests {
 
     #[test]
     fn the_last_date_that_can_be_read_counts() {
-        let (difference, now) = (ClockDifference::default(), "2026-11-27T06:00:00Z".parse().unwrap());
+        let (difference, now) = (
+            ClockDifference::default(),
+            "2026-11-27T06:00:00Z".parse().unwrap(),
+        );
         let note = |date: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(header::DATE, HeaderValue::from_static(date));

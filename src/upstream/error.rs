@@ -1,8 +1,8 @@
 //! What can go wrong with an upstream call, as values.
 //!
-//! [`Error::kind`], the upstream's name and the wait it asked for may be told to a caller. `detail` is for the log
-//! and [`Trace`] are for the operator alone: they can hold what an upstream said. The two leave by different doors
-//! (`graph/error.rs`; `tracing` and `check`).
+//! [`Error::kind`], the upstream's name and the wait it asked for may be told to a caller. `detail`
+//! is for the log and [`Trace`] are for the operator alone: they can hold what an upstream said.
+//! The two leave by different doors (`graph/error.rs`; `tracing` and `check`).
 
 use super::words;
 use std::{sync::Arc, time::Duration};
@@ -16,7 +16,8 @@ pub enum ErrorKind {
     Timeout,
     /// A 4xx that is neither about sign-in nor about the pace: the upstream refused the question.
     Rejected,
-    /// Sign-in failed, the session was refused twice, or the account's role does not allow the read.
+    /// Sign-in failed, the session was refused twice, or the account's role does not allow the
+    /// read.
     Unauthorized,
     /// An answer that is not data: HTML, the wrong type, a cut body, a wrong shape, a redirect.
     Invalid,
@@ -27,7 +28,10 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// Whether the same question may succeed a little later with no change on anybody's side.
     pub fn is_retryable(self) -> bool {
-        matches!(self, ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::RateLimited)
+        matches!(
+            self,
+            ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::RateLimited
+        )
     }
 }
 
@@ -45,7 +49,8 @@ pub struct Error {
     pub status: Option<u16>,
     /// For the log only: never leaves the process in an answer.
     pub detail: String,
-    /// Whether the upstream seems to have no such path at all, so that asking for its parts is no use.
+    /// Whether the upstream seems to have no such path at all, so that asking for its parts is no
+    /// use.
     pub is_absent: bool,
     /// Whether it is about the API as a whole (sign-in, version), and not about one list of it.
     pub is_of_api: bool,
@@ -83,33 +88,53 @@ impl Error {
 
     /// The same of a path that the upstream does not have.
     pub fn absent(self) -> Self {
-        Self { is_absent: true, ..self }
+        Self {
+            is_absent: true,
+            ..self
+        }
     }
 
     /// The same of the API as a whole.
     pub fn of_api(self) -> Self {
-        Self { is_of_api: true, ..self }
+        Self {
+            is_of_api: true,
+            ..self
+        }
     }
 
-    /// The same as a refused sign-in: with a reason that a person can act on, where one is told. Where the path is not there
-    /// the credentials were not looked at.
+    /// The same as a refused sign-in: with a reason that a person can act on, where one is told.
+    /// Where the path is not there the credentials were not looked at.
     pub fn of_sign_in(self) -> Self {
         let is_refused = matches!(self.status, Some(400 | 401 | 402 | 403 | 423));
         let (kind, detail) = match self.status {
-            _ if self.is_absent || matches!(self.status, Some(404 | 405 | 410)) => {
-                (self.kind, "there is no sign-in at this path: is the address that of this API?".to_owned())
-            }
+            _ if self.is_absent || matches!(self.status, Some(404 | 405 | 410)) => (
+                self.kind,
+                "there is no sign-in at this path: is the address that of this API?".to_owned(),
+            ),
             _ if is_refused => {
-                let reason = self.trace.said.as_deref().and_then(words::reason_of_refusal);
-                let reason = reason.unwrap_or("wrong user name or password, or no right to use the API");
-                (ErrorKind::Unauthorized, format!("the sign-in was refused: {reason}"))
+                let reason = self
+                    .trace
+                    .said
+                    .as_deref()
+                    .and_then(words::reason_of_refusal);
+                let reason =
+                    reason.unwrap_or("wrong user name or password, or no right to use the API");
+                (
+                    ErrorKind::Unauthorized,
+                    format!("the sign-in was refused: {reason}"),
+                )
             }
             _ => (self.kind, self.detail),
         };
-        Self { kind, detail, ..self }
+        Self {
+            kind,
+            detail,
+            ..self
+        }
     }
 
-    /// Whether there is no such thing at a path that the upstream has. Where the sign-in is missing nothing was looked for.
+    /// Whether there is no such thing at a path that the upstream has. Where the sign-in is missing
+    /// nothing was looked for.
     pub fn is_missing(&self) -> bool {
         self.status == Some(404) && !self.is_absent && !self.is_of_api
     }
@@ -152,8 +177,16 @@ impl Error {
     pub fn explained(&self) -> String {
         let mut line = self.detail.clone();
         if !self.trace.path.is_empty() {
-            let page = self.trace.page.as_ref().map(|page| format!(" ({page})")).unwrap_or_default();
-            let status = self.status.map(|status| format!(", answered with {status}")).unwrap_or_default();
+            let page = self
+                .trace
+                .page
+                .as_ref()
+                .map(|page| format!(" ({page})"))
+                .unwrap_or_default();
+            let status = self
+                .status
+                .map(|status| format!(", answered with {status}"))
+                .unwrap_or_default();
             line = format!("{line}; asked for {}{page}{status}", self.trace.path);
         }
         if let Some(said) = &self.trace.said {

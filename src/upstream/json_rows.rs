@@ -1,6 +1,7 @@
 //! The rows of a JSON array: all of them at once, or, where one can't be read, each for itself.
 //!
-//! A row that can't be read costs itself. It is counted, and the first of them is told with its place and its member.
+//! A row that can't be read costs itself. It is counted, and the first of them is told with its
+//! place and its member.
 
 use super::words::printable;
 use serde::de::DeserializeOwned;
@@ -30,20 +31,29 @@ pub(super) struct Unreadable {
 
 impl<T> From<Vec<T>> for Rows<T> {
     fn from(rows: Vec<T>) -> Self {
-        Self { rows, unreadable: 0, first: None }
+        Self {
+            rows,
+            unreadable: 0,
+            first: None,
+        }
     }
 }
 
 impl<T: DeserializeOwned> Rows<T> {
     /// Reads each for itself.
     pub fn each(raw: Vec<&RawValue>) -> Self {
-        let mut read = Self { rows: Vec::with_capacity(raw.len()), unreadable: 0, first: None };
+        let mut read = Self {
+            rows: Vec::with_capacity(raw.len()),
+            unreadable: 0,
+            first: None,
+        };
         for (place, row) in raw.into_iter().enumerate() {
             match serde_json::from_str(row.get()) {
                 Ok(row) => read.rows.push(row),
                 Err(error) => {
                     read.unreadable += 1;
-                    read.first.get_or_insert_with(|| Unreadable::of(place, row.get(), &error));
+                    read.first
+                        .get_or_insert_with(|| Unreadable::of(place, row.get(), &error));
                 }
             }
         }
@@ -55,25 +65,38 @@ impl Unreadable {
     fn of(row: usize, text: &str, error: &serde_json::Error) -> Self {
         let reason = error.to_string();
         // a member that is missing is named, and nowhere in the row
-        let named = reason.strip_prefix("missing field `").or_else(|| reason.strip_prefix("duplicate field `"));
+        let named = reason
+            .strip_prefix("missing field `")
+            .or_else(|| reason.strip_prefix("duplicate field `"));
         let member = match named.and_then(|rest| rest.split('`').next()) {
             Some(name) => Some(name.to_owned()),
             None => member_before(text, place(text, error.line(), error.column())),
         };
-        Self { row, member: member.map(|name| printable(&name)), reason: printable(&reason) }
+        Self {
+            row,
+            member: member.map(|name| printable(&name)),
+            reason: printable(&reason),
+        }
     }
 
     /// For the log; `before` is how many rows the pages before have.
     pub fn detail(&self, before: u64, unreadable: usize) -> String {
         let row = before.saturating_add(self.row as u64).saturating_add(1);
         let member = self.member.as_deref().unwrap_or("(unknown)");
-        format!("row {row} can't be read, member {member}: {}; rows left out of this page: {unreadable}", self.reason)
+        format!(
+            "row {row} can't be read, member {member}: {}; rows left out of this page: {unreadable}",
+            self.reason
+        )
     }
 }
 
 /// Where in a text a line and a column are, as `serde_json` counts them.
 fn place(text: &str, line: usize, column: usize) -> usize {
-    let before: usize = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let before: usize = text
+        .split_inclusive('\n')
+        .take(line.saturating_sub(1))
+        .map(str::len)
+        .sum();
     (before + column).min(text.len())
 }
 
@@ -103,7 +126,8 @@ fn member_before(text: &str, end: usize) -> Option<String> {
     last.map(str::to_owned)
 }
 
-/// The body as a text. Bytes that are no UTF-8 are taken for Latin-1, as they are sent by servers that know nothing else.
+/// The body as a text. Bytes that are no UTF-8 are taken for Latin-1, as they are sent by servers
+/// that know nothing else.
 pub(super) fn text(body: &[u8]) -> Cow<'_, str> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     match std::str::from_utf8(body) {
@@ -136,12 +160,28 @@ mod tests {
 
     #[test]
     fn a_row_that_cannot_be_read_costs_itself_and_is_named() {
-        let rows = read("[{\"id\":1},\n{\"x\":{\"rate\":[1]},\n \"id\":2,\"rate\":\"NaN\",\"more\":1},{\"id\":3,\"rate\":0.5}]");
-        assert_eq!(rows.rows.iter().map(|row| row.id).collect::<Vec<_>>(), [1, 3]);
+        let rows = read(
+            "[{\"id\":1},\n{\"x\":{\"rate\":[1]},\n \"id\":2,\"rate\":\"NaN\",\"more\":1},{\"id\":3,\"rate\":0.5}]",
+        );
+        assert_eq!(
+            rows.rows.iter().map(|row| row.id).collect::<Vec<_>>(),
+            [1, 3]
+        );
         let first = rows.first.unwrap();
-        assert_eq!((rows.unreadable, first.row, first.member.as_deref()), (1, 1, Some("rate")));
-        assert!(first.reason.contains("NaN") && first.reason.contains("expected f64"), "{}", first.reason);
-        assert!(first.detail(500, 1).starts_with("row 502 can't be read, member rate: "));
+        assert_eq!(
+            (rows.unreadable, first.row, first.member.as_deref()),
+            (1, 1, Some("rate"))
+        );
+        assert!(
+            first.reason.contains("NaN") && first.reason.contains("expected f64"),
+            "{}",
+            first.reason
+        );
+        assert!(
+            first
+                .detail(500, 1)
+                .starts_with("row 502 can't be read, member rate: ")
+        );
     }
 
     #[test]
@@ -149,7 +189,10 @@ mod tests {
         let rows = read(r#"[{"rate":1.5},null,7,{"id":"x\"y"}]"#);
         assert_eq!((rows.rows.len(), rows.unreadable), (0, 4));
         assert_eq!(rows.first.unwrap().member.as_deref(), Some("id"));
-        assert_eq!(read(r#"[{"id":"x\"y"}]"#).first.unwrap().member.as_deref(), Some("id"));
+        assert_eq!(
+            read(r#"[{"id":"x\"y"}]"#).first.unwrap().member.as_deref(),
+            Some("id")
+        );
         assert_eq!(read("[null]").first.unwrap().member, None);
     }
 

@@ -1,8 +1,9 @@
 //! What all large bodies may hold at once, over all upstreams.
 //!
-//! A page of a list has some 2 MB. A list that comes unpaged, or a compressed bomb, has more: of these only a few are in
-//! memory at a time, and who comes later waits, within its deadline. So all bodies together hold no more than the slots of
-//! all upstreams times [`LARGE`], and [`AT_ONCE`] times the largest.
+//! A page of a list has some 2 MB. A list that comes unpaged, or a compressed bomb, has more: of
+//! these only a few are in memory at a time, and who comes later waits, within its deadline. So all
+//! bodies together hold no more than the slots of all upstreams times [`LARGE`], and [`AT_ONCE`]
+//! times the largest.
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -30,7 +31,10 @@ impl LargeBody {
     /// The body; the place is free again when nobody has it any more.
     pub fn held_with(self, body: Bytes) -> Bytes {
         match self.0 {
-            Some(place) => Bytes::from_owner(Held { body, _place: place }),
+            Some(place) => Bytes::from_owner(Held {
+                body,
+                _place: place,
+            }),
             None => body,
         }
     }

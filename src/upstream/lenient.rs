@@ -1,11 +1,16 @@
-//! Readers for members whose JSON type varies between versions and dialects (XML has no types at all).
+//! Readers for members whose JSON type varies between versions and dialects (XML has no types at
+//! all).
 //!
-//! What is missing, null or empty is nothing. A value of another type is read where it says the same (`"12"` and `12`,
-//! `7` and `"7"`). What says something else is an error: then the row can't be read, and that is told.
+//! What is missing, null or empty is nothing. A value of another type is read where it says the
+//! same (`"12"` and `12`, `7` and `"7"`). What says something else is an error: then the row can't
+//! be read, and that is told.
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor, value::MapAccessDeserializer},
+    de::{
+        Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
+        value::MapAccessDeserializer,
+    },
 };
 use serde_json::Value;
 use std::{fmt, marker::PhantomData};
@@ -67,7 +72,9 @@ pub(super) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
     let whole = |float: f64| {
         // 12.0 is 12; anything else is not a count of anything
         let is_whole = float.fract() == 0.0 && float.abs() < 9e15;
-        is_whole.then_some(Some(float as i64)).ok_or_else(|| D::Error::custom("not a whole number"))
+        is_whole
+            .then_some(Some(float as i64))
+            .ok_or_else(|| D::Error::custom("not a whole number"))
     };
     match Value::deserialize(deserializer)? {
         Value::Null => Ok(None),
@@ -81,7 +88,11 @@ pub(super) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
         Value::String(text) if text.trim().is_empty() => Ok(None),
         Value::String(text) => match text.trim().parse() {
             Ok(integer) => Ok(Some(integer)),
-            Err(_) => text.trim().parse().map_err(D::Error::custom).and_then(whole),
+            Err(_) => text
+                .trim()
+                .parse()
+                .map_err(D::Error::custom)
+                .and_then(whole),
         },
         _ => Err(D::Error::custom("not a number")),
     }
@@ -96,12 +107,16 @@ pub(super) fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
         Value::String(text) => text.trim().parse().ok(),
         _ => None,
     };
-    let number = number.filter(|number| number.is_finite()).ok_or_else(|| D::Error::custom("not a number"))?;
+    let number = number
+        .filter(|number| number.is_finite())
+        .ok_or_else(|| D::Error::custom("not a number"))?;
     Ok((number >= 0.0).then_some(number.abs()))
 }
 
 /// A boolean, the text of one, or 0 or 1.
-pub(super) fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+pub(super) fn boolean<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<bool>, D::Error> {
     match Value::deserialize(deserializer)? {
         Value::Null => Ok(None),
         Value::Bool(boolean) => Ok(Some(boolean)),
@@ -140,7 +155,11 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        if text.trim().is_empty() { Ok(None) } else { Err(E::invalid_type(Unexpected::Str(text), &self)) }
+        if text.trim().is_empty() {
+            Ok(None)
+        } else {
+            Err(E::invalid_type(Unexpected::Str(text), &self))
+        }
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -152,7 +171,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
     }
 }
 
-/// A list that may be missing, null or an empty text. What stands there alone is a list of one; nulls in it are nothing.
+/// A list that may be missing, null or an empty text. What stands there alone is a list of one;
+/// nulls in it are nothing.
 pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where
     D: Deserializer<'de>,
@@ -179,11 +199,17 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Many<T> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Self::Value, A::Error> {
-        Ok(Some(vec![T::deserialize(MapAccessDeserializer::new(members))?]))
+        Ok(Some(vec![T::deserialize(MapAccessDeserializer::new(
+            members,
+        ))?]))
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        if text.trim().is_empty() { Ok(None) } else { Ok(Some(vec![T::deserialize(text.into_deserializer())?])) }
+        if text.trim().is_empty() {
+            Ok(None)
+        } else {
+            Ok(Some(vec![T::deserialize(text.into_deserializer())?]))
+        }
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
@@ -196,11 +222,14 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for Many<T> {
 }
 
 /// The same of texts, which may be given as numbers.
-pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+pub(super) fn texts<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<String>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(transparent)]
     struct Entry(#[serde(deserialize_with = "text")] String);
-    Ok(list::<D, Entry>(deserializer)?.map(|entries| entries.into_iter().map(|Entry(text)| text).collect()))
+    Ok(list::<D, Entry>(deserializer)?
+        .map(|entries| entries.into_iter().map(|Entry(text)| text).collect()))
 }
 
 #[cfg(test)]
@@ -234,18 +263,30 @@ mod tests {
         let empty = r#"{"integer": "", "amount": " ", "boolean": "", "texts": "", "object": ""}"#;
         for json in ["{}", nulls, empty] {
             let row = read(json).unwrap();
-            assert!(row.text.is_none() && row.integer.is_none() && row.amount.is_none(), "{json}");
-            assert!(row.boolean.is_none() && row.texts.is_none() && row.object.is_none(), "{json}");
+            assert!(
+                row.text.is_none() && row.integer.is_none() && row.amount.is_none(),
+                "{json}"
+            );
+            assert!(
+                row.boolean.is_none() && row.texts.is_none() && row.object.is_none(),
+                "{json}"
+            );
         }
     }
 
     #[test]
     fn another_type_that_says_the_same_is_read() {
         let row = read(r#"{"text": 7, "integer": "12", "amount": "0.5", "boolean": "True", "texts": ["a", 7, null]}"#).unwrap();
-        assert_eq!((row.text.as_deref(), row.integer, row.amount, row.boolean), (Some("7"), Some(12), Some(0.5), Some(true)));
+        assert_eq!(
+            (row.text.as_deref(), row.integer, row.amount, row.boolean),
+            (Some("7"), Some(12), Some(0.5), Some(true))
+        );
         assert_eq!(row.texts.unwrap(), ["a", "7"]);
         let row = read(r#"{"text": true, "integer": 12.0, "boolean": 0, "texts": "a", "object": {"text": "inner"}}"#).unwrap();
-        assert_eq!((row.text.as_deref(), row.integer, row.boolean), (Some("true"), Some(12), Some(false)));
+        assert_eq!(
+            (row.text.as_deref(), row.integer, row.boolean),
+            (Some("true"), Some(12), Some(false))
+        );
         assert_eq!(row.texts.unwrap(), ["a"]);
         assert_eq!(row.object.unwrap().text.as_deref(), Some("inner"));
         assert_eq!(read(r#"{"integer": "12.0"}"#).unwrap().integer, Some(12));
@@ -272,7 +313,12 @@ mod tests {
     #[test]
     fn sizes_that_are_none_are_nothing_and_zero_has_no_sign() {
         assert_eq!(read(r#"{"amount": -1}"#).unwrap().amount, None);
-        assert_eq!(read(r#"{"integer": 18446744073709551615}"#).unwrap().integer, None);
+        assert_eq!(
+            read(r#"{"integer": 18446744073709551615}"#)
+                .unwrap()
+                .integer,
+            None
+        );
         let zero = read(r#"{"amount": -0.0}"#).unwrap().amount.unwrap();
         assert!(zero == 0.0 && zero.is_sign_positive());
         assert_eq!(read(r#"{"integer": -0.0}"#).unwrap().integer, Some(0));

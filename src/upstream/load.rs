@@ -1,4 +1,5 @@
-//! How much an upstream bears, by how its answers come: refusals and answers that are hardly in time mean less at once.
+//! How much an upstream bears, by how its answers come: refusals and answers that are hardly in
+//! time mean less at once.
 
 use super::{
     error::{Error, ErrorKind},
@@ -21,7 +22,12 @@ pub(super) struct Load<'a> {
 impl<'a> Load<'a> {
     /// An exchange begins, of a read that may take that long.
     pub fn begin(slots: &'a Arc<Slots>, timeout: Duration) -> Self {
-        Self { slots, started: Instant::now(), slow: timeout / SLOW_PART, is_too_much: None }
+        Self {
+            slots,
+            started: Instant::now(),
+            slow: timeout / SLOW_PART,
+            is_too_much: None,
+        }
     }
 
     /// How long it took so far.
@@ -35,7 +41,9 @@ impl<'a> Load<'a> {
 
     /// How it ended.
     pub fn told(&mut self, outcome: &Result<impl Sized, Error>) {
-        let refused = |error: &Error| error.kind == ErrorKind::Timeout || matches!(error.status, Some(429 | 502..=504));
+        let refused = |error: &Error| {
+            error.kind == ErrorKind::Timeout || matches!(error.status, Some(429 | 502..=504))
+        };
         let is_too_much = self.is_slow() || outcome.as_ref().is_err_and(refused);
         if !is_too_much && outcome.is_ok() {
             self.slots.raise();

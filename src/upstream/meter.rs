@@ -1,8 +1,9 @@
 //! Counts the upstream requests that one query causes, for `extensions.upstream`.
 //!
-//! The count travels as a task-local: a read that this query starts is counted here, also when others wait for the
-//! same read; a query that merely joins a read in flight is charged nothing. So the sum over queries is what was sent.
-//! Where it is asked for, every request is also told one by one.
+//! The count travels as a task-local: a read that this query starts is counted here, also when
+//! others wait for the same read; a query that merely joins a read in flight is charged nothing. So
+//! the sum over queries is what was sent. Where it is asked for, every request is also told one by
+//! one.
 
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{
@@ -50,22 +51,36 @@ pub struct Call {
 impl Meter {
     /// Nothing spent yet.
     pub fn paid_by(payer: Arc<str>) -> Self {
-        Self { payer, requests: Mutex::default(), calls: None, started: Instant::now() }
+        Self {
+            payer,
+            requests: Mutex::default(),
+            calls: None,
+            started: Instant::now(),
+        }
     }
 
     /// The same, telling every request.
     pub fn in_detail(self) -> Self {
-        Self { calls: Some(Mutex::default()), ..self }
+        Self {
+            calls: Some(Mutex::default()),
+            ..self
+        }
     }
 
     /// Every request, where they are told.
     pub fn calls(&self) -> Vec<Call> {
-        self.calls.as_ref().map(|calls| calls.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap_or_default()
+        self.calls
+            .as_ref()
+            .map(|calls| calls.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .unwrap_or_default()
     }
 
     /// How many requests were sent, by upstream name.
     pub fn by_upstream(&self) -> BTreeMap<Arc<str>, u32> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Runs `future` with this meter counting.
@@ -77,7 +92,10 @@ impl Meter {
 /// Charges one request to whoever is being measured; nobody is during start-up and keep-alive.
 pub(super) fn charge(upstream: &Arc<str>) {
     let _ = METER.try_with(|meter| {
-        let mut requests = meter.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut requests = meter
+            .requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *requests.entry(upstream.clone()).or_default() += 1;
     });
 }
@@ -86,7 +104,10 @@ pub(super) fn charge(upstream: &Arc<str>) {
 pub(super) fn tell(call: impl FnOnce(Duration) -> Call) {
     let _ = METER.try_with(|meter| {
         if let Some(calls) = &meter.calls {
-            calls.lock().unwrap_or_else(PoisonError::into_inner).push(call(meter.started.elapsed()));
+            calls
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(call(meter.started.elapsed()));
         }
     });
 }
@@ -96,8 +117,9 @@ pub(super) fn payer() -> Option<Arc<str>> {
     METER.try_with(|meter| meter.payer.clone()).ok()
 }
 
-/// Starts a task that goes on when its starter gives up, charged to the starter and logged in its span. Boxed, so that
-/// what a task needs of the runtime is compiled once and not for each kind of work.
+/// Starts a task that goes on when its starter gives up, charged to the starter and logged in its
+/// span. Boxed, so that what a task needs of the runtime is compiled once and not for each kind of
+/// work.
 pub fn spawn(work: BoxFuture<'static, ()>) {
     let work = tracing::Instrument::in_current_span(work);
     let work: BoxFuture<'static, ()> = match METER.try_with(Arc::clone) {

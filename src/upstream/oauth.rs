@@ -1,4 +1,5 @@
-//! `POST …/token`: the OAuth 2.0 password and refresh grants of Service Provider Console v3 and its v2.
+//! `POST …/token`: the OAuth 2.0 password and refresh grants of Service Provider Console v3 and its
+//! v2.
 
 use super::{
     client::Opener,
@@ -40,7 +41,8 @@ struct Grant {
 }
 
 impl Grant {
-    /// How long the token is good for. What is no number is not known: the token is renewed once it is refused.
+    /// How long the token is good for. What is no number is not known: the token is renewed once it
+    /// is refused.
     fn lifetime(&self) -> Option<Duration> {
         let seconds = match &self.expires_in {
             serde_json::Value::Number(number) => number.as_f64()?,
@@ -48,26 +50,54 @@ impl Grant {
             _ => return None,
         };
         // of a negative number and of one that is none nothing can be told either
-        (seconds >= 0.0).then(|| Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_TOKEN).min(LONGEST_TOKEN))
+        (seconds >= 0.0).then(|| {
+            Duration::try_from_secs_f64(seconds)
+                .unwrap_or(LONGEST_TOKEN)
+                .min(LONGEST_TOKEN)
+        })
     }
 }
 
 impl Opener for OAuth {
-    async fn open(&self, transport: &Transport, expired: Option<Arc<Session>>) -> Result<Session, Error> {
-        if let Some(token) = expired.as_deref().and_then(|session| session.refresh_token.as_ref()) {
-            let form = self.form(&[("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())]);
+    async fn open(
+        &self,
+        transport: &Transport,
+        expired: Option<Arc<Session>>,
+    ) -> Result<Session, Error> {
+        if let Some(token) = expired
+            .as_deref()
+            .and_then(|session| session.refresh_token.as_ref())
+        {
+            let form = self.form(&[
+                ("grant_type", "refresh_token"),
+                ("refresh_token", token.expose_secret()),
+            ]);
             match self.grant(transport, form).await {
-                // A refresh token that is no longer taken is no failure: the password opens a new session.
-                Err(error) if matches!(error.kind, ErrorKind::Rejected | ErrorKind::Unauthorized) => drop(error.told(None)),
+                // A refresh token that is no longer taken is no failure: the password opens a new
+                // session.
+                Err(error)
+                    if matches!(error.kind, ErrorKind::Rejected | ErrorKind::Unauthorized) =>
+                {
+                    drop(error.told(None))
+                }
                 outcome => return outcome.map_err(|error| error.told(None)),
             }
         }
         let Credentials::Password { username, password } = &self.credentials else {
-            return Err(transport.error(ErrorKind::Unauthorized, "the caller brought no token, and the gateway has none"));
+            return Err(transport.error(
+                ErrorKind::Unauthorized,
+                "the caller brought no token, and the gateway has none",
+            ));
         };
-        let form = self.form(&[("grant_type", "password"), ("username", username), ("password", password.expose_secret())]);
+        let form = self.form(&[
+            ("grant_type", "password"),
+            ("username", username),
+            ("password", password.expose_secret()),
+        ]);
         // OAuth answers a wrong password with 400
-        self.grant(transport, form).await.map_err(|error| error.of_sign_in().told(None))
+        self.grant(transport, form)
+            .await
+            .map_err(|error| error.of_sign_in().told(None))
     }
 
     fn standing_proof(&self) -> Option<Proof> {
@@ -90,21 +120,51 @@ impl OAuth {
     }
 
     async fn grant(&self, transport: &Transport, form: String) -> Result<Session, Error> {
-        let reply = transport.post_to_sign_in(self.path, None, Some(form)).await?;
-        let invalid =
-            || transport.error(ErrorKind::Invalid, "the answer to the sign-in is no token, expected one").at(self.path, None).told(None);
+        let reply = transport
+            .post_to_sign_in(self.path, None, Some(form))
+            .await?;
+        let invalid = || {
+            transport
+                .error(
+                    ErrorKind::Invalid,
+                    "the answer to the sign-in is no token, expected one",
+                )
+                .at(self.path, None)
+                .told(None)
+        };
         if !reply.media_type().contains("json") {
             return Err(invalid());
         }
-        let grant: Grant =
-            serde_json::from_slice(reply.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&reply.body)).map_err(|_| invalid())?;
-        if grant.access_token.is_none() && (grant.mfa_token.is_some() || grant.encrypted_code.is_some()) {
-            let detail = "the account asks for a second factor; use an API key, or an account without one";
-            return Err(transport.error(ErrorKind::Unauthorized, detail).at(self.path, None).told(None));
+        let grant: Grant = serde_json::from_slice(
+            reply
+                .body
+                .strip_prefix(b"\xEF\xBB\xBF")
+                .unwrap_or(&reply.body),
+        )
+        .map_err(|_| invalid())?;
+        if grant.access_token.is_none()
+            && (grant.mfa_token.is_some() || grant.encrypted_code.is_some())
+        {
+            let detail =
+                "the account asks for a second factor; use an API key, or an account without one";
+            return Err(transport
+                .error(ErrorKind::Unauthorized, detail)
+                .at(self.path, None)
+                .told(None));
         }
-        let proof = grant.access_token.as_deref().and_then(bearer).ok_or_else(invalid)?;
-        let renew_at = grant.lifetime().map(|lifetime| Instant::now() + lifetime.saturating_sub((lifetime / 10).min(EARLY)));
-        Ok(Session { renew_at, refresh_token: grant.refresh_token, ..Session::new(proof) })
+        let proof = grant
+            .access_token
+            .as_deref()
+            .and_then(bearer)
+            .ok_or_else(invalid)?;
+        let renew_at = grant
+            .lifetime()
+            .map(|lifetime| Instant::now() + lifetime.saturating_sub((lifetime / 10).min(EARLY)));
+        Ok(Session {
+            renew_at,
+            refresh_token: grant.refresh_token,
+            ..Session::new(proof)
+        })
     }
 }
 

@@ -1,11 +1,12 @@
 //! Reads a list through all its pages and says whether it got everything.
 //!
-//! Offset paging over a list that changes moves rows between pages, and some servers were seen to ignore `offset` for
-//! some parameters and serve the first page again. So every page is held against what it should be (the echoed offset,
-//! its length, ids already seen) and the whole against the total; what does not fit is read once more, and what does not
-//! fit then makes the list incomplete, never silently short. Rows that come twice are the server's own where a second
-//! reading has exactly the same rows in the same places. Totals are not believed beyond [`MAX_ROWS`], and the first page
-//! that can't be right ends the reading.
+//! Offset paging over a list that changes moves rows between pages, and some servers were seen to
+//! ignore `offset` for some parameters and serve the first page again. So every page is held
+//! against what it should be (the echoed offset, its length, ids already seen) and the whole
+//! against the total; what does not fit is read once more, and what does not fit then makes the
+//! list incomplete, never silently short. Rows that come twice are the server's own where a second
+//! reading has exactly the same rows in the same places. Totals are not believed beyond
+//! [`MAX_ROWS`], and the first page that can't be right ends the reading.
 
 use super::error::{Error, ErrorKind};
 use futures_util::{StreamExt, stream};
@@ -16,8 +17,8 @@ use std::{
     sync::Arc,
 };
 
-/// Of one list no more is read: five times the largest list of the largest estate that is measured (`bench/SCALE.md`), some
-/// 300 MB of rows.
+/// Of one list no more is read: five times the largest list of the largest estate that is measured
+/// (`bench/SCALE.md`), some 300 MB of rows.
 pub const MAX_ROWS: u64 = 500_000;
 /// The same for pages, for servers with small ones.
 const MAX_PAGES: u64 = 5_000;
@@ -82,7 +83,8 @@ pub trait PageSource<T>: Sync {
 /// Reads the first page.
 pub async fn open<T: Row>(source: &impl PageSource<T>) -> Result<Opened<T>, Error> {
     let first = source.page(0).await?;
-    // An administrator may have set a smaller page than we asked for, or the server gives all at once: the first page shows it.
+    // An administrator may have set a smaller page than we asked for, or the server gives all at
+    // once: the first page shows it.
     let served = first.rows.len() as u64 + first.unreadable;
     let page_size = if served == first.total {
         served.max(source.page_size())
@@ -98,19 +100,37 @@ impl<T> Opened<T> {
     /// For lists that are put together from several: read in full before they are opened.
     pub fn already_read(listing: Listing<T>) -> Self {
         let total = listing.rows.len() as u64;
-        Self { first: Page { rows: listing.rows, unreadable: 0, offset: None, total, problem: listing.problem }, page_size: total.max(1) }
+        Self {
+            first: Page {
+                rows: listing.rows,
+                unreadable: 0,
+                offset: None,
+                total,
+                problem: listing.problem,
+            },
+            page_size: total.max(1),
+        }
     }
 
     /// What was read, if [`Self::already_read`].
     pub fn into_listing(self) -> Listing<T> {
-        Listing { rows: self.first.rows, problem: self.first.problem, pages: 1 }
+        Listing {
+            rows: self.first.rows,
+            problem: self.first.problem,
+            pages: 1,
+        }
     }
 }
 
 impl<T: Row> Opened<T> {
     /// How many pages the list has, the first included; no more than are read.
     pub fn pages(&self) -> u32 {
-        let pages = self.first.total.min(MAX_ROWS).div_ceil(self.page_size).clamp(1, MAX_PAGES);
+        let pages = self
+            .first
+            .total
+            .min(MAX_ROWS)
+            .div_ceil(self.page_size)
+            .clamp(1, MAX_PAGES);
         u32::try_from(pages).unwrap_or(u32::MAX)
     }
 
@@ -118,28 +138,42 @@ impl<T: Row> Opened<T> {
     pub async fn finish(self, source: &impl PageSource<T>) -> Result<Listing<T>, Error> {
         let first = self.assemble(source).await;
         let listing = if first.needs_second_look {
-            // Once more from the start: a list that moved while it was read is whole the second time.
+            // Once more from the start: a list that moved while it was read is whole the second
+            // time.
             match open(source).await {
-                Ok(opened) => opened.assemble(source).await.judged_with(first, source.upstream()),
-                Err(error) => Listing { problem: first.listing.problem.or(Some(error)), ..first.listing },
+                Ok(opened) => opened
+                    .assemble(source)
+                    .await
+                    .judged_with(first, source.upstream()),
+                Err(error) => Listing {
+                    problem: first.listing.problem.or(Some(error)),
+                    ..first.listing
+                },
             }
         } else {
             first.listing
         };
-        let problem = listing.problem.map(|problem| problem.at(&source.path(), None).told(None));
+        let problem = listing
+            .problem
+            .map(|problem| problem.at(&source.path(), None).told(None));
         Ok(Listing { problem, ..listing })
     }
 
     async fn assemble(self, source: &impl PageSource<T>) -> Assembled<T> {
         let (pages, page_size, total) = (self.pages(), self.page_size, self.first.total);
         let offsets = (1..u64::from(pages)).map(|number| number * page_size);
-        let rest =
-            stream::iter(offsets).map(|offset| async move { (offset, source.page(offset).await) }).buffered(source.concurrency().max(1));
+        let rest = stream::iter(offsets)
+            .map(|offset| async move { (offset, source.page(offset).await) })
+            .buffered(source.concurrency().max(1));
         let mut rest = pin!(rest);
 
         let upstream = source.upstream();
         let mut builder = Builder {
-            listing: Listing { rows: Vec::new(), problem: None, pages },
+            listing: Listing {
+                rows: Vec::new(),
+                problem: None,
+                pages,
+            },
             seen: HashSet::new(),
             places: DefaultHasher::new(),
             is_wrong: false,
@@ -156,7 +190,11 @@ impl<T: Row> Opened<T> {
             builder.add(upstream, offset, total, page_size, pages, page);
         }
         if total > u64::from(pages).saturating_mul(page_size) {
-            builder.blame(Error::new(upstream, ErrorKind::Invalid, format!("a total of {total} rows: no more than {MAX_ROWS} are read")));
+            builder.blame(Error::new(
+                upstream,
+                ErrorKind::Invalid,
+                format!("a total of {total} rows: no more than {MAX_ROWS} are read"),
+            ));
         }
         builder.assembled(total)
     }
@@ -184,7 +222,8 @@ impl<T: Row> Assembled<T> {
             return self.listing;
         }
         if self.only_repeats && first.only_repeats && self.total == first.total {
-            // The same rows in the same places both times: the server's own repeats, not a list that shifts.
+            // The same rows in the same places both times: the server's own repeats, not a list
+            // that shifts.
             if self.places == first.places {
                 return self.listing;
             }
@@ -198,7 +237,13 @@ impl<T: Row> Assembled<T> {
                 return self.listing;
             }
         }
-        let moved = || Error::new(upstream, ErrorKind::Invalid, "the list changed while it was read, twice: rows may be missing");
+        let moved = || {
+            Error::new(
+                upstream,
+                ErrorKind::Invalid,
+                "the list changed while it was read, twice: rows may be missing",
+            )
+        };
         self.listing.problem.get_or_insert_with(moved);
         self.listing
     }
@@ -218,7 +263,15 @@ struct Builder<T: Row> {
 }
 
 impl<T: Row> Builder<T> {
-    fn add(&mut self, upstream: &Arc<str>, offset: u64, total: u64, page_size: u64, pages: u32, page: Result<Page<T>, Error>) {
+    fn add(
+        &mut self,
+        upstream: &Arc<str>,
+        offset: u64,
+        total: u64,
+        page_size: u64,
+        pages: u32,
+        page: Result<Page<T>, Error>,
+    ) {
         let invalid = |detail: String| Error::new(upstream, ErrorKind::Invalid, detail);
         let page = match page {
             Ok(page) => page,
@@ -228,7 +281,9 @@ impl<T: Row> Builder<T> {
             }
         };
         if let Some(echoed) = page.offset.filter(|echoed| *echoed != offset) {
-            return self.wrong(invalid(format!("expected the page at {offset}, and the one at {echoed} came")));
+            return self.wrong(invalid(format!(
+                "expected the page at {offset}, and the one at {echoed} came"
+            )));
         }
         let served = page.rows.len() as u64 + page.unreadable;
         let expected = page_size.min(total.saturating_sub(offset));
@@ -250,16 +305,25 @@ impl<T: Row> Builder<T> {
                 self.listing.rows.push(row);
             } else {
                 // twice on one page is the server's own: one reading can't shift within itself
-                self.has_repeats |= is_paged && !self.listing.rows[before..].iter().any(|row| row.identity() == identity);
+                self.has_repeats |= is_paged
+                    && !self.listing.rows[before..]
+                        .iter()
+                        .any(|row| row.identity() == identity);
             }
         }
         let fresh = self.listing.rows.len() - before;
         if served < expected {
-            self.wrong(invalid(format!("the page at {offset} has {served} rows, expected {expected} of {total}")));
+            self.wrong(invalid(format!(
+                "the page at {offset} has {served} rows, expected {expected} of {total}"
+            )));
         } else if served > expected {
-            self.wrong(invalid(format!("the page at {offset} has {served} rows, and the list a total of {total}")));
+            self.wrong(invalid(format!(
+                "the page at {offset} has {served} rows, and the list a total of {total}"
+            )));
         } else if served > 0 && fresh == 0 && knew_rows && page.unreadable == 0 {
-            self.wrong(invalid(format!("the page at {offset} has no row that is not on another page")));
+            self.wrong(invalid(format!(
+                "the page at {offset} has no row that is not on another page"
+            )));
         }
     }
 
@@ -280,7 +344,10 @@ impl<T: Row> Builder<T> {
     fn assembled(self, total: u64) -> Assembled<T> {
         Assembled {
             needs_second_look: self.is_wrong || self.is_doubtful || self.has_repeats,
-            only_repeats: self.has_repeats && !self.is_wrong && !self.is_doubtful && self.failed == 0,
+            only_repeats: self.has_repeats
+                && !self.is_wrong
+                && !self.is_doubtful
+                && self.failed == 0,
             total,
             unreadable: self.unreadable,
             places: self.places.finish(),

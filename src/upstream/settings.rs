@@ -1,4 +1,5 @@
-//! What an upstream client needs to be told. Made by `app` from the configuration; knows nothing of files or variables.
+//! What an upstream client needs to be told. Made by `app` from the configuration; knows nothing of
+//! files or variables.
 
 use super::{brought::Brought, transport::Transport, vspc::dialect::Dialect};
 use secrecy::SecretString;
@@ -31,7 +32,8 @@ pub enum Credentials {
         /// Its password.
         password: SecretString,
     },
-    /// Whatever the caller brought: a token of Service Provider Console, a session of Enterprise Manager; or nothing.
+    /// Whatever the caller brought: a token of Service Provider Console, a session of Enterprise
+    /// Manager; or nothing.
     OfCaller(Option<Arc<Brought>>),
 }
 
@@ -73,7 +75,8 @@ impl Line {
         self.0.get().map_or(0, |transport| transport.sent())
     }
 
-    /// By how many seconds the upstream's clock is ahead of ours, as its last answer tells; negative where it is behind.
+    /// By how many seconds the upstream's clock is ahead of ours, as its last answer tells;
+    /// negative where it is behind.
     pub fn clock_ahead(&self) -> Option<i64> {
         self.0.get()?.clock.seconds()
     }
@@ -102,6 +105,7 @@ pub struct Settings {
     pub client_version: Option<String>,
     /// How it speaks, as far as that is known: shared like the connection.
     pub dialect: Arc<Dialect>,
-    /// How long a refused password is not tried again at first (an account lock-out is worse than a wait).
+    /// How long a refused password is not tried again at first (an account lock-out is worse than a
+    /// wait).
     pub sign_in_pause: Duration,
 }

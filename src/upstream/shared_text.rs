@@ -1,5 +1,5 @@
-//! Texts that many rows repeat: states, types, names of servers and jobs. Rows that were read one after the other keep one copy
-//! of each between them.
+//! Texts that many rows repeat: states, types, names of servers and jobs. Rows that were read one
+//! after the other keep one copy of each between them.
 
 use serde::{
     Deserialize, Deserializer,
@@ -7,7 +7,8 @@ use serde::{
 };
 use std::{cell::RefCell, fmt, hash::BuildHasher, ops::Deref, sync::Arc};
 
-/// As many are found again, on each thread that reads: the words of an estate are some dozens, its jobs some thousands.
+/// As many are found again, on each thread that reads: the words of an estate are some dozens, its
+/// jobs some thousands.
 const SLOTS: usize = 4_096;
 /// Longer ones are rarely repeated.
 const LONGEST: usize = 128;
@@ -74,12 +75,22 @@ mod tests {
 
     #[test]
     fn what_is_repeated_is_kept_once_and_every_text_is_itself() {
-        let texts: Vec<SharedText> = serde_json::from_str(r#"["Success", "Failed", "Success", "Wa\u0072ning", "Warning"]"#).unwrap();
-        assert_eq!(texts.iter().map(|text| &**text).collect::<Vec<_>>(), ["Success", "Failed", "Success", "Warning", "Warning"]);
+        let texts: Vec<SharedText> =
+            serde_json::from_str(r#"["Success", "Failed", "Success", "Wa\u0072ning", "Warning"]"#)
+                .unwrap();
+        assert_eq!(
+            texts.iter().map(|text| &**text).collect::<Vec<_>>(),
+            ["Success", "Failed", "Success", "Warning", "Warning"]
+        );
         assert!(Arc::ptr_eq(&texts[0].0, &texts[2].0) && Arc::ptr_eq(&texts[3].0, &texts[4].0));
         // more than there are places for: some are kept twice, none is taken for another
-        let many: Vec<String> = (0..20_000).map(|number| format!("job {}", number % 10_000)).collect();
-        assert!(many.iter().all(|text| *SharedText::from(text.as_str()) == **text));
+        let many: Vec<String> = (0..20_000)
+            .map(|number| format!("job {}", number % 10_000))
+            .collect();
+        assert!(
+            many.iter()
+                .all(|text| *SharedText::from(text.as_str()) == **text)
+        );
         let long = "x".repeat(LONGEST + 1);
         assert_eq!(&*SharedText::from(long.as_str()), long);
         assert!(serde_json::from_str::<SharedText>("7").is_err());

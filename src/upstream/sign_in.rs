@@ -1,15 +1,18 @@
-//! One sign-in for every upstream that has sessions: opened once for all who wait, renewed before it ends, replaced once
-//! when it is refused, and never more often than the account bears.
+//! One sign-in for every upstream that has sessions: opened once for all who wait, renewed before
+//! it ends, replaced once when it is refused, and never more often than the account bears.
 //!
-//! Who signs in holds a lock, so a thousand waiters make one sign-in: those who come after it find the session, or the
-//! failure of the attempt that they waited for. Three things keep sign-ins few:
+//! Who signs in holds a lock, so a thousand waiters make one sign-in: those who come after it find
+//! the session, or the failure of the attempt that they waited for. Three things keep sign-ins few:
 //!
-//! - A refused password is not tried again for a while, each time for four times as long: directories lock an account
-//!   after some five or ten within half an hour, and the log says so before that.
+//! - A refused password is not tried again for a while, each time for four times as long:
+//!   directories lock an account after some five or ten within half an hour, and the log says so
+//!   before that.
 //! - All sign-ins have a budget, whatever they are for.
-//! - A session that was just opened and is refused is not replaced: the account may not read this, whatever the session.
+//! - A session that was just opened and is refused is not replaced: the account may not read this,
+//!   whatever the session.
 //!
-//! Sessions that worked and end before their time, again and again, are ended by another client of the same account.
+//! Sessions that worked and end before their time, again and again, are ended by another client of
+//! the same account.
 
 use super::{error::Error, error::ErrorKind, transport::Proof};
 use governor::{
@@ -30,7 +33,8 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Sign-ins at once, when nobody signed in for a while: a token and its refresh token, refused, are two.
+/// Sign-ins at once, when nobody signed in for a while: a token and its refresh token, refused, are
+/// two.
 const SIGN_INS_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
 /// One sign-in in this time, in the long run: 45 in ten minutes with those at once.
 const SIGN_IN_EVERY: Duration = Duration::from_secs(15);
@@ -40,7 +44,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30 * 60);
 const REFUSALS_BEFORE_ALARM: u32 = 3;
 /// A session that was refused before it ever worked is good for nothing after this time.
 const USELESS_AFTER: Duration = Duration::from_secs(60);
-/// Sessions last 15 idle minutes at least. So many that worked and were refused this soon were ended by somebody.
+/// Sessions last 15 idle minutes at least. So many that worked and were refused this soon were
+/// ended by somebody.
 const EARLY: Duration = Duration::from_secs(5 * 60);
 const EARLY_ENDS: usize = 3;
 /// How long they are counted.
@@ -66,7 +71,14 @@ pub(super) struct Session {
 impl Session {
     /// One that was opened just now, and of which nothing else is known.
     pub fn new(proof: Proof) -> Self {
-        Self { proof, renew_at: None, refresh_token: None, id: None, opened: Instant::now(), has_worked: AtomicBool::new(false) }
+        Self {
+            proof,
+            renew_at: None,
+            refresh_token: None,
+            id: None,
+            opened: Instant::now(),
+            has_worked: AtomicBool::new(false),
+        }
     }
 
     /// A read was answered in it.
@@ -126,9 +138,12 @@ struct Refused {
 }
 
 impl SignIn {
-    /// Nothing is opened before the first read. A refused password is not tried again for `pause`, then for longer.
+    /// Nothing is opened before the first read. A refused password is not tried again for `pause`,
+    /// then for longer.
     pub fn new(upstream: Arc<str>, pause: Duration) -> Self {
-        let quota = Quota::with_period(SIGN_IN_EVERY).unwrap_or(Quota::per_minute(NonZeroU32::MIN)).allow_burst(SIGN_INS_AT_ONCE);
+        let quota = Quota::with_period(SIGN_IN_EVERY)
+            .unwrap_or(Quota::per_minute(NonZeroU32::MIN))
+            .allow_burst(SIGN_INS_AT_ONCE);
         let budget = RateLimiter::direct_with_clock(quota, TokioClock);
         Self {
             upstream,
@@ -142,7 +157,10 @@ impl SignIn {
     }
 
     /// The current session, or a new one from `open`, which is given the one that ran out.
-    pub async fn current<F>(&self, open: impl FnOnce(Option<Arc<Session>>) -> F) -> Result<Arc<Session>, Error>
+    pub async fn current<F>(
+        &self,
+        open: impl FnOnce(Option<Arc<Session>>) -> F,
+    ) -> Result<Arc<Session>, Error>
     where
         F: Future<Output = Result<Session, Error>>,
     {
@@ -175,7 +193,8 @@ impl SignIn {
         outcome
     }
 
-    /// A read in this session was refused with 401. Whether another session may do better: it is then no longer current.
+    /// A read in this session was refused with 401. Whether another session may do better: it is
+    /// then no longer current.
     pub fn refused(&self, session: &Arc<Session>) -> bool {
         if !session.has_worked() && session.opened.elapsed() < USELESS_AFTER {
             return false;
@@ -186,9 +205,12 @@ impl SignIn {
         true
     }
 
-    /// Forgets `seen` if it is still the current one: of many who were refused with it, the first makes room.
+    /// Forgets `seen` if it is still the current one: of many who were refused with it, the first
+    /// makes room.
     pub fn drop_session(&self, seen: &Arc<Session>) -> bool {
-        lock(&self.current).take_if(|current| Arc::ptr_eq(current, seen)).is_some()
+        lock(&self.current)
+            .take_if(|current| Arc::ptr_eq(current, seen))
+            .is_some()
     }
 
     /// The session, if one is open. Never opens one.
@@ -197,7 +219,8 @@ impl SignIn {
     }
 
     fn valid(&self) -> Option<Arc<Session>> {
-        self.peek().filter(|session| session.renew_at.is_none_or(|at| Instant::now() < at))
+        self.peek()
+            .filter(|session| session.renew_at.is_none_or(|at| Instant::now() < at))
     }
 
     fn check_pause(&self) -> Result<(), Error> {
@@ -208,7 +231,9 @@ impl SignIn {
     }
 
     fn take_from_budget(&self) -> Result<(), Error> {
-        let Err(later) = self.budget.check() else { return Ok(()) };
+        let Err(later) = self.budget.check() else {
+            return Ok(());
+        };
         let wait = later.wait_time_from(TokioClock.now());
         let is_shared = self.past().early_ends.len() >= EARLY_ENDS;
         let detail = if is_shared {
@@ -216,7 +241,8 @@ impl SignIn {
         } else {
             "no new sign-in yet: there were too many in a short time"
         };
-        Err(Error::new(&self.upstream, ErrorKind::Unauthorized, detail).with_retry_after(Some(wait)))
+        Err(Error::new(&self.upstream, ErrorKind::Unauthorized, detail)
+            .with_retry_after(Some(wait)))
     }
 
     fn note(&self, outcome: &Result<Session, Error>) {
@@ -226,27 +252,55 @@ impl SignIn {
             Err(error) if error.kind == ErrorKind::Unauthorized => error,
             Err(_) => return,
         };
-        let times = past.refused.as_ref().map_or(1, |refused| refused.times.saturating_add(1));
-        let pause = self.pause.saturating_mul(4_u32.saturating_pow(times - 1)).min(LONGEST_PAUSE.max(self.pause));
-        past.refused = Some(Refused { times, until: Instant::now() + pause, error: error.clone() });
+        let times = past
+            .refused
+            .as_ref()
+            .map_or(1, |refused| refused.times.saturating_add(1));
+        let pause = self
+            .pause
+            .saturating_mul(4_u32.saturating_pow(times - 1))
+            .min(LONGEST_PAUSE.max(self.pause));
+        past.refused = Some(Refused {
+            times,
+            until: Instant::now() + pause,
+            error: error.clone(),
+        });
         drop(past);
         let (upstream, pause_seconds) = (&*self.upstream, pause.as_secs());
         if times >= REFUSALS_BEFORE_ALARM {
-            tracing::error!(upstream, times, pause_seconds, "the sign-in was refused again: the account may soon be locked out");
+            tracing::error!(
+                upstream,
+                times,
+                pause_seconds,
+                "the sign-in was refused again: the account may soon be locked out"
+            );
         } else {
-            tracing::warn!(upstream, times, pause_seconds, "the sign-in was refused: it is not tried again for a while");
+            tracing::warn!(
+                upstream,
+                times,
+                pause_seconds,
+                "the sign-in was refused: it is not tried again for a while"
+            );
         }
     }
 
     fn note_early_end(&self) {
         let now = Instant::now();
         let mut past = self.past();
-        while past.early_ends.front().is_some_and(|at| now.saturating_duration_since(*at) > EARLY_WINDOW) {
+        while past
+            .early_ends
+            .front()
+            .is_some_and(|at| now.saturating_duration_since(*at) > EARLY_WINDOW)
+        {
             past.early_ends.pop_front();
         }
         past.early_ends.push_back(now);
         let times = past.early_ends.len();
-        if times >= EARLY_ENDS && past.told.is_none_or(|at| now.saturating_duration_since(at) > EARLY_WINDOW) {
+        if times >= EARLY_ENDS
+            && past
+                .told
+                .is_none_or(|at| now.saturating_duration_since(at) > EARLY_WINDOW)
+        {
             past.told = Some(now);
             drop(past);
             tracing::warn!(
@@ -278,8 +332,13 @@ mod tests {
         Session::new((header::AUTHORIZATION, HeaderValue::from_static("Bearer x")))
     }
 
-    /// How many of the sign-ins that one read a second asks for, for so long, are made; `used` is told of each session.
-    async fn sign_ins(minutes: u32, outcome: impl Fn() -> Result<Session, ErrorKind>, used: impl AsyncFn(&SignIn, &Arc<Session>)) -> u32 {
+    /// How many of the sign-ins that one read a second asks for, for so long, are made; `used` is
+    /// told of each session.
+    async fn sign_ins(
+        minutes: u32,
+        outcome: impl Fn() -> Result<Session, ErrorKind>,
+        used: impl AsyncFn(&SignIn, &Arc<Session>),
+    ) -> u32 {
         let upstream: Arc<str> = "msp".into();
         let sign_in = SignIn::new(upstream.clone(), MINUTE);
         let mut made = 0;
@@ -300,7 +359,11 @@ mod tests {
     async fn a_wrong_password_is_tried_less_and_less_often() {
         let refused = || Err(ErrorKind::Unauthorized);
         let unused = async |_: &SignIn, _: &Arc<Session>| {};
-        assert_eq!(sign_ins(10, refused, unused).await, 3, "at once, after 1 minute and after 5");
+        assert_eq!(
+            sign_ins(10, refused, unused).await,
+            3,
+            "at once, after 1 minute and after 5"
+        );
         assert_eq!(sign_ins(30, refused, unused).await, 4, "and after 21");
     }
 

@@ -1,10 +1,12 @@
 //! The slots of one upstream: how many requests may be in flight, and who is next.
 //!
-//! A slot that becomes free goes to whoever of those who wait holds the fewest, so one caller's export of everything
-//! does not starve another's single question; while nobody else asks, one caller may have them all.
+//! A slot that becomes free goes to whoever of those who wait holds the fewest, so one caller's
+//! export of everything does not starve another's single question; while nobody else asks, one
+//! caller may have them all.
 //!
-//! There are as many as the settings say until the upstream shows that it has enough (it refuses, or hardly answers in
-//! time): then half as many, and with every answer in good time a little more again, one more for each round.
+//! There are as many as the settings say until the upstream shows that it has enough (it refuses,
+//! or hardly answers in time): then half as many, and with every answer in good time a little more
+//! again, one more for each round.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -44,7 +46,14 @@ impl Slots {
     pub fn new(count: usize) -> Arc<Self> {
         let most = count.max(1);
         let limit = most as f64;
-        Arc::new(Self(Mutex::new(State { most, limit, lowered: None, taken: 0, held: HashMap::new(), waiting: VecDeque::new() })))
+        Arc::new(Self(Mutex::new(State {
+            most,
+            limit,
+            lowered: None,
+            taken: 0,
+            held: HashMap::new(),
+            waiting: VecDeque::new(),
+        })))
     }
 
     /// How many there are at present.
@@ -55,7 +64,10 @@ impl Slots {
     /// The upstream has enough. What was under way together says so together: that counts once.
     pub fn lower(&self, now: Instant) {
         let mut state = self.state();
-        if state.lowered.is_none_or(|at| now.saturating_duration_since(at) >= ONE_SIGN) {
+        if state
+            .lowered
+            .is_none_or(|at| now.saturating_duration_since(at) >= ONE_SIGN)
+        {
             state.lowered = Some(now);
             state.limit = (state.limit / 2.0).max(1.0);
         }
@@ -95,17 +107,27 @@ impl Slots {
 
     fn slot(self: &Arc<Self>, state: &mut State, holder: Arc<str>) -> Slot {
         *state.held.entry(holder.clone()).or_default() += 1;
-        Slot { slots: self.clone(), holder }
+        Slot {
+            slots: self.clone(),
+            holder,
+        }
     }
 
-    /// Gives a free slot to whoever is next: whether they took it. `None` where none is free, or nobody waits.
+    /// Gives a free slot to whoever is next: whether they took it. `None` where none is free, or
+    /// nobody waits.
     fn hand_on(self: &Arc<Self>, state: &mut State) -> Option<Result<(), Slot>> {
         if state.taken >= state.count() {
             return None;
         }
         // those who gave up are in nobody's way
         state.waiting.retain(|(_, turn)| !turn.is_closed());
-        let held = |place: &usize| state.held.get(&state.waiting[*place].0).copied().unwrap_or_default();
+        let held = |place: &usize| {
+            state
+                .held
+                .get(&state.waiting[*place].0)
+                .copied()
+                .unwrap_or_default()
+        };
         let next = (0..state.waiting.len()).min_by_key(held)?;
         let (who, turn) = state.waiting.remove(next)?;
         state.taken += 1;
@@ -164,7 +186,10 @@ mod tests {
         let mut other = ask(&slots, "portal");
         assert!((&mut third).now_or_never().is_none() && (&mut other).now_or_never().is_none());
         drop(first);
-        assert!((&mut third).now_or_never().is_none(), "the export has one still, the portal none");
+        assert!(
+            (&mut third).now_or_never().is_none(),
+            "the export has one still, the portal none"
+        );
         let other = other.now_or_never().unwrap();
         drop(other);
         let third = third.now_or_never().unwrap();
@@ -201,7 +226,9 @@ mod tests {
         assert_eq!(slots.count(), 8, "what was under way together counts once");
         slots.lower(start + ONE_SIGN);
         assert_eq!(slots.count(), 4);
-        let held: Vec<_> = (0..4).map(|_| ask(&slots, "a").now_or_never().unwrap()).collect();
+        let held: Vec<_> = (0..4)
+            .map(|_| ask(&slots, "a").now_or_never().unwrap())
+            .collect();
         let mut next = ask(&slots, "a");
         assert!((&mut next).now_or_never().is_none());
         (0..5).for_each(|_| slots.raise());

@@ -1,10 +1,10 @@
-//! The one way to the wire, for all three vendors: deadlines, slots, retries, pauses, size caps, one log line a failure,
-//! the results of reads that were queued.
+//! The one way to the wire, for all three vendors: deadlines, slots, retries, pauses, size caps,
+//! one log line a failure, the results of reads that were queued.
 //!
-//! It sends GET, and the two calls that open and close a session. There is no other method in it, so nothing above can
-//! change anything upstream. Redirects are off (a redirected request would carry the session header to another host),
-//! cookies are not kept (Enterprise Manager prefers an old cookie to a fresh header), proxies from the environment are
-//! not used.
+//! It sends GET, and the two calls that open and close a session. There is no other method in it,
+//! so nothing above can change anything upstream. Redirects are off (a redirected request would
+//! carry the session header to another host), cookies are not kept (Enterprise Manager prefers an
+//! old cookie to a fresh header), proxies from the environment are not used.
 
 use super::{
     breaker::Breaker,
@@ -40,11 +40,12 @@ const MAX_BODY_BYTES: usize = 64 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Retries after the first attempt, GET only.
 pub(super) const MAX_RETRIES: usize = 2;
-/// Retries are a fifth of the reads of the last seconds, and one a second more: an upstream that fails all the time is not
-/// asked three times as much for it.
+/// Retries are a fifth of the reads of the last seconds, and one a second more: an upstream that
+/// fails all the time is not asked three times as much for it.
 const RETRY_SHARE: f32 = 0.2;
 const RETRY_WINDOW: Duration = Duration::from_secs(10);
-/// A 429 without a stated wait: the consoles count per second and per minute, so a few seconds is a fair guess.
+/// A 429 without a stated wait: the consoles count per second and per minute, so a few seconds is a
+/// fair guess.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(5);
 
 /// A header that proves who asks: `Authorization` or `X-RestSvcSessionId`.
@@ -61,8 +62,17 @@ pub(super) struct Reply {
 impl Reply {
     /// The media type without its parameters, in lower case; empty when there is none.
     pub fn media_type(&self) -> String {
-        let value = self.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+        let value = self
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        value
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase()
     }
 }
 
@@ -80,12 +90,21 @@ pub(super) struct Get<'a> {
 impl<'a> Get<'a> {
     /// One for JSON.
     pub fn of(path: &'a str, query: &'a [(&'static str, String)]) -> Self {
-        Self { path, query, accept: "application/json", proof: None, version: None }
+        Self {
+            path,
+            query,
+            accept: "application/json",
+            proof: None,
+            version: None,
+        }
     }
 
     /// The page that is asked for, as the query names it.
     pub fn page(&self) -> Option<String> {
-        let (name, value) = self.query.iter().find(|(name, _)| matches!(*name, "offset" | "page"))?;
+        let (name, value) = self
+            .query
+            .iter()
+            .find(|(name, _)| matches!(*name, "offset" | "page"))?;
         Some(format!("{name}={value}"))
     }
 }
@@ -118,7 +137,9 @@ impl Transport {
             .referer(false)
             .retry(reqwest::retry::never())
             .no_proxy();
-        let client = tls::apply(&settings.trust, builder)?.build().map_err(|error| error.without_url().to_string())?;
+        let client = tls::apply(&settings.trust, builder)?
+            .build()
+            .map_err(|error| error.without_url().to_string())?;
         Ok(Self {
             name: settings.name.clone(),
             base: settings.url.clone(),
@@ -149,7 +170,8 @@ impl Transport {
         self.max_concurrency
     }
 
-    /// Sends a GET, again if that can help, and gives a 2xx answer or a failure, always before the deadline.
+    /// Sends a GET, again if that can help, and gives a 2xx answer or a failure, always before the
+    /// deadline.
     pub async fn get(&self, get: Get<'_>) -> Result<Reply, Error> {
         let started = Instant::now();
         let deadline = started + self.timeout;
@@ -166,17 +188,25 @@ impl Transport {
             // a stated wait replaces our own; one that ends after the deadline is not waited for
             .adjust(|error, delay| {
                 let wait = delay.map(|delay| error.retry_after.unwrap_or(delay));
-                let in_time = wait.filter(|wait| *wait < deadline.saturating_duration_since(Instant::now()));
+                let in_time =
+                    wait.filter(|wait| *wait < deadline.saturating_duration_since(Instant::now()));
                 // a pause that was asked for is kept by all who ask: it needs no budget
                 in_time.filter(|_| error.kind == ErrorKind::RateLimited || self.retries.withdraw())
             });
         let whole = async {
             let reply = attempts.await?;
-            if reply.status == StatusCode::ACCEPTED { self.result(&get, &reply, deadline).await } else { Ok(reply) }
+            if reply.status == StatusCode::ACCEPTED {
+                self.result(&get, &reply, deadline).await
+            } else {
+                Ok(reply)
+            }
         };
         let outcome = match timeout_at(deadline, whole).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(self.error(ErrorKind::Timeout, format!("no whole answer in {:?}", self.timeout))),
+            Err(_) => Err(self.error(
+                ErrorKind::Timeout,
+                format!("no whole answer in {:?}", self.timeout),
+            )),
         };
         permit.told(&outcome);
         outcome.map_err(|error| error.at(get.path, get.page()).told(Some(started.elapsed())))
@@ -188,27 +218,48 @@ impl Transport {
         let permit = self.breaker.permit()?;
         let outcome = match timeout_at(deadline, self.attempt_get(&get, deadline)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(self.error(ErrorKind::Timeout, format!("no whole answer in {:?}", self.timeout))),
+            Err(_) => Err(self.error(
+                ErrorKind::Timeout,
+                format!("no whole answer in {:?}", self.timeout),
+            )),
         };
         permit.told(&outcome);
         outcome
     }
 
-    /// Opens a session: a POST, sent once. Whoever opens tells of a failure: what it means is known there.
-    pub async fn post_to_sign_in(&self, path: &str, proof: Option<Proof>, form: Option<String>) -> Result<Reply, Error> {
-        let mut request = self.client.request(Method::POST, self.url(path, &[])).header(header::ACCEPT, "application/json");
+    /// Opens a session: a POST, sent once. Whoever opens tells of a failure: what it means is known
+    /// there.
+    pub async fn post_to_sign_in(
+        &self,
+        path: &str,
+        proof: Option<Proof>,
+        form: Option<String>,
+    ) -> Result<Reply, Error> {
+        let mut request = self
+            .client
+            .request(Method::POST, self.url(path, &[]))
+            .header(header::ACCEPT, "application/json");
         request = match form {
-            Some(form) => request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form),
+            Some(form) => request
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form),
             // Enterprise Manager wants the length of the empty body spelt out
-            None => request.header(header::CONTENT_LENGTH, "0").body(Bytes::new()),
+            None => request
+                .header(header::CONTENT_LENGTH, "0")
+                .body(Bytes::new()),
         };
         self.once(request, proof, path).await
     }
 
     /// Closes a session: a DELETE of our own logon session, sent once.
     pub async fn delete_to_sign_off(&self, path: &str, proof: Proof) -> Result<Reply, Error> {
-        let request = self.client.request(Method::DELETE, self.url(path, &[])).header(header::ACCEPT, "application/json");
-        self.once(request, Some(proof), path).await.map_err(|error| error.told(None))
+        let request = self
+            .client
+            .request(Method::DELETE, self.url(path, &[]))
+            .header(header::ACCEPT, "application/json");
+        self.once(request, Some(proof), path)
+            .await
+            .map_err(|error| error.told(None))
     }
 
     /// A failure of this upstream.
@@ -216,13 +267,21 @@ impl Transport {
         Error::new(&self.name, kind, detail)
     }
 
-    async fn once(&self, request: reqwest::RequestBuilder, proof: Option<Proof>, path: &str) -> Result<Reply, Error> {
+    async fn once(
+        &self,
+        request: reqwest::RequestBuilder,
+        proof: Option<Proof>,
+        path: &str,
+    ) -> Result<Reply, Error> {
         let started = Instant::now();
         let permit = self.breaker.permit()?;
         let request = with_proof(request, proof);
         let outcome = match timeout_at(started + self.timeout, self.exchange(request)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(self.error(ErrorKind::Timeout, format!("no whole answer in {:?}", self.timeout))),
+            Err(_) => Err(self.error(
+                ErrorKind::Timeout,
+                format!("no whole answer in {:?}", self.timeout),
+            )),
         };
         permit.told(&outcome);
         outcome.map_err(|error| error.at(path, None))
@@ -231,7 +290,10 @@ impl Transport {
     /// Sends a GET once, when a pause is over.
     pub async fn attempt_get(&self, get: &Get<'_>, deadline: Instant) -> Result<Reply, Error> {
         self.wait_out_pause(deadline).await?;
-        let request = self.client.request(Method::GET, self.url(get.path, get.query)).header(header::ACCEPT, get.accept);
+        let request = self
+            .client
+            .request(Method::GET, self.url(get.path, get.query))
+            .header(header::ACCEPT, get.accept);
         let request = match &get.version {
             Some(version) => request.header("X-Client-Version", version),
             None => request,
@@ -241,7 +303,10 @@ impl Transport {
 
     async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Reply, Error> {
         let asked = Instant::now();
-        let slot = self.slots.acquire(meter::payer().unwrap_or_else(|| self.name.clone())).await;
+        let slot = self
+            .slots
+            .acquire(meter::payer().unwrap_or_else(|| self.name.clone()))
+            .await;
         meter::charge(&self.name);
         self.sent.fetch_add(1, Ordering::Relaxed);
         let waited = asked.elapsed();
@@ -254,7 +319,9 @@ impl Transport {
         meter::tell(|since| Call {
             upstream: self.name.clone(),
             target,
-            status: outcome.as_ref().map_or_else(|error| error.status, |reply| Some(reply.status.as_u16())),
+            status: outcome
+                .as_ref()
+                .map_or_else(|error| error.status, |reply| Some(reply.status.as_u16())),
             bytes: outcome.as_ref().map_or(0, |reply| reply.body.len()),
             sent_after: since.saturating_sub(took),
             waited,
@@ -266,22 +333,43 @@ impl Transport {
     }
 
     async fn receive(&self, request: reqwest::Request) -> Result<Reply, Error> {
-        let secrets = words::secrets(request.headers(), request.body().and_then(reqwest::Body::as_bytes));
-        let response = self.client.execute(request).await.map_err(|error| self.broken(error))?;
+        let secrets = words::secrets(
+            request.headers(),
+            request.body().and_then(reqwest::Body::as_bytes),
+        );
+        let response = self
+            .client
+            .execute(request)
+            .await
+            .map_err(|error| self.broken(error))?;
         let (status, headers) = (response.status(), response.headers().clone());
         self.clock.note(&headers);
-        let body = self.read_body(response).await.map_err(|error| error.with_status(status.as_u16()))?;
-        self.judge(Reply { status, headers, body }, &secrets)
+        let body = self
+            .read_body(response)
+            .await
+            .map_err(|error| error.with_status(status.as_u16()))?;
+        self.judge(
+            Reply {
+                status,
+                headers,
+                body,
+            },
+            &secrets,
+        )
     }
 
     async fn read_body(&self, response: reqwest::Response) -> Result<Bytes, Error> {
-        let mut body = BytesMut::with_capacity(response.content_length().unwrap_or(0).min(1 << 20) as usize);
+        let mut body =
+            BytesMut::with_capacity(response.content_length().unwrap_or(0).min(1 << 20) as usize);
         let mut large = LargeBody::default();
         let mut chunks = response.bytes_stream();
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|error| self.broken(error))?;
             if body.len() + chunk.len() > MAX_BODY_BYTES {
-                return Err(self.error(ErrorKind::Invalid, format!("the body is larger than {MAX_BODY_BYTES} bytes")));
+                return Err(self.error(
+                    ErrorKind::Invalid,
+                    format!("the body is larger than {MAX_BODY_BYTES} bytes"),
+                ));
             }
             large.grows_to(body.len() + chunk.len()).await;
             body.extend_from_slice(&chunk);
@@ -292,45 +380,78 @@ impl Transport {
     /// What the status says, before anybody looks at the body.
     fn judge(&self, reply: Reply, secrets: &[String]) -> Result<Reply, Error> {
         let status = reply.status.as_u16();
-        let failure = |kind, detail: &str| self.error(kind, detail).with_status(status).with_words(words::said(&reply.body, secrets));
+        let failure = |kind, detail: &str| {
+            self.error(kind, detail)
+                .with_status(status)
+                .with_words(words::said(&reply.body, secrets))
+        };
         let fail = |kind, detail: &str| Err(failure(kind, detail));
         match status {
-            // VSPC queues a long read: it says where its result will be, or else the same GET gives the data once it is done
-            202 if queued::path(&self.base, &reply.headers).is_none() => {
-                fail(ErrorKind::Unavailable, "the request was queued (202) without a Location of this API, expected 200")
-            }
-            206 => fail(ErrorKind::Invalid, "part of an answer (206), expected all of it"),
+            // VSPC queues a long read: it says where its result will be, or else the same GET gives
+            // the data once it is done
+            202 if queued::path(&self.base, &reply.headers).is_none() => fail(
+                ErrorKind::Unavailable,
+                "the request was queued (202) without a Location of this API, expected 200",
+            ),
+            206 => fail(
+                ErrorKind::Invalid,
+                "part of an answer (206), expected all of it",
+            ),
             200..=299 => Ok(reply),
-            300..=399 => fail(ErrorKind::Invalid, "a redirect, which is not followed, expected 200"),
-            401 | 403 => fail(ErrorKind::Unauthorized, "the upstream refused the credentials or the role, expected 200"),
+            300..=399 => fail(
+                ErrorKind::Invalid,
+                "a redirect, which is not followed, expected 200",
+            ),
+            401 | 403 => fail(
+                ErrorKind::Unauthorized,
+                "the upstream refused the credentials or the role, expected 200",
+            ),
             429 => {
                 let wait = retry_after(&reply.headers, &reply.body);
                 self.pause(wait.unwrap_or(DEFAULT_PAUSE));
                 Err(failure(ErrorKind::RateLimited, "too many requests").with_retry_after(wait))
             }
-            400..=499 if says_no_such_path(&reply) => {
-                Err(failure(ErrorKind::Rejected, "the upstream has no such path, expected 200").absent())
-            }
-            400..=499 => fail(ErrorKind::Rejected, "the upstream refused the request, expected 200"),
+            400..=499 if says_no_such_path(&reply) => Err(failure(
+                ErrorKind::Rejected,
+                "the upstream has no such path, expected 200",
+            )
+            .absent()),
+            400..=499 => fail(
+                ErrorKind::Rejected,
+                "the upstream refused the request, expected 200",
+            ),
             _ => {
                 let wait = retry_after(&reply.headers, &reply.body);
-                Err(failure(ErrorKind::Unavailable, "the upstream failed, expected 200").with_retry_after(wait))
+                Err(
+                    failure(ErrorKind::Unavailable, "the upstream failed, expected 200")
+                        .with_retry_after(wait),
+                )
             }
         }
     }
 
     fn pause(&self, wait: Duration) {
         let until = Instant::now() + wait.min(LONGEST_PAUSE);
-        let mut paused = self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut paused = self
+            .paused_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         *paused = Some(paused.map_or(until, |earlier| earlier.max(until)));
     }
 
     async fn wait_out_pause(&self, deadline: Instant) -> Result<(), Error> {
-        let until = *self.paused_until.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(until) = until.filter(|until| *until > Instant::now()) else { return Ok(()) };
+        let until = *self
+            .paused_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(until) = until.filter(|until| *until > Instant::now()) else {
+            return Ok(());
+        };
         if until >= deadline {
             let wait = until.saturating_duration_since(Instant::now());
-            return Err(self.error(ErrorKind::RateLimited, "asked to pause").with_retry_after(Some(wait)));
+            return Err(self
+                .error(ErrorKind::RateLimited, "asked to pause")
+                .with_retry_after(Some(wait)));
         }
         tokio::time::sleep_until(until).await;
         Ok(())
@@ -349,8 +470,8 @@ impl Transport {
         let kind = if error.is_timeout() {
             ErrorKind::Timeout
         } else {
-            // no connection, or a body that broke off, in its length, its chunks or its coding: half an answer is none, and
-            // the next may be whole
+            // no connection, or a body that broke off, in its length, its chunks or its coding:
+            // half an answer is none, and the next may be whole
             ErrorKind::Unavailable
         };
         let error = error.without_url();
@@ -365,14 +486,19 @@ impl Transport {
     }
 }
 
-/// Whether a refusal is about the path itself: the ways in which the vendors' servers, and what stands before them, say so.
+/// Whether a refusal is about the path itself: the ways in which the vendors' servers, and what
+/// stands before them, say so.
 fn says_no_such_path(reply: &Reply) -> bool {
     let status = reply.status.as_u16();
     if status == 404 && reply.media_type().contains("html") {
         return true;
     }
     let start = String::from_utf8_lossy(&reply.body[..reply.body.len().min(4 << 10)]);
-    let says = ["UnsupportedApiVersion", "No HTTP resource was found that matches", "HTTP resource that matches the request URI"];
+    let says = [
+        "UnsupportedApiVersion",
+        "No HTTP resource was found that matches",
+        "HTTP resource that matches the request URI",
+    ];
     matches!(status, 400 | 404 | 405 | 410) && says.iter().any(|words| start.contains(words))
 }
 

@@ -1,9 +1,9 @@
 //! Veeam Service Provider Console, REST v3.
 //!
-//! Traps with their home here: an unknown path answers 200 with the web UI's HTML, so the content type and the envelope
-//! are checked before anything is believed; `data` can come with `errors`, and is then part of the truth; one row that can't
-//! be read costs itself (`json_rows.rs`). What differs from version to version, and which one is asked for, is in
-//! `dialect.rs`.
+//! Traps with their home here: an unknown path answers 200 with the web UI's HTML, so the content
+//! type and the envelope are checked before anything is believed; `data` can come with `errors`,
+//! and is then part of the truth; one row that can't be read costs itself (`json_rows.rs`). What
+//! differs from version to version, and which one is asked for, is in `dialect.rs`.
 
 pub mod agent_job;
 pub mod agent_job_object;
@@ -65,17 +65,26 @@ impl Vspc {
         let credentials = settings.credentials.clone();
         settings.dialect.set(settings.client_version.clone());
         Ok(Self {
-            client: Client::new(settings, OAuth { path: "/api/v3/token", credentials, read_only: true })?,
+            client: Client::new(
+                settings,
+                OAuth {
+                    path: "/api/v3/token",
+                    credentials,
+                    read_only: true,
+                },
+            )?,
             is_set: settings.client_version.is_some(),
         })
     }
 
-    /// Whether the API answers, for those who have no token: with a refusal, but not with a web page.
+    /// Whether the API answers, for those who have no token: with a refusal, but not with a web
+    /// page.
     pub async fn reach(&self) -> Result<(), Error> {
         self.client.reach(ABOUT).await
     }
 
-    /// `GET /api/v3/about`: the console's version. Also proves that it can be reached and that we may ask it.
+    /// `GET /api/v3/about`: the console's version. Also proves that it can be reached and that we
+    /// may ask it.
     pub async fn version(&self) -> Result<Option<String>, Error> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]
@@ -92,8 +101,15 @@ impl Vspc {
                 Ok(about) => about.server_version,
                 Err(error) if error.status == Some(400) && dialect.version().is_some() => {
                     if self.is_set || !dialect.step_back() {
-                        let why = format!("the console refused version {:?} of its API", dialect.version().unwrap_or_default());
-                        return Err(Error { detail: format!("{why}: {}", error.detail), ..error }.of_api());
+                        let why = format!(
+                            "the console refused version {:?} of its API",
+                            dialect.version().unwrap_or_default()
+                        );
+                        return Err(Error {
+                            detail: format!("{why}: {}", error.detail),
+                            ..error
+                        }
+                        .of_api());
                     }
                     continue;
                 }
@@ -109,10 +125,14 @@ impl Vspc {
     }
 
     /// One object: `None` when there is no such.
-    async fn one<T: DeserializeOwned + Send + 'static>(&self, path: &str) -> Result<Option<T>, Error> {
+    async fn one<T: DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+    ) -> Result<Option<T>, Error> {
         match self.envelope::<T>(path).await {
             Ok(data) => Ok(Some(data)),
-            // a server that has no such API has none of its objects either: that is no answer to the question
+            // a server that has no such API has none of its objects either: that is no answer to
+            // the question
             Err(error) if error.is_missing() => {
                 if !self.client.is_here() {
                     self.version().await?;
@@ -129,7 +149,12 @@ impl Vspc {
         path: impl Into<String>,
         query: &'static [(&'static str, &'static str)],
     ) -> List<'a, T> {
-        List { vspc: self, path: path.into(), query, row: PhantomData }
+        List {
+            vspc: self,
+            path: path.into(),
+            query,
+            row: PhantomData,
+        }
     }
 
     /// The data of one object's answer.
@@ -138,9 +163,18 @@ impl Vspc {
         let get = Get::of(&path, &[]);
         let reply = self.json(&get).await?;
         let body = reply.body.clone();
-        let read = aside_if_long(reply.body.len(), move || serde_json::from_str::<Envelope<D>>(&json_rows::text(&body))).await;
-        let unusable = |kind, detail: String| self.client.unusable(kind, &get, &reply, detail).told(None);
-        let envelope = read.map_err(|error| unusable(ErrorKind::Invalid, format!("not the documented shape: {error}")))?;
+        let read = aside_if_long(reply.body.len(), move || {
+            serde_json::from_str::<Envelope<D>>(&json_rows::text(&body))
+        })
+        .await;
+        let unusable =
+            |kind, detail: String| self.client.unusable(kind, &get, &reply, detail).told(None);
+        let envelope = read.map_err(|error| {
+            unusable(
+                ErrorKind::Invalid,
+                format!("not the documented shape: {error}"),
+            )
+        })?;
         self.client.seen(true);
         match (envelope.data, envelope.errors) {
             (Some(data), _) => Ok(data),
@@ -156,8 +190,15 @@ impl Vspc {
         let reply = self.client.get(get.path, get.query, get.accept).await?;
         if !reply.media_type().contains("json") {
             // the web UI's page, as for any path that this version does not have
-            let detail = format!("expected JSON, and {:?} came", words::printable(&reply.media_type()));
-            return Err(self.client.unusable(ErrorKind::Invalid, get, &reply, detail).absent().told(None));
+            let detail = format!(
+                "expected JSON, and {:?} came",
+                words::printable(&reply.media_type())
+            );
+            return Err(self
+                .client
+                .unusable(ErrorKind::Invalid, get, &reply, detail)
+                .absent()
+                .told(None));
         }
         Ok(reply)
     }
@@ -198,14 +239,32 @@ struct ApiError {
 
 /// What the errors of an answer come to. Their texts are in the words of the whole answer.
 fn blame(errors: &[ApiError]) -> (ErrorKind, String) {
-    let is = |error: &ApiError, kind: &str| error.r#type.as_str().is_some_and(|word| word.eq_ignore_ascii_case(kind));
+    let is = |error: &ApiError, kind: &str| {
+        error
+            .r#type
+            .as_str()
+            .is_some_and(|word| word.eq_ignore_ascii_case(kind))
+    };
     match errors.first() {
-        None => (ErrorKind::Invalid, "expected data, and null came".to_owned()),
+        None => (
+            ErrorKind::Invalid,
+            "expected data, and null came".to_owned(),
+        ),
         Some(first) => {
             let denied = errors.iter().any(|error| is(error, "security"));
             let told = words::printable(&format!("type {}, code {}", first.r#type, first.code));
-            let kind = if denied { ErrorKind::Unauthorized } else { ErrorKind::Invalid };
-            (kind, format!("expected data alone, and {} errors came, the first: {told}", errors.len()))
+            let kind = if denied {
+                ErrorKind::Unauthorized
+            } else {
+                ErrorKind::Invalid
+            };
+            (
+                kind,
+                format!(
+                    "expected data alone, and {} errors came, the first: {told}",
+                    errors.len()
+                ),
+            )
         }
     }
 }
@@ -213,11 +272,19 @@ fn blame(errors: &[ApiError]) -> (ErrorKind, String) {
 /// A page of a list as read: all rows at once, or each for itself where one of them can't be read.
 fn page<T: DeserializeOwned>(body: &[u8]) -> Result<Envelope<Rows<T>>, serde_json::Error> {
     if let Ok(envelope) = serde_json::from_slice::<Envelope<Vec<T>>>(body) {
-        return Ok(Envelope { meta: envelope.meta, data: envelope.data.map(Rows::from), errors: envelope.errors });
+        return Ok(Envelope {
+            meta: envelope.meta,
+            data: envelope.data.map(Rows::from),
+            errors: envelope.errors,
+        });
     }
     let text = json_rows::text(body);
     let envelope = serde_json::from_str::<Envelope<Vec<&RawValue>>>(&text)?;
-    Ok(Envelope { meta: envelope.meta, data: envelope.data.map(Rows::each), errors: envelope.errors })
+    Ok(Envelope {
+        meta: envelope.meta,
+        data: envelope.data.map(Rows::each),
+        errors: envelope.errors,
+    })
 }
 
 /// One list of the API, page by page.
@@ -234,7 +301,8 @@ impl<T: Row + DeserializeOwned> List<'_, T> {
         pager::open(self).await
     }
 
-    /// The answer with a page, and its path: by whichever of its spellings the console has for this list.
+    /// The answer with a page, and its path: by whichever of its spellings the console has for this
+    /// list.
     async fn reply(&self, query: &[(&'static str, String)]) -> Result<(String, Reply), Error> {
         let dialect = &self.vspc.client.dialect;
         // others may find out at the same time: what was tried here is not looked up again
@@ -259,13 +327,24 @@ impl<T: Row + DeserializeOwned> List<'_, T> {
         outcome
     }
 
-    async fn reply_at(&self, path: &str, query: &[(&'static str, String)]) -> Result<(String, Reply), Error> {
+    async fn reply_at(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+    ) -> Result<(String, Reply), Error> {
         let path = format!("/api/v3{path}");
         let outcome = self.vspc.json(&Get::of(&path, query)).await;
         let reply = outcome.map_err(|error| {
-            // the list of a server or a job is also missing where that is: only the fleet's says that there is no such list
-            let is_of_one = path.split('/').any(|part| uuid::Uuid::try_parse(part).is_ok());
-            if error.status == Some(404) && !is_of_one { error.absent() } else { error }
+            // the list of a server or a job is also missing where that is: only the fleet's says
+            // that there is no such list
+            let is_of_one = path
+                .split('/')
+                .any(|part| uuid::Uuid::try_parse(part).is_ok());
+            if error.status == Some(404) && !is_of_one {
+                error.absent()
+            } else {
+                error
+            }
         })?;
         Ok((path, reply))
     }
@@ -278,36 +357,79 @@ impl<T: Row + DeserializeOwned> List<'_, T> {
 
 impl<T: Row + DeserializeOwned> PageSource<T> for List<'_, T> {
     async fn page(&self, offset: u64) -> Result<Page<T>, Error> {
-        let mut query: Vec<(&'static str, String)> = self.query.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
-        query.extend([("limit", PAGE_SIZE.to_string()), ("offset", offset.to_string())]);
+        let mut query: Vec<(&'static str, String)> = self
+            .query
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect();
+        query.extend([
+            ("limit", PAGE_SIZE.to_string()),
+            ("offset", offset.to_string()),
+        ]);
         let (path, reply) = self.reply(&query).await?;
         let get = Get::of(&path, &query);
         let body = reply.body.clone();
         let read = aside_if_long(reply.body.len(), move || page::<T>(&body)).await;
-        let unusable = |kind, detail: String| self.vspc.client.unusable(kind, &get, &reply, detail).told(None);
-        let Envelope { meta, data, errors } =
-            read.map_err(|error| unusable(ErrorKind::Invalid, format!("not the documented shape: {error}")))?;
+        let unusable = |kind, detail: String| {
+            self.vspc
+                .client
+                .unusable(kind, &get, &reply, detail)
+                .told(None)
+        };
+        let Envelope { meta, data, errors } = read.map_err(|error| {
+            unusable(
+                ErrorKind::Invalid,
+                format!("not the documented shape: {error}"),
+            )
+        })?;
         self.vspc.client.seen(true);
         let errors = errors.unwrap_or_default();
-        let Some(Rows { rows, unreadable, first }) = data else {
+        let Some(Rows {
+            rows,
+            unreadable,
+            first,
+        }) = data
+        else {
             let (kind, detail) = blame(&errors);
             return Err(unusable(kind, detail));
         };
-        let mut problem = (!errors.is_empty()).then(|| blame(&errors)).map(|(kind, detail)| unusable(kind, detail));
+        let mut problem = (!errors.is_empty())
+            .then(|| blame(&errors))
+            .map(|(kind, detail)| unusable(kind, detail));
         if let Some(first) = first {
-            let error = self.vspc.client.invalid(first.detail(offset, unreadable)).with_status(reply.status.as_u16());
+            let error = self
+                .vspc
+                .client
+                .invalid(first.detail(offset, unreadable))
+                .with_status(reply.status.as_u16());
             let error = error.at(get.path, get.page()).told(None);
             problem.get_or_insert(error);
         }
         let served = (rows.len() + unreadable) as u64;
         let paging = meta.and_then(|meta| meta.paging_info);
-        let total = paging.as_ref().and_then(|paging| paging.total).and_then(|total| u64::try_from(total).ok());
+        let total = paging
+            .as_ref()
+            .and_then(|paging| paging.total)
+            .and_then(|total| u64::try_from(total).ok());
         if total.is_none() {
             // how long the list is is not known: what is there is shown
-            problem.get_or_insert_with(|| unusable(ErrorKind::Invalid, "expected meta.pagingInfo.total with the rows".to_owned()));
+            problem.get_or_insert_with(|| {
+                unusable(
+                    ErrorKind::Invalid,
+                    "expected meta.pagingInfo.total with the rows".to_owned(),
+                )
+            });
         }
-        let echoed = paging.and_then(|paging| paging.offset.or(paging.skip)).map(|offset| u64::try_from(offset).unwrap_or(u64::MAX));
-        Ok(Page { rows, unreadable: unreadable as u64, offset: echoed, total: total.unwrap_or(offset + served), problem })
+        let echoed = paging
+            .and_then(|paging| paging.offset.or(paging.skip))
+            .map(|offset| u64::try_from(offset).unwrap_or(u64::MAX));
+        Ok(Page {
+            rows,
+            unreadable: unreadable as u64,
+            offset: echoed,
+            total: total.unwrap_or(offset + served),
+            problem,
+        })
     }
 
     fn path(&self) -> String {

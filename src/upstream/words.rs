@@ -1,4 +1,5 @@
-//! What an upstream says of a failure, made fit for a line of the log: short, printable, without what proves who asks.
+//! What an upstream says of a failure, made fit for a line of the log: short, printable, without
+//! what proves who asks.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header};
@@ -12,7 +13,8 @@ const LOOKED_AT: usize = 4 << 10;
 /// Texts without a space of this length, with digits and letters, may be tokens.
 const TOKEN: usize = 20;
 
-/// The words of a body. `secrets` are taken out wherever they stand, and so is whatever looks like a token.
+/// The words of a body. `secrets` are taken out wherever they stand, and so is whatever looks like
+/// a token.
 pub(super) fn said(body: &[u8], secrets: &[String]) -> Option<String> {
     let text = String::from_utf8_lossy(&body[..body.len().min(LOOKED_AT)]);
     let mut text = title(&text).map_or(text.clone(), |title| Cow::Owned(title.to_owned()));
@@ -64,11 +66,15 @@ fn title(text: &str) -> Option<&str> {
 }
 
 fn without_tokens(text: &str) -> String {
-    let is_inner = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.' | '=' | '+' | '~');
+    let is_inner = |character: char| {
+        character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.' | '=' | '+' | '~')
+    };
     let mut kept = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
-        let end = rest.find(|character| !is_inner(character)).unwrap_or(rest.len());
+        let end = rest
+            .find(|character| !is_inner(character))
+            .unwrap_or(rest.len());
         let (run, after) = rest.split_at(end);
         let looks_like_one = run.len() >= TOKEN
             && run.bytes().any(|byte| byte.is_ascii_digit())
@@ -85,20 +91,36 @@ fn without_tokens(text: &str) -> String {
 /// What in a request proves who asks: header values, and what a sign-in sends.
 pub(super) fn secrets(headers: &HeaderMap, body: Option<&[u8]>) -> Vec<String> {
     let mut secrets = Vec::new();
-    for value in headers.iter().filter(|(_, value)| value.is_sensitive()).filter_map(|(_, value)| value.to_str().ok()) {
+    for value in headers
+        .iter()
+        .filter(|(_, value)| value.is_sensitive())
+        .filter_map(|(_, value)| value.to_str().ok())
+    {
         let (scheme, shown) = value.split_once(' ').unwrap_or(("", value));
         secrets.push(shown.to_owned());
         if scheme == "Basic"
-            && let Some((_, password)) =
-                STANDARD.decode(shown).ok().and_then(|bytes| String::from_utf8(bytes).ok()).as_deref().and_then(|pair| pair.split_once(':'))
+            && let Some((_, password)) = STANDARD
+                .decode(shown)
+                .ok()
+                .and_then(|bytes| String::from_utf8(bytes).ok())
+                .as_deref()
+                .and_then(|pair| pair.split_once(':'))
         {
             secrets.push(password.to_owned());
         }
     }
-    let is_form = headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+    let is_form = headers.get(header::CONTENT_TYPE).is_some_and(|value| {
+        value
+            .as_bytes()
+            .starts_with(b"application/x-www-form-urlencoded")
+    });
     if is_form {
         let pairs = form_urlencoded::parse(body.unwrap_or_default());
-        secrets.extend(pairs.filter(|(key, _)| matches!(&**key, "password" | "refresh_token")).map(|(_, value)| value.into_owned()));
+        secrets.extend(
+            pairs
+                .filter(|(key, _)| matches!(&**key, "password" | "refresh_token"))
+                .map(|(_, value)| value.into_owned()),
+        );
     }
     secrets
 }
@@ -110,13 +132,40 @@ pub(super) fn reason_of_refusal(said: &str) -> Option<&'static str> {
     if says(&["license", "licence"]) {
         return Some("the upstream's licence has expired or does not allow this: renew it there");
     }
-    if says(&["locked", "lockout", "lock out", "too many failed", "blocked", "disabled"]) {
-        return Some("the account is locked or disabled: unlock it there, then correct the password here");
+    if says(&[
+        "locked",
+        "lockout",
+        "lock out",
+        "too many failed",
+        "blocked",
+        "disabled",
+    ]) {
+        return Some(
+            "the account is locked or disabled: unlock it there, then correct the password here",
+        );
     }
-    if says(&["mfa", "multi-factor", "multifactor", "two-factor", "two factor", "second factor", "2fa", "one-time", "verification code"]) {
-        return Some("the account asks for a second factor: use an API key, or an account without one");
+    if says(&[
+        "mfa",
+        "multi-factor",
+        "multifactor",
+        "two-factor",
+        "two factor",
+        "second factor",
+        "2fa",
+        "one-time",
+        "verification code",
+    ]) {
+        return Some(
+            "the account asks for a second factor: use an API key, or an account without one",
+        );
     }
-    if says(&["password has expired", "password expired", "must be changed", "change the password", "change your password"]) {
+    if says(&[
+        "password has expired",
+        "password expired",
+        "must be changed",
+        "change the password",
+        "change your password",
+    ]) {
         return Some("the account's password has expired: change it there");
     }
     None
@@ -131,9 +180,24 @@ mod tests {
         let body = "{\"Message\": \"No\r\n access \x1b[31m for \\\"p@ss w\\\" \u{2028}x\", \"token\": \"eyJhbGciOiJIUzI1NiJ9.abc\"}";
         let told = said(body.as_bytes(), &["\"p@ss w\"".to_owned()]).unwrap();
         assert!(told.contains("No access [31m for"), "{told}");
-        assert!(!told.contains("p@ss") && !told.contains("eyJ") && !told.contains('\u{1b}') && !told.contains('\u{2028}'), "{told}");
-        assert_eq!(said("ä ".repeat(400).as_bytes(), &[]).unwrap().chars().count(), LONGEST + 1);
-        assert_eq!(said(b"<html><head><TITLE>Sign in</TITLE></head>", &[]).as_deref(), Some("Sign in"));
+        assert!(
+            !told.contains("p@ss")
+                && !told.contains("eyJ")
+                && !told.contains('\u{1b}')
+                && !told.contains('\u{2028}'),
+            "{told}"
+        );
+        assert_eq!(
+            said("ä ".repeat(400).as_bytes(), &[])
+                .unwrap()
+                .chars()
+                .count(),
+            LONGEST + 1
+        );
+        assert_eq!(
+            said(b"<html><head><TITLE>Sign in</TITLE></head>", &[]).as_deref(),
+            Some("Sign in")
+        );
         assert_eq!(said(b" \r\n", &[]), None);
         let id = "job 5c35da5c-830d-5699-8630-21ed438439df is gone";
         assert_eq!(said(id.as_bytes(), &[]).as_deref(), Some(id));
@@ -142,13 +206,23 @@ mod tests {
     #[test]
     fn what_a_request_proves_itself_with_is_known() {
         let mut headers = HeaderMap::new();
-        let mut value = http::HeaderValue::from_str(&format!("Basic {}", STANDARD.encode("operator:hush hush"))).unwrap();
+        let mut value = http::HeaderValue::from_str(&format!(
+            "Basic {}",
+            STANDARD.encode("operator:hush hush")
+        ))
+        .unwrap();
         value.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, value);
         assert!(secrets(&headers, None).contains(&"hush hush".to_owned()));
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONTENT_TYPE, http::HeaderValue::from_static("application/x-www-form-urlencoded"));
-        assert_eq!(secrets(&headers, Some(b"username=u&password=a%2Bb")), ["a+b"]);
+        headers.insert(
+            header::CONTENT_TYPE,
+            http::HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
+        assert_eq!(
+            secrets(&headers, Some(b"username=u&password=a%2Bb")),
+            ["a+b"]
+        );
     }
 
     #[test]
@@ -159,7 +233,10 @@ mod tests {
             ("Please enter the verification code", "second factor"),
             ("Your password has expired", "password has expired"),
         ] {
-            assert!(reason_of_refusal(words).is_some_and(|reason| reason.contains(expected)), "{words}");
+            assert!(
+                reason_of_refusal(words).is_some_and(|reason| reason.contains(expected)),
+                "{words}"
+            );
         }
         assert_eq!(reason_of_refusal("Invalid user name or password"), None);
     }

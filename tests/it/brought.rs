@@ -15,7 +15,11 @@ async fn ask(world: &World, token: &str, query: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_credential_is_refused_by_one_upstream_request() {
-    let world = World::start(Setup { passthrough: true, ..Setup::default() }).await;
+    let world = World::start(Setup {
+        passthrough: true,
+        ..Setup::default()
+    })
+    .await;
     for _ in 0..2 {
         for answer in join_all((0..10).map(|_| ask(&world, "wrong", MANY))).await {
             assert_eq!(codes(&answer), ["UPSTREAM_UNAUTHORIZED"; 5], "{answer}");
@@ -29,13 +33,22 @@ async fn a_wrong_credential_is_refused_by_one_upstream_request() {
     world.requests();
     let both = [("x-upstream-msp", API_KEY), ("x-upstream-em", "wrong")];
     for _ in 0..3 {
-        let answer = world.ask_showing(&both, "{ agentSessions { complete nodes { job { uid } } } jobs { complete } }").await;
+        let answer = world
+            .ask_showing(
+                &both,
+                "{ agentSessions { complete nodes { job { uid } } } jobs { complete } }",
+            )
+            .await;
         assert_eq!(codes(&answer), ["UPSTREAM_UNAUTHORIZED"], "{answer}");
         assert_eq!(answer["data"]["jobs"], json!({"complete": true}));
     }
     let sent = world.requests();
     assert_eq!(
-        sent.iter().filter(|request| request.contains("/api/query") || request.contains("/api/backupServers")).count(),
+        sent.iter()
+            .filter(
+                |request| request.contains("/api/query") || request.contains("/api/backupServers")
+            )
+            .count(),
         1,
         "{sent:?}"
     );
@@ -43,8 +56,16 @@ async fn a_wrong_credential_is_refused_by_one_upstream_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_address_may_try_as_many_credentials_as_keys() {
-    let limits = Limits { failed_sign_ins_per_minute: 3, ..Limits::default() };
-    let world = World::start(Setup { passthrough: true, limits, ..Setup::default() }).await;
+    let limits = Limits {
+        failed_sign_ins_per_minute: 3,
+        ..Limits::default()
+    };
+    let world = World::start(Setup {
+        passthrough: true,
+        limits,
+        ..Setup::default()
+    })
+    .await;
     assert_eq!(codes(&ask(&world, API_KEY, MANY).await), [""; 0]);
     world.requests();
     let mut refusals = Vec::new();
@@ -53,7 +74,10 @@ async fn one_address_may_try_as_many_credentials_as_keys() {
         refusals.push(codes(&answer)[0].to_owned());
         if refusals[number] == "RATE_LIMITED" {
             let wait = answer["errors"][0]["extensions"]["retryAfterSeconds"].as_u64();
-            assert!(wait.is_some_and(|wait| (1..=60).contains(&wait)), "{answer}");
+            assert!(
+                wait.is_some_and(|wait| (1..=60).contains(&wait)),
+                "{answer}"
+            );
         }
     }
     // the fourth is one too many, which the fifth is told
@@ -61,5 +85,8 @@ async fn one_address_may_try_as_many_credentials_as_keys() {
     assert_eq!(refusals[4..], ["RATE_LIMITED"; 4]);
     assert_eq!(world.requests().len(), 4);
     // who is known to be right goes on from the same address
-    assert_eq!(codes(&ask(&world, API_KEY, "{ jobs { totalCount } }").await), [""; 0]);
+    assert_eq!(
+        codes(&ask(&world, API_KEY, "{ jobs { totalCount } }").await),
+        [""; 0]
+    );
 }

@@ -1,5 +1,6 @@
-//! What upstreams were met to answer beside what their documents say: lists that lose rows, rows that can't be read, refusals,
-//! reads that are queued or break off. Bodies are served byte for byte by a mock; `tests/fixtures/cases` has the longer ones.
+//! What upstreams were met to answer beside what their documents say: lists that lose rows, rows
+//! that can't be read, refusals, reads that are queued or break off. Bodies are served byte for
+//! byte by a mock; `tests/fixtures/cases` has the longer ones.
 
 mod habits;
 mod lists;
@@ -9,11 +10,15 @@ mod refusals;
 use serde_json::{Value, json};
 
 /// All jobs, in the order of their names.
-const ALL_JOBS: &str = "{ jobs(first: 500, orderBy: [{ field: NAME }]) { complete totalCount nodes { name } } }";
+const ALL_JOBS: &str =
+    "{ jobs(first: 500, orderBy: [{ field: NAME }]) { complete totalCount nodes { name } } }";
 
 /// The names of the jobs of an answer.
 fn names(answer: &Value) -> Vec<&str> {
-    crate::world::array(&answer["data"]["jobs"]["nodes"]).iter().map(|job| job["name"].as_str().unwrap()).collect()
+    crate::world::array(&answer["data"]["jobs"]["nodes"])
+        .iter()
+        .map(|job| job["name"].as_str().unwrap())
+        .collect()
 }
 
 /// A row of the console's list of jobs.

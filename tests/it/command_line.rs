@@ -9,7 +9,12 @@ use veeam_graph::simulator::{Options, PASSWORD, Scale, Simulator, USER, generate
 
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_veeam-graph"));
-    command.args(arguments).env_remove("RUST_LOG").envs(variables.iter().copied()).output().unwrap()
+    command
+        .args(arguments)
+        .env_remove("RUST_LOG")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -21,7 +26,8 @@ struct File(std::path::PathBuf);
 
 impl File {
     fn new(name: &str, content: &str) -> Self {
-        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.toml", std::process::id()));
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("{name}-{}.toml", std::process::id()));
         std::fs::write(&path, content).unwrap();
         Self(path)
     }
@@ -47,7 +53,12 @@ fn a_wrong_configuration_tells_everything_and_exits_with_64() {
         let output = run(&[command, "--config", file.path()], &[]);
         assert_eq!(output.status.code(), Some(64), "{command}");
         let told = text(&output.stderr);
-        for expected in ["line 2: server.listen", "line 7: upstream.url", "line 8: upstream.auth.api_key_env", "NOT_SET"] {
+        for expected in [
+            "line 2: server.listen",
+            "line 7: upstream.url",
+            "line 8: upstream.auth.api_key_env",
+            "NOT_SET",
+        ] {
             assert!(told.contains(expected), "{expected} is not in:\n{told}");
         }
         assert!(output.stdout.is_empty());
@@ -59,7 +70,10 @@ fn a_wrong_configuration_tells_everything_and_exits_with_64() {
 #[tokio::test(flavor = "multi_thread")]
 async fn check_prints_a_table_and_fails_when_an_upstream_does_not_let_us_in() {
     let (apis, at) = listen().await;
-    let simulator = Simulator::new(generate::generate(Scale::Small, 1, crate::world::now()), Options::default());
+    let simulator = Simulator::new(
+        generate::generate(Scale::Small, 1, crate::world::now()),
+        Options::default(),
+    );
     tokio::spawn(simulator.run(apis, std::future::pending()));
     let content = |password: &str| {
         format!(
@@ -68,10 +82,23 @@ async fn check_prints_a_table_and_fails_when_an_upstream_does_not_let_us_in() {
     };
     let variables = [("RIGHT", PASSWORD), ("WRONG", "canary-secret")];
     let good = File::new("good", &content("RIGHT"));
-    let output = tokio::task::spawn_blocking(move || run(&["check", "--config", good.path()], &variables)).await.unwrap();
+    let output =
+        tokio::task::spawn_blocking(move || run(&["check", "--config", good.path()], &variables))
+            .await
+            .unwrap();
     let table = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{table}{}", text(&output.stderr));
-    assert!(table.contains("NAME  KIND") && table.contains("msp") && table.contains("9.1.0.30713 (API 3.6.2)"), "{table}");
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{table}{}",
+        text(&output.stderr)
+    );
+    assert!(
+        table.contains("NAME  KIND")
+            && table.contains("msp")
+            && table.contains("9.1.0.30713 (API 3.6.2)"),
+        "{table}"
+    );
 
     // a caller whose company was misspelt would see nothing, and nothing would say why
     let callers = format!(
@@ -80,16 +107,33 @@ async fn check_prints_a_table_and_fails_when_an_upstream_does_not_let_us_in() {
         sha256("k")
     );
     let misspelt = File::new("misspelt", &callers);
-    let output = tokio::task::spawn_blocking(move || run(&["check", "--config", misspelt.path()], &variables)).await.unwrap();
+    let output = tokio::task::spawn_blocking(move || {
+        run(&["check", "--config", misspelt.path()], &variables)
+    })
+    .await
+    .unwrap();
     let told = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("caller \"portal\"") && told.contains("port clinic") && !told.contains("porto clinic"), "{told}");
+    assert!(
+        told.contains("caller \"portal\"")
+            && told.contains("port clinic")
+            && !told.contains("porto clinic"),
+        "{told}"
+    );
 
     let bad = File::new("bad", &content("WRONG"));
-    let output = tokio::task::spawn_blocking(move || run(&["check", "--config", bad.path()], &variables)).await.unwrap();
+    let output =
+        tokio::task::spawn_blocking(move || run(&["check", "--config", bad.path()], &variables))
+            .await
+            .unwrap();
     let told = format!("{}{}", text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("FAILED") && told.contains("UPSTREAM_UNAUTHORIZED") && !told.contains("canary-secret"), "{told}");
+    assert!(
+        told.contains("FAILED")
+            && told.contains("UPSTREAM_UNAUTHORIZED")
+            && !told.contains("canary-secret"),
+        "{told}"
+    );
 }
 
 /// Asks a gateway that a child process runs, until it answers.
@@ -99,47 +143,88 @@ async fn ask_child(address: &str, query: &str) -> serde_json::Value {
     let started = std::time::Instant::now();
     loop {
         let body = serde_json::json!({"query": query}).to_string();
-        let sent = client.post(format!("http://{address}/graphql")).header("content-type", "application/json").body(body).send().await;
+        let sent = client
+            .post(format!("http://{address}/graphql"))
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await;
         if let Ok(response) = sent {
             return serde_json::from_str(&response.text().await.unwrap()).unwrap();
         }
-        assert!(started.elapsed() < crate::world::PATIENCE, "the gateway never listened");
+        assert!(
+            started.elapsed() < crate::world::PATIENCE,
+            "the gateway never listened"
+        );
         tokio::task::yield_now().await;
     }
 }
 
 fn sha256(text: &str) -> String {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
-/// Shows every kind of secret that a caller has, right and wrong, by both protocols; gives all that was answered.
+/// Shows every kind of secret that a caller has, right and wrong, by both protocols; gives all that
+/// was answered.
 async fn show_secrets(address: &str) -> String {
-    let clients = [reqwest::Client::builder().http1_only(), reqwest::Client::builder().http2_prior_knowledge()];
+    let clients = [
+        reqwest::Client::builder().http1_only(),
+        reqwest::Client::builder().http2_prior_knowledge(),
+    ];
     let mut answers = String::new();
     for client in clients.map(|builder| builder.no_proxy().build().unwrap()) {
         for (name, value) in [
             ("authorization", "Bearer canary-caller-key"),
             ("x-api-key", "canary-wrong-key"),
-            ("authorization", "Bearer canary-token.canary-token.canary-token"),
+            (
+                "authorization",
+                "Bearer canary-token.canary-token.canary-token",
+            ),
             ("x-upstream-own", "canary-session"),
             ("x-restsvcsessionid", "canary-session"),
         ] {
             let body = r#"{"operationName":"A","query":"query A($name: String) { a: backupServer(name: $name) { name } b: backupServer(name: \"canary-argument\") { name } agentSessions { complete } }","variables":{"name":"canary-variable"}}"#;
-            let request = client.post(format!("http://{address}/graphql")).header("content-type", "application/json").header(name, value);
-            answers.push_str(&request.body(body).send().await.unwrap().text().await.unwrap());
+            let request = client
+                .post(format!("http://{address}/graphql"))
+                .header("content-type", "application/json")
+                .header(name, value);
+            answers.push_str(
+                &request
+                    .body(body)
+                    .send()
+                    .await
+                    .unwrap()
+                    .text()
+                    .await
+                    .unwrap(),
+            );
         }
-        let metrics = client.get(format!("http://{address}/metrics")).header("x-api-key", "canary-caller-key").send().await.unwrap();
+        let metrics = client
+            .get(format!("http://{address}/metrics"))
+            .header("x-api-key", "canary-caller-key")
+            .send()
+            .await
+            .unwrap();
         answers.push_str(&metrics.text().await.unwrap());
     }
-    assert!(answers.contains("UNAUTHENTICATED") && answers.contains("upstream_requests_total"), "{answers}");
+    assert!(
+        answers.contains("UNAUTHENTICATED") && answers.contains("upstream_requests_total"),
+        "{answers}"
+    );
     answers
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_in_the_log_even_when_everything_is_logged() {
     let (apis, at) = listen().await;
-    let simulator = Simulator::new(generate::generate(Scale::Small, 1, crate::world::now()), Options::default());
+    let simulator = Simulator::new(
+        generate::generate(Scale::Small, 1, crate::world::now()),
+        Options::default(),
+    );
     tokio::spawn(simulator.clone().run(apis, std::future::pending()));
     let (reserved, address) = listen().await;
     drop(reserved);
@@ -157,31 +242,78 @@ async fn no_secret_is_in_the_log_even_when_everything_is_logged() {
         .env("RIGHT", PASSWORD)
         .env("WRONG", "canary-password")
         .env("KEY", "canary-api-key");
-    let child = serve.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let child = serve
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let pid = child.id().to_string();
     let collected = tokio::task::spawn_blocking(move || child.wait_with_output().unwrap());
-    let answer = ask_child(&address.to_string(), "{ jobs { complete } agentSessions { complete } companies { complete } }").await;
-    assert!(crate::world::codes(&answer).contains(&"UPSTREAM_UNAUTHORIZED"), "{answer}");
+    let answer = ask_child(
+        &address.to_string(),
+        "{ jobs { complete } agentSessions { complete } companies { complete } }",
+    )
+    .await;
+    assert!(
+        crate::world::codes(&answer).contains(&"UPSTREAM_UNAUTHORIZED"),
+        "{answer}"
+    );
     let shown = show_secrets(&address.to_string()).await;
     Command::new("kill").args(["-TERM", &pid]).status().unwrap();
     let output = collected.await.unwrap();
-    let log = format!("{}{}{answer}{shown}", text(&output.stdout), text(&output.stderr));
-    assert!(log.contains("veeam_graph::audit") && log.contains("TRACE"), "the log is not as full as it should be");
+    let log = format!(
+        "{}{}{answer}{shown}",
+        text(&output.stdout),
+        text(&output.stderr)
+    );
+    assert!(
+        log.contains("veeam_graph::audit") && log.contains("TRACE"),
+        "the log is not as full as it should be"
+    );
     // who asked what, and what it came to
     let audited: Vec<serde_json::Value> = text(&output.stderr)
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
-        .filter(|line: &serde_json::Value| line["target"] == "veeam_graph::audit" && line["principal"] == "portal")
+        .filter(|line: &serde_json::Value| {
+            line["target"] == "veeam_graph::audit" && line["principal"] == "portal"
+        })
         .collect();
     let audited = audited.first().unwrap();
-    assert_eq!((&audited["operation"], &audited["transport"]), (&serde_json::json!("A"), &serde_json::json!("http")), "{audited}");
-    assert!(audited["cost"].as_u64() > Some(0) && audited["upstream_requests"].is_number() && audited["outcome"].is_string(), "{audited}");
+    assert_eq!(
+        (&audited["operation"], &audited["transport"]),
+        (&serde_json::json!("A"), &serde_json::json!("http")),
+        "{audited}"
+    );
+    assert!(
+        audited["cost"].as_u64() > Some(0)
+            && audited["upstream_requests"].is_number()
+            && audited["outcome"].is_string(),
+        "{audited}"
+    );
     use base64::Engine;
-    let basic = |password: &str| base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{password}"));
-    // passwords, keys, what they are sent as, the tokens that came back, and what callers show or ask with
-    let upstreams =
-        ["canary-api-key", "canary-password", PASSWORD, &basic("canary-password"), &basic(PASSWORD), "access-", "refresh-", "NWU1NTAwMDA"];
-    let callers = ["canary-caller-key", "canary-wrong-key", "canary-token", "canary-session", "canary-variable", "canary-argument"];
+    let basic = |password: &str| {
+        base64::engine::general_purpose::STANDARD.encode(format!("{USER}:{password}"))
+    };
+    // passwords, keys, what they are sent as, the tokens that came back, and what callers show or
+    // ask with
+    let upstreams = [
+        "canary-api-key",
+        "canary-password",
+        PASSWORD,
+        &basic("canary-password"),
+        &basic(PASSWORD),
+        "access-",
+        "refresh-",
+        "NWU1NTAwMDA",
+    ];
+    let callers = [
+        "canary-caller-key",
+        "canary-wrong-key",
+        "canary-token",
+        "canary-session",
+        "canary-variable",
+        "canary-argument",
+    ];
     for secret in upstreams.into_iter().chain(callers) {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} is in the log");
@@ -191,7 +323,10 @@ async fn no_secret_is_in_the_log_even_when_everything_is_logged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_gateway_is_not_ready_before_every_upstream_is_known() {
     let (apis, at) = listen().await;
-    let simulator = Simulator::new(generate::generate(Scale::Small, 1, crate::world::now()), Options::default());
+    let simulator = Simulator::new(
+        generate::generate(Scale::Small, 1, crate::world::now()),
+        Options::default(),
+    );
     simulator.faults.add([veeam_graph::simulator::Fault {
         path: "/api/v3/about".to_owned(),
         times: None,
@@ -199,7 +334,12 @@ async fn the_gateway_is_not_ready_before_every_upstream_is_known() {
     }]);
     tokio::spawn(simulator.clone().run(apis, std::future::pending()));
     let (listener, address) = listen().await;
-    let upstreams = vec![crate::world::upstream("msp", veeam_graph::config::Kind::Vspc, at, crate::world::password())];
+    let upstreams = vec![crate::world::upstream(
+        "msp",
+        veeam_graph::config::Kind::Vspc,
+        at,
+        crate::world::password(),
+    )];
     let config = veeam_graph::config::Config {
         server: veeam_graph::config::Server {
             leave: std::time::Duration::ZERO,
@@ -211,19 +351,40 @@ async fn the_gateway_is_not_ready_before_every_upstream_is_known() {
         operations: Default::default(),
         upstreams,
     };
-    tokio::spawn(async move { veeam_graph::app::run(&config, listener, veeam_graph::time::Clock::System, std::future::pending()).await });
+    tokio::spawn(async move {
+        veeam_graph::app::run(
+            &config,
+            listener,
+            veeam_graph::time::Clock::System,
+            std::future::pending(),
+        )
+        .await
+    });
     assert!(ask_child(&address.to_string(), "{ __typename }").await["data"].is_object());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let ready = client.get(format!("http://{address}/health/ready")).send().await.unwrap();
+    let ready = client
+        .get(format!("http://{address}/health/ready"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(ready.status(), 503);
-    assert!(ready.text().await.unwrap().contains(r#"{"name":"msp","state":"unknown"}"#));
+    assert!(
+        ready
+            .text()
+            .await
+            .unwrap()
+            .contains(r#"{"name":"msp","state":"unknown"}"#)
+    );
 }
 
 #[test]
 fn schema_prints_the_committed_file() {
     let output = run(&["schema"], &[]);
     assert_eq!(output.status.code(), Some(0));
-    assert_eq!(text(&output.stdout), std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql")).unwrap());
+    assert_eq!(
+        text(&output.stdout),
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/schema.graphql")).unwrap()
+    );
     assert!(text(&run(&["schema", "--federation"], &[]).stdout).contains("@link"));
 }
 
@@ -249,7 +410,11 @@ async fn the_demo_answers_the_query_that_it_prints_and_stops_when_asked() {
     .await
     .unwrap();
     assert!(lines.len() <= 24, "one screen: {lines:#?}");
-    let address = lines.iter().find_map(|line| line.split("GraphQL   ").nth(1)).unwrap().to_owned();
+    let address = lines
+        .iter()
+        .find_map(|line| line.split("GraphQL   ").nth(1))
+        .unwrap()
+        .to_owned();
     let query = lines
         .iter()
         .skip_while(|line| !line.contains("query TapeWalk"))
@@ -259,12 +424,28 @@ async fn the_demo_answers_the_query_that_it_prints_and_stops_when_asked() {
         .join("\n");
     let other = World::small().await;
     let body = serde_json::json!({"query": query}).to_string();
-    let response = other.client.post(&address).header("content-type", "application/json").body(body).send().await.unwrap();
+    let response = other
+        .client
+        .post(&address)
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await
+        .unwrap();
     let answer: serde_json::Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
     assert_eq!(answer.get("errors"), None);
-    assert!(answer["data"]["backupServers"]["nodes"].as_array().unwrap().len() > 1);
+    assert!(
+        answer["data"]["backupServers"]["nodes"]
+            .as_array()
+            .unwrap()
+            .len()
+            > 1
+    );
     let status = tokio::task::spawn_blocking(move || {
-        Command::new("kill").args(["-TERM", &demo.id().to_string()]).status().unwrap();
+        Command::new("kill")
+            .args(["-TERM", &demo.id().to_string()])
+            .status()
+            .unwrap();
         demo.wait().unwrap()
     })
     .await

@@ -1,4 +1,5 @@
-//! Connections: how many, for how long, what waits to be read on them, and how they end when the gateway does.
+//! Connections: how many, for how long, what waits to be read on them, and how they end when the
+//! gateway does.
 
 use crate::world::{PATIENCE, Setup, World, listen, upstream};
 use bytes::Bytes;
@@ -29,11 +30,16 @@ use veeam_graph::{
 const LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 fn server() -> Server {
-    Server { leave: Duration::ZERO, ..Server::at(([127, 0, 0, 1], 0).into()) }
+    Server {
+        leave: Duration::ZERO,
+        ..Server::at(([127, 0, 0, 1], 0).into())
+    }
 }
 
 pub async fn in_time<T>(what: &str, future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what}: it never happens"))
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: it never happens"))
 }
 
 /// The head of an answer, and what of its body came with it; empty where the connection is closed.
@@ -52,21 +58,36 @@ pub async fn head(stream: &mut TcpStream) -> String {
 async fn served(gateway: SocketAddr) -> Option<TcpStream> {
     let mut stream = TcpStream::connect(gateway).await.unwrap();
     let _ = stream.write_all(LIVE.as_bytes()).await;
-    head(&mut stream).await.starts_with("HTTP/1.1 200").then_some(stream)
+    head(&mut stream)
+        .await
+        .starts_with("HTTP/1.1 200")
+        .then_some(stream)
 }
 
 /// HTTP/2 with a client that reads next to nothing ahead; and the end of its connection.
-pub async fn multiplexed(gateway: SocketAddr) -> (http2::SendRequest<Full<Bytes>>, tokio::task::JoinHandle<hyper::Result<()>>) {
+pub async fn multiplexed(
+    gateway: SocketAddr,
+) -> (
+    http2::SendRequest<Full<Bytes>>,
+    tokio::task::JoinHandle<hyper::Result<()>>,
+) {
     let stream = TcpStream::connect(gateway).await.unwrap();
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.timer(TokioTimer::new()).initial_stream_window_size(65_535).initial_connection_window_size(65_535);
-    builder.keep_alive_interval(Duration::from_millis(100)).keep_alive_while_idle(true);
+    builder
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(65_535)
+        .initial_connection_window_size(65_535);
+    builder
+        .keep_alive_interval(Duration::from_millis(100))
+        .keep_alive_while_idle(true);
     let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
     (sender, tokio::spawn(connection))
 }
 
 fn live() -> Request<Full<Bytes>> {
-    Request::get("http://localhost/health/live").body(Full::default()).unwrap()
+    Request::get("http://localhost/health/live")
+        .body(Full::default())
+        .unwrap()
 }
 
 /// A question with an answer of some megabytes, which no buffer of the system takes.
@@ -77,29 +98,50 @@ fn large() -> String {
 /// The same with names of its own, so that nothing of another's answer is given again.
 pub fn large_as(name: &str) -> String {
     let fields = "nodes { id uid name jobName backupServerName computer startedAt endedAt health result state jobUid }";
-    let roots: String = (0..36).map(|number| format!("{name}{number}: agentSessions(first: 500) {{ {fields} }} ")).collect();
+    let roots: String = (0..36)
+        .map(|number| format!("{name}{number}: agentSessions(first: 500) {{ {fields} }} "))
+        .collect();
     json!({"query": format!("{{ {roots} }}")}).to_string()
 }
 
 pub fn post(body: &str) -> String {
-    format!("POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 /// A world whose answer to the large question is kept, and how long it is.
 async fn with_large(limits: impl FnOnce(usize) -> Limits, server: Server) -> (World, usize) {
     // two worlds of one seed answer alike
     let first = World::small().await;
-    let request = first.client.post(format!("{}/graphql", first.origin)).header("content-type", "application/json").body(large());
+    let request = first
+        .client
+        .post(format!("{}/graphql", first.origin))
+        .header("content-type", "application/json")
+        .body(large());
     let bytes = request.send().await.unwrap().bytes().await.unwrap().len();
     assert!(bytes > 1_500_000, "{bytes}");
-    let world = World::start(Setup { limits: limits(bytes), server, ..Setup::default() }).await;
+    let world = World::start(Setup {
+        limits: limits(bytes),
+        server,
+        ..Setup::default()
+    })
+    .await;
     (world, bytes)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_address_has_a_share_of_the_connections_but_a_proxy_has_what_it_wants() {
-    let limits = || Limits { connections_per_address: 5, ..Limits::default() };
-    let world = World::start(Setup { limits: limits(), ..Setup::default() }).await;
+    let limits = || Limits {
+        connections_per_address: 5,
+        ..Limits::default()
+    };
+    let world = World::start(Setup {
+        limits: limits(),
+        ..Setup::default()
+    })
+    .await;
     let mut open = Vec::new();
     while let Some(stream) = served(world.gateway).await {
         open.push(stream);
@@ -107,9 +149,20 @@ async fn one_address_has_a_share_of_the_connections_but_a_proxy_has_what_it_want
     }
     // the client of this world may have some
     assert!(open.pop().is_some(), "nobody is served");
-    in_time("a place that is free again", async { while served(world.gateway).await.is_none() {} }).await;
-    let server = Server { trusted_proxies: vec!["127.0.0.1".parse().unwrap()], ..server() };
-    let world = World::start(Setup { limits: limits(), server, ..Setup::default() }).await;
+    in_time("a place that is free again", async {
+        while served(world.gateway).await.is_none() {}
+    })
+    .await;
+    let server = Server {
+        trusted_proxies: vec!["127.0.0.1".parse().unwrap()],
+        ..server()
+    };
+    let world = World::start(Setup {
+        limits: limits(),
+        server,
+        ..Setup::default()
+    })
+    .await;
     let mut open = Vec::new();
     for _ in 0..20 {
         open.push(served(world.gateway).await.expect("a proxy is turned away"));
@@ -119,8 +172,17 @@ async fn one_address_has_a_share_of_the_connections_but_a_proxy_has_what_it_want
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_headers_and_bodies_have_deadlines_of_their_own() {
     let second = Duration::from_secs(1);
-    let server = Server { idle: 10 * PATIENCE, header_timeout: second, body_timeout: second, ..server() };
-    let world = World::start(Setup { server, ..Setup::default() }).await;
+    let server = Server {
+        idle: 10 * PATIENCE,
+        header_timeout: second,
+        body_timeout: second,
+        ..server()
+    };
+    let world = World::start(Setup {
+        server,
+        ..Setup::default()
+    })
+    .await;
     let told = async |first: &str, sent: &str| {
         let mut stream = TcpStream::connect(world.gateway).await.unwrap();
         if !first.is_empty() {
@@ -146,8 +208,15 @@ async fn silence_headers_and_bodies_have_deadlines_of_their_own() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_on_which_there_are_only_pings_is_idle() {
-    let server = Server { idle: Duration::from_secs(1), ..server() };
-    let world = World::start(Setup { server, ..Setup::default() }).await;
+    let server = Server {
+        idle: Duration::from_secs(1),
+        ..server()
+    };
+    let world = World::start(Setup {
+        server,
+        ..Setup::default()
+    })
+    .await;
     let (mut sender, connection) = multiplexed(world.gateway).await;
     assert_eq!(sender.send_request(live()).await.unwrap().status(), 200);
     let _ = in_time("an end of pings", connection).await;
@@ -155,8 +224,15 @@ async fn a_connection_on_which_there_are_only_pings_is_idle() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_grows_only_so_old() {
-    let server = Server { max_connection_age: Duration::from_secs(1), ..server() };
-    let world = World::start(Setup { server, ..Setup::default() }).await;
+    let server = Server {
+        max_connection_age: Duration::from_secs(1),
+        ..server()
+    };
+    let world = World::start(Setup {
+        server,
+        ..Setup::default()
+    })
+    .await;
     let mut stream = served(world.gateway).await.unwrap();
     let mut answer = String::new();
     let began = Instant::now();
@@ -179,7 +255,14 @@ async fn a_connection_grows_only_so_old() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_to_be_read_is_bounded_for_all_together() {
-    let (world, bytes) = with_large(|bytes| Limits { unread_bytes: 3 * bytes + bytes / 2, ..Limits::default() }, server()).await;
+    let (world, bytes) = with_large(
+        |bytes| Limits {
+            unread_bytes: 3 * bytes + bytes / 2,
+            ..Limits::default()
+        },
+        server(),
+    )
+    .await;
     // each has an answer before any reads it
     let mut readers = Vec::new();
     for _ in 0..10 {
@@ -199,7 +282,11 @@ async fn what_waits_to_be_read_is_bounded_for_all_together() {
             }
         })
         .await;
-        *(if begun + rest.len() < bytes { &mut cut } else { &mut whole }) += 1;
+        *(if begun + rest.len() < bytes {
+            &mut cut
+        } else {
+            &mut whole
+        }) += 1;
     }
     assert_eq!((whole, cut), (3, 7));
     assert_eq!(world.get("/health/live").await.0, 200);
@@ -207,29 +294,62 @@ async fn what_waits_to_be_read_is_bounded_for_all_together() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_to_be_read_on_one_connection_is_bounded() {
-    let (world, bytes) =
-        with_large(|bytes| Limits { unread_bytes_per_connection: 2 * bytes + bytes / 2, ..Limits::default() }, server()).await;
+    let (world, bytes) = with_large(
+        |bytes| Limits {
+            unread_bytes_per_connection: 2 * bytes + bytes / 2,
+            ..Limits::default()
+        },
+        server(),
+    )
+    .await;
     let (sender, _connection) = multiplexed(world.gateway).await;
     let ask = || {
-        let request = Request::post("http://localhost/graphql").header("content-type", "application/json").body(large().into()).unwrap();
+        let request = Request::post("http://localhost/graphql")
+            .header("content-type", "application/json")
+            .body(large().into())
+            .unwrap();
         let mut sender = sender.clone();
-        async move { in_time("an answer", sender.send_request(request)).await.unwrap() }
+        async move {
+            in_time("an answer", sender.send_request(request))
+                .await
+                .unwrap()
+        }
     };
     // the answers are kept unread
     let mut answers = Vec::new();
     for _ in 0..6 {
         answers.push(ask().await);
     }
-    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status().as_u16()).collect();
-    assert_eq!(statuses, [200, 200, 503, 503, 503, 503], "of {bytes} bytes each");
+    let statuses: Vec<u16> = answers
+        .iter()
+        .map(|answer| answer.status().as_u16())
+        .collect();
+    assert_eq!(
+        statuses,
+        [200, 200, 503, 503, 503, 503],
+        "of {bytes} bytes each"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_takes_nothing_of_an_answer_is_let_go() {
-    let limits = |_| Limits { connections_per_address: 2, ..Limits::default() };
-    let server = Server { send_timeout: Duration::from_secs(1), idle: 10 * PATIENCE, ..server() };
+    let limits = |_| Limits {
+        connections_per_address: 2,
+        ..Limits::default()
+    };
+    let server = Server {
+        send_timeout: Duration::from_secs(1),
+        idle: 10 * PATIENCE,
+        ..server()
+    };
     let (world, _) = with_large(limits, server).await;
-    world.client.get(format!("{}/health/live", world.origin)).header("connection", "close").send().await.unwrap();
+    world
+        .client
+        .get(format!("{}/health/live", world.origin))
+        .header("connection", "close")
+        .send()
+        .await
+        .unwrap();
     // one place is taken for good; the other is free again once the gateway lets its owner go
     let free = async || {
         loop {
@@ -242,9 +362,13 @@ async fn who_takes_nothing_of_an_answer_is_let_go() {
     let unread = async {
         loop {
             let (mut sender, connection) = multiplexed(world.gateway).await;
-            let request = Request::post("http://localhost/graphql").header("content-type", "application/json").body(large().into());
-            // a machine with much to do may let the client take so long that it is let go before its answer
-            let answer = tokio::time::timeout(PATIENCE / 6, sender.send_request(request.unwrap())).await;
+            let request = Request::post("http://localhost/graphql")
+                .header("content-type", "application/json")
+                .body(large().into());
+            // a machine with much to do may let the client take so long that it is let go before
+            // its answer
+            let answer =
+                tokio::time::timeout(PATIENCE / 6, sender.send_request(request.unwrap())).await;
             if let Ok(Ok(answer)) = answer {
                 return (sender, answer, connection);
             }
@@ -260,21 +384,37 @@ async fn who_takes_nothing_of_an_answer_is_let_go() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_leaves_answers_all_and_says_so_until_nobody_comes() {
-    let world = World::start(Setup { server: Server { leave: 60 * PATIENCE, ..server() }, ..Setup::default() }).await;
+    let world = World::start(Setup {
+        server: Server {
+            leave: 60 * PATIENCE,
+            ..server()
+        },
+        ..Setup::default()
+    })
+    .await;
     let (gateway, origin) = (world.gateway, world.origin.clone());
     let mut before = served(gateway).await.unwrap();
     let (mut sender, connection) = multiplexed(gateway).await;
     assert_eq!(sender.send_request(live()).await.unwrap().status(), 200);
     // clients that go on until their balancer knows
-    let (knows, answered) = (Arc::new(AtomicBool::default()), Arc::new(AtomicUsize::default()));
+    let (knows, answered) = (
+        Arc::new(AtomicBool::default()),
+        Arc::new(AtomicUsize::default()),
+    );
     let clients: Vec<_> = (0..4)
         .map(|_| {
             let (knows, answered, origin) = (knows.clone(), answered.clone(), origin.clone());
             let client = reqwest::Client::builder().no_proxy().build().unwrap();
             tokio::spawn(async move {
                 while !knows.load(Ordering::Relaxed) {
-                    let request = client.post(format!("{origin}/graphql")).header("content-type", "application/json");
-                    let response = request.body(r#"{"query":"{ __typename }"}"#).send().await.unwrap();
+                    let request = client
+                        .post(format!("{origin}/graphql"))
+                        .header("content-type", "application/json");
+                    let response = request
+                        .body(r#"{"query":"{ __typename }"}"#)
+                        .send()
+                        .await
+                        .unwrap();
                     assert_eq!(response.status(), 200);
                     answered.fetch_add(1, Ordering::Relaxed);
                 }
@@ -284,10 +424,16 @@ async fn a_gateway_that_leaves_answers_all_and_says_so_until_nobody_comes() {
     let stopping = tokio::spawn(world.stop());
     let is_ready = async || {
         let mut stream = TcpStream::connect(gateway).await.unwrap();
-        stream.write_all(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .await
+            .unwrap();
         head(&mut stream).await.starts_with("HTTP/1.1 200")
     };
-    in_time("a word to the balancer", async { while is_ready().await {} }).await;
+    in_time("a word to the balancer", async {
+        while is_ready().await {}
+    })
+    .await;
     let until = answered.load(Ordering::Relaxed) + 200;
     in_time("answers while it leaves", async {
         while answered.load(Ordering::Relaxed) < until {
@@ -297,15 +443,24 @@ async fn a_gateway_that_leaves_answers_all_and_says_so_until_nobody_comes() {
     .await;
     knows.store(true, Ordering::Relaxed);
     for client in clients {
-        in_time("a client", client).await.expect("a request was lost");
+        in_time("a client", client)
+            .await
+            .expect("a request was lost");
     }
     // who is connected is told with the next answer, over HTTP/2 at once
     before.write_all(LIVE.as_bytes()).await.unwrap();
     let answer = head(&mut before).await;
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"),
+        "{answer}"
+    );
     let _ = in_time("an end over HTTP/2", connection).await;
     let (mut sender, _connection) = multiplexed(gateway).await;
-    assert_eq!(sender.send_request(live()).await.unwrap().status(), 200, "who comes still is served");
+    assert_eq!(
+        sender.send_request(live()).await.unwrap().status(),
+        200,
+        "who comes still is served"
+    );
     assert!(!stopping.is_finished());
     stopping.abort();
 }
@@ -315,15 +470,37 @@ async fn a_gateway_that_never_read_anything_is_empty_and_not_ready() {
     let (nobody, at) = listen().await;
     drop(nobody);
     let (listener, address) = listen().await;
-    let upstreams = vec![upstream("msp", Kind::Vspc, at, veeam_graph::config::Auth::ApiKey(API_KEY.into()))];
-    let config = Config { server: server(), auth: Access::default(), limits: Limits::default(), operations: Default::default(), upstreams };
-    let running = tokio::spawn(async move { app::run(&config, listener, Clock::System, std::future::pending()).await });
+    let upstreams = vec![upstream(
+        "msp",
+        Kind::Vspc,
+        at,
+        veeam_graph::config::Auth::ApiKey(API_KEY.into()),
+    )];
+    let config = Config {
+        server: server(),
+        auth: Access::default(),
+        limits: Limits::default(),
+        operations: Default::default(),
+        upstreams,
+    };
+    let running = tokio::spawn(async move {
+        app::run(&config, listener, Clock::System, std::future::pending()).await
+    });
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     in_time("a word that it is empty", async {
         loop {
-            let response = client.get(format!("http://{address}/health/ready")).send().await.unwrap();
+            let response = client
+                .get(format!("http://{address}/health/ready"))
+                .send()
+                .await
+                .unwrap();
             assert_eq!(response.status(), 503);
-            if response.text().await.unwrap().contains(r#""status":"empty""#) {
+            if response
+                .text()
+                .await
+                .unwrap()
+                .contains(r#""status":"empty""#)
+            {
                 break;
             }
         }
@@ -341,14 +518,19 @@ impl Drop for Ended {
     }
 }
 
-/// The process: on a socket that is handed over, with few files; it leaves when it is told to, and at once when told again.
+/// The process: on a socket that is handed over, with few files; it leaves when it is told to, and
+/// at once when told again.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_takes_the_socket_of_its_manager_and_leaves_when_told() {
     let (apis, at) = listen().await;
-    let simulator = Simulator::new(generate::generate(Scale::Small, 1, jiff::Timestamp::now()), Options::default());
+    let simulator = Simulator::new(
+        generate::generate(Scale::Small, 1, jiff::Timestamp::now()),
+        Options::default(),
+    );
     tokio::spawn(simulator.run(apis, std::future::pending()));
-    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("leaving-{}.toml", std::process::id()));
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(format!("leaving-{}.toml", std::process::id()));
     let settings = format!(
         "[server]\nlisten = \"127.0.0.1:1\"\nleave = \"10m\"\n[[upstream]]\nname = \"msp\"\nkind = \"vspc\"\nurl = \"http://{at}\"\nauth = {{ api_key_env = \"KEY\" }}\n"
     );
@@ -367,12 +549,27 @@ async fn a_service_takes_the_socket_of_its_manager_and_leaves_when_told() {
     let mut child = Ended(child);
     let pid = child.0.id().to_string();
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let status = async || match client.get(format!("http://{address}/health/ready")).send().await {
+    let status = async || match client
+        .get(format!("http://{address}/health/ready"))
+        .send()
+        .await
+    {
         Ok(response) => response.status().as_u16(),
         Err(_) => 0,
     };
-    let terminate = || assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    in_time("a service that is ready", async { while status().await != 200 {} }).await;
+    let terminate = || {
+        assert!(
+            Command::new("kill")
+                .args(["-TERM", &pid])
+                .status()
+                .unwrap()
+                .success()
+        )
+    };
+    in_time("a service that is ready", async {
+        while status().await != 200 {}
+    })
+    .await;
     terminate();
     in_time("one that is not", async { while status().await != 503 {} }).await;
     assert_eq!(child.0.try_wait().unwrap(), None, "it left at once");
@@ -387,5 +584,8 @@ async fn a_service_takes_the_socket_of_its_manager_and_leaves_when_told() {
     let ended = child.0.wait().unwrap();
     std::fs::remove_file(path).unwrap();
     assert_eq!(ended.code(), Some(0), "{log}");
-    assert!(log.contains("fewer open files than limits.connections"), "{log}");
+    assert!(
+        log.contains("fewer open files than limits.connections"),
+        "{log}"
+    );
 }

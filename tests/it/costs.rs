@@ -17,12 +17,22 @@ fn pages(rows: usize) -> usize {
 
 fn requests(answer: &Value) -> usize {
     assert_eq!(answer.get("errors"), None);
-    answer["extensions"]["upstream"]["requests"].as_u64().unwrap() as usize
+    answer["extensions"]["upstream"]["requests"]
+        .as_u64()
+        .unwrap() as usize
 }
 
 /// Pages of every list that any question could need, each read once.
 fn pages_of_all(estate: &Estate) -> usize {
-    let of = |kind| pages(estate.workloads.iter().filter(|row| row.kind == kind).count());
+    let of = |kind| {
+        pages(
+            estate
+                .workloads
+                .iter()
+                .filter(|row| row.kind == kind)
+                .count(),
+        )
+    };
     let lists = [
         estate.jobs.len(),
         estate.machines.len(),
@@ -52,20 +62,35 @@ fn pages_of_all(estate: &Estate) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_question_costs_list_pages_when_cold_and_nothing_when_warm() {
     for (_, name, text) in questions() {
-        let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
+        let world = World::start(Setup {
+            scale: Scale::Medium,
+            ..Setup::default()
+        })
+        .await;
         let estate = world.simulator.estate();
         let cold = requests(&world.ask(&text).await);
         // a few more: the map of servers, links of restored servers, and sessions of 40 jobs each
-        assert!((1..=pages_of_all(&estate) + 10).contains(&cold), "{name}: {cold}");
+        assert!(
+            (1..=pages_of_all(&estate) + 10).contains(&cold),
+            "{name}: {cold}"
+        );
         assert_eq!(requests(&world.ask(&text).await), 0, "{name}");
     }
 }
 
-/// Requests of those who have no graph: a page for each list that has one, and one request for each server, job, company or
-/// session that is walked, as the public tools do it.
+/// Requests of those who have no graph: a page for each list that has one, and one request for each
+/// server, job, company or session that is walked, as the public tools do it.
 fn naive(number: usize, estate: &Estate) -> usize {
-    let (servers, companies, jobs) = (estate.servers.len(), estate.companies.len(), pages(estate.jobs.len()));
-    let agent_jobs = estate.jobs.iter().filter(|job| job.kind.starts_with("Agent")).count();
+    let (servers, companies, jobs) = (
+        estate.servers.len(),
+        estate.companies.len(),
+        pages(estate.jobs.len()),
+    );
+    let agent_jobs = estate
+        .jobs
+        .iter()
+        .filter(|job| job.kind.starts_with("Agent"))
+        .count();
     // thirty days of sessions, one by one
     let history = 1 + agent_jobs + 30 * agent_jobs;
     let tape = 1 + 3 * servers + agent_jobs + estate.tape_links.len();
@@ -78,7 +103,11 @@ fn naive(number: usize, estate: &Estate) -> usize {
         6 => history,
         7 => jobs + history,
         8 => {
-            let immediate = estate.jobs.iter().filter(|job| job.kind == "SimpleBackupCopy").count();
+            let immediate = estate
+                .jobs
+                .iter()
+                .filter(|job| job.kind == "SimpleBackupCopy")
+                .count();
             1 + 2 * servers + 2 * (estate.copies.len() + immediate) + jobs
         }
         9 => companies * (jobs + 1 + pages(estate.machines.len()) + pages(estate.alarms.len())),
@@ -96,28 +125,62 @@ fn naive(number: usize, estate: &Estate) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes: a large estate for every question"]
 async fn the_readmes_table_of_costs() {
-    let mut table = "| question | without a graph | here, cold | here, warm |\n| --- | --- | --- | --- |\n".to_owned();
+    let mut table =
+        "| question | without a graph | here, cold | here, warm |\n| --- | --- | --- | --- |\n"
+            .to_owned();
     for (number, name, text) in questions() {
         // whatever a build without optimization takes
         let patience = Duration::from_secs(1_800);
-        let limits = Limits { timeout: patience, ..Limits::default() };
-        let world = World::start(Setup { scale: Scale::Large, timeout: patience, limits, ..Setup::default() }).await;
+        let limits = Limits {
+            timeout: patience,
+            ..Limits::default()
+        };
+        let world = World::start(Setup {
+            scale: Scale::Large,
+            timeout: patience,
+            limits,
+            ..Setup::default()
+        })
+        .await;
         let ask = async || -> Value {
             let body = json!({"query": text}).to_string();
-            let request = world.client.post(format!("{}/graphql", world.origin)).header("content-type", "application/json");
-            serde_json::from_str(&request.body(body).send().await.unwrap().text().await.unwrap()).unwrap()
+            let request = world
+                .client
+                .post(format!("{}/graphql", world.origin))
+                .header("content-type", "application/json");
+            serde_json::from_str(
+                &request
+                    .body(body)
+                    .send()
+                    .await
+                    .unwrap()
+                    .text()
+                    .await
+                    .unwrap(),
+            )
+            .unwrap()
         };
         let (cold, warm) = (requests(&ask().await), requests(&ask().await));
-        let asks =
-            text.lines().next().unwrap().strip_prefix("# ").unwrap_or("Which machines, and which sessions, are behind the tape jobs?");
+        let asks = text
+            .lines()
+            .next()
+            .unwrap()
+            .strip_prefix("# ")
+            .unwrap_or("Which machines, and which sessions, are behind the tape jobs?");
         let asks = asks.split_inclusive('?').next().unwrap();
-        table +=
-            &format!("| [{asks}](examples/queries/{name}.graphql) | {} | {cold} | {warm} |\n", naive(number, &world.simulator.estate()));
+        table += &format!(
+            "| [{asks}](examples/queries/{name}.graphql) | {} | {cold} | {warm} |\n",
+            naive(number, &world.simulator.estate())
+        );
         world.stop().await;
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
     let readme = std::fs::read_to_string(path).unwrap();
     let (before, rest) = readme.split_once("<!-- costs -->\n").unwrap();
     let (_, after) = rest.split_once("<!-- /costs -->").unwrap();
-    std::fs::write(path, format!("{before}<!-- costs -->\n{table}<!-- /costs -->{after}")).unwrap();
+    std::fs::write(
+        path,
+        format!("{before}<!-- costs -->\n{table}<!-- /costs -->{after}"),
+    )
+    .unwrap();
 }

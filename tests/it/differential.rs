@@ -1,10 +1,13 @@
-//! Random questions over random versions of the APIs and random faults, each answer held against what is so.
+//! Random questions over random versions of the APIs and random faults, each answer held against
+//! what is so.
 //!
-//! `ANSWERS` sets how many answers are held; CI asks for 3,000; 100,000 want a release build. `SEED` is the first gateway's, and one more with each: a
-//! failure tells it, and `SEED=… ANSWERS=800` asks that one alone the same again, as far as the order of requests allows.
+//! `ANSWERS` sets how many answers are held; CI asks for 3,000; 100,000 want a release build.
+//! `SEED` is the first gateway's, and one more with each: a failure tells it, and
+//! `SEED=… ANSWERS=800` asks that one alone the same again, as far as the order of requests allows.
 //!
-//! Each gateway has an estate, versions and lifetimes of its own. It is asked while all is well, then while a schedule of
-//! faults after another is on its wire, and then until it is whole again. The estate does not change: what is stale is right.
+//! Each gateway has an estate, versions and lifetimes of its own. It is asked while all is well,
+//! then while a schedule of faults after another is on its wire, and then until it is whole again.
+//! The estate does not change: what is stale is right.
 
 mod filters;
 mod held;
@@ -55,7 +58,9 @@ struct Tally {
 }
 
 fn number(name: &str, otherwise: usize) -> usize {
-    std::env::var_os(name).and_then(|count| count.to_str()?.parse().ok()).unwrap_or(otherwise)
+    std::env::var_os(name)
+        .and_then(|count| count.to_str()?.parse().ok())
+        .unwrap_or(otherwise)
 }
 
 /// A gateway and what it stands over.
@@ -88,10 +93,16 @@ async fn stage(seed: u64) -> Stage {
     }
     // which of two rows of a machine is the newest must not hang on their order
     let mut known = HashSet::new();
-    estate.workloads.retain(|row| known.insert((row.kind, row.server, row.uid, row.latest)));
+    estate
+        .workloads
+        .retain(|row| known.insert((row.kind, row.server, row.uid, row.latest)));
     let page_rows = [500, 500, 23, 9][dice.roll(4)];
     let lifetime = Some(Duration::from_millis([20, 100, 400][dice.roll(3)]));
-    let max_stale = [Some(Duration::from_millis(1)), Some(Duration::from_millis(300)), None][dice.roll(3)];
+    let max_stale = [
+        Some(Duration::from_millis(1)),
+        Some(Duration::from_millis(300)),
+        None,
+    ][dice.roll(3)];
     let cache = Cache {
         jobs: lifetime,
         agent_objects: lifetime,
@@ -108,7 +119,9 @@ async fn stage(seed: u64) -> Stage {
         max_stale,
         failure: Some(Duration::from_millis(5)),
     };
-    let what = format!("seed {seed}, {options:?}, {page_rows} rows a page, lifetime {lifetime:?}, stale {max_stale:?}");
+    let what = format!(
+        "seed {seed}, {options:?}, {page_rows} rows a page, lifetime {lifetime:?}, stale {max_stale:?}"
+    );
     let simulator = Simulator::new(estate.clone(), options);
     let wire = Wire::over(simulator.clone(), page_rows, seed).await;
     let mut upstreams = vec![
@@ -121,13 +134,25 @@ async fn stage(seed: u64) -> Stage {
         upstream.max_concurrency = 16;
     }
     let world = World::over(simulator, upstreams).await;
-    Stage { seed, world, wire, truth: Truth::of(estate, version), version, what }
+    Stage {
+        seed,
+        world,
+        wire,
+        truth: Truth::of(estate, version),
+        version,
+        what,
+    }
 }
 
 impl Stage {
-    /// Asks one question, page by page where it is a list and the dice say so; whether all of it was whole.
+    /// Asks one question, page by page where it is a list and the dice say so; whether all of it
+    /// was whole.
     async fn ask(&self, tally: &Tally, dice: Dice, schedule: &[Trouble], is_calm: bool) -> bool {
-        let mut asker = Asker { truth: &self.truth, version: self.version, dice };
+        let mut asker = Asker {
+            truth: &self.truth,
+            version: self.version,
+            dice,
+        };
         let root = asker.root();
         let pages = if asker.dice.roll(3) == 0 { 4 } else { 1 };
         let (mut before, mut after, mut is_whole) = (Passed::default(), None, true);
@@ -140,9 +165,14 @@ impl Stage {
                 // of what is asked nothing is refused: what can't be told is the upstreams' fault
                 let code = error["extensions"]["code"].as_str().unwrap_or("none");
                 // 3.2 has not every list, and on a busy machine a reading may be late
-                let may_be = !is_calm || self.version == ApiVersion::V3_2 || code == "UPSTREAM_TIMEOUT" || code == "UPSTREAM_UNAVAILABLE";
+                let may_be = !is_calm
+                    || self.version == ApiVersion::V3_2
+                    || code == "UPSTREAM_TIMEOUT"
+                    || code == "UPSTREAM_UNAVAILABLE";
                 if !(code.starts_with("UPSTREAM_") || code == "RATE_LIMITED") || !may_be {
-                    held.wrong.push(format!("an error with the code {code}, all well: {is_calm}"));
+                    held.wrong.push(format!(
+                        "an error with the code {code}, all well: {is_calm}"
+                    ));
                 }
             }
             let is_right = held.wrong.is_empty();
@@ -152,9 +182,14 @@ impl Stage {
             }
             is_whole &= is_right && !held.has_errors();
             tally.answers.fetch_add(1, Ordering::Relaxed);
-            tally.whole.fetch_add(usize::from(is_right && !held.has_errors()), Ordering::Relaxed);
+            tally.whole.fetch_add(
+                usize::from(is_right && !held.has_errors()),
+                Ordering::Relaxed,
+            );
             match (page, &root) {
-                (Some(page), Root::List { .. }) if page.next.is_some() && !page.is_told && is_right => {
+                (Some(page), Root::List { .. })
+                    if page.next.is_some() && !page.is_told && is_right =>
+                {
                     before = page.passed;
                     after = page.next;
                 }
@@ -164,11 +199,21 @@ impl Stage {
         is_whole
     }
 
-    fn say(&self, tally: &Tally, query: &str, answer: &Value, wrong: &[String], schedule: &[Trouble]) {
+    fn say(
+        &self,
+        tally: &Tally,
+        query: &str,
+        answer: &Value,
+        wrong: &[String],
+        schedule: &[Trouble],
+    ) {
         let answer = answer.to_string();
         let errors = answer.find("\"errors\"").map_or("", |at| &answer[at..]);
         let wrong = wrong[..wrong.len().min(4)].join("\n    ");
-        let text = format!("{wrong}\n  {}\n  {schedule:?}\n  {query}\n  {answer:.1500}\n  {errors:.500}", self.what);
+        let text = format!(
+            "{wrong}\n  {}\n  {schedule:?}\n  {query}\n  {answer:.1500}\n  {errors:.500}",
+            self.what
+        );
         tally.wrong.lock().unwrap().push(text);
     }
 
@@ -180,19 +225,32 @@ impl Stage {
             let is_calm = turn == 0;
             let mut dice = Dice(stage.seed ^ ((turn as u64) << 40));
             dice.roll(1);
-            let schedule = Arc::new(if turn % 5 == 0 { Vec::new() } else { wire::schedule(&mut dice) });
+            let schedule = Arc::new(if turn % 5 == 0 {
+                Vec::new()
+            } else {
+                wire::schedule(&mut dice)
+            });
             stage.wire.set(schedule.clone());
             let asked = Arc::new(AtomicUsize::new(0));
             let mut askers = JoinSet::new();
             for _ in 0..ASKERS {
-                let (stage, tally, schedule, asked) = (stage.clone(), tally.clone(), schedule.clone(), asked.clone());
+                let (stage, tally, schedule, asked) = (
+                    stage.clone(),
+                    tally.clone(),
+                    schedule.clone(),
+                    asked.clone(),
+                );
                 askers.spawn(async move {
                     loop {
                         let place = asked.fetch_add(1, Ordering::Relaxed);
                         if place >= QUESTIONS || tally.answers.load(Ordering::Relaxed) >= limit {
                             return;
                         }
-                        let dice = Dice((stage.seed << 20) ^ ((turn * QUESTIONS + place) as u64).wrapping_mul(0x0001_0000_0001));
+                        let dice = Dice(
+                            (stage.seed << 20)
+                                ^ ((turn * QUESTIONS + place) as u64)
+                                    .wrapping_mul(0x0001_0000_0001),
+                        );
                         stage.ask(&tally, dice, &schedule, is_calm).await;
                     }
                 });
@@ -214,7 +272,11 @@ impl Stage {
                 if self.version == ApiVersion::V3_2 || !tally.wrong.lock().unwrap().is_empty() {
                     break;
                 }
-                assert!(started.elapsed() < PATIENCE, "not whole again: {}", self.what);
+                assert!(
+                    started.elapsed() < PATIENCE,
+                    "not whole again: {}",
+                    self.what
+                );
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -225,10 +287,15 @@ impl Stage {
 async fn random_questions_over_random_faults_are_answered_rightly_or_it_is_told() {
     let (limit, seed) = (number("ANSWERS", 300), number("SEED", 1) as u64);
     let (tally, started) = (Arc::new(Tally::default()), Instant::now());
-    let at_once = if limit > SCHEDULES * QUESTIONS { GATEWAYS } else { 1 };
+    let at_once = if limit > SCHEDULES * QUESTIONS {
+        GATEWAYS
+    } else {
+        1
+    };
     let (mut stages, mut next) = (JoinSet::new(), seed);
     loop {
-        let is_over = tally.answers.load(Ordering::Relaxed) >= limit || tally.wrong.lock().unwrap().len() >= 20;
+        let is_over = tally.answers.load(Ordering::Relaxed) >= limit
+            || tally.wrong.lock().unwrap().len() >= 20;
         while !is_over && stages.len() < at_once {
             let (tally, seed) = (tally.clone(), next);
             next += 1;
@@ -239,9 +306,25 @@ async fn random_questions_over_random_faults_are_answered_rightly_or_it_is_told(
             None => break,
         }
     }
-    let (answers, whole) = (tally.answers.load(Ordering::Relaxed), tally.whole.load(Ordering::Relaxed));
+    let (answers, whole) = (
+        tally.answers.load(Ordering::Relaxed),
+        tally.whole.load(Ordering::Relaxed),
+    );
     let wrong = tally.wrong.lock().unwrap();
-    eprintln!("{answers} answers of {} gateways in {:?}, {whole} whole, {} wrong", next - seed, started.elapsed(), wrong.len());
-    assert!(wrong.is_empty(), "{} wrong answers:\n\n{}", wrong.len(), wrong[..wrong.len().min(10)].join("\n\n"));
-    assert!(whole > answers / 4, "{whole} of {answers} are whole: nothing was shown");
+    eprintln!(
+        "{answers} answers of {} gateways in {:?}, {whole} whole, {} wrong",
+        next - seed,
+        started.elapsed(),
+        wrong.len()
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} wrong answers:\n\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(10)].join("\n\n")
+    );
+    assert!(
+        whole > answers / 4,
+        "{whole} of {answers} are whole: nothing was shown"
+    );
 }

@@ -1,5 +1,6 @@
-//! The fifteen questions of `examples/queries`, each against an answer worked out from the simulator's data alone, and with
-//! upstreams that fail: then an answer may say less, and must say so, but never anything else.
+//! The fifteen questions of `examples/queries`, each against an answer worked out from the
+//! simulator's data alone, and with upstreams that fail: then an answer may say less, and must say
+//! so, but never anything else.
 
 pub mod answers;
 mod protection;
@@ -14,12 +15,18 @@ use veeam_graph::simulator::{Fault, FaultKind, Scale};
 /// The questions by number: file name and text.
 pub fn questions() -> Vec<(usize, String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/queries");
-    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let mut questions: Vec<_> = files
         .filter(|path| path.extension().is_some_and(|kind| kind == "graphql"))
         .filter_map(|path| {
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            Some((name.split('-').next().unwrap().parse().ok()?, name, std::fs::read_to_string(&path).unwrap()))
+            Some((
+                name.split('-').next().unwrap().parse().ok()?,
+                name,
+                std::fs::read_to_string(&path).unwrap(),
+            ))
         })
         .collect();
     questions.sort();
@@ -49,14 +56,22 @@ async fn ask(world: &World, text: &str) -> (Value, bool) {
 }
 
 async fn all_are_right(scale: Scale, seed: u64) {
-    let world = World::start(Setup { scale, seed, ..Setup::default() }).await;
+    let world = World::start(Setup {
+        scale,
+        seed,
+        ..Setup::default()
+    })
+    .await;
     let estate = world.simulator.estate();
     for (number, name, text) in questions() {
         let (answer, has_errors) = ask(&world, &text).await;
         assert!(!has_errors, "{name}, {scale:?}, seed {seed}");
         let expected = Words(&estate).answer(number);
         for (list, rows) in expected.as_object().unwrap() {
-            assert_eq!(answer[list], *rows, "{name}, {list}, {scale:?}, seed {seed}");
+            assert_eq!(
+                answer[list], *rows,
+                "{name}, {list}, {scale:?}, seed {seed}"
+            );
         }
         assert_eq!(answer, expected, "{name}");
     }
@@ -78,13 +93,19 @@ async fn the_fifteen_questions_equal_an_independent_computation_at_medium_scale(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_estates_have_something_to_answer() {
-    let world = World::start(Setup { scale: Scale::Medium, ..Setup::default() }).await;
+    let world = World::start(Setup {
+        scale: Scale::Medium,
+        ..Setup::default()
+    })
+    .await;
     let estate = world.simulator.estate();
     for (number, name, _) in questions() {
         let answer = Words(&estate).answer(number).to_string();
         assert!(answer.len() > 1_000, "{name}: {answer}");
     }
-    let all = (1..=15).map(|number| Words(&estate).answer(number).to_string()).collect::<String>();
+    let all = (1..=15)
+        .map(|number| Words(&estate).answer(number).to_string())
+        .collect::<String>();
     for word in [
         r#""lastSuccessKnown":false"#,
         r#""rpoBreached":true"#,
@@ -100,27 +121,40 @@ async fn the_estates_have_something_to_answer() {
     }
 }
 
-/// What an answer says that is not so: what could not be read is null, unknown, or missing from a list that says that it is
-/// not complete.
+/// What an answer says that is not so: what could not be read is null, unknown, or missing from a
+/// list that says that it is not complete.
 fn untrue(answer: &Value, expected: &Value, path: &str) -> Option<String> {
     match (answer, expected) {
         (Value::Null, _) => None,
         (Value::String(word), _) if word == "UNKNOWN" || word == "NONE" => None,
-        (Value::Object(members), Value::Object(wanted)) => members.iter().find_map(|(name, member)| match name.as_str() {
-            // a link that is not resolved has an error beside it where that is not known
-            "complete" | "resolved" if member == &json!(false) => None,
-            "hasNextPage" => None,
-            // who does not ask whether a list is complete has the error alone
-            "nodes" if !members.contains_key("complete") && member == &json!([]) => None,
-            "nodes" if members.get("complete") == Some(&json!(false)) => {
-                let is_there = |row: &Value| array(&wanted[name]).iter().any(|wanted| untrue(row, wanted, "").is_none());
-                array(member).iter().find(|row| !is_there(row)).map(|row| format!("{path}: {row} is not there"))
-            }
-            _ => untrue(member, &wanted[name], &format!("{path}.{name}")),
-        }),
-        (Value::Array(rows), Value::Array(wanted)) if rows.len() == wanted.len() => {
-            rows.iter().zip(wanted).enumerate().find_map(|(place, (row, wanted))| untrue(row, wanted, &format!("{path}.{place}")))
+        (Value::Object(members), Value::Object(wanted)) => {
+            members
+                .iter()
+                .find_map(|(name, member)| match name.as_str() {
+                    // a link that is not resolved has an error beside it where that is not known
+                    "complete" | "resolved" if member == &json!(false) => None,
+                    "hasNextPage" => None,
+                    // who does not ask whether a list is complete has the error alone
+                    "nodes" if !members.contains_key("complete") && member == &json!([]) => None,
+                    "nodes" if members.get("complete") == Some(&json!(false)) => {
+                        let is_there = |row: &Value| {
+                            array(&wanted[name])
+                                .iter()
+                                .any(|wanted| untrue(row, wanted, "").is_none())
+                        };
+                        array(member)
+                            .iter()
+                            .find(|row| !is_there(row))
+                            .map(|row| format!("{path}: {row} is not there"))
+                    }
+                    _ => untrue(member, &wanted[name], &format!("{path}.{name}")),
+                })
         }
+        (Value::Array(rows), Value::Array(wanted)) if rows.len() == wanted.len() => rows
+            .iter()
+            .zip(wanted)
+            .enumerate()
+            .find_map(|(place, (row, wanted))| untrue(row, wanted, &format!("{path}.{place}"))),
         _ => (answer != expected).then(|| format!("{path}: {answer:.200} is not {expected:.200}")),
     }
 }
@@ -149,9 +183,18 @@ async fn with_upstreams_that_fail_an_answer_says_less_and_says_so_but_nothing_el
         let kind = if number % 2 == 0 {
             FaultKind::Html
         } else {
-            FaultKind::Status { status: 403, retry_after: None, retry_after_in_body: None, location: None }
+            FaultKind::Status {
+                status: 403,
+                retry_after: None,
+                retry_after_in_body: None,
+                location: None,
+            }
         };
-        world.simulator.faults.add([Fault { path: path.to_owned(), times: None, kind }]);
+        world.simulator.faults.add([Fault {
+            path: path.to_owned(),
+            times: None,
+            kind,
+        }]);
         for (number, name, text) in questions() {
             let (answer, has_errors) = ask(&world, &text).await;
             let expected = Words(&estate).answer(number);
@@ -161,23 +204,42 @@ async fn with_upstreams_that_fail_an_answer_says_less_and_says_so_but_nothing_el
             }
             honest += 1;
             // a way to tape that can't be told is an answer, with its reason
-            assert!(has_errors || answer.to_string().contains("UNKNOWN"), "{name} without {path}: {answer}");
+            assert!(
+                has_errors || answer.to_string().contains("UNKNOWN"),
+                "{name} without {path}: {answer}"
+            );
             match number {
-                // who is left out by a filter that can't be decided would be missed: there may be more
+                // who is left out by a filter that can't be decided would be missed: there may be
+                // more
                 2 => assert!(
-                    array(&answer["jobs"]["nodes"]).len() >= array(&expected["jobs"]["nodes"]).len() || answer["jobs"]["complete"] == false
+                    array(&answer["jobs"]["nodes"]).len()
+                        >= array(&expected["jobs"]["nodes"]).len()
+                        || answer["jobs"]["complete"] == false
                 ),
                 // what can't be told is UNKNOWN, which is asked for
-                3 => assert!(answer["jobs"]["nodes"] != json!([]) || answer["jobs"]["complete"] == false, "{path}"),
+                3 => assert!(
+                    answer["jobs"]["nodes"] != json!([]) || answer["jobs"]["complete"] == false,
+                    "{path}"
+                ),
                 // companies in which all is well are there when that is not known
                 9 => {
                     for row in array(&answer["fleetHealth"]) {
                         assert_eq!(row["complete"], false, "{row}");
-                        let known = array(&expected["fleetHealth"]).iter().find(|known| known["company"] == row["company"]);
-                        assert_eq!(known.and_then(|known| untrue(row, known, "")), None, "{name} without {path}");
+                        let known = array(&expected["fleetHealth"])
+                            .iter()
+                            .find(|known| known["company"] == row["company"]);
+                        assert_eq!(
+                            known.and_then(|known| untrue(row, known, "")),
+                            None,
+                            "{name} without {path}"
+                        );
                     }
                 }
-                _ => assert_eq!(untrue(&answer, &expected, ""), None, "{name} without {path}"),
+                _ => assert_eq!(
+                    untrue(&answer, &expected, ""),
+                    None,
+                    "{name} without {path}"
+                ),
             }
         }
     }
@@ -186,22 +248,59 @@ async fn with_upstreams_that_fail_an_answer_says_less_and_says_so_but_nothing_el
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_whose_filter_could_not_be_decided_is_not_complete() {
-    let fault = |path: &str| Fault { path: path.to_owned(), times: None, kind: FaultKind::Html };
+    let fault = |path: &str| Fault {
+        path: path.to_owned(),
+        times: None,
+        kind: FaultKind::Html,
+    };
     for (path, list) in [
-        ("*/repositoryObjects*", "jobs(filter: { tapeStatus: [NOT_ON_TAPE] })"),
-        ("*/repositoryObjects*", "agentJobObjects(filter: { not: { tapeStatus: [UNKNOWN] } })"),
-        ("*/repositoryObjects*", "repositories(filter: { tapeStatus: [NOT_ON_TAPE] })"),
-        ("*/api/query*", "jobs(filter: { or: [{ notSucceededFor: { days: 1 } }] })"),
-        ("*/api/v3/organizations*", "jobs(filter: { companyName: \"Porto Clinic 002\" })"),
-        ("*/backupServers/jobs?*", "agentJobObjects(filter: { companyName: \"Porto Clinic 002\" })"),
-        ("*/backupServers?*", "repositories(filter: { companyUid: \"00000000-0000-4000-8000-000000000000\" })"),
-        ("*/backupServers/jobs?*", "workloads(filter: { companyUid: \"00000000-0000-4000-8000-000000000000\" })"),
-        ("*/backupServers/jobs?*", "alarms(filter: { companyUid: \"00000000-0000-4000-8000-000000000000\" })"),
+        (
+            "*/repositoryObjects*",
+            "jobs(filter: { tapeStatus: [NOT_ON_TAPE] })",
+        ),
+        (
+            "*/repositoryObjects*",
+            "agentJobObjects(filter: { not: { tapeStatus: [UNKNOWN] } })",
+        ),
+        (
+            "*/repositoryObjects*",
+            "repositories(filter: { tapeStatus: [NOT_ON_TAPE] })",
+        ),
+        (
+            "*/api/query*",
+            "jobs(filter: { or: [{ notSucceededFor: { days: 1 } }] })",
+        ),
+        (
+            "*/api/v3/organizations*",
+            "jobs(filter: { companyName: \"Porto Clinic 002\" })",
+        ),
+        (
+            "*/backupServers/jobs?*",
+            "agentJobObjects(filter: { companyName: \"Porto Clinic 002\" })",
+        ),
+        (
+            "*/backupServers?*",
+            "repositories(filter: { companyUid: \"00000000-0000-4000-8000-000000000000\" })",
+        ),
+        (
+            "*/backupServers/jobs?*",
+            "workloads(filter: { companyUid: \"00000000-0000-4000-8000-000000000000\" })",
+        ),
+        (
+            "*/backupServers/jobs?*",
+            "alarms(filter: { companyUid: \"00000000-0000-4000-8000-000000000000\" })",
+        ),
     ] {
         let world = World::small().await;
         world.simulator.faults.add([fault(path)]);
-        let answer = world.ask(&format!("{{ list: {list} {{ complete totalCount }} }}")).await;
-        assert_eq!(answer["data"]["list"], json!({"complete": false, "totalCount": null}), "{list} without {path}: {answer}");
+        let answer = world
+            .ask(&format!("{{ list: {list} {{ complete totalCount }} }}"))
+            .await;
+        assert_eq!(
+            answer["data"]["list"],
+            json!({"complete": false, "totalCount": null}),
+            "{list} without {path}: {answer}"
+        );
         assert!(answer.get("errors").is_some(), "{list} without {path}");
     }
 }

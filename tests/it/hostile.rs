@@ -1,10 +1,13 @@
-//! Documents and arguments that are meant to hurt, against the binary itself: none ends it, none gets a 5xx, none is echoed at length.
+//! Documents and arguments that are meant to hurt, against the binary itself: none ends it, none
+//! gets a 5xx, none is echoed at length.
 //!
-//! `HOSTILE_GENERATED` sets how many are made up beside the named ones, `HOSTILE_ARGUMENTS` how many questions with
-//! arguments that are made up (`HOSTILE_ARGUMENTS_CPU_RATIO` is for these: 40 is what is wanted of what is built optimized). `VEEAM_GRAPH_BINARY` names another binary, and
-//! `HOSTILE_LIVE_MS` says how long `/health/live` may take meanwhile. `HOSTILE_CPU_RATIO` and `HOSTILE_RSS_MB` what one document may cost it: CI asks that of the release build. CPU is held
-//! against an honest question to the same process, and what seems too dear is asked of a fresh one again: what else the
-//! machine does makes it dearer, never cheaper.
+//! `HOSTILE_GENERATED` sets how many are made up beside the named ones, `HOSTILE_ARGUMENTS` how
+//! many questions with arguments that are made up (`HOSTILE_ARGUMENTS_CPU_RATIO` is for these: 40
+//! is what is wanted of what is built optimized). `VEEAM_GRAPH_BINARY` names another binary, and
+//! `HOSTILE_LIVE_MS` says how long `/health/live` may take meanwhile. `HOSTILE_CPU_RATIO` and
+//! `HOSTILE_RSS_MB` what one document may cost it: CI asks that of the release build. CPU is held
+//! against an honest question to the same process, and what seems too dear is asked of a fresh one
+//! again: what else the machine does makes it dearer, never cheaper.
 
 mod documents;
 mod inputs;
@@ -40,7 +43,8 @@ fn setting(name: &str) -> Option<u64> {
 
 impl Victim {
     fn start() -> Self {
-        let binary = std::env::var_os("VEEAM_GRAPH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_veeam-graph").into());
+        let binary = std::env::var_os("VEEAM_GRAPH_BINARY")
+            .unwrap_or_else(|| env!("CARGO_BIN_EXE_veeam-graph").into());
         let mut child = Command::new(binary)
             .args(["demo", "--listen", "127.0.0.1:0"])
             .env("RUST_BACKTRACE", "0")
@@ -48,9 +52,20 @@ impl Victim {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let origin =
-            lines.find_map(|line| Some(line.trim().strip_prefix("GraphQL")?.trim().trim_end_matches("/graphql").to_owned())).unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
+        let origin = lines
+            .find_map(|line| {
+                Some(
+                    line.trim()
+                        .strip_prefix("GraphQL")?
+                        .trim()
+                        .trim_end_matches("/graphql")
+                        .to_owned(),
+                )
+            })
+            .unwrap();
         // what it goes on to say must not fill the pipe
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, origin }
@@ -69,8 +84,18 @@ impl Victim {
     /// Resident memory now, and the most since the last call, in KiB.
     fn memory(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let field =
-            |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse::<u64>().ok()).unwrap();
+        let field = |name: &str| {
+            status
+                .lines()
+                .find_map(|line| {
+                    line.strip_prefix(name)?
+                        .split_whitespace()
+                        .next()?
+                        .parse::<u64>()
+                        .ok()
+                })
+                .unwrap()
+        };
         let peak = (field("VmRSS:"), field("VmHWM:"));
         let _ = std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5");
         peak
@@ -96,17 +121,32 @@ const DEAREST: usize = 8;
 const AGAIN: usize = 12;
 
 impl Victim {
-    async fn ask(&self, client: &reqwest::Client, name: &str, body: Vec<u8>) -> (u16, String, Cost) {
+    async fn ask(
+        &self,
+        client: &reqwest::Client,
+        name: &str,
+        body: Vec<u8>,
+    ) -> (u16, String, Cost) {
         let (before, spent) = (self.memory().0, self.cpu());
-        let request = client.post(format!("{}/graphql", self.origin)).header("content-type", "application/json").body(body);
-        let response = request.send().await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let request = client
+            .post(format!("{}/graphql", self.origin))
+            .header("content-type", "application/json")
+            .body(body);
+        let response = request
+            .send()
+            .await
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         let status = response.status().as_u16();
         let text = response.text().await.unwrap();
-        let cost = Cost { cpu: self.cpu().saturating_sub(spent), memory: self.memory().1.saturating_sub(before) };
+        let cost = Cost {
+            cpu: self.cpu().saturating_sub(spent),
+            memory: self.memory().1.saturating_sub(before),
+        };
         (status, text, cost)
     }
 
-    /// A process that has read its lists, and the CPU that an honest question costs it, each time by a document of its own.
+    /// A process that has read its lists, and the CPU that an honest question costs it, each time
+    /// by a document of its own.
     async fn ready(client: &reqwest::Client) -> (Self, u64) {
         let victim = Self::start();
         for lists in LISTS {
@@ -134,14 +174,31 @@ struct Watch {
 
 impl Watch {
     fn begin(victim: &Victim, client: &reqwest::Client) -> Self {
-        let (longest, client, at) = (Arc::new(Mutex::default()), client.clone(), format!("{}/health/live", victim.origin));
+        let (longest, client, at) = (
+            Arc::new(Mutex::default()),
+            client.clone(),
+            format!("{}/health/live", victim.origin),
+        );
         let noted = longest.clone();
         let watching = tokio::spawn(async move {
             loop {
                 let began = Instant::now();
-                let alive = client.get(&at).send().await.is_ok_and(|response| response.status() == 200);
-                let took = if alive { began.elapsed() } else { Duration::MAX };
-                noted.lock().map(|mut longest: std::sync::MutexGuard<'_, Duration>| *longest = took.max(*longest)).unwrap();
+                let alive = client
+                    .get(&at)
+                    .send()
+                    .await
+                    .is_ok_and(|response| response.status() == 200);
+                let took = if alive {
+                    began.elapsed()
+                } else {
+                    Duration::MAX
+                };
+                noted
+                    .lock()
+                    .map(|mut longest: std::sync::MutexGuard<'_, Duration>| {
+                        *longest = took.max(*longest)
+                    })
+                    .unwrap();
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
@@ -180,7 +237,11 @@ async fn documents_that_are_meant_to_hurt_are_answered_in_few_words_and_end_noth
     let named = named();
     assert!(named.len() >= 300, "{}", named.len());
     let made_up = generated(setting("HOSTILE_GENERATED").unwrap_or(1_000));
-    attack(named.into_iter().chain(made_up), setting("HOSTILE_CPU_RATIO")).await;
+    attack(
+        named.into_iter().chain(made_up),
+        setting("HOSTILE_CPU_RATIO"),
+    )
+    .await;
 }
 
 /// Sends each body to one process, which answers all of them, and at no time keeps others waiting.
@@ -190,20 +251,32 @@ async fn attack(bodies: impl Iterator<Item = (String, Vec<u8>)>, max_ratio: Opti
     let (victim, floor) = Victim::ready(&client).await;
     let watch = Watch::begin(&victim, &client);
     let max_memory = setting("HOSTILE_RSS_MB").map(|mb| mb * 1_024);
-    let (mut dearest, mut worst_memory, mut count) = (Vec::<(u64, String)>::new(), (0, String::new()), 0u64);
+    let (mut dearest, mut worst_memory, mut count) =
+        (Vec::<(u64, String)>::new(), (0, String::new()), 0u64);
     for (name, body) in bodies {
         let (status, text, mut cost) = victim.ask(&client, &name, body.clone()).await;
         assert!(status < 500, "{name}: {status} {text:.300}");
-        let answer: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{name}: no JSON: {text:.300}"));
+        let answer: Value =
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("{name}: no JSON: {text:.300}"));
         let errors = answer["errors"].as_array().map_or(&[][..], Vec::as_slice);
         // fields of rows that can't be answered have one each
-        let of_document = errors.iter().filter(|error| error.get("path").is_none()).count();
+        let of_document = errors
+            .iter()
+            .filter(|error| error.get("path").is_none())
+            .count();
         assert!(of_document <= 100, "{name}: {of_document} errors");
         for error in errors {
             let message = error["message"].as_str().unwrap();
             // what a field refuses says where in its arguments that was
-            let most = if error.get("path").is_some() { 1_201 } else { 300 };
-            assert!(message.chars().count() <= most && error["extensions"]["code"].is_string(), "{name}: {error}");
+            let most = if error.get("path").is_some() {
+                1_201
+            } else {
+                300
+            };
+            assert!(
+                message.chars().count() <= most && error["extensions"]["code"].is_string(),
+                "{name}: {error}"
+            );
             assert_ne!(error["extensions"]["code"], "INTERNAL", "{name}: {error}");
         }
         let mut floor = floor;
@@ -211,7 +284,10 @@ async fn attack(bodies: impl Iterator<Item = (String, Vec<u8>)>, max_ratio: Opti
             if max_ratio.is_none_or(|max| cost.cpu <= max * floor) {
                 break;
             }
-            eprintln!("{name}: {} microseconds of CPU, {floor} for an honest question; once more", cost.cpu);
+            eprintln!(
+                "{name}: {} microseconds of CPU, {floor} for an honest question; once more",
+                cost.cpu
+            );
             let fresh;
             (fresh, floor) = Victim::ready(&client).await;
             cost.cpu = fresh.ask(&client, &name, body.clone()).await.2.cpu;
@@ -224,7 +300,8 @@ async fn attack(bodies: impl Iterator<Item = (String, Vec<u8>)>, max_ratio: Opti
                 dearest.remove(0);
             }
             // to be sent again by hand
-            let kept = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("hostile-{}.json", std::process::id()));
+            let kept = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
+                .join(format!("hostile-{}.json", std::process::id()));
             if dearest.last().is_some_and(|(_, dearest)| *dearest == name) {
                 std::fs::write(kept, &body).unwrap();
             }
@@ -237,14 +314,27 @@ async fn attack(bodies: impl Iterator<Item = (String, Vec<u8>)>, max_ratio: Opti
             "{name}: {} microseconds of CPU, {floor} for an honest question",
             cost.cpu
         );
-        assert!(max_memory.is_none_or(|max| cost.memory <= max), "{name}: {} KiB more", cost.memory);
+        assert!(
+            max_memory.is_none_or(|max| cost.memory <= max),
+            "{name}: {} KiB more",
+            cost.memory
+        );
         count += 1;
     }
-    let (longest, most) = (watch.longest(), setting("HOSTILE_LIVE_MS").map(Duration::from_millis));
+    let (longest, most) = (
+        watch.longest(),
+        setting("HOSTILE_LIVE_MS").map(Duration::from_millis),
+    );
     eprintln!("/health/live took {longest:?} at most");
-    assert!(longest < Duration::MAX && most.is_none_or(|most| longest <= most), "/health/live: {longest:?}");
+    assert!(
+        longest < Duration::MAX && most.is_none_or(|most| longest <= most),
+        "/health/live: {longest:?}"
+    );
     for (ratio, name) in dearest.iter().rev() {
         eprintln!("{ratio} x an honest question ({floor} µs of CPU): {name}");
     }
-    eprintln!("{count} bodies; worst growth {} KiB ({})", worst_memory.0, worst_memory.1);
+    eprintln!(
+        "{count} bodies; worst growth {} KiB ({})",
+        worst_memory.0, worst_memory.1
+    );
 }

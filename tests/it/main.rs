@@ -1,8 +1,14 @@
 //! One binary for all integration tests: linking is what takes time.
 //!
-//! Every test here talks real HTTP on both sides, on ports that the system picks. What an answer must be is computed
-//! from the simulator's data by code that shares nothing with the gateway.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr, reason = "tests may")]
+//! Every test here talks real HTTP on both sides, on ports that the system picks. What an answer
+//! must be is computed from the simulator's data by code that shares nothing with the gateway.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "tests may"
+)]
 
 mod access;
 mod arguments;

@@ -1,4 +1,5 @@
-//! An upstream that serves bodies as given, byte for byte, and answers everything else as the simulator does.
+//! An upstream that serves bodies as given, byte for byte, and answers everything else as the
+//! simulator does.
 //!
 //! ```ignore
 //! let mock = Mock::empty().await; // or Mock::over(estate): what is not given comes from there
@@ -47,7 +48,9 @@ pub fn case_time() -> Timestamp {
 
 /// A file of `tests/fixtures/cases`.
 pub fn fixture(name: &str) -> Vec<u8> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/cases").join(name);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/cases")
+        .join(name);
     std::fs::read(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -66,12 +69,16 @@ impl Asked {
     /// A parameter of the query.
     pub fn parameter(&self, name: &str) -> Option<String> {
         let query = self.target.split_once('?')?.1;
-        url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        url::form_urlencoded::parse(query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
     }
 
     /// A whole number of the query; 0 where there is none.
     pub fn number(&self, name: &str) -> usize {
-        self.parameter(name).and_then(|text| text.parse().ok()).unwrap_or_default()
+        self.parameter(name)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or_default()
     }
 }
 
@@ -95,7 +102,12 @@ pub enum Broken {
 
 impl Reply {
     pub fn new(status: u16, media_type: &str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: vec![("content-type".into(), media_type.into())], body: body.into(), broken: None }
+        Self {
+            status,
+            headers: vec![("content-type".into(), media_type.into())],
+            body: body.into(),
+            broken: None,
+        }
     }
 
     /// 200 and JSON.
@@ -105,7 +117,11 @@ impl Reply {
 
     /// The web page that a console answers to paths that it does not have.
     pub fn html() -> Self {
-        Self::new(200, "text/html; charset=utf-8", "<!DOCTYPE html><html><body><div id=\"root\"></div></body></html>")
+        Self::new(
+            200,
+            "text/html; charset=utf-8",
+            "<!DOCTYPE html><html><body><div id=\"root\"></div></body></html>",
+        )
     }
 
     /// A page of a console's list: these rows of `total`, at `offset`.
@@ -147,7 +163,8 @@ impl Reply {
         let body = match self.broken {
             None => Body::from(self.body),
             Some(_) => {
-                let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the mock breaks off");
+                let broken =
+                    std::io::Error::new(std::io::ErrorKind::ConnectionReset, "the mock breaks off");
                 Body::from_stream(stream::iter([Ok(self.body), Err(broken)]))
             }
         };
@@ -196,9 +213,13 @@ impl Mock {
         let mock = Self::over(estate).await;
         let server = |uid: &str, name: &str| json!({"instanceUid": uid, "name": name, "organizationUid": COMPANY, "backupServerRoleType": "Client", "status": "Healthy"});
         let servers = [server(VBR01, "vbr01"), server(VBR02, "vbr02")];
-        mock.each("/api/v3/infrastructure/backupServers", move |asked| Reply::cut(&servers, asked));
+        mock.each("/api/v3/infrastructure/backupServers", move |asked| {
+            Reply::cut(&servers, asked)
+        });
         let companies = [json!({"instanceUid": COMPANY, "name": "A", "type": "Company"})];
-        mock.each("/api/v3/organizations", move |asked| Reply::cut(&companies, asked));
+        mock.each("/api/v3/organizations", move |asked| {
+            Reply::cut(&companies, asked)
+        });
         mock
     }
 
@@ -208,15 +229,29 @@ impl Mock {
         let (listener, behind) = listen().await;
         tokio::spawn(simulator.clone().run(listener, std::future::pending()));
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let shared = Arc::new(Shared { answers: Mutex::default(), journal: Mutex::default(), behind, client });
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
+        let shared = Arc::new(Shared {
+            answers: Mutex::default(),
+            journal: Mutex::default(),
+            behind,
+            client,
+        });
         let (listener, at) = listen().await;
         let router = Router::new().fallback(answer).with_state(shared.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { at, simulator, shared }
+        Self {
+            at,
+            simulator,
+            shared,
+        }
     }
 
-    /// Serves this for a path, or for a path with its query where the pattern has a `?`; `*` stands for any text.
+    /// Serves this for a path, or for a path with its query where the pattern has a `?`; `*` stands
+    /// for any text.
     pub fn on(&self, pattern: &str, reply: Reply) {
         self.each(pattern, move |_| reply.clone());
     }
@@ -227,8 +262,16 @@ impl Mock {
     }
 
     /// The same where something is made of it.
-    pub fn maybe(&self, pattern: &str, reply: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static) {
-        self.shared.answers.lock().unwrap().push((pattern.to_owned(), Arc::new(reply)));
+    pub fn maybe(
+        &self,
+        pattern: &str,
+        reply: impl Fn(&Asked) -> Option<Reply> + Send + Sync + 'static,
+    ) {
+        self.shared
+            .answers
+            .lock()
+            .unwrap()
+            .push((pattern.to_owned(), Arc::new(reply)));
     }
 
     /// Serves this for the first requests and then what was served before.
@@ -248,19 +291,31 @@ impl Mock {
 
     /// The same, each as `METHOD path?query`.
     pub fn requests(&self) -> Vec<String> {
-        self.take().into_iter().map(|asked| format!("{} {}", asked.method, asked.target)).collect()
+        self.take()
+            .into_iter()
+            .map(|asked| format!("{} {}", asked.method, asked.target))
+            .collect()
     }
 
     /// The same without those that open and close sessions: a gateway that ends closes its own.
     pub fn reads(&self) -> Vec<String> {
-        self.requests().into_iter().filter(|request| request.starts_with("GET ")).collect()
+        self.requests()
+            .into_iter()
+            .filter(|request| request.starts_with("GET "))
+            .collect()
     }
 
-    /// The settings of its three APIs: `NAME`, `NAME-em` and `NAME-v2`. A name that no other test has is found in the log.
+    /// The settings of its three APIs: `NAME`, `NAME-em` and `NAME-v2`. A name that no other test
+    /// has is found in the log.
     pub fn upstreams(&self, name: &str) -> Vec<Upstream> {
         vec![
             upstream(name, Kind::Vspc, self.at, Auth::ApiKey(API_KEY.into())),
-            upstream(&format!("{name}-em"), Kind::EnterpriseManager, self.at, password()),
+            upstream(
+                &format!("{name}-em"),
+                Kind::EnterpriseManager,
+                self.at,
+                password(),
+            ),
             upstream(&format!("{name}-v2"), Kind::Vac, self.at, password()),
         ]
     }
@@ -273,7 +328,13 @@ impl Mock {
     /// A gateway over the three for these callers.
     pub async fn world_for(&self, name: &str, auth: veeam_graph::config::Access) -> World {
         listen_to_log();
-        let world = World::over_for(self.simulator.clone(), self.upstreams(name), auth, case_time()).await;
+        let world = World::over_for(
+            self.simulator.clone(),
+            self.upstreams(name),
+            auth,
+            case_time(),
+        )
+        .await;
         self.take();
         world
     }
@@ -292,27 +353,56 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let asked = Asked {
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
-        target: parts.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+        target: parts
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str())
+            .to_owned(),
         headers: parts.headers,
         body: axum::body::to_bytes(body, 1 << 20).await.unwrap().to_vec(),
     };
     shared.journal.lock().unwrap().push(asked.clone());
     let answers: Vec<Answer> = {
         let answers = shared.answers.lock().unwrap();
-        let of_this = |pattern: &str| fits(pattern, if pattern.contains('?') { &asked.target } else { &asked.path });
-        answers.iter().rev().filter(|(pattern, _)| of_this(pattern)).map(|(_, answer)| answer.clone()).collect()
+        let of_this = |pattern: &str| {
+            fits(
+                pattern,
+                if pattern.contains('?') {
+                    &asked.target
+                } else {
+                    &asked.path
+                },
+            )
+        };
+        answers
+            .iter()
+            .rev()
+            .filter(|(pattern, _)| of_this(pattern))
+            .map(|(_, answer)| answer.clone())
+            .collect()
     };
     if let Some(reply) = answers.iter().find_map(|answer| answer(&asked)) {
         return reply.render();
     }
     let method = reqwest::Method::from_bytes(asked.method.as_bytes()).unwrap();
-    let mut request = shared.client.request(method, format!("http://{}{}", shared.behind, asked.target)).body(asked.body);
-    for (name, value) in asked.headers.iter().filter(|(name, _)| *name != "host" && *name != "accept-encoding") {
+    let mut request = shared
+        .client
+        .request(method, format!("http://{}{}", shared.behind, asked.target))
+        .body(asked.body);
+    for (name, value) in asked
+        .headers
+        .iter()
+        .filter(|(name, _)| *name != "host" && *name != "accept-encoding")
+    {
         request = request.header(name, value);
     }
     let answer = request.send().await.unwrap();
     let mut response = Response::builder().status(answer.status());
-    for (name, value) in answer.headers().iter().filter(|(name, _)| *name != "transfer-encoding") {
+    for (name, value) in answer
+        .headers()
+        .iter()
+        .filter(|(name, _)| *name != "transfer-encoding")
+    {
         response = response.header(name, value);
     }
     match answer.bytes().await {
@@ -327,7 +417,9 @@ fn fits(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
         Some((head, tail)) => {
-            let Some(rest) = text.strip_prefix(head) else { return false };
+            let Some(rest) = text.strip_prefix(head) else {
+                return false;
+            };
             (0..=rest.len()).any(|at| rest.is_char_boundary(at) && fits(tail, &rest[at..]))
         }
     }
@@ -353,7 +445,10 @@ pub fn listen_to_log() {
     LOG.get_or_init(|| {
         let kept = Arc::new(Mutex::new(Vec::new()));
         let log = Log(kept.clone());
-        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(tracing::Level::WARN).with_writer(move || log.clone());
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(tracing::Level::WARN)
+            .with_writer(move || log.clone());
         let _ = tracing::subscriber::set_global_default(subscriber.finish());
         kept
     });
@@ -361,9 +456,15 @@ pub fn listen_to_log() {
 
 /// The lines of the log that name an upstream, since [`listen_to_log`].
 pub fn log_of(upstream: &str) -> Vec<String> {
-    let log = LOG.get().map(|log| String::from_utf8_lossy(&log.lock().unwrap()).into_owned()).unwrap_or_default();
+    let log = LOG
+        .get()
+        .map(|log| String::from_utf8_lossy(&log.lock().unwrap()).into_owned())
+        .unwrap_or_default();
     let named = format!("upstream={upstream} ");
-    log.lines().filter(|line| line.contains(&named)).map(str::to_owned).collect()
+    log.lines()
+        .filter(|line| line.contains(&named))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -371,10 +472,21 @@ async fn what_is_not_given_is_the_simulators() {
     let mock = Mock::over(generate::generate(Scale::Small, 1, case_time())).await;
     let world = mock.world("mock-itself").await;
     let jobs = mock.simulator.estate().jobs.len();
-    assert_eq!(world.data("{ jobs { totalCount } }").await["jobs"]["totalCount"], jobs);
+    assert_eq!(
+        world.data("{ jobs { totalCount } }").await["jobs"]["totalCount"],
+        jobs
+    );
     mock.first(1, JOBS, Reply::page(&[], 0, 0));
     let world = mock.world("mock-itself").await;
-    assert_eq!(world.data("{ jobs { totalCount } }").await["jobs"]["totalCount"], 0);
+    assert_eq!(
+        world.data("{ jobs { totalCount } }").await["jobs"]["totalCount"],
+        0
+    );
     assert_eq!(mock.requests(), [format!("GET {JOBS}?limit=500&offset=0")]);
-    assert!(fits("/a/*?x=*", "/a/b?x=1") && !fits("/a/*", "/b/a") && fits("/a", "/a") && !fits("/a", "/ab"));
+    assert!(
+        fits("/a/*?x=*", "/a/b?x=1")
+            && !fits("/a/*", "/b/a")
+            && fits("/a", "/a")
+            && !fits("/a", "/ab")
+    );
 }

@@ -32,7 +32,10 @@ async fn every_type_field_argument_and_value_is_described() {
             continue;
         }
         let mut check = |what: String, value: &serde_json::Value| {
-            if value["description"].as_str().is_none_or(|text| text.trim().is_empty()) {
+            if value["description"]
+                .as_str()
+                .is_none_or(|text| text.trim().is_empty())
+            {
                 missing.push(what);
             }
         };
@@ -42,7 +45,10 @@ async fn every_type_field_argument_and_value_is_described() {
                 let path = format!("{name}.{}", member["name"].as_str().unwrap());
                 check(path.clone(), member);
                 for argument in member["args"].as_array().into_iter().flatten() {
-                    check(format!("{path}({})", argument["name"].as_str().unwrap()), argument);
+                    check(
+                        format!("{path}({})", argument["name"].as_str().unwrap()),
+                        argument,
+                    );
                 }
             }
         }
@@ -67,10 +73,17 @@ fn every_connection_argument_states_its_bound() {
 #[test]
 fn the_federated_form_can_be_composed_beside_another_relay_subgraph() {
     let printed = graph::sdl(true);
-    assert!(printed.contains("@link") && printed.contains("type PageInfo @shareable"), "{}", &printed[..400]);
+    assert!(
+        printed.contains("@link") && printed.contains("type PageInfo @shareable"),
+        "{}",
+        &printed[..400]
+    );
     for field in ["node(", "nodes("] {
         let at = printed.find(&format!("  {field}")).unwrap();
         let declaration = &printed[at..at + printed[at..].find("\n  \"\"\"").unwrap_or(400)];
-        assert!(declaration.contains("@shareable") && declaration.contains("@inaccessible"), "{declaration}");
+        assert!(
+            declaration.contains("@shareable") && declaration.contains("@inaccessible"),
+            "{declaration}"
+        );
     }
 }

@@ -1,4 +1,5 @@
-//! `/graphql` by WebSocket: what the reference implementation of `graphql-transport-ws` does, and what it does not bound.
+//! `/graphql` by WebSocket: what the reference implementation of `graphql-transport-ws` does, and
+//! what it does not bound.
 
 use crate::{
     access::caller,
@@ -22,7 +23,9 @@ const PROTOCOL: (&str, &str) = ("sec-websocket-protocol", "graphql-transport-ws"
 
 /// A socket, or the status of the refusal.
 async fn open(world: &World, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
-    let mut request = format!("ws://{}/graphql", world.gateway).into_client_request().unwrap();
+    let mut request = format!("ws://{}/graphql", world.gateway)
+        .into_client_request()
+        .unwrap();
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
     }
@@ -37,13 +40,20 @@ async fn open(world: &World, headers: &[(&'static str, &str)]) -> Result<Socket,
 
 impl Socket {
     async fn say(&mut self, message: Value) {
-        self.0.send(Message::Text(message.to_string().into())).await.unwrap();
+        self.0
+            .send(Message::Text(message.to_string().into()))
+            .await
+            .unwrap();
     }
 
     /// The next message of the protocol, or the code that the connection was closed with.
     async fn hear(&mut self) -> Result<Value, u16> {
         loop {
-            match tokio::time::timeout(PATIENCE, self.0.next()).await.expect("nothing was said").unwrap() {
+            match tokio::time::timeout(PATIENCE, self.0.next())
+                .await
+                .expect("nothing was said")
+                .unwrap()
+            {
                 Ok(Message::Text(text)) => return Ok(serde_json::from_str(&text).unwrap()),
                 Ok(Message::Close(frame)) => {
                     let frame = frame.expect("a close without a code");
@@ -79,26 +89,52 @@ async fn a_query_is_answered_as_by_http_and_then_complete() {
     let query = "{ jobs(first: 2) { totalCount nodes { name health } } }";
     socket.say(subscribe("one", query)).await;
     let next = socket.hear().await.unwrap();
-    assert_eq!((&next["type"], &next["id"]), (&json!("next"), &json!("one")));
+    assert_eq!(
+        (&next["type"], &next["id"]),
+        (&json!("next"), &json!("one"))
+    );
     assert_eq!(next["payload"]["data"], world.ask(query).await["data"]);
     assert!(next["payload"]["extensions"]["cost"].is_object());
-    assert_eq!(socket.hear().await, Ok(json!({"type": "complete", "id": "one"})));
+    assert_eq!(
+        socket.hear().await,
+        Ok(json!({"type": "complete", "id": "one"}))
+    );
     // the id is free again
     socket.say(json!({"type": "subscribe", "id": "one", "payload": {"query": "query A($n: Int!) { jobs(first: $n) { totalCount } } query B { __typename }", "operationName": "A", "variables": {"n": 1}}})).await;
     assert!(socket.hear().await.unwrap()["payload"]["data"]["jobs"]["totalCount"].is_number());
     socket.hear().await.unwrap();
     // requests that are not run are errors, and the connection goes on
-    for bad in ["{", "{ nothing }", "subscription { jobs }", "{ jobs(first: -1 { a } }", &format!("{{ {} }}", "a: __typename ".repeat(300))]
-    {
+    for bad in [
+        "{",
+        "{ nothing }",
+        "subscription { jobs }",
+        "{ jobs(first: -1 { a } }",
+        &format!("{{ {} }}", "a: __typename ".repeat(300)),
+    ] {
         socket.say(subscribe("bad", bad)).await;
         let error = socket.hear().await.unwrap();
-        assert_eq!((&error["type"], &error["id"]), (&json!("error"), &json!("bad")), "{error}");
-        assert!(error["payload"][0]["message"].is_string() && error["payload"][0]["extensions"]["code"].is_string(), "{error}");
+        assert_eq!(
+            (&error["type"], &error["id"]),
+            (&json!("error"), &json!("bad")),
+            "{error}"
+        );
+        assert!(
+            error["payload"][0]["message"].is_string()
+                && error["payload"][0]["extensions"]["code"].is_string(),
+            "{error}"
+        );
     }
-    socket.say(json!({"type": "ping", "payload": {"a": 1}})).await;
-    assert_eq!(socket.hear().await, Ok(json!({"type": "pong", "payload": {"a": 1}})));
+    socket
+        .say(json!({"type": "ping", "payload": {"a": 1}}))
+        .await;
+    assert_eq!(
+        socket.hear().await,
+        Ok(json!({"type": "pong", "payload": {"a": 1}}))
+    );
     socket.say(json!({"type": "pong"})).await;
-    socket.say(json!({"type": "complete", "id": "nobody's"})).await;
+    socket
+        .say(json!({"type": "complete", "id": "nobody's"}))
+        .await;
     socket.say(json!({"type": "ping"})).await;
     assert_eq!(socket.hear().await, Ok(json!({"type": "pong"})));
 }
@@ -108,7 +144,12 @@ async fn who_breaks_the_protocol_is_told_by_its_numbers() {
     let world = World::small().await;
     let mut none = open(&world, &[]).await.ok().unwrap();
     assert_eq!(none.hear().await, Err(4406));
-    assert_eq!(open(&world, &[("sec-websocket-protocol", "graphql-ws")]).await.err(), Some(0));
+    assert_eq!(
+        open(&world, &[("sec-websocket-protocol", "graphql-ws")])
+            .await
+            .err(),
+        Some(0)
+    );
     // says nothing
     let mut silent = open(&world, &[PROTOCOL]).await.ok().unwrap();
     assert_eq!(silent.hear().await, Err(4408));
@@ -138,11 +179,22 @@ async fn who_breaks_the_protocol_is_told_by_its_numbers() {
         assert_eq!(socket.hear().await, Err(4400), "{bad}");
     }
     let mut binary = ready(&world).await;
-    binary.0.send(Message::Binary(vec![1, 2, 3].into())).await.unwrap();
+    binary
+        .0
+        .send(Message::Binary(vec![1, 2, 3].into()))
+        .await
+        .unwrap();
     assert_eq!(binary.hear().await, Err(4400));
 
-    let limits = Limits { body_bytes: 256 << 10, ..Limits::default() };
-    let world = World::start(Setup { limits, ..Setup::default() }).await;
+    let limits = Limits {
+        body_bytes: 256 << 10,
+        ..Limits::default()
+    };
+    let world = World::start(Setup {
+        limits,
+        ..Setup::default()
+    })
+    .await;
     let mut large = ready(&world).await;
     let text = json!({"type": "ping", "payload": "x".repeat(300_000)}).to_string();
     let _ = large.0.send(Message::Text(text.into())).await;
@@ -151,9 +203,21 @@ async fn who_breaks_the_protocol_is_told_by_its_numbers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn operations_are_told_apart_and_bounded_and_can_be_cancelled() {
-    let limits = Limits { operations_per_socket: 3, sockets_per_caller: 2, ..Limits::default() };
-    let world = World::start(Setup { limits, ..Setup::default() }).await;
-    world.simulator.faults.add([Fault { path: "/api/v3/organizations*".to_owned(), times: None, kind: FaultKind::Hang }]);
+    let limits = Limits {
+        operations_per_socket: 3,
+        sockets_per_caller: 2,
+        ..Limits::default()
+    };
+    let world = World::start(Setup {
+        limits,
+        ..Setup::default()
+    })
+    .await;
+    world.simulator.faults.add([Fault {
+        path: "/api/v3/organizations*".to_owned(),
+        times: None,
+        kind: FaultKind::Hang,
+    }]);
     let slow = "{ companies { totalCount } }";
     let mut socket = ready(&world).await;
     socket.say(subscribe("a", slow)).await;
@@ -167,8 +231,14 @@ async fn operations_are_told_apart_and_bounded_and_can_be_cancelled() {
     // one that is cancelled makes room, and is never answered
     socket.say(json!({"type": "complete", "id": "a"})).await;
     socket.say(subscribe("a", "{ __typename }")).await;
-    assert_eq!(socket.hear().await.unwrap()["payload"]["data"], json!({"__typename": "Query"}));
-    assert_eq!(socket.hear().await, Ok(json!({"type": "complete", "id": "a"})));
+    assert_eq!(
+        socket.hear().await.unwrap()["payload"]["data"],
+        json!({"__typename": "Query"})
+    );
+    assert_eq!(
+        socket.hear().await,
+        Ok(json!({"type": "complete", "id": "a"}))
+    );
     for id in ["c", "d", "e"] {
         socket.say(subscribe(id, slow)).await;
     }
@@ -182,30 +252,70 @@ async fn operations_are_told_apart_and_bounded_and_can_be_cancelled() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_is_known_by_header_or_payload_and_strange_pages_are_not_let_in() {
-    let few = Sees { companies: Some(Vec::new()), ..Sees::default() };
-    let auth = Access { callers: vec![caller("few", &["key"], few)], ..Access::default() };
-    let world = World::start(Setup { auth, ..Setup::default() }).await;
-    assert_eq!(open(&world, &[PROTOCOL, ("authorization", "Bearer wrong")]).await.err(), Some(401));
-    let mut by_header = open(&world, &[PROTOCOL, ("authorization", "Bearer key")]).await.ok().unwrap();
+    let few = Sees {
+        companies: Some(Vec::new()),
+        ..Sees::default()
+    };
+    let auth = Access {
+        callers: vec![caller("few", &["key"], few)],
+        ..Access::default()
+    };
+    let world = World::start(Setup {
+        auth,
+        ..Setup::default()
+    })
+    .await;
+    assert_eq!(
+        open(&world, &[PROTOCOL, ("authorization", "Bearer wrong")])
+            .await
+            .err(),
+        Some(401)
+    );
+    let mut by_header = open(&world, &[PROTOCOL, ("authorization", "Bearer key")])
+        .await
+        .ok()
+        .unwrap();
     by_header.init().await;
     for (payload, outcome) in [
-        (json!({"authorization": "Bearer key"}), Ok(json!({"type": "connection_ack"}))),
-        (json!({"Authorization": "Bearer key"}), Ok(json!({"type": "connection_ack"}))),
-        (json!({"apiKey": "key"}), Ok(json!({"type": "connection_ack"}))),
+        (
+            json!({"authorization": "Bearer key"}),
+            Ok(json!({"type": "connection_ack"})),
+        ),
+        (
+            json!({"Authorization": "Bearer key"}),
+            Ok(json!({"type": "connection_ack"})),
+        ),
+        (
+            json!({"apiKey": "key"}),
+            Ok(json!({"type": "connection_ack"})),
+        ),
         (json!({"authorization": "Bearer wrong"}), Err(4403)),
         (json!({}), Err(4403)),
     ] {
         let mut socket = open(&world, &[PROTOCOL]).await.ok().unwrap();
-        socket.say(json!({"type": "connection_init", "payload": payload})).await;
+        socket
+            .say(json!({"type": "connection_init", "payload": payload}))
+            .await;
         assert_eq!(socket.hear().await, outcome, "{payload}");
         if outcome.is_ok() {
             socket.say(subscribe("1", "{ jobs { totalCount } }")).await;
-            assert_eq!(socket.hear().await.unwrap()["payload"]["data"], json!({"jobs": {"totalCount": 0}}));
+            assert_eq!(
+                socket.hear().await.unwrap()["payload"]["data"],
+                json!({"jobs": {"totalCount": 0}})
+            );
         }
     }
     let own = format!("http://{}", world.gateway);
-    for (origin, is_taken) in [(own.as_str(), true), ("https://evil.example", false), ("null", false)] {
-        assert_eq!(open(&world, &[PROTOCOL, ("origin", origin)]).await.err(), (!is_taken).then_some(403), "{origin}");
+    for (origin, is_taken) in [
+        (own.as_str(), true),
+        ("https://evil.example", false),
+        ("null", false),
+    ] {
+        assert_eq!(
+            open(&world, &[PROTOCOL, ("origin", origin)]).await.err(),
+            (!is_taken).then_some(403),
+            "{origin}"
+        );
     }
 }
 
@@ -219,9 +329,14 @@ async fn a_gateway_that_stops_lets_operations_end_and_says_goodbye() {
         times: Some(1),
         kind: FaultKind::Delay { milliseconds: 300 },
     }]);
-    busy.say(subscribe("1", "{ companies { totalCount } }")).await;
+    busy.say(subscribe("1", "{ companies { totalCount } }"))
+        .await;
     // once the read is under way
-    while !world.requests().iter().any(|request| request.contains("organizations")) {
+    while !world
+        .requests()
+        .iter()
+        .any(|request| request.contains("organizations"))
+    {
         tokio::task::yield_now().await;
     }
     let stopping = tokio::spawn(world.stop());

@@ -1,4 +1,5 @@
-//! Each trap in the upstreams, sprung: every test here fails without the handling that it is named for.
+//! Each trap in the upstreams, sprung: every test here fails without the handling that it is named
+//! for.
 
 mod console;
 mod enterprise_manager;
@@ -7,9 +8,18 @@ mod vac;
 use veeam_graph::simulator::{Fault, FaultKind};
 
 fn fault(path: &str, times: Option<u32>, kind: FaultKind) -> Fault {
-    Fault { path: path.to_owned(), times, kind }
+    Fault {
+        path: path.to_owned(),
+        times,
+        kind,
+    }
 }
 
 fn status(status: u16) -> FaultKind {
-    FaultKind::Status { status, retry_after: None, retry_after_in_body: None, location: None }
+    FaultKind::Status {
+        status,
+        retry_after: None,
+        retry_after_in_body: None,
+        location: None,
+    }
 }

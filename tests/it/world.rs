@@ -58,7 +58,10 @@ impl Default for Setup {
             auth: Access::default(),
             limits: Limits::default(),
             // no balancer has to learn that a test ends
-            server: Server { leave: Duration::ZERO, ..Server::at(([127, 0, 0, 1], 0).into()) },
+            server: Server {
+                leave: Duration::ZERO,
+                ..Server::at(([127, 0, 0, 1], 0).into())
+            },
             operations: Operations::default(),
         }
     }
@@ -91,7 +94,10 @@ pub fn upstream(name: &str, kind: Kind, at: SocketAddr, auth: Auth) -> Upstream 
 }
 
 pub fn password() -> Auth {
-    Auth::Password { username: USER.to_owned(), password: PASSWORD.into() }
+    Auth::Password {
+        username: USER.to_owned(),
+        password: PASSWORD.into(),
+    }
 }
 
 /// A socket on a port that the system picks.
@@ -113,8 +119,16 @@ impl World {
         (setup.change)(&mut estate);
         let simulator = Simulator::new(estate, setup.options);
         tokio::spawn(simulator.clone().run(apis, std::future::pending()));
-        let key = if setup.console_password { password() } else { Auth::ApiKey(API_KEY.into()) };
-        let (key, account) = if setup.passthrough { (Auth::Passthrough, Auth::Passthrough) } else { (key, password()) };
+        let key = if setup.console_password {
+            password()
+        } else {
+            Auth::ApiKey(API_KEY.into())
+        };
+        let (key, account) = if setup.passthrough {
+            (Auth::Passthrough, Auth::Passthrough)
+        } else {
+            (key, password())
+        };
         let mut upstreams = vec![
             upstream("msp", Kind::Vspc, at, key),
             upstream("em", Kind::EnterpriseManager, at, account),
@@ -124,7 +138,14 @@ impl World {
             upstream.cache = setup.cache;
             upstream.timeout = setup.timeout;
         }
-        Self::open(simulator, upstreams, (setup.auth, setup.limits, setup.operations), setup.server, now()).await
+        Self::open(
+            simulator,
+            upstreams,
+            (setup.auth, setup.limits, setup.operations),
+            setup.server,
+            now(),
+        )
+        .await
     }
 
     /// A gateway over given upstreams, ready.
@@ -133,15 +154,38 @@ impl World {
     }
 
     /// The same at another time.
-    pub async fn over_at(simulator: Arc<Simulator>, upstreams: Vec<Upstream>, now: Timestamp) -> Self {
+    pub async fn over_at(
+        simulator: Arc<Simulator>,
+        upstreams: Vec<Upstream>,
+        now: Timestamp,
+    ) -> Self {
         let usual = Setup::default();
-        Self::open(simulator, upstreams, (usual.auth, usual.limits, usual.operations), usual.server, now).await
+        Self::open(
+            simulator,
+            upstreams,
+            (usual.auth, usual.limits, usual.operations),
+            usual.server,
+            now,
+        )
+        .await
     }
 
     /// The same for these callers.
-    pub async fn over_for(simulator: Arc<Simulator>, upstreams: Vec<Upstream>, auth: Access, now: Timestamp) -> Self {
+    pub async fn over_for(
+        simulator: Arc<Simulator>,
+        upstreams: Vec<Upstream>,
+        auth: Access,
+        now: Timestamp,
+    ) -> Self {
         let usual = Setup::default();
-        Self::open(simulator, upstreams, (auth, usual.limits, usual.operations), usual.server, now).await
+        Self::open(
+            simulator,
+            upstreams,
+            (auth, usual.limits, usual.operations),
+            usual.server,
+            now,
+        )
+        .await
     }
 
     async fn open(
@@ -153,20 +197,49 @@ impl World {
     ) -> Self {
         let (listener, gateway) = listen().await;
         let (stop, mut stopped) = watch::channel(());
-        let scheme = if server.tls.is_some() { "https" } else { "http" };
-        let server = Server { listen: gateway, drain: Duration::from_secs(5), ..server };
-        let config = Config { server, auth, limits, operations, upstreams };
+        let scheme = if server.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let server = Server {
+            listen: gateway,
+            drain: Duration::from_secs(5),
+            ..server
+        };
+        let config = Config {
+            server,
+            auth,
+            limits,
+            operations,
+            upstreams,
+        };
         let running = tokio::spawn(async move {
             let shutdown = async move { drop(stopped.changed().await) };
-            app::run(&config, listener, Clock::Fixed(now), shutdown).await.unwrap();
+            app::run(&config, listener, Clock::Fixed(now), shutdown)
+                .await
+                .unwrap();
         });
         // one for the process: whoever comes first, this or the gateway
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        // sooner than the gateway closes them, as every client should; one that was opened and not used yet has its header_timeout
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none());
+        // sooner than the gateway closes them, as every client should; one that was opened and not
+        // used yet has its header_timeout
         let client = client.pool_idle_timeout(Duration::from_secs(5));
-        let client = client.danger_accept_invalid_certs(scheme == "https").build().unwrap();
-        let world = Self { simulator, gateway, origin: format!("{scheme}://{gateway}"), client, stop, running: Some(running) };
+        let client = client
+            .danger_accept_invalid_certs(scheme == "https")
+            .build()
+            .unwrap();
+        let world = Self {
+            simulator,
+            gateway,
+            origin: format!("{scheme}://{gateway}"),
+            client,
+            stop,
+            running: Some(running),
+        };
         let started = Instant::now();
         loop {
             let (status, body) = world.get("/health/ready").await;
@@ -181,7 +254,12 @@ impl World {
     }
 
     pub async fn get(&self, path: &str) -> (u16, String) {
-        let response = self.client.get(format!("{}{path}", self.origin)).send().await.unwrap();
+        let response = self
+            .client
+            .get(format!("{}{path}", self.origin))
+            .send()
+            .await
+            .unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
@@ -191,24 +269,41 @@ impl World {
 
     pub async fn ask_with(&self, query: &str, variables: Value) -> Value {
         let body = json!({"query": query, "variables": variables}).to_string();
-        let request = self.client.post(format!("{}/graphql", self.origin)).header("content-type", "application/json").body(body);
-        let text = tokio::time::timeout(PATIENCE, async { request.send().await.unwrap().text().await.unwrap() }).await.unwrap();
+        let request = self
+            .client
+            .post(format!("{}/graphql", self.origin))
+            .header("content-type", "application/json")
+            .body(body);
+        let text = tokio::time::timeout(PATIENCE, async {
+            request.send().await.unwrap().text().await.unwrap()
+        })
+        .await
+        .unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
     /// The answer to whoever has this key.
     pub async fn ask_as(&self, key: &str, query: &str) -> Value {
-        self.ask_showing(&[("authorization", &format!("Bearer {key}"))], query).await
+        self.ask_showing(&[("authorization", &format!("Bearer {key}"))], query)
+            .await
     }
 
     /// The answer to whoever shows these headers.
     pub async fn ask_showing(&self, headers: &[(&str, &str)], query: &str) -> Value {
         let body = json!({"query": query}).to_string();
-        let mut request = self.client.post(format!("{}/graphql", self.origin)).header("content-type", "application/json").body(body);
+        let mut request = self
+            .client
+            .post(format!("{}/graphql", self.origin))
+            .header("content-type", "application/json")
+            .body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let text = tokio::time::timeout(PATIENCE, async { request.send().await.unwrap().text().await.unwrap() }).await.unwrap();
+        let text = tokio::time::timeout(PATIENCE, async {
+            request.send().await.unwrap().text().await.unwrap()
+        })
+        .await
+        .unwrap();
         serde_json::from_str(&text).unwrap()
     }
 
@@ -234,13 +329,20 @@ impl World {
 
 /// The members of a JSON array.
 pub fn array(value: &Value) -> &Vec<Value> {
-    value.as_array().unwrap_or_else(|| panic!("no array: {value}"))
+    value
+        .as_array()
+        .unwrap_or_else(|| panic!("no array: {value}"))
 }
 
 /// The codes of an answer's errors, in order.
 pub fn codes(answer: &Value) -> Vec<&str> {
     answer["errors"]
         .as_array()
-        .map(|errors| errors.iter().map(|error| error["extensions"]["code"].as_str().unwrap_or("-")).collect())
+        .map(|errors| {
+            errors
+                .iter()
+                .map(|error| error["extensions"]["code"].as_str().unwrap_or("-"))
+                .collect()
+        })
         .unwrap_or_default()
 }

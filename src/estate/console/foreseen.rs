@@ -16,10 +16,13 @@ pub struct Foreseen {
 }
 
 impl Caller {
-    /// Begins lists that are not known yet, each with its first page. Who sees a part of a console may do with a part of
-    /// its lists: nothing is begun for them.
+    /// Begins lists that are not known yet, each with its first page. Who sees a part of a console
+    /// may do with a part of its lists: nothing is begun for them.
     pub async fn begin(&self, foreseen: Foreseen) {
-        let consoles = self.consoles().iter().filter(|console| self.principal.sees_all_of(console.name()));
+        let consoles = self
+            .consoles()
+            .iter()
+            .filter(|console| self.principal.sees_all_of(console.name()));
         join_all(consoles.map(|console| console.begin(foreseen))).await;
     }
 }
@@ -30,9 +33,18 @@ impl Console {
             (foreseen.servers, self.lists.servers.begin().boxed()),
             (foreseen.companies, self.lists.organizations.begin().boxed()),
             (foreseen.jobs, self.lists.jobs.begin().boxed()),
-            (foreseen.tape_links, self.lists.links[LinkFamily::Tape as usize].begin().boxed()),
+            (
+                foreseen.tape_links,
+                self.lists.links[LinkFamily::Tape as usize].begin().boxed(),
+            ),
             (foreseen.agent_objects, self.lists.objects.begin().boxed()),
         ];
-        join_all(lists.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, list)| list)).await;
+        join_all(
+            lists
+                .into_iter()
+                .filter(|(is_needed, _)| *is_needed)
+                .map(|(_, list)| list),
+        )
+        .await;
     }
 }

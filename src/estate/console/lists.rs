@@ -1,4 +1,5 @@
-//! A console's lists: one table with the row type of each, how long it is good for, and how it is read.
+//! A console's lists: one table with the row type of each, how long it is good for, and how it is
+//! read.
 
 use super::Console;
 use crate::{
@@ -51,7 +52,8 @@ pub(in crate::estate) enum JobScope {
     Job(JobUid),
 }
 
-/// Makes the lists, how each is opened, and what is kept fresh of one table, so that none of it can be forgotten.
+/// Makes the lists, how each is opened, and what is kept fresh of one table, so that none of it can
+/// be forgotten.
 macro_rules! lists {
     ($open:ident; $($(#[$doc:meta])* $field:ident: $type:ty = $opened:expr;)*) => {
         /// Every list of a console.
@@ -165,7 +167,11 @@ struct Open<'o> {
 
 impl Open<'_> {
     fn spec(&self, name: &'static str, lifetime: Duration) -> Arc<Spec> {
-        let freshness = Freshness { lifetime, max_stale: self.ages.max_stale, failure: self.ages.failure };
+        let freshness = Freshness {
+            lifetime,
+            max_stale: self.ages.max_stale,
+            failure: self.ages.failure,
+        };
         Spec::new(name, self.status, self.clock, freshness)
     }
 
@@ -175,18 +181,42 @@ impl Open<'_> {
         T: Listed + DeserializeOwned,
         L: Fn(&Vspc) -> List<'_, T> + Send + Sync + 'static,
     {
-        PagedList::new(self.spec(name, lifetime), Arc::new(Paged { vspc: self.vspc.clone(), list }))
+        PagedList::new(
+            self.spec(name, lifetime),
+            Arc::new(Paged {
+                vspc: self.vspc.clone(),
+                list,
+            }),
+        )
     }
 
     /// A list that can also be read per key.
-    fn keyed<K, T, L, O>(&self, name: &'static str, lifetime: Duration, list: L, of_key: O) -> KeyedList<K, T>
+    fn keyed<K, T, L, O>(
+        &self,
+        name: &'static str,
+        lifetime: Duration,
+        list: L,
+        of_key: O,
+    ) -> KeyedList<K, T>
     where
         K: Clone + Eq + Hash + Send + Sync + 'static,
         T: Listed + DeserializeOwned,
         L: Fn(&Vspc) -> List<'_, T> + Send + Sync + 'static,
-        O: for<'a> Fn(&'a Vspc, &'a K) -> BoxFuture<'a, Result<Listing<T>, Error>> + Send + Sync + 'static,
+        O: for<'a> Fn(&'a Vspc, &'a K) -> BoxFuture<'a, Result<Listing<T>, Error>>
+            + Send
+            + Sync
+            + 'static,
     {
-        KeyedList::new(self.spec(name, lifetime), Arc::new(Keyed { paged: Paged { vspc: self.vspc.clone(), list }, of_key }))
+        KeyedList::new(
+            self.spec(name, lifetime),
+            Arc::new(Keyed {
+                paged: Paged {
+                    vspc: self.vspc.clone(),
+                    list,
+                },
+                of_key,
+            }),
+        )
     }
 }
 
@@ -233,28 +263,39 @@ impl<K, T, L, O> KeySource<K, T> for Keyed<L, O>
 where
     T: Listed + DeserializeOwned,
     L: Fn(&Vspc) -> List<'_, T> + Send + Sync + 'static,
-    O: for<'a> Fn(&'a Vspc, &'a K) -> BoxFuture<'a, Result<Listing<T>, Error>> + Send + Sync + 'static,
+    O: for<'a> Fn(&'a Vspc, &'a K) -> BoxFuture<'a, Result<Listing<T>, Error>>
+        + Send
+        + Sync
+        + 'static,
 {
     fn of_key<'a>(&'a self, key: &'a K) -> BoxFuture<'a, Result<Listing<T>, Error>> {
         (self.of_key)(&self.paged.vspc, key)
     }
 }
 
-/// Enterprise Managers with their servers: a few lists read as one, so all the reading happens in `open`.
+/// Enterprise Managers with their servers: a few lists read as one, so all the reading happens in
+/// `open`.
 struct Managers(Arc<Vspc>);
 
 impl PageSource<EnterpriseManager> for Managers {
     fn open(&self) -> BoxFuture<'_, Result<Opened<EnterpriseManager>, Error>> {
         async { Ok(Opened::already_read(self.0.enterprise_managers().await?)) }.boxed()
     }
-    fn finish(&self, opened: Opened<EnterpriseManager>) -> BoxFuture<'_, Result<Listing<EnterpriseManager>, Error>> {
+    fn finish(
+        &self,
+        opened: Opened<EnterpriseManager>,
+    ) -> BoxFuture<'_, Result<Listing<EnterpriseManager>, Error>> {
         async { Ok(opened.into_listing()) }.boxed()
     }
 }
 
 /// One row, or none.
 fn few<T>(row: Option<T>) -> Listing<T> {
-    Listing { rows: row.into_iter().collect(), problem: None, pages: 1 }
+    Listing {
+        rows: row.into_iter().collect(),
+        problem: None,
+        pages: 1,
+    }
 }
 
 impl Console {
@@ -280,12 +321,14 @@ impl Console {
 
     /// Every organization.
     pub async fn organizations(&self, caller: &Caller) -> Result<View<Organization>, Failure> {
-        self.view(caller, self.lists.organizations.all().await?).await
+        self.view(caller, self.lists.organizations.all().await?)
+            .await
     }
 
     /// Every repository.
     pub async fn repositories(&self, caller: &Caller) -> Result<View<Repository>, Failure> {
-        self.view(caller, self.lists.repositories.all().await?).await
+        self.view(caller, self.lists.repositories.all().await?)
+            .await
     }
 
     /// The licence usage of every organization.
@@ -293,7 +336,9 @@ impl Console {
         self.view(caller, self.lists.licenses.all().await?).await
     }
 
-    pub(in crate::estate) async fn server_snapshot(&self) -> Result<Arc<Snapshot<BackupServer>>, Failure> {
+    pub(in crate::estate) async fn server_snapshot(
+        &self,
+    ) -> Result<Arc<Snapshot<BackupServer>>, Failure> {
         self.lists.servers.all().await
     }
 
@@ -301,7 +346,9 @@ impl Console {
         self.lists.jobs.all().await
     }
 
-    pub(in crate::estate) async fn organization_snapshot(&self) -> Result<Arc<Snapshot<Organization>>, Failure> {
+    pub(in crate::estate) async fn organization_snapshot(
+        &self,
+    ) -> Result<Arc<Snapshot<Organization>>, Failure> {
         self.lists.organizations.all().await
     }
 }

@@ -71,24 +71,41 @@ pub struct Placed<T> {
 
 impl<T> Default for Placed<T> {
     fn default() -> Self {
-        Self { rows: Vec::new(), problems: Vec::new(), by_company: HashMap::new() }
+        Self {
+            rows: Vec::new(),
+            problems: Vec::new(),
+            by_company: HashMap::new(),
+        }
     }
 }
 
 impl<T: Clone> Placed<T> {
-    fn new(rows: Vec<T>, problems: Vec<Failure>, company: impl Fn(&T) -> &Result<Option<CompanyUid>, Failure>) -> Self {
+    fn new(
+        rows: Vec<T>,
+        problems: Vec<Failure>,
+        company: impl Fn(&T) -> &Result<Option<CompanyUid>, Failure>,
+    ) -> Self {
         let mut by_company: HashMap<CompanyUid, Vec<usize>> = HashMap::new();
         for (place, row) in rows.iter().enumerate() {
             if let Ok(Some(company)) = company(row) {
                 by_company.entry(*company).or_default().push(place);
             }
         }
-        Self { rows, problems, by_company }
+        Self {
+            rows,
+            problems,
+            by_company,
+        }
     }
 
     /// One company's rows.
     pub fn of_company(&self, company: CompanyUid) -> Vec<T> {
-        self.by_company.get(&company).into_iter().flatten().map(|place| self.rows[*place].clone()).collect()
+        self.by_company
+            .get(&company)
+            .into_iter()
+            .flatten()
+            .map(|place| self.rows[*place].clone())
+            .collect()
     }
 }
 
@@ -104,7 +121,12 @@ impl Console {
             let unread = problems.first().cloned();
             let alarms = match alarms {
                 Ok(alarms) => alarms,
-                Err(failure) => return Placed { problems: vec![failure], ..Placed::default() },
+                Err(failure) => {
+                    return Placed {
+                        problems: vec![failure],
+                        ..Placed::default()
+                    };
+                }
             };
             problems.extend(alarms.problem().cloned());
             let place = |row: RowRef<Alarm>| {
@@ -113,21 +135,41 @@ impl Console {
                     let jobs = jobs.as_ref()?;
                     let index = jobs.index();
                     // in part of a list an id that is there once may be there again
-                    let by_shared = || index.uid.only(&JobUid(uid.0)).filter(|_| jobs.problem().is_none());
-                    jobs.pick(&[index.unique.only(&UniqueJobUid(uid.0)).or_else(by_shared)?]).next()
+                    let by_shared = || {
+                        index
+                            .uid
+                            .only(&JobUid(uid.0))
+                            .filter(|_| jobs.problem().is_none())
+                    };
+                    jobs.pick(&[index.unique.only(&UniqueJobUid(uid.0)).or_else(by_shared)?])
+                        .next()
                 };
                 let of_job = row.about("BackupServerJob");
                 let job = match (of_job.and_then(job_of), &unread) {
                     (None, Some(failure)) if of_job.is_some() => Err(failure.clone()),
                     (job, _) => Ok(job),
                 };
-                let of_row = row.object.as_ref().and_then(|object| object.organization_uid);
+                let of_row = row
+                    .object
+                    .as_ref()
+                    .and_then(|object| object.organization_uid);
                 let server = row.about("BackupServer").map(|server| ServerUid(server.0));
-                let company = job.clone().map(|job| job.and_then(|job| company_of(&job)).or(of_row));
-                let server = job.clone().map(|job| server.or(job.map(|job| job.backup_server_uid)));
-                PlacedAlarm { company, server, job, row }
+                let company = job
+                    .clone()
+                    .map(|job| job.and_then(|job| company_of(&job)).or(of_row));
+                let server = job
+                    .clone()
+                    .map(|job| server.or(job.map(|job| job.backup_server_uid)));
+                PlacedAlarm {
+                    company,
+                    server,
+                    job,
+                    row,
+                }
             };
-            Placed::new(alarms.rows().map(place).collect(), problems, |alarm| &alarm.company)
+            Placed::new(alarms.rows().map(place).collect(), problems, |alarm| {
+                &alarm.company
+            })
         }
         .boxed()
     }
@@ -135,18 +177,30 @@ impl Console {
     /// Every protected machine once, and what could not be read.
     pub fn workloads<'a>(&'a self, caller: &'a Caller) -> BoxFuture<'a, Placed<Workload>> {
         async move {
-            let reads = self.lists.workloads.iter().map(async |list| match list.all().await {
-                Ok(snapshot) => self.view(caller, snapshot).await,
-                Err(failure) => Err(failure),
-            });
-            let (views, jobs, chains) = tokio::join!(join_all(reads), self.lists.jobs.all(), self.lists.computer_backups.all());
+            let reads = self
+                .lists
+                .workloads
+                .iter()
+                .map(async |list| match list.all().await {
+                    Ok(snapshot) => self.view(caller, snapshot).await,
+                    Err(failure) => Err(failure),
+                });
+            let (views, jobs, chains) = tokio::join!(
+                join_all(reads),
+                self.lists.jobs.all(),
+                self.lists.computer_backups.all()
+            );
             let mut problems = Vec::new();
             let jobs = jobs.map_err(|failure| problems.push(failure)).ok();
             let chains = chains.map_err(|failure| problems.push(failure)).ok();
-            let partly = [jobs.as_ref().and_then(|jobs| jobs.problem()), chains.as_ref().and_then(|chains| chains.problem())];
+            let partly = [
+                jobs.as_ref().and_then(|jobs| jobs.problem()),
+                chains.as_ref().and_then(|chains| chains.problem()),
+            ];
             problems.extend(partly.into_iter().flatten().cloned());
             let unread = problems.first().cloned();
-            // an id may be of hardware that machines of two companies share: their rows are two machines
+            // an id may be of hardware that machines of two companies share: their rows are two
+            // machines
             let mut newest: HashMap<(WorkloadKey, Option<CompanyUid>), Workload> = HashMap::new();
             for (kind, view) in WorkloadKind::ALL.into_iter().zip(views) {
                 let view = match view {
@@ -159,36 +213,67 @@ impl Console {
                 problems.extend(view.problem().cloned());
                 for row in view.rows() {
                     let Some(uid) = row.uid() else {
-                        let why = format!("a protected machine without an id, {:?}, is left out", row.name);
-                        problems.push(Failure::new(Error::new(self.name(), ErrorKind::Invalid, why)));
+                        let why = format!(
+                            "a protected machine without an id, {:?}, is left out",
+                            row.name
+                        );
+                        problems.push(Failure::new(Error::new(
+                            self.name(),
+                            ErrorKind::Invalid,
+                            why,
+                        )));
                         continue;
                     };
-                    let key = WorkloadKey { upstream: self.id(), kind, server: row.backup_server_uid, uid };
+                    let key = WorkloadKey {
+                        upstream: self.id(),
+                        kind,
+                        server: row.backup_server_uid,
+                        uid,
+                    };
                     let place = (key, row.organization_uid);
-                    let known = newest.get(&place).map(|known| known.row.latest_restore_point_date);
+                    let known = newest
+                        .get(&place)
+                        .map(|known| known.row.latest_restore_point_date);
                     if known.is_some_and(|known| known >= row.latest_restore_point_date) {
                         continue;
                     }
                     let protecting = jobs.as_ref().zip(chains.as_ref()).map(|(jobs, chains)| {
-                        jobs_of_workload(&row, jobs, chains).map(|place| company_of(jobs.row(place))).collect::<HashSet<_>>()
+                        jobs_of_workload(&row, jobs, chains)
+                            .map(|place| company_of(jobs.row(place)))
+                            .collect::<HashSet<_>>()
                     });
                     // jobs of two companies do not tell whose it is
-                    let of_jobs = protecting.filter(|companies| companies.len() == 1).into_iter().flatten().next().flatten();
+                    let of_jobs = protecting
+                        .filter(|companies| companies.len() == 1)
+                        .into_iter()
+                        .flatten()
+                        .next()
+                        .flatten();
                     let company = match &unread {
-                        Some(failure) if kind != WorkloadKind::ComputerOfConsole => Err(failure.clone()),
+                        Some(failure) if kind != WorkloadKind::ComputerOfConsole => {
+                            Err(failure.clone())
+                        }
                         _ => Ok(of_jobs.or(row.organization_uid)),
                     };
                     newest.insert(place, Workload { key, row, company });
                 }
             }
-            Placed::new(newest.into_values().collect(), problems, |workload| &workload.company)
+            Placed::new(newest.into_values().collect(), problems, |workload| {
+                &workload.company
+            })
         }
         .boxed()
     }
 
     /// One protected machine.
-    pub async fn workload(&self, caller: &Caller, key: WorkloadKey) -> Result<Option<Workload>, Failure> {
-        let Placed { rows, mut problems, .. } = self.workloads(caller).await;
+    pub async fn workload(
+        &self,
+        caller: &Caller,
+        key: WorkloadKey,
+    ) -> Result<Option<Workload>, Failure> {
+        let Placed {
+            rows, mut problems, ..
+        } = self.workloads(caller).await;
         let mut found = rows.into_iter().filter(|workload| workload.key == key);
         match (found.next(), found.next(), problems.pop()) {
             (None, _, Some(problem)) => Err(problem),
@@ -198,23 +283,47 @@ impl Console {
     }
 
     /// The licence usage of one organization.
-    pub async fn license_of(&self, caller: &Caller, company: CompanyUid) -> Result<Option<RowRef<LicenseUsage>>, Failure> {
+    pub async fn license_of(
+        &self,
+        caller: &Caller,
+        company: CompanyUid,
+    ) -> Result<Option<RowRef<LicenseUsage>>, Failure> {
         let view = self.licenses(caller).await?;
         one(&view, view.index().company.of(&company))
     }
 
     /// The repositories on the servers that one company owns.
-    pub async fn repositories_of_company(&self, caller: &Caller, company: CompanyUid) -> Result<Rows<Repository>, Failure> {
-        let (servers, repositories) = tokio::join!(self.servers_of_company(caller, company), self.repositories(caller));
+    pub async fn repositories_of_company(
+        &self,
+        caller: &Caller,
+        company: CompanyUid,
+    ) -> Result<Rows<Repository>, Failure> {
+        let (servers, repositories) = tokio::join!(
+            self.servers_of_company(caller, company),
+            self.repositories(caller)
+        );
         let (servers, view) = (servers?, repositories?);
-        let of_server = |server: &RowRef<BackupServer>| many(&view, view.index().server.of(&server.instance_uid)).rows;
-        Ok(Rows { rows: servers.rows.iter().flat_map(of_server).collect(), problem: servers.problem.or(view.problem().cloned()) })
+        let of_server = |server: &RowRef<BackupServer>| {
+            many(&view, view.index().server.of(&server.instance_uid)).rows
+        };
+        Ok(Rows {
+            rows: servers.rows.iter().flat_map(of_server).collect(),
+            problem: servers.problem.or(view.problem().cloned()),
+        })
     }
 
     /// One triggered alarm.
-    pub async fn alarm(&self, caller: &Caller, alarm: AlarmUid) -> Result<Option<PlacedAlarm>, Failure> {
-        let Placed { rows, mut problems, .. } = self.alarms(caller).await;
-        let mut found = rows.into_iter().filter(|placed| placed.row.instance_uid == alarm);
+    pub async fn alarm(
+        &self,
+        caller: &Caller,
+        alarm: AlarmUid,
+    ) -> Result<Option<PlacedAlarm>, Failure> {
+        let Placed {
+            rows, mut problems, ..
+        } = self.alarms(caller).await;
+        let mut found = rows
+            .into_iter()
+            .filter(|placed| placed.row.instance_uid == alarm);
         match (found.next(), found.next(), problems.pop()) {
             (None, _, Some(problem)) => Err(problem),
             (Some(placed), Some(_), _) => Err(placed.row.is_ambiguous()),
@@ -223,16 +332,28 @@ impl Console {
     }
 
     /// The jobs that protect a machine, as far as they exist for a caller.
-    pub async fn jobs_of_workload(&self, caller: &Caller, row: &ProtectedWorkload) -> Result<Rows<Job>, Failure> {
+    pub async fn jobs_of_workload(
+        &self,
+        caller: &Caller,
+        row: &ProtectedWorkload,
+    ) -> Result<Rows<Job>, Failure> {
         let (jobs, chains) = tokio::join!(self.lists.jobs.all(), self.lists.computer_backups.all());
         let (jobs, chains) = (jobs?, chains?);
         let view = self.view(caller, jobs.clone()).await?;
         let places: Vec<u32> = jobs_of_workload(row, &jobs, &chains).collect();
-        Ok(Rows { rows: view.pick(&places).collect(), problem: view.problem().or(chains.problem()).cloned() })
+        Ok(Rows {
+            rows: view.pick(&places).collect(),
+            problem: view.problem().or(chains.problem()).cloned(),
+        })
     }
 
-    /// The repositories that a tape job writes to tape as a whole, as far as the console lists them.
-    pub fn repositories_of_tape_job<'a>(&'a self, caller: &'a Caller, job: &'a Job) -> BoxFuture<'a, Result<Rows<Repository>, Failure>> {
+    /// The repositories that a tape job writes to tape as a whole, as far as the console lists
+    /// them.
+    pub fn repositories_of_tape_job<'a>(
+        &'a self,
+        caller: &'a Caller,
+        job: &'a Job,
+    ) -> BoxFuture<'a, Result<Rows<Repository>, Failure>> {
         async move {
             let (links, jobs, view) = tokio::join!(self.lists.tape_repositories.all(), self.job_snapshot(), self.repositories(caller));
             let (links, jobs, view) = (links?, jobs?, view?);

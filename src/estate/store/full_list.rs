@@ -22,9 +22,15 @@ impl<T: Listed> FullList<T> {
     /// Nothing is read yet. `read` is given the last snapshot to build on.
     pub fn new(
         spec: Arc<Spec>,
-        read: impl Fn(Option<Arc<Snapshot<T>>>) -> BoxFuture<'static, Result<Listing<T>, Error>> + Send + Sync + 'static,
+        read: impl Fn(Option<Arc<Snapshot<T>>>) -> BoxFuture<'static, Result<Listing<T>, Error>>
+        + Send
+        + Sync
+        + 'static,
     ) -> Self {
-        Self { slot: Slot::new(spec, Arc::default(), read), row: PhantomData }
+        Self {
+            slot: Slot::new(spec, Arc::default(), read),
+            row: PhantomData,
+        }
     }
 
     /// What is kept, or what a read gives; a thousand askers cause one read.
@@ -55,7 +61,12 @@ impl<T: Listed> FullList<T> {
 
 impl<T: Listed> Refresh for FullList<T> {
     fn due(&self, now: Instant) -> Vec<Due> {
-        due(self.slot.in_use(now).map(|reading| (self.slot.clone(), reading)), now)
+        due(
+            self.slot
+                .in_use(now)
+                .map(|reading| (self.slot.clone(), reading)),
+            now,
+        )
     }
 
     fn kept_rows(&self) -> u64 {
@@ -63,6 +74,8 @@ impl<T: Listed> Refresh for FullList<T> {
     }
 
     fn warm(&self) -> Vec<BoxFuture<'_, Result<(), Failure>>> {
-        vec![Box::pin(async { self.get().await.and_then(|all| all.or_problem()) })]
+        vec![Box::pin(async {
+            self.get().await.and_then(|all| all.or_problem())
+        })]
     }
 }

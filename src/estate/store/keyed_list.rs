@@ -1,4 +1,5 @@
-//! A full list that can also be read per key: takes whichever way is cheaper for the keys that are asked for together.
+//! A full list that can also be read per key: takes whichever way is cheaper for the keys that are
+//! asked for together.
 
 use super::{PageSource, PagedList, PerKey, Spec};
 use crate::{
@@ -66,7 +67,11 @@ where
             }
             .boxed()
         });
-        Self { spec, paged, per_key }
+        Self {
+            spec,
+            paged,
+            per_key,
+        }
     }
 
     /// The full list, if it is in hand.
@@ -77,7 +82,10 @@ where
     /// For each key a reading that answers it, whichever way is cheaper for all of them together.
     pub async fn gather(&self, keys: &[K]) -> HashMap<K, Result<Arc<Snapshot<T>>, Failure>> {
         if let Some(all) = self.all_in_hand() {
-            return keys.iter().map(|key| (key.clone(), Ok(all.clone()))).collect();
+            return keys
+                .iter()
+                .map(|key| (key.clone(), Ok(all.clone())))
+                .collect();
         }
         let mut answers = HashMap::with_capacity(keys.len());
         let mut missing = Vec::new();
@@ -115,9 +123,14 @@ where
         answers
     }
 
-    /// The same for keys that a caller names, who may have guessed them. Who does not see all of the list is answered from all
-    /// of it: what is read then, and what is in hand, is the same whether a key is another's or nobody's.
-    pub async fn seek(&self, keys: &[K], sees_all: bool) -> HashMap<K, Result<Arc<Snapshot<T>>, Failure>> {
+    /// The same for keys that a caller names, who may have guessed them. Who does not see all of
+    /// the list is answered from all of it: what is read then, and what is in hand, is the same
+    /// whether a key is another's or nobody's.
+    pub async fn seek(
+        &self,
+        keys: &[K],
+        sees_all: bool,
+    ) -> HashMap<K, Result<Arc<Snapshot<T>>, Failure>> {
         if sees_all {
             return self.gather(keys).await;
         }
@@ -134,8 +147,8 @@ where
         join_all(reads).await.into_iter().collect()
     }
 
-    /// Whether the full list is the cheaper way to `calls` answers, and why. Fails where this version of the upstream has no
-    /// such list: its parts would fail one by one.
+    /// Whether the full list is the cheaper way to `calls` answers, and why. Fails where this
+    /// version of the upstream has no such list: its parts would fail one by one.
     async fn prefers_full(&self, calls: usize) -> Result<(bool, &'static str), Failure> {
         if self.full.is_reading() {
             return Ok((true, "the fleet's list is being read already"));
@@ -144,15 +157,22 @@ where
         Ok(match choose(calls, pages, 0) {
             Choice::Narrow if pages.is_none() => (false, "one call can't be beaten"),
             Choice::Narrow => (false, "the fleet's list has more pages than there are keys"),
-            Choice::Wide => (true, "the fleet's list has no more pages than there are keys"),
+            Choice::Wide => (
+                true,
+                "the fleet's list has no more pages than there are keys",
+            ),
             // One probe for all who wonder; if it fails the reads per key will say why, key by key.
             Choice::Probe => match self.first.learn().await {
-                Ok(()) if choose(calls, self.first.pages(), 1) == Choice::Wide => {
-                    (true, "its first page showed that the fleet's list has no more pages than there are keys")
-                }
+                Ok(()) if choose(calls, self.first.pages(), 1) == Choice::Wide => (
+                    true,
+                    "its first page showed that the fleet's list has no more pages than there are keys",
+                ),
                 Ok(()) => {
                     drop(self.first.take());
-                    (false, "its first page showed that the fleet's list has more pages than there are keys")
+                    (
+                        false,
+                        "its first page showed that the fleet's list has more pages than there are keys",
+                    )
                 }
                 Err(failure) if failure.is_absent => return Err(failure),
                 Err(_) => (false, "the fleet's list could not be begun"),
@@ -170,7 +190,9 @@ where
         let mut all = self.full.due(now);
         let per_key = self.per_key.in_use(now);
         let (keys, of_keys) = (per_key.len(), due(per_key.iter().cloned(), now));
-        let Some(left) = of_keys.iter().map(|due| due.left).min() else { return all };
+        let Some(left) = of_keys.iter().map(|due| due.left).min() else {
+            return all;
+        };
         match choose(keys, self.first.pages(), 0) {
             Choice::Wide if self.full.last().is_none() => {
                 let slot = self.full.slot().clone();
@@ -179,13 +201,19 @@ where
                     per_key.iter().for_each(|(_, reading)| reading.leave());
                     drop(slot.get::<T>().await);
                 };
-                all.push(Due { left, renew: renew.boxed() });
+                all.push(Due {
+                    left,
+                    renew: renew.boxed(),
+                });
             }
             choice => {
                 all.extend(of_keys);
                 if choice == Choice::Probe {
                     let first = self.first.clone();
-                    all.push(Due { left, renew: async move { drop(first.learn().await) }.boxed() });
+                    all.push(Due {
+                        left,
+                        renew: async move { drop(first.learn().await) }.boxed(),
+                    });
                 }
             }
         }

@@ -1,4 +1,5 @@
-//! A full list that comes in pages. Its first page, which tells how many there are, may be read before the others.
+//! A full list that comes in pages. Its first page, which tells how many there are, may be read
+//! before the others.
 
 use super::{FullList, Spec};
 use crate::{
@@ -25,8 +26,8 @@ use tokio::sync::oneshot;
 /// How long a first page may wait for the others.
 const OPENED_FOR: Duration = Duration::from_secs(15);
 
-/// That there is no such list is believed so many times as long as another failure is passed on: a minute, as long as most
-/// lists are good for.
+/// That there is no such list is believed so many times as long as another failure is passed on: a
+/// minute, as long as most lists are good for.
 const ABSENT_TIMES: u32 = 20;
 
 /// How a list is read in pages.
@@ -53,7 +54,8 @@ pub(super) struct FirstPage<T> {
 /// What is known of a list's pages.
 enum Pages<T> {
     Unknown,
-    /// The first page is being read: whoever wants the whole list waits for it, and does not read it too.
+    /// The first page is being read: whoever wants the whole list waits for it, and does not read
+    /// it too.
     Reading(Shared<BoxFuture<'static, Result<(), Failure>>>),
     /// This version of the upstream has no such list.
     Absent {
@@ -70,9 +72,16 @@ enum Pages<T> {
 impl<T: Listed> PagedList<T> {
     /// Nothing is read yet.
     pub fn new(spec: Arc<Spec>, source: Arc<dyn PageSource<T>>) -> Self {
-        let first = Arc::new(FirstPage { spec: spec.clone(), source, state: Mutex::new(Pages::Unknown) });
+        let first = Arc::new(FirstPage {
+            spec: spec.clone(),
+            source,
+            state: Mutex::new(Pages::Unknown),
+        });
         let of_read = first.clone();
-        Self { full: FullList::new(spec, move |_| of_read.clone().read_all().boxed()), first }
+        Self {
+            full: FullList::new(spec, move |_| of_read.clone().read_all().boxed()),
+            first,
+        }
     }
 
     /// The full list.
@@ -80,8 +89,8 @@ impl<T: Listed> PagedList<T> {
         self.full.get().await
     }
 
-    /// Reads the first page, where nothing is known of the list yet: whoever comes to it goes on from there. A failure is
-    /// theirs who do.
+    /// Reads the first page, where nothing is known of the list yet: whoever comes to it goes on
+    /// from there. A failure is theirs who do.
     pub async fn begin(&self) {
         if !self.full.is_reading() {
             let _ = self.first.learn().await;
@@ -105,8 +114,13 @@ impl<T: Listed> FirstPage<T> {
     /// The first page, if it was read a moment ago and nobody went on from it.
     pub fn take(&self) -> Option<Opened<T>> {
         let mut state = self.state();
-        let Pages::Known { first, .. } = &mut *state else { return None };
-        first.take().filter(|(since, _)| since.elapsed() < OPENED_FOR).map(|(_, opened)| opened)
+        let Pages::Known { first, .. } = &mut *state else {
+            return None;
+        };
+        first
+            .take()
+            .filter(|(since, _)| since.elapsed() < OPENED_FOR)
+            .map(|(_, opened)| opened)
     }
 
     fn absent_for(&self) -> Duration {
@@ -116,7 +130,9 @@ impl<T: Listed> FirstPage<T> {
     /// That there is no such list, if that was found out a while ago.
     pub fn absent(&self) -> Option<Failure> {
         match &*self.state() {
-            Pages::Absent { since, failure } if since.elapsed() < self.absent_for() => Some(failure.clone()),
+            Pages::Absent { since, failure } if since.elapsed() < self.absent_for() => {
+                Some(failure.clone())
+            }
             _ => None,
         }
     }
@@ -125,7 +141,10 @@ impl<T: Listed> FirstPage<T> {
     pub fn is_absent(&self, error: &Error) {
         let mut state = self.state();
         if matches!(&*state, Pages::Unknown | Pages::Absent { .. }) {
-            *state = Pages::Absent { since: Instant::now(), failure: Arc::new(error.clone()) };
+            *state = Pages::Absent {
+                since: Instant::now(),
+                failure: Arc::new(error.clone()),
+            };
         }
     }
 
@@ -133,7 +152,9 @@ impl<T: Listed> FirstPage<T> {
     pub async fn learn(self: &Arc<Self>) -> Result<(), Failure> {
         let reading = match &mut *self.state() {
             Pages::Known { .. } => return Ok(()),
-            Pages::Absent { since, failure } if since.elapsed() < self.absent_for() => return Err(failure.clone()),
+            Pages::Absent { since, failure } if since.elapsed() < self.absent_for() => {
+                return Err(failure.clone());
+            }
             Pages::Reading(reading) => reading.clone(),
             state => {
                 let reading = self.clone().read_first();
@@ -149,10 +170,26 @@ impl<T: Listed> FirstPage<T> {
         let spec = self.spec.clone();
         meter::spawn(
             async move {
-                let opened = self.spec.guarded(self.source.open()).await.map_err(Arc::new);
+                let opened = self
+                    .spec
+                    .guarded(self.source.open())
+                    .await
+                    .map_err(Arc::new);
                 let (state, outcome) = match opened {
-                    Ok(opened) => (Pages::Known { pages: opened.pages(), first: Some((Instant::now(), opened)) }, Ok(())),
-                    Err(failure) if failure.is_absent => (Pages::Absent { since: Instant::now(), failure: failure.clone() }, Err(failure)),
+                    Ok(opened) => (
+                        Pages::Known {
+                            pages: opened.pages(),
+                            first: Some((Instant::now(), opened)),
+                        },
+                        Ok(()),
+                    ),
+                    Err(failure) if failure.is_absent => (
+                        Pages::Absent {
+                            since: Instant::now(),
+                            failure: failure.clone(),
+                        },
+                        Err(failure),
+                    ),
                     Err(failure) => (Pages::Unknown, Err(failure)),
                 };
                 *self.state() = state;
@@ -160,7 +197,9 @@ impl<T: Listed> FirstPage<T> {
             }
             .boxed(),
         );
-        async move { told.await.unwrap_or_else(|_| Err(Arc::new(spec.broken()))) }.boxed().shared()
+        async move { told.await.unwrap_or_else(|_| Err(Arc::new(spec.broken()))) }
+            .boxed()
+            .shared()
     }
 
     async fn read_all(self: Arc<Self>) -> Result<Listing<T>, Error> {
@@ -183,7 +222,10 @@ impl<T: Listed> FirstPage<T> {
             })?,
         };
         let listing = self.source.finish(opened).await?;
-        *self.state() = Pages::Known { pages: listing.pages, first: None };
+        *self.state() = Pages::Known {
+            pages: listing.pages,
+            first: None,
+        };
         Ok(listing)
     }
 }

@@ -43,7 +43,13 @@ where
         max_rows: u64,
         read: impl Fn(&K) -> BoxFuture<'static, Result<Listing<T>, Error>> + Send + Sync + 'static,
     ) -> Self {
-        Self { spec, read: Arc::new(read), slots: Mutex::default(), max_rows, kept_rows: Arc::default() }
+        Self {
+            spec,
+            read: Arc::new(read),
+            slots: Mutex::default(),
+            max_rows,
+            kept_rows: Arc::default(),
+        }
     }
 
     /// What is kept under a key, or what a read gives; a thousand askers cause one read.
@@ -57,21 +63,27 @@ where
         self.open(key).get().await
     }
 
-    /// What is kept under a key, fresh or stale; a stale one is being refreshed by the time this returns.
+    /// What is kept under a key, fresh or stale; a stale one is being refreshed by the time this
+    /// returns.
     pub fn peek(&self, key: &K) -> Option<Arc<Snapshot<T>>> {
         self.known(key)?.peek()
     }
 
-    /// The last reading under a key, for one that asks for something else; it does not count as used.
+    /// The last reading under a key, for one that asks for something else; it does not count as
+    /// used.
     pub fn last(&self, key: &K) -> Option<Arc<Snapshot<T>>> {
         self.known(key)?.last()
     }
 
-    /// What was asked for again since it was read. What is too old to be shown to anybody is forgotten.
+    /// What was asked for again since it was read. What is too old to be shown to anybody is
+    /// forgotten.
     pub fn in_use(&self, now: Instant) -> Vec<(Arc<Slot>, Arc<Stamp>)> {
         let mut slots = self.slots();
         forget_empty(&mut slots, now);
-        slots.values().filter_map(|slot| Some((slot.clone(), slot.in_use(now)?))).collect()
+        slots
+            .values()
+            .filter_map(|slot| Some((slot.clone(), slot.in_use(now)?)))
+            .collect()
     }
 
     fn slots(&self) -> MutexGuard<'_, HashMap<K, Arc<Slot>>> {
@@ -95,18 +107,24 @@ where
 
     fn open(&self, key: &K) -> Arc<Slot> {
         let (read, of_read) = (self.read.clone(), key.clone());
-        Slot::new(self.spec.clone(), self.kept_rows.clone(), move |_| read(&of_read))
+        Slot::new(self.spec.clone(), self.kept_rows.clone(), move |_| {
+            read(&of_read)
+        })
     }
 
     /// Forgets an eighth where there are too many, so that looking through all of them is rare.
     fn make_room(&self, slots: &mut HashMap<K, Arc<Slot>>) {
-        let weight = |slots: &HashMap<K, Arc<Slot>>| self.kept_rows.load(Ordering::Relaxed) + slots.len() as u64;
+        let weight = |slots: &HashMap<K, Arc<Slot>>| {
+            self.kept_rows.load(Ordering::Relaxed) + slots.len() as u64
+        };
         if weight(slots) < self.max_rows {
             return;
         }
         forget_empty(slots, Instant::now());
         let idle = slots.iter().filter(|(_, slot)| is_idle(slot));
-        let mut by_use: Vec<_> = idle.map(|(key, slot)| (slot.last_use(), key.clone())).collect();
+        let mut by_use: Vec<_> = idle
+            .map(|(key, slot)| (slot.last_use(), key.clone()))
+            .collect();
         by_use.sort_by_key(|(last_use, _)| *last_use);
         for (_, key) in by_use {
             if weight(slots) <= self.max_rows / 8 * 7 {

@@ -1,5 +1,6 @@
-//! A slot: the current snapshot of a list, the last failure, and the read in flight, in one state. One read however many
-//! wait, stale snapshots served while one refresh runs, failures passed on for a while and never kept.
+//! A slot: the current snapshot of a list, the last failure, and the read in flight, in one state.
+//! One read however many wait, stale snapshots served while one refresh runs, failures passed on
+//! for a while and never kept.
 
 use super::Spec;
 use crate::{
@@ -48,7 +49,9 @@ impl<T: Listed> Reading for Snapshot<T> {
 
 type Outcome = Result<Arc<dyn Reading>, Failure>;
 type Flight = Shared<BoxFuture<'static, Outcome>>;
-type Read = dyn Fn(Option<Arc<dyn Reading>>) -> BoxFuture<'static, Result<Arc<dyn Reading>, Error>> + Send + Sync;
+type Read = dyn Fn(Option<Arc<dyn Reading>>) -> BoxFuture<'static, Result<Arc<dyn Reading>, Error>>
+    + Send
+    + Sync;
 
 /// One list, or the list of one key.
 pub(in crate::estate) struct Slot {
@@ -78,15 +81,28 @@ impl Slot {
     pub fn new<T: Listed>(
         spec: Arc<Spec>,
         kept_rows: Arc<AtomicU64>,
-        read: impl Fn(Option<Arc<Snapshot<T>>>) -> BoxFuture<'static, Result<Listing<T>, Error>> + Send + Sync + 'static,
+        read: impl Fn(Option<Arc<Snapshot<T>>>) -> BoxFuture<'static, Result<Listing<T>, Error>>
+        + Send
+        + Sync
+        + 'static,
     ) -> Arc<Self> {
         let of_read = spec.clone();
         let read = Box::new(move |last: Option<Arc<dyn Reading>>| {
             let (spec, listing) = (of_read.clone(), read(last.and_then(typed)));
             async move { Ok(spec.index(listing.await?).await) }.boxed()
         });
-        let state = State { current: None, failure: None, flight: None, last_use: Instant::now() };
-        Arc::new(Self { spec, read, state: Mutex::new(state), kept_rows })
+        let state = State {
+            current: None,
+            failure: None,
+            flight: None,
+            last_use: Instant::now(),
+        };
+        Arc::new(Self {
+            spec,
+            read,
+            state: Mutex::new(state),
+            kept_rows,
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -101,7 +117,13 @@ impl Slot {
     /// What is kept, or what a read gives; a thousand askers cause one read.
     pub async fn get<T: Listed>(self: &Arc<Self>) -> Result<Arc<Snapshot<T>>, Failure> {
         let reading = self.get_any().await?;
-        typed(reading).ok_or_else(|| Arc::new(Error::new(&self.spec.status.name, ErrorKind::Invalid, "a list of other rows")))
+        typed(reading).ok_or_else(|| {
+            Arc::new(Error::new(
+                &self.spec.status.name,
+                ErrorKind::Invalid,
+                "a list of other rows",
+            ))
+        })
     }
 
     /// The last reading, for one that asks for something else; it does not count as used.
@@ -124,7 +146,9 @@ impl Slot {
     /// Whether nothing is in it any more.
     pub fn is_empty(&self, now: Instant) -> bool {
         let mut state = self.state();
-        self.current(&mut state, now).is_none() && self.failure(&state, now).is_none() && state.flight.is_none()
+        self.current(&mut state, now).is_none()
+            && self.failure(&state, now).is_none()
+            && state.flight.is_none()
     }
 
     /// Rows kept by this slot and those beside it.
@@ -204,7 +228,8 @@ impl Slot {
     /// What is kept. What is too old to be shown to anybody is dropped here.
     fn current(&self, state: &mut State, now: Instant) -> Option<Arc<dyn Reading>> {
         let reading = state.current.as_ref()?;
-        if reading.stamp().age(now).0 < self.spec.freshness.lifetime + self.spec.freshness.max_stale {
+        if reading.stamp().age(now).0 < self.spec.freshness.lifetime + self.spec.freshness.max_stale
+        {
             return Some(reading.clone());
         }
         self.replace(state, None);
@@ -212,7 +237,10 @@ impl Slot {
     }
 
     fn replace(&self, state: &mut State, reading: Option<Arc<dyn Reading>>) {
-        self.kept_rows.fetch_add(reading.as_ref().map_or(0, |reading| reading.rows()), Ordering::Relaxed);
+        self.kept_rows.fetch_add(
+            reading.as_ref().map_or(0, |reading| reading.rows()),
+            Ordering::Relaxed,
+        );
         if let Some(old) = std::mem::replace(&mut state.current, reading) {
             self.kept_rows.fetch_sub(old.rows(), Ordering::Relaxed);
             old.stamp().replace();
@@ -221,7 +249,8 @@ impl Slot {
 
     fn failure(&self, state: &State, now: Instant) -> Option<Failure> {
         let (since, failure) = state.failure.as_ref()?;
-        (now.saturating_duration_since(*since) < self.spec.freshness.failure).then(|| failure.clone())
+        (now.saturating_duration_since(*since) < self.spec.freshness.failure)
+            .then(|| failure.clone())
     }
 
     /// A read that takes the place of the reading given, unless another already did.
@@ -240,7 +269,8 @@ impl Slot {
         let last = state.current.clone();
         let (tell, told) = oneshot::channel();
         let slot = self.clone();
-        // A task of its own: the asker who started it may leave, those who wait must not start again.
+        // A task of its own: the asker who started it may leave, those who wait must not start
+        // again.
         meter::spawn(
             async move {
                 let reading = async { (slot.read)(last).await };
@@ -250,7 +280,9 @@ impl Slot {
             .boxed(),
         );
         let spec = self.spec.clone();
-        let flight = async move { told.await.unwrap_or_else(|_| Err(Arc::new(spec.broken()))) }.boxed().shared();
+        let flight = async move { told.await.unwrap_or_else(|_| Err(Arc::new(spec.broken()))) }
+            .boxed()
+            .shared();
         state.flight = Some(flight.clone());
         Wanted::Wait(flight)
     }

@@ -24,8 +24,22 @@ impl Listed for Number {
 }
 
 fn spec(lifetime: Duration, failure: Duration) -> Arc<Spec> {
-    let status = Arc::new(Status::new(UpstreamId(0), "msp".into(), Kind::Vspc, Clock::System));
-    Spec::new("numbers", &status, Clock::System, Freshness { lifetime, max_stale: MINUTE, failure })
+    let status = Arc::new(Status::new(
+        UpstreamId(0),
+        "msp".into(),
+        Kind::Vspc,
+        Clock::System,
+    ));
+    Spec::new(
+        "numbers",
+        &status,
+        Clock::System,
+        Freshness {
+            lifetime,
+            max_stale: MINUTE,
+            failure,
+        },
+    )
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -35,11 +49,18 @@ fn down() -> Error {
 }
 
 fn whole(rows: Vec<Number>) -> Listing<Number> {
-    Listing { rows, problem: None, pages: 1 }
+    Listing {
+        rows,
+        problem: None,
+        pages: 1,
+    }
 }
 
 /// A list whose reads go as told, by how many there were before.
-fn list(spec: Arc<Spec>, read: fn(u32) -> Result<Listing<Number>, Error>) -> (FullList<Number>, Arc<AtomicU32>) {
+fn list(
+    spec: Arc<Spec>,
+    read: fn(u32) -> Result<Listing<Number>, Error>,
+) -> (FullList<Number>, Arc<AtomicU32>) {
     let reads = Arc::new(AtomicU32::new(0));
     let counted = reads.clone();
     let list = FullList::new(spec, move |_| {
@@ -53,7 +74,11 @@ fn list(spec: Arc<Spec>, read: fn(u32) -> Result<Listing<Number>, Error>) -> (Fu
 async fn a_thousand_askers_cause_one_read() {
     let (list, reads) = list(spec(MINUTE, MINUTE), |_| Ok(whole(vec![Number(1)])));
     let answers = join_all((0..1_000).map(|_| list.get())).await;
-    assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|snapshot| snapshot.rows().len() == 1)));
+    assert!(answers.iter().all(|answer| {
+        answer
+            .as_ref()
+            .is_ok_and(|snapshot| snapshot.rows().len() == 1)
+    }));
     assert_eq!(reads.load(Ordering::Relaxed), 1);
 }
 
@@ -62,14 +87,26 @@ async fn a_failure_is_passed_on_for_a_while_and_then_tried_again() {
     let (damped, reads) = list(spec(MINUTE, MINUTE), |_| Err(down()));
     assert!(damped.get().await.is_err() && damped.get().await.is_err());
     assert_eq!(reads.load(Ordering::Relaxed), 1);
-    let (list, reads) = list(spec(MINUTE, Duration::ZERO), |before| if before == 0 { Err(down()) } else { Ok(whole(vec![])) });
+    let (list, reads) = list(spec(MINUTE, Duration::ZERO), |before| {
+        if before == 0 {
+            Err(down())
+        } else {
+            Ok(whole(vec![]))
+        }
+    });
     assert!(list.get().await.is_err() && list.get().await.is_ok());
     assert_eq!(reads.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]
 async fn a_panic_in_a_read_is_an_error_and_the_list_goes_on() {
-    let read = |before| if before == 0 { std::panic::resume_unwind(Box::new("broken")) } else { Ok(whole(vec![])) };
+    let read = |before| {
+        if before == 0 {
+            std::panic::resume_unwind(Box::new("broken"))
+        } else {
+            Ok(whole(vec![]))
+        }
+    };
     let (list, _) = list(spec(MINUTE, Duration::ZERO), read);
     assert!(list.get().await.is_err());
     assert!(!list.is_reading() && list.get().await.is_ok());
@@ -79,7 +116,11 @@ async fn a_panic_in_a_read_is_an_error_and_the_list_goes_on() {
 async fn part_of_a_list_does_not_replace_the_whole() {
     let (list, reads) = list(spec(Duration::ZERO, MINUTE), |before| {
         let problem = (before == 1).then(down);
-        Ok(Listing { rows: vec![Number(before)], problem, pages: 1 })
+        Ok(Listing {
+            rows: vec![Number(before)],
+            problem,
+            pages: 1,
+        })
     });
     let first = list.get().await.unwrap();
     // it is stale at once: who looks is given it and starts a read; who renews it waits for that
@@ -88,14 +129,29 @@ async fn part_of_a_list_does_not_replace_the_whole() {
     assert_eq!(reads.load(Ordering::Relaxed), 2);
     let still = list.get().await.unwrap();
     assert!(still.problem().is_none() && still.generation() == first.generation());
-    assert_eq!(reads.load(Ordering::Relaxed), 2, "the problem is passed on for a minute, as a failure is");
+    assert_eq!(
+        reads.load(Ordering::Relaxed),
+        2,
+        "the problem is passed on for a minute, as a failure is"
+    );
 }
 
 #[tokio::test]
 async fn what_is_too_old_to_be_shown_is_no_longer_kept() {
-    let status = Arc::new(Status::new(UpstreamId(0), "msp".into(), Kind::Vspc, Clock::System));
-    let ages = Freshness { lifetime: Duration::ZERO, max_stale: Duration::ZERO, failure: MINUTE };
-    let (list, _) = list(Spec::new("numbers", &status, Clock::System, ages), |_| Ok(whole(vec![Number(1)])));
+    let status = Arc::new(Status::new(
+        UpstreamId(0),
+        "msp".into(),
+        Kind::Vspc,
+        Clock::System,
+    ));
+    let ages = Freshness {
+        lifetime: Duration::ZERO,
+        max_stale: Duration::ZERO,
+        failure: MINUTE,
+    };
+    let (list, _) = list(Spec::new("numbers", &status, Clock::System, ages), |_| {
+        Ok(whole(vec![Number(1)]))
+    });
     list.get().await.unwrap();
     assert_eq!(list.kept_rows(), 1);
     assert!(list.peek().is_none() && list.kept_rows() == 0);
@@ -115,6 +171,10 @@ async fn readings_per_key_are_bounded_and_what_was_used_last_stays() {
         list.get(&0).await.unwrap();
         assert!(list.kept_rows() <= 800);
     }
-    assert_eq!(reads.load(Ordering::Relaxed), 1_000, "the one that is in use was read once");
+    assert_eq!(
+        reads.load(Ordering::Relaxed),
+        1_000,
+        "the one that is in use was read once"
+    );
     assert!(list.peek(&0).is_some() && list.peek(&999).is_some() && list.peek(&1).is_none());
 }

@@ -5,10 +5,13 @@ use crate::{
     estate::{indexes::company_of, snapshot::Snapshot},
     uid::{JobUid, OtherUid, ServerUid, UniqueJobUid},
     upstream::vspc::{
-        agent_job::AgentJob, agent_job_object::AgentJobObject, alarm::Alarm, backup_agent::BackupAgent, backup_copy_job::BackupCopyJob,
-        backup_server::BackupServer, computer_backup::ComputerBackup, console_agent::ConsoleAgent, console_agent_job::ConsoleAgentJob,
-        enterprise_manager::EnterpriseManager, job::Job, job_detail::JobDetail, job_object::JobObject, license_usage::LicenseUsage,
-        location::Location, organization::Organization, protected_workload::ProtectedWorkload, repository::Repository,
+        agent_job::AgentJob, agent_job_object::AgentJobObject, alarm::Alarm,
+        backup_agent::BackupAgent, backup_copy_job::BackupCopyJob, backup_server::BackupServer,
+        computer_backup::ComputerBackup, console_agent::ConsoleAgent,
+        console_agent_job::ConsoleAgentJob, enterprise_manager::EnterpriseManager, job::Job,
+        job_detail::JobDetail, job_object::JobObject, license_usage::LicenseUsage,
+        location::Location, organization::Organization, protected_workload::ProtectedWorkload,
+        repository::Repository,
     },
 };
 use std::collections::BTreeSet;
@@ -30,7 +33,10 @@ impl Owned for BackupServer {
 impl Owned for Organization {
     const NEEDS: Needs = Needs::Nothing;
     fn is_within(&self, limits: &Limits) -> bool {
-        limits.grants.iter().any(|grant| grant.covers_company(self.instance_uid))
+        limits
+            .grants
+            .iter()
+            .any(|grant| grant.covers_company(self.instance_uid))
     }
 }
 
@@ -48,7 +54,12 @@ impl Owned for Alarm {
         let server = self.about("BackupServer").map(|server| ServerUid(server.0));
         match self.about("BackupServerJob") {
             Some(job) => limits.cover_job(None, JobUid(job.0), Some(UniqueJobUid(job.0))),
-            None => limits.cover(self.object.as_ref().and_then(|object| object.organization_uid), server),
+            None => limits.cover(
+                self.object
+                    .as_ref()
+                    .and_then(|object| object.organization_uid),
+                server,
+            ),
         }
     }
 }
@@ -60,15 +71,25 @@ impl Owned for LicenseUsage {
     }
 }
 
-/// What listed jobs protect is there for those for whom one of them is; anything else is its organization's, on its server.
+/// What listed jobs protect is there for those for whom one of them is; anything else is its
+/// organization's, on its server.
 impl Owned for ProtectedWorkload {
     const NEEDS: Needs = Needs::Chains;
     fn is_within(&self, limits: &Limits) -> bool {
-        let (Some(jobs), Some(chains)) = (&limits.jobs, &limits.chains) else { return false };
+        let (Some(jobs), Some(chains)) = (&limits.jobs, &limits.chains) else {
+            return false;
+        };
         let mut protecting = jobs_of_workload(self, jobs, chains).peekable();
-        // an id that machines of several companies share leads to the jobs of all of them: then the row decides
-        let companies: BTreeSet<_> = jobs_of_workload(self, jobs, chains).filter_map(|place| company_of(jobs.row(place))).collect();
-        if companies.len() > 1 && self.organization_uid.is_some_and(|company| companies.contains(&company)) {
+        // an id that machines of several companies share leads to the jobs of all of them: then the
+        // row decides
+        let companies: BTreeSet<_> = jobs_of_workload(self, jobs, chains)
+            .filter_map(|place| company_of(jobs.row(place)))
+            .collect();
+        if companies.len() > 1
+            && self
+                .organization_uid
+                .is_some_and(|company| companies.contains(&company))
+        {
             return limits.cover(self.organization_uid, self.backup_server_uid);
         }
         match protecting.peek() {
@@ -77,8 +98,8 @@ impl Owned for ProtectedWorkload {
         }
     }
 
-    /// An id that rows of two organizations share does not tell whose jobs these are: then each is its organization's. Part of a
-    /// list does not tell what is shared.
+    /// An id that rows of two organizations share does not tell whose jobs these are: then each is
+    /// its organization's. Part of a list does not tell what is shared.
     fn is_within_among(&self, list: &Snapshot<Self>, limits: &Limits) -> bool {
         let named = |uid| list.index().key.of(&(self.backup_server_uid, uid));
         let is_of_others = |place: &u32| list.row(*place).organization_uid != self.organization_uid;
@@ -92,28 +113,47 @@ impl Owned for ProtectedWorkload {
     }
 }
 
-/// The places of the listed jobs that protect a machine: the one that its row names, or those that keep backups of it.
+/// The places of the listed jobs that protect a machine: the one that its row names, or those that
+/// keep backups of it.
 pub(in crate::estate) fn jobs_of_workload<'a>(
     row: &'a ProtectedWorkload,
     jobs: &'a Snapshot<Job>,
     chains: &'a Snapshot<ComputerBackup>,
 ) -> impl Iterator<Item = u32> + 'a {
     let named = row.job_uid.into_iter();
-    let kept = row.uid().filter(|_| row.job_uid.is_none()).into_iter().flat_map(|uid| chains.index().agent.of(&uid).iter());
-    let uids: BTreeSet<JobUid> = named.chain(kept.filter_map(|place| chains.row(*place).job_uid)).collect();
+    let kept = row
+        .uid()
+        .filter(|_| row.job_uid.is_none())
+        .into_iter()
+        .flat_map(|uid| chains.index().agent.of(&uid).iter());
+    let uids: BTreeSet<JobUid> = named
+        .chain(kept.filter_map(|place| chains.row(*place).job_uid))
+        .collect();
     let server = row.backup_server_uid.into_iter();
-    server.flat_map(move |server| uids.clone().into_iter().filter_map(move |job| jobs.index().key.of(&(server, job)).first().copied()))
+    server.flat_map(move |server| {
+        uids.clone()
+            .into_iter()
+            .filter_map(move |job| jobs.index().key.of(&(server, job)).first().copied())
+    })
 }
 
-/// Jobs on one server may be several companies', and so are the machines in them: an agent that listed jobs keep backups of is
-/// there for those for whom one of these is; any other is its server's.
+/// Jobs on one server may be several companies', and so are the machines in them: an agent that
+/// listed jobs keep backups of is there for those for whom one of these is; any other is its
+/// server's.
 impl Owned for BackupAgent {
     const NEEDS: Needs = Needs::ChainsAndServers;
     fn is_within(&self, limits: &Limits) -> bool {
-        let (Some(jobs), Some(chains)) = (&limits.jobs, &limits.chains) else { return false };
-        let Some(agent) = self.instance_uid else { return limits.cover_server(self.backup_server_uid) };
+        let (Some(jobs), Some(chains)) = (&limits.jobs, &limits.chains) else {
+            return false;
+        };
+        let Some(agent) = self.instance_uid else {
+            return limits.cover_server(self.backup_server_uid);
+        };
         let kept = chains.index().agent.of(&OtherUid(agent.0));
-        let uids: BTreeSet<JobUid> = kept.iter().filter_map(|place| chains.row(*place).job_uid).collect();
+        let uids: BTreeSet<JobUid> = kept
+            .iter()
+            .filter_map(|place| chains.row(*place).job_uid)
+            .collect();
         let on_server = |job| jobs.index().key.of(&(self.backup_server_uid?, job)).first();
         let mut protecting = uids.into_iter().filter_map(on_server).peekable();
         match protecting.peek() {
@@ -122,11 +162,18 @@ impl Owned for BackupAgent {
         }
     }
 
-    /// What two machines share does not tell whose chains these are: then each is its server's. Part of a list does not tell
-    /// what is shared.
+    /// What two machines share does not tell whose chains these are: then each is its server's.
+    /// Part of a list does not tell what is shared.
     fn is_within_among(&self, list: &Snapshot<Self>, limits: &Limits) -> bool {
-        let is_own = |agent| list.problem().is_none() && list.index().key.of(&(self.backup_server_uid, agent)).len() < 2;
-        if self.instance_uid.is_none_or(is_own) { self.is_within(limits) } else { limits.cover_server(self.backup_server_uid) }
+        let is_own = |agent| {
+            list.problem().is_none()
+                && list.index().key.of(&(self.backup_server_uid, agent)).len() < 2
+        };
+        if self.instance_uid.is_none_or(is_own) {
+            self.is_within(limits)
+        } else {
+            limits.cover_server(self.backup_server_uid)
+        }
     }
 }
 
@@ -165,19 +212,29 @@ impl Owned for AgentJobObject {
     }
 }
 
-/// An Enterprise Manager knows of everybody whose servers it lists: it is there for those who may see all of these.
+/// An Enterprise Manager knows of everybody whose servers it lists: it is there for those who may
+/// see all of these.
 impl Owned for EnterpriseManager {
     const NEEDS: Needs = Needs::Servers;
     fn is_within(&self, limits: &Limits) -> bool {
-        let Some(servers) = self.servers.as_ref().filter(|servers| !servers.is_empty()) else { return false };
-        servers.iter().all(|server| limits.cover_server(server.named()))
+        let Some(servers) = self.servers.as_ref().filter(|servers| !servers.is_empty()) else {
+            return false;
+        };
+        servers
+            .iter()
+            .all(|server| limits.cover_server(server.named()))
     }
 }
 
 impl Owned for Location {
     const NEEDS: Needs = Needs::Nothing;
     fn is_within(&self, limits: &Limits) -> bool {
-        self.organization_uid.is_some_and(|company| limits.grants.iter().any(|grant| grant.covers_company(company)))
+        self.organization_uid.is_some_and(|company| {
+            limits
+                .grants
+                .iter()
+                .any(|grant| grant.covers_company(company))
+        })
     }
 }
 

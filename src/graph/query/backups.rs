@@ -34,7 +34,11 @@ use async_graphql::{Context, Object, Result};
 use futures_util::future::join_all;
 
 /// One job by the id that its server knows it by.
-pub(in crate::graph) async fn job_of_server(ctx: &Context<'_>, uid: UUID, server: UUID) -> Option<Result<Job>> {
+pub(in crate::graph) async fn job_of_server(
+    ctx: &Context<'_>,
+    uid: UUID,
+    server: UUID,
+) -> Option<Result<Job>> {
     let loaders = loaders(ctx);
     let (mut found, mut problems) = (Vec::new(), Vec::new());
     let keys = loaders.caller().consoles().iter().map(|console| JobKey {
@@ -48,7 +52,9 @@ pub(in crate::graph) async fn job_of_server(ctx: &Context<'_>, uid: UUID, server
             Err(failure) => problems.push(failure),
         }
     }
-    let several = |_: &[RowRef<vspc::job::Job>]| "Several consoles have a job of that id on a server of that id. Ask by `id`.".to_owned();
+    let several = |_: &[RowRef<vspc::job::Job>]| {
+        "Several consoles have a job of that id on a server of that id. Ask by `id`.".to_owned()
+    };
     the_one(found, problems, true, several).map(|row| row.map(Job::from))
 }
 
@@ -68,19 +74,29 @@ impl Backups {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<JobConnection> {
         let (rows, problems) = all_jobs(ctx).await;
-        let page = job_page(ctx, rows, problems, "jobs", filter, order_by, &PageArgs { first, after }).await?;
+        let page = job_page(
+            ctx,
+            rows,
+            problems,
+            "jobs",
+            filter,
+            order_by,
+            &PageArgs { first, after },
+        )
+        .await?;
         Ok(JobConnection::of(ctx, page, Job::from))
     }
 
-    /// One job by its id or its name; null when there is none. Ids repeat over servers whose configuration was cloned, and names
-    /// wherever people chose the same: then the server must be given too, and leaving it out is an error that lists the
-    /// servers.
+    /// One job by its id or its name; null when there is none. Ids repeat over servers whose
+    /// configuration was cloned, and names wherever people chose the same: then the server must be
+    /// given too, and leaving it out is an error that lists the servers.
     async fn job(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The job's id in Veeam Backup & Replication.")] uid: Option<UUID>,
         #[graphql(desc = "The job's whole name, without regard to case.")] name: Option<String>,
-        #[graphql(desc = "The id of the job's server, where the rest is not enough.")] backup_server_uid: Option<UUID>,
+        #[graphql(desc = "The id of the job's server, where the rest is not enough.")]
+        backup_server_uid: Option<UUID>,
     ) -> Option<Result<Job>> {
         let (mut found, problems);
         match (uid, name, backup_server_uid) {
@@ -103,8 +119,14 @@ impl Backups {
         }
         let several = |rows: &[RowRef<vspc::job::Job>]| {
             // a server can have two jobs of one name
-            let several: Vec<String> = rows.iter().map(|row| format!("{} (job {})", row.backup_server_uid, row.instance_uid)).collect();
-            format!("Several jobs have that name or id. Give `uid` and `backupServerUid`, one of: {}.", candidates(&several))
+            let several: Vec<String> = rows
+                .iter()
+                .map(|row| format!("{} (job {})", row.backup_server_uid, row.instance_uid))
+                .collect();
+            format!(
+                "Several jobs have that name or id. Give `uid` and `backupServerUid`, one of: {}.",
+                candidates(&several)
+            )
         };
         the_one(found, problems, false, several).map(|row| row.map(Job::from))
     }
@@ -119,15 +141,28 @@ impl Backups {
     ) -> Result<BackupCopyJobConnection> {
         let (mut rows, problems) = all_jobs(ctx).await;
         rows.retain(|job| JobKind::of(job.r#type.as_deref()) == JobKind::BackupCopy);
-        let page = job_page(ctx, rows, problems, "backupCopyJobs", filter, None, &PageArgs { first, after }).await?;
-        Ok(BackupCopyJobConnection::of(ctx, page, |row| BackupCopyJob::from(JobRow(row))))
+        let page = job_page(
+            ctx,
+            rows,
+            problems,
+            "backupCopyJobs",
+            filter,
+            None,
+            &PageArgs { first, after },
+        )
+        .await?;
+        Ok(BackupCopyJobConnection::of(ctx, page, |row| {
+            BackupCopyJob::from(JobRow(row))
+        }))
     }
 
     /// The machines in the agent jobs of every server, by name.
     async fn agent_job_objects(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which machines. All when left out.")] filter: Option<AgentJobObjectFilter>,
+        #[graphql(desc = "Which machines. All when left out.")] filter: Option<
+            AgentJobObjectFilter,
+        >,
         #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentJobObjectConnection> {
@@ -146,38 +181,71 @@ impl Backups {
     ) -> Result<LinkedJobConnection> {
         let filter = filter.unwrap_or_default();
         let (loaders, wanted) = (loaders(ctx), Prepared::of(&filter, &Ok)?);
-        let reads = loaders
-            .caller()
-            .consoles()
-            .iter()
-            .map(async |console| (console.id(), console.all_links(loaders.caller(), LinkFamily::Tape).await));
+        let reads = loaders.caller().consoles().iter().map(async |console| {
+            (
+                console.id(),
+                console.all_links(loaders.caller(), LinkFamily::Tape).await,
+            )
+        });
         let (mut links, mut problems) = (Vec::new(), Vec::new());
         for (upstream, answer) in join_all(reads).await {
             match answer {
                 Ok(found) => {
                     problems.extend(found.problem);
-                    let kept = wanted.keep(ctx, found.links, |filter, link| filter.holds(link)).await?;
+                    let kept = wanted
+                        .keep(ctx, found.links, |filter, link| filter.holds(link))
+                        .await?;
                     links.extend(kept.into_iter().map(|link| LinkedJob::new(upstream, link)));
                 }
                 Err(failure) => problems.push(failure),
             }
         }
-        let problems = must_be_there(ctx, &filter, LinkedJobFilter::named, &links, |link| (None, link.server()), problems).await?;
-        page_of_links(ctx, links, problems, &format!("{filter:?}"), PageArgs { first, after }).await
+        let problems = must_be_there(
+            ctx,
+            &filter,
+            LinkedJobFilter::named,
+            &links,
+            |link| (None, link.server()),
+            problems,
+        )
+        .await?;
+        page_of_links(
+            ctx,
+            links,
+            problems,
+            &format!("{filter:?}"),
+            PageArgs { first, after },
+        )
+        .await
     }
 
-    /// The agent sessions that every Enterprise Manager remembers, usually of 30 days; newest first, and without the
-    /// per-machine parts of runs, unless asked otherwise.
+    /// The agent sessions that every Enterprise Manager remembers, usually of 30 days; newest
+    /// first, and without the per-machine parts of runs, unless asked otherwise.
     async fn agent_sessions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which sessions. All runs of the window when left out.")] filter: Option<SessionFilter>,
-        #[graphql(desc = "In which order. Newest first when left out.")] order_by: Option<Vec<SessionOrder>>,
+        #[graphql(desc = "Which sessions. All runs of the window when left out.")] filter: Option<
+            SessionFilter,
+        >,
+        #[graphql(desc = "In which order. Newest first when left out.")] order_by: Option<
+            Vec<SessionOrder>,
+        >,
         #[graphql(desc = "How many sessions: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
-        let sessions = loaders(ctx).caller().all_sessions(is_of_runs(filter.as_ref())).await;
-        ordered_session_page(ctx, Ok(sessions), "", filter, order_by, PageArgs { first, after }).await
+        let sessions = loaders(ctx)
+            .caller()
+            .all_sessions(is_of_runs(filter.as_ref()))
+            .await;
+        ordered_session_page(
+            ctx,
+            Ok(sessions),
+            "",
+            filter,
+            order_by,
+            PageArgs { first, after },
+        )
+        .await
     }
 
     /// One session by its id, also one outside the window; null when no Enterprise Manager has it.
@@ -197,8 +265,16 @@ impl Backups {
         #[graphql(desc = "The agent's id.")] agent_uid: UUID,
         #[graphql(desc = "The job's id on that agent.")] uid: UUID,
     ) -> Option<Result<BackupAgentJob>> {
-        let key = AgentJobOf { agent: AgentUid(agent_uid.0), job: JobUid(uid.0) };
-        nullable(loaders(ctx).ask(key, None).await.map(|row| row.map(BackupAgentJob::from)))
+        let key = AgentJobOf {
+            agent: AgentUid(agent_uid.0),
+            job: JobUid(uid.0),
+        };
+        nullable(
+            loaders(ctx)
+                .ask(key, None)
+                .await
+                .map(|row| row.map(BackupAgentJob::from)),
+        )
     }
 
     /// The jobs of a standalone agent, from the v2 API, by name.
@@ -210,7 +286,11 @@ impl Backups {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupAgentJobConnection> {
         let loaders = loaders(ctx);
-        let reads = loaders.caller().agents().iter().map(|agents| agents.jobs_of_agent(loaders.caller(), AgentUid(agent_uid.0)));
+        let reads = loaders
+            .caller()
+            .agents()
+            .iter()
+            .map(|agents| agents.jobs_of_agent(loaders.caller(), AgentUid(agent_uid.0)));
         let (mut rows, mut problems) = (Vec::new(), Vec::new());
         for answer in join_all(reads).await {
             match answer {
@@ -221,7 +301,14 @@ impl Backups {
                 Err(failure) => problems.push(failure),
             }
         }
-        agent_job_page(ctx, rows, &problems, &agent_uid.0.to_string(), &PageArgs { first, after }).await
+        agent_job_page(
+            ctx,
+            rows,
+            &problems,
+            &agent_uid.0.to_string(),
+            &PageArgs { first, after },
+        )
+        .await
     }
 
     /// The jobs of the backup agents that no backup server manages, by name.
@@ -233,7 +320,9 @@ impl Backups {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<ConsoleAgentJobConnection> {
         let caller = loaders(ctx).caller();
-        let (rows, problems) = everywhere_rows(ctx, |console| Box::pin(console.console_agent_jobs(caller))).await;
-        console_agent_job::job_page(ctx, rows, &problems, "", filter, &PageArgs { first, after }).await
+        let (rows, problems) =
+            everywhere_rows(ctx, |console| Box::pin(console.console_agent_jobs(caller))).await;
+        console_agent_job::job_page(ctx, rows, &problems, "", filter, &PageArgs { first, after })
+            .await
     }
 }

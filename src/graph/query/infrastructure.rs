@@ -7,11 +7,17 @@ use crate::graph::{
     console_agent::{ConsoleAgent, ConsoleAgentConnection, ConsoleAgentFilter, agent_page},
     enterprise_manager::{EnterpriseManager, EnterpriseManagerConnection, manager_page},
     error::bad_input,
-    fleet::{all_companies, all_servers, by_uid_or_name, candidates, company_by, everywhere, everywhere_rows, named, server_by, the_one},
+    fleet::{
+        all_companies, all_servers, by_uid_or_name, candidates, company_by, everywhere,
+        everywhere_rows, named, server_by, the_one,
+    },
     loaders,
     location::{Location, LocationConnection, location_page},
     page::PageArgs,
-    repository::{Repository, RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page},
+    repository::{
+        Repository, RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder,
+        repository_page,
+    },
     scalars::UUID,
     sensitive,
 };
@@ -36,8 +42,8 @@ impl Infrastructure {
         server_page(ctx, rows, &problems, "", filter, &PageArgs { first, after }).await
     }
 
-    /// One backup server by its id or its name; null when there is none. A name that several servers have is an error
-    /// that lists them.
+    /// One backup server by its id or its name; null when there is none. A name that several
+    /// servers have is an error that lists them.
     async fn backup_server(
         &self,
         ctx: &Context<'_>,
@@ -59,27 +65,35 @@ impl Infrastructure {
         company_page(ctx, rows, &problems, filter, &PageArgs { first, after }).await
     }
 
-    /// One company by its id or its name; null when there is none. A name that several have is an error that lists them.
+    /// One company by its id or its name; null when there is none. A name that several have is an
+    /// error that lists them.
     async fn company(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The organization's id in Service Provider Console.")] uid: Option<UUID>,
-        #[graphql(desc = "The organization's whole name, without regard to case.")] name: Option<String>,
+        #[graphql(desc = "The organization's whole name, without regard to case.")] name: Option<
+            String,
+        >,
     ) -> Option<Result<Company>> {
         company_by(ctx, uid, name).await
     }
 
-    /// One repository by its id or its name; null when there is none. Names and ids repeat over servers (the default repository
-    /// has the same on each): then the server must be given too, and leaving it out is an error that lists the servers.
+    /// One repository by its id or its name; null when there is none. Names and ids repeat over
+    /// servers (the default repository has the same on each): then the server must be given too,
+    /// and leaving it out is an error that lists the servers.
     async fn repository(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The repository's id.")] uid: Option<UUID>,
-        #[graphql(desc = "The repository's whole name, without regard to case.")] name: Option<String>,
-        #[graphql(desc = "The id of the repository's server, where the rest is not enough.")] backup_server_uid: Option<UUID>,
+        #[graphql(desc = "The repository's whole name, without regard to case.")] name: Option<
+            String,
+        >,
+        #[graphql(desc = "The id of the repository's server, where the rest is not enough.")]
+        backup_server_uid: Option<UUID>,
     ) -> Option<Result<Repository>> {
         let caller = loaders(ctx).caller();
-        let (mut found, problems) = everywhere(ctx, |console| Box::pin(console.repositories(caller))).await;
+        let (mut found, problems) =
+            everywhere(ctx, |console| Box::pin(console.repositories(caller))).await;
         match (uid, name) {
             (Some(uid), None) => found.retain(|row| row.instance_uid.0 == uid.0),
             (None, Some(name)) => match named(ctx, found, &name, |row| &row.name).await {
@@ -88,26 +102,53 @@ impl Infrastructure {
             },
             _ => return Some(Err(bad_input("Give either `uid` or `name`."))),
         }
-        found.retain(|row| backup_server_uid.is_none_or(|server| row.backup_server_uid.0 == server.0));
+        found.retain(|row| {
+            backup_server_uid.is_none_or(|server| row.backup_server_uid.0 == server.0)
+        });
         let several = |rows: &[RowRef<vspc::repository::Repository>]| {
-            let servers: Vec<String> = rows.iter().map(|row| row.backup_server_uid.to_string()).collect();
-            format!("Several servers have a repository with that name or id. Give `backupServerUid`, one of: {}.", candidates(&servers))
+            let servers: Vec<String> = rows
+                .iter()
+                .map(|row| row.backup_server_uid.to_string())
+                .collect();
+            format!(
+                "Several servers have a repository with that name or id. Give `backupServerUid`, one of: {}.",
+                candidates(&servers)
+            )
         };
-        the_one(found, problems, uid.is_some() && backup_server_uid.is_some(), several).map(|row| row.map(Repository::from))
+        the_one(
+            found,
+            problems,
+            uid.is_some() && backup_server_uid.is_some(),
+            several,
+        )
+        .map(|row| row.map(Repository::from))
     }
 
     /// The repositories of every server.
     async fn repositories(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which repositories. All when left out.")] filter: Option<RepositoryFilter>,
-        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<RepositoryOrder>>,
+        #[graphql(desc = "Which repositories. All when left out.")] filter: Option<
+            RepositoryFilter,
+        >,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<
+            Vec<RepositoryOrder>,
+        >,
         #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<RepositoryConnection> {
         let caller = loaders(ctx).caller();
-        let (rows, problems) = everywhere(ctx, |console| Box::pin(console.repositories(caller))).await;
-        repository_page(ctx, rows, problems, "", RepositoryArgs { filter, order_by }, &PageArgs { first, after }).await
+        let (rows, problems) =
+            everywhere(ctx, |console| Box::pin(console.repositories(caller))).await;
+        repository_page(
+            ctx,
+            rows,
+            problems,
+            "",
+            RepositoryArgs { filter, order_by },
+            &PageArgs { first, after },
+        )
+        .await
     }
 
     /// The locations of every company, by name.
@@ -126,11 +167,13 @@ impl Infrastructure {
     async fn enterprise_managers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many Enterprise Managers: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "How many Enterprise Managers: 0 to 500, 50 when left out.")]
+        first: Option<i32>,
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<EnterpriseManagerConnection> {
         let caller = loaders(ctx).caller();
-        let (rows, problems) = everywhere(ctx, |console| Box::pin(console.enterprise_managers(caller))).await;
+        let (rows, problems) =
+            everywhere(ctx, |console| Box::pin(console.enterprise_managers(caller))).await;
         manager_page(ctx, rows, &problems, "", &PageArgs { first, after }).await
     }
 
@@ -143,7 +186,8 @@ impl Infrastructure {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<BackupAgentConnection> {
         let caller = loaders(ctx).caller();
-        let (rows, problems) = everywhere(ctx, |console| Box::pin(console.backup_agents(caller))).await;
+        let (rows, problems) =
+            everywhere(ctx, |console| Box::pin(console.backup_agents(caller))).await;
         backup_agent::agent_page(ctx, rows, &problems, "", filter, &PageArgs { first, after }).await
     }
 
@@ -156,48 +200,83 @@ impl Infrastructure {
         #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
     ) -> Result<ConsoleAgentConnection> {
         let caller = loaders(ctx).caller();
-        let (rows, problems) = everywhere_rows(ctx, |console| Box::pin(console.console_agents(caller))).await;
+        let (rows, problems) =
+            everywhere_rows(ctx, |console| Box::pin(console.console_agents(caller))).await;
         agent_page(ctx, rows, &problems, "", filter, &PageArgs { first, after }).await
     }
 
-    /// One location by its id or its name; null when there is none. A name that several have is an error that lists them.
+    /// One location by its id or its name; null when there is none. A name that several have is an
+    /// error that lists them.
     async fn location(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The location's id in Service Provider Console.")] uid: Option<UUID>,
-        #[graphql(desc = "The location's whole name, without regard to case.")] name: Option<String>,
+        #[graphql(desc = "The location's whole name, without regard to case.")] name: Option<
+            String,
+        >,
     ) -> Option<Result<Location>> {
         let caller = loaders(ctx).caller();
         let found = everywhere(ctx, |console| Box::pin(console.locations(caller))).await;
-        by_uid_or_name(ctx, found, uid, name, |row| (row.instance_uid.0, &row.name), "locations").await.map(|row| row.map(Location::from))
+        by_uid_or_name(
+            ctx,
+            found,
+            uid,
+            name,
+            |row| (row.instance_uid.0, &row.name),
+            "locations",
+        )
+        .await
+        .map(|row| row.map(Location::from))
     }
 
-    /// One Enterprise Manager by its id or its name; null when there is none. A name that several have is an error that lists them.
+    /// One Enterprise Manager by its id or its name; null when there is none. A name that several
+    /// have is an error that lists them.
     async fn enterprise_manager(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The Enterprise Manager's id in Service Provider Console.")] uid: Option<UUID>,
+        #[graphql(desc = "The Enterprise Manager's id in Service Provider Console.")] uid: Option<
+            UUID,
+        >,
         #[graphql(desc = "Its whole host name, without regard to case.")] name: Option<String>,
     ) -> Option<Result<EnterpriseManager>> {
         let caller = loaders(ctx).caller();
         let found = everywhere(ctx, |console| Box::pin(console.enterprise_managers(caller))).await;
-        by_uid_or_name(ctx, found, uid, name, |row| (row.instance_uid.0, &row.name), "Enterprise Managers")
-            .await
-            .map(|row| row.map(EnterpriseManager::from))
+        by_uid_or_name(
+            ctx,
+            found,
+            uid,
+            name,
+            |row| (row.instance_uid.0, &row.name),
+            "Enterprise Managers",
+        )
+        .await
+        .map(|row| row.map(EnterpriseManager::from))
     }
 
-    /// One agent by its id or its name; null when there is none. A name that several have is an error that lists them.
+    /// One agent by its id or its name; null when there is none. A name that several have is an
+    /// error that lists them.
     async fn console_agent(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The agent's id in Service Provider Console.")] uid: Option<UUID>,
-        #[graphql(desc = "The whole name of its machine, without regard to case.")] name: Option<String>,
+        #[graphql(desc = "The whole name of its machine, without regard to case.")] name: Option<
+            String,
+        >,
     ) -> Option<Result<ConsoleAgent>> {
         let caller = loaders(ctx).caller();
         if let Err(error) = sensitive::may_ask_for_host_names(ctx, name.is_some()) {
             return Some(Err(error));
         }
         let found = everywhere_rows(ctx, |console| Box::pin(console.console_agents(caller))).await;
-        by_uid_or_name(ctx, found, uid, name, |row| (row.instance_uid.0, &row.name), "agents").await.map(|row| row.map(ConsoleAgent::from))
+        by_uid_or_name(
+            ctx,
+            found,
+            uid,
+            name,
+            |row| (row.instance_uid.0, &row.name),
+            "agents",
+        )
+        .await
+        .map(|row| row.map(ConsoleAgent::from))
     }
 }

@@ -1,8 +1,9 @@
 //! Nulls where errors belong.
 //!
-//! A field that can't be null and fails makes its parent null. The library runs a field that is selected twice once for
-//! each selection and puts the outcomes together, so a parent that one of them made null is put together with one that
-//! is not. By the specification it is one field, and null.
+//! A field that can't be null and fails makes its parent null. The library runs a field that is
+//! selected twice once for each selection and puts the outcomes together, so a parent that one of
+//! them made null is put together with one that is not. By the specification it is one field, and
+//! null.
 
 use apollo_compiler::{
     ExecutableDocument, Node,
@@ -12,7 +13,12 @@ use apollo_compiler::{
 use async_graphql::{Name, PathSegment, Value};
 
 /// Sets the nearest place to null that may be null, at or above the place of an error.
-pub(super) fn settle(data: &mut Value, path: &[PathSegment], document: &ExecutableDocument, operation: &Operation) {
+pub(super) fn settle(
+    data: &mut Value,
+    path: &[PathSegment],
+    document: &ExecutableDocument,
+    operation: &Operation,
+) {
     let Some(length) = nearest_nullable(path, document, operation) else {
         *data = Value::Null;
         return;
@@ -32,7 +38,11 @@ pub(super) fn settle(data: &mut Value, path: &[PathSegment], document: &Executab
 }
 
 /// How much of the path leads there; `None` for the answer as a whole.
-fn nearest_nullable(path: &[PathSegment], document: &ExecutableDocument, operation: &Operation) -> Option<usize> {
+fn nearest_nullable(
+    path: &[PathSegment],
+    document: &ExecutableDocument,
+    operation: &Operation,
+) -> Option<usize> {
     let mut within: Vec<&SelectionSet> = vec![&operation.selection_set];
     let mut expected: Option<&Type> = None;
     let mut nearest = None;
@@ -41,7 +51,9 @@ fn nearest_nullable(path: &[PathSegment], document: &ExecutableDocument, operati
             PathSegment::Index(_) => expected.map(Type::item_type),
             PathSegment::Field(name) => {
                 let mut fields = Vec::new();
-                within.iter().for_each(|selections| collect(selections, name, document, &mut fields, 0));
+                within
+                    .iter()
+                    .for_each(|selections| collect(selections, name, document, &mut fields, 0));
                 within = fields.iter().map(|field| &field.selection_set).collect();
                 // fields of one name in the answer are of one shape
                 fields.first().map(|field| &field.definition.ty)
@@ -60,7 +72,13 @@ fn nearest_nullable(path: &[PathSegment], document: &ExecutableDocument, operati
 /// Fragments within each other: validation allows no circles, and the guard no depth beyond this.
 const MAX_DEPTH: usize = 256;
 
-fn collect<'d>(selections: &'d SelectionSet, name: &str, document: &'d ExecutableDocument, found: &mut Vec<&'d Node<Field>>, depth: usize) {
+fn collect<'d>(
+    selections: &'d SelectionSet,
+    name: &str,
+    document: &'d ExecutableDocument,
+    found: &mut Vec<&'d Node<Field>>,
+    depth: usize,
+) {
     if depth > MAX_DEPTH {
         return;
     }
@@ -68,7 +86,9 @@ fn collect<'d>(selections: &'d SelectionSet, name: &str, document: &'d Executabl
         match selection {
             Selection::Field(field) if field.response_key() == name => found.push(field),
             Selection::Field(_) => {}
-            Selection::InlineFragment(fragment) => collect(&fragment.selection_set, name, document, found, depth + 1),
+            Selection::InlineFragment(fragment) => {
+                collect(&fragment.selection_set, name, document, found, depth + 1)
+            }
             Selection::FragmentSpread(spread) => {
                 if let Some(fragment) = document.fragments.get(&spread.fragment_name) {
                     collect(&fragment.selection_set, name, document, found, depth + 1);

@@ -1,6 +1,7 @@
 //! `Did you mean …?` for names that are not in the schema, as editors and graphql-js have it.
 //!
-//! The library's words say what is not there, and of what; only names of that very thing are compared.
+//! The library's words say what is not there, and of what; only names of that very thing are
+//! compared.
 
 use apollo_compiler::{
     Schema,
@@ -17,57 +18,103 @@ pub(super) fn with_suggestions(schema: &Schema, message: String) -> String {
     match suggested(schema, &message).as_deref() {
         None | Some([]) => message,
         Some([one]) => format!("{message}. Did you mean {one}?"),
-        Some([others @ .., last]) => format!("{message}. Did you mean {} or {last}?", others.join(", ")),
+        Some([others @ .., last]) => {
+            format!("{message}. Did you mean {} or {last}?", others.join(", "))
+        }
     }
 }
 
 fn suggested(schema: &Schema, message: &str) -> Option<Vec<String>> {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let (first, second) = (quoted.next()?, quoted.next());
-    let say = |wrong: &str, names: Vec<&str>| close(wrong, names).into_iter().map(|name| format!("`{name}`")).collect();
+    let say = |wrong: &str, names: Vec<&str>| {
+        close(wrong, names)
+            .into_iter()
+            .map(|name| format!("`{name}`"))
+            .collect()
+    };
     if message.contains("does not have a field") {
-        return Some(say(second?, fields(schema, first)?.map(|field| field.name.as_str()).collect()));
+        return Some(say(
+            second?,
+            fields(schema, first)?
+                .map(|field| field.name.as_str())
+                .collect(),
+        ));
     }
     if message.contains("is not supported by") {
         let coordinate = second?.split('(').next()?;
         let names = match coordinate.strip_prefix('@') {
-            Some(directive) => {
-                schema.directive_definitions.get(directive)?.arguments.iter().map(|argument| argument.name.as_str()).collect()
-            }
+            Some(directive) => schema
+                .directive_definitions
+                .get(directive)?
+                .arguments
+                .iter()
+                .map(|argument| argument.name.as_str())
+                .collect(),
             None => {
                 let (of_type, name) = coordinate.split_once('.')?;
                 let field = fields(schema, of_type)?.find(|field| field.name == name)?;
-                field.arguments.iter().map(|argument| argument.name.as_str()).collect()
+                field
+                    .arguments
+                    .iter()
+                    .map(|argument| argument.name.as_str())
+                    .collect()
             }
         };
         return Some(say(first, names));
     }
     if message.contains("does not exist on") {
         let names = match schema.types.get(second?)? {
-            ExtendedType::Enum(definition) => definition.values.keys().map(|name| name.as_str()).collect(),
-            ExtendedType::InputObject(definition) => definition.fields.keys().map(|name| name.as_str()).collect(),
+            ExtendedType::Enum(definition) => {
+                definition.values.keys().map(|name| name.as_str()).collect()
+            }
+            ExtendedType::InputObject(definition) => {
+                definition.fields.keys().map(|name| name.as_str()).collect()
+            }
             _ => return None,
         };
         return Some(say(first, names));
     }
     if message.starts_with("cannot find type") || message.contains("is not a type defined") {
-        return Some(say(first, schema.types.keys().map(|name| name.as_str()).filter(|name| !name.starts_with('_')).collect()));
+        return Some(say(
+            first,
+            schema
+                .types
+                .keys()
+                .map(|name| name.as_str())
+                .filter(|name| !name.starts_with('_'))
+                .collect(),
+        ));
     }
     if message.starts_with("cannot find directive") {
         return Some(
-            close(first.trim_start_matches('@'), schema.directive_definitions.keys().map(|name| name.as_str()).collect())
-                .into_iter()
-                .map(|name| format!("`@{name}`"))
-                .collect(),
+            close(
+                first.trim_start_matches('@'),
+                schema
+                    .directive_definitions
+                    .keys()
+                    .map(|name| name.as_str())
+                    .collect(),
+            )
+            .into_iter()
+            .map(|name| format!("`@{name}`"))
+            .collect(),
         );
     }
     None
 }
 
-fn fields<'s>(schema: &'s Schema, of_type: &str) -> Option<Box<dyn Iterator<Item = &'s FieldDefinition> + 's>> {
+fn fields<'s>(
+    schema: &'s Schema,
+    of_type: &str,
+) -> Option<Box<dyn Iterator<Item = &'s FieldDefinition> + 's>> {
     match schema.types.get(of_type)? {
-        ExtendedType::Object(definition) => Some(Box::new(definition.fields.values().map(|field| &*field.node))),
-        ExtendedType::Interface(definition) => Some(Box::new(definition.fields.values().map(|field| &*field.node))),
+        ExtendedType::Object(definition) => Some(Box::new(
+            definition.fields.values().map(|field| &*field.node),
+        )),
+        ExtendedType::Interface(definition) => Some(Box::new(
+            definition.fields.values().map(|field| &*field.node),
+        )),
         _ => None,
     }
 }
@@ -79,8 +126,11 @@ fn close<'n>(wrong: &str, names: Vec<&'n str>) -> Vec<&'n str> {
     }
     let (lower, most) = (wrong.to_lowercase(), wrong.chars().count() * 2 / 5 + 1);
     let distance = |name: &str| strsim::damerau_levenshtein(&lower, &name.to_lowercase());
-    let mut close: Vec<(usize, &str)> =
-        names.into_iter().map(|name| (distance(name), name)).filter(|(distance, _)| *distance <= most).collect();
+    let mut close: Vec<(usize, &str)> = names
+        .into_iter()
+        .map(|name| (distance(name), name))
+        .filter(|(distance, _)| *distance <= most)
+        .collect();
     close.sort_unstable();
     close.into_iter().map(|(_, name)| name).take(MOST).collect()
 }

@@ -3,12 +3,17 @@
 use super::{Refusal, over};
 use crate::config::Limits;
 
-/// One pass over the bytes: length, tokens, brackets within each other. Brackets in strings and comments don't count.
-/// Tells how many tokens there are.
+/// One pass over the bytes: length, tokens, brackets within each other. Brackets in strings and
+/// comments don't count. Tells how many tokens there are.
 pub fn check(document: &str, limits: &Limits) -> Result<usize, Refusal> {
     let most = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
     if document.len() > limits.document_bytes {
-        return Err(over("document_bytes", "bytes", most(document.len()), most(limits.document_bytes)));
+        return Err(over(
+            "document_bytes",
+            "bytes",
+            most(document.len()),
+            most(limits.document_bytes),
+        ));
     }
     let bytes = document.as_bytes();
     let (mut at, mut tokens, mut depth) = (0, 0usize, 0usize);
@@ -19,7 +24,10 @@ pub fn check(document: &str, limits: &Limits) -> Result<usize, Refusal> {
                 continue;
             }
             b'#' => {
-                at += bytes[at..].iter().position(|byte| matches!(byte, b'\n' | b'\r')).unwrap_or(bytes.len() - at);
+                at += bytes[at..]
+                    .iter()
+                    .position(|byte| matches!(byte, b'\n' | b'\r'))
+                    .unwrap_or(bytes.len() - at);
                 continue;
             }
             b'"' => end_of_text(bytes, at),
@@ -32,9 +40,17 @@ pub fn check(document: &str, limits: &Limits) -> Result<usize, Refusal> {
                 at + 1
             }
             byte if is_word(*byte) => {
-                let length = bytes[at..].iter().position(|byte| !is_word(*byte)).unwrap_or(bytes.len() - at);
+                let length = bytes[at..]
+                    .iter()
+                    .position(|byte| !is_word(*byte))
+                    .unwrap_or(bytes.len() - at);
                 if length > limits.word_bytes {
-                    return Err(over("word_bytes", "a name or number of bytes", most(length), most(limits.word_bytes)));
+                    return Err(over(
+                        "word_bytes",
+                        "a name or number of bytes",
+                        most(length),
+                        most(limits.word_bytes),
+                    ));
                 }
                 at + length
             }
@@ -42,10 +58,20 @@ pub fn check(document: &str, limits: &Limits) -> Result<usize, Refusal> {
         };
         tokens += 1;
         if tokens > limits.tokens {
-            return Err(over("tokens", "words and signs", most(tokens), most(limits.tokens)));
+            return Err(over(
+                "tokens",
+                "words and signs",
+                most(tokens),
+                most(limits.tokens),
+            ));
         }
         if depth > limits.nesting {
-            return Err(over("nesting", "brackets within each other", most(depth), most(limits.nesting)));
+            return Err(over(
+                "nesting",
+                "brackets within each other",
+                most(depth),
+                most(limits.nesting),
+            ));
         }
     }
     Ok(tokens)
@@ -89,7 +115,11 @@ mod tests {
 
     #[test]
     fn strings_and_comments_are_passed_over_whole() {
-        let limits = Limits { nesting: 4, tokens: 12, ..Limits::default() };
+        let limits = Limits {
+            nesting: 4,
+            tokens: 12,
+            ..Limits::default()
+        };
         for good in [
             "{ a(b: \"[[[[[[[[\") } # {{{{{{{{{ [[[[[[",
             "{ a(b: \"\\\"[[[[[[\") }",
@@ -101,6 +131,11 @@ mod tests {
             assert!(check(good, &limits).is_ok(), "{good}");
         }
         assert!(check("{ a(b: \"\" c: [[[[1]]]]) }", &limits).is_err());
-        assert!(check("{ a b c d e f g h i j k }", &limits).unwrap_err().message.contains("tokens"));
+        assert!(
+            check("{ a b c d e f g h i j k }", &limits)
+                .unwrap_err()
+                .message
+                .contains("tokens")
+        );
     }
 }

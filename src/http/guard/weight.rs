@@ -4,18 +4,23 @@ use super::{Refusal, over};
 use crate::graph::error::code;
 use async_graphql::{
     Name, Positioned, Value, Variables,
-    parser::types::{Directive, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection, SelectionSet},
+    parser::types::{
+        Directive, ExecutableDocument, Field, FragmentDefinition, OperationDefinition, Selection,
+        SelectionSet,
+    },
 };
 use std::{collections::HashMap, convert::Infallible};
 
 /// What a list without `first` counts for: the default page.
 const DEFAULT_ROWS: u64 = 50;
-/// Rows of a whole list that what is said in its arguments may be held against, all pages together: of a field of `Query`
-/// those of the estate, below that those of a parent. What it comes to is counted while it runs (limits.comparisons).
+/// Rows of a whole list that what is said in its arguments may be held against, all pages together:
+/// of a field of `Query` those of the estate, below that those of a parent. What it comes to is
+/// counted while it runs (limits.comparisons).
 const ROWS_OF_ESTATE: u64 = 1_000;
 const ROWS_OF_PARENT: u64 = ITEM;
-/// What an item weighs at least, whatever it is for: it is read, put into a variable's place, and made what it stands for,
-/// again in each field that names the variable. `limits.cost` has some 78,000 of them, which take ten milliseconds or so.
+/// What an item weighs at least, whatever it is for: it is read, put into a variable's place, and
+/// made what it stands for, again in each field that names the variable. `limits.cost` has some
+/// 78,000 of them, which take ten milliseconds or so.
 const ITEM: u64 = 64;
 /// Bytes of text that weigh as much as one item more.
 const TEXT_BYTES: usize = 128;
@@ -79,7 +84,11 @@ pub(super) struct Weigher<'d> {
 }
 
 impl<'d> Weigher<'d> {
-    pub fn new(document: &'d ExecutableDocument, variables: &'d Variables, max_depth: usize) -> Self {
+    pub fn new(
+        document: &'d ExecutableDocument,
+        variables: &'d Variables,
+        max_depth: usize,
+    ) -> Self {
         Self {
             fragments: &document.fragments,
             variables,
@@ -93,7 +102,12 @@ impl<'d> Weigher<'d> {
 
     pub fn operation(&mut self, operation: &'d OperationDefinition) -> Result<Weight, Refusal> {
         let weight = self.selections(&operation.selection_set.node, Of::Query)?;
-        Ok(Weight { directives: weight.directives.saturating_add(count(&operation.directives)), ..weight })
+        Ok(Weight {
+            directives: weight
+                .directives
+                .saturating_add(count(&operation.directives)),
+            ..weight
+        })
     }
 
     /// Fragments that no operation spreads are validated all the same.
@@ -109,8 +123,15 @@ impl<'d> Weigher<'d> {
 
     fn selections(&mut self, selection: &'d SelectionSet, of: Of) -> Result<Weight, Refusal> {
         if self.depth >= self.max_depth {
-            let found = u64::try_from(self.depth).unwrap_or(u64::MAX).saturating_add(1);
-            return Err(over("depth", "selections within each other, fragments included", found, found - 1));
+            let found = u64::try_from(self.depth)
+                .unwrap_or(u64::MAX)
+                .saturating_add(1);
+            return Err(over(
+                "depth",
+                "selections within each other, fragments included",
+                found,
+                found - 1,
+            ));
         }
         self.depth += 1;
         let mut sum = Weight::default();
@@ -119,11 +140,21 @@ impl<'d> Weigher<'d> {
                 Selection::Field(field) => self.field(&field.node, of)?,
                 Selection::InlineFragment(fragment) => {
                     let inner = self.selections(&fragment.node.selection_set.node, of)?;
-                    Weight { directives: inner.directives.saturating_add(count(&fragment.node.directives)), ..inner }
+                    Weight {
+                        directives: inner
+                            .directives
+                            .saturating_add(count(&fragment.node.directives)),
+                        ..inner
+                    }
                 }
                 Selection::FragmentSpread(spread) => {
                     let inner = self.fragment(&spread.node.fragment_name.node, of)?;
-                    Weight { directives: inner.directives.saturating_add(count(&spread.node.directives)), ..inner }
+                    Weight {
+                        directives: inner
+                            .directives
+                            .saturating_add(count(&spread.node.directives)),
+                        ..inner
+                    }
                 }
             });
         }
@@ -133,17 +164,35 @@ impl<'d> Weigher<'d> {
 
     fn field(&mut self, field: &'d Field, of: Of) -> Result<Weight, Refusal> {
         let opens_schema = matches!(field.name.node.as_str(), "__schema" | "__type" | "_service");
-        let below = if opens_schema || of == Of::Schema { Of::Schema } else { Of::Row };
+        let below = if opens_schema || of == Of::Schema {
+            Of::Schema
+        } else {
+            Of::Row
+        };
         let inner = self.selections(&field.selection_set.node, below)?;
-        let rows = if of == Of::Schema { members_of_schema(&field.name.node) } else { self.rows(field, inner.gives_rows) };
+        let rows = if of == Of::Schema {
+            members_of_schema(&field.name.node)
+        } else {
+            self.rows(field, inner.gives_rows)
+        };
         let compared = self.compared(field, of);
-        let cost = inner.cost.saturating_mul(rows).saturating_add(1).saturating_add(compared);
+        let cost = inner
+            .cost
+            .saturating_mul(rows)
+            .saturating_add(1)
+            .saturating_add(compared);
         Ok(Weight {
             width: 1,
             fields: inner.fields.saturating_add(1),
             cost,
-            schema_cost: if opens_schema { cost } else { inner.schema_cost.saturating_mul(rows) },
-            aliases: inner.aliases.saturating_add(u64::from(field.alias.is_some())),
+            schema_cost: if opens_schema {
+                cost
+            } else {
+                inner.schema_cost.saturating_mul(rows)
+            },
+            aliases: inner
+                .aliases
+                .saturating_add(u64::from(field.alias.is_some())),
             directives: inner.directives.saturating_add(count(&field.directives)),
             is_introspection: inner.is_introspection || opens_schema,
             gives_rows: matches!(field.name.node.as_str(), "nodes" | "edges"),
@@ -152,19 +201,28 @@ impl<'d> Weigher<'d> {
 
     /// How many rows a list field may have.
     fn rows(&self, field: &Field, is_connection: bool) -> u64 {
-        let of_variable = |name: Name| Ok::<_, Infallible>(self.variables.get(&name).cloned().unwrap_or_default());
-        let asked = field.arguments.iter().find_map(|(name, value)| match name.node.as_str() {
-            "first" => match value.node.clone().into_const_with(of_variable) {
-                Ok(Value::Number(number)) => Some(number.as_u64().unwrap_or(DEFAULT_ROWS).max(1)),
-                _ => Some(DEFAULT_ROWS),
-            },
-            // one row each
-            "ids" | "representations" => match value.node.clone().into_const_with(of_variable) {
-                Ok(Value::List(ids)) => u64::try_from(ids.len().max(1)).ok(),
-                _ => Some(1),
-            },
-            _ => None,
-        });
+        let of_variable = |name: Name| {
+            Ok::<_, Infallible>(self.variables.get(&name).cloned().unwrap_or_default())
+        };
+        let asked = field
+            .arguments
+            .iter()
+            .find_map(|(name, value)| match name.node.as_str() {
+                "first" => match value.node.clone().into_const_with(of_variable) {
+                    Ok(Value::Number(number)) => {
+                        Some(number.as_u64().unwrap_or(DEFAULT_ROWS).max(1))
+                    }
+                    _ => Some(DEFAULT_ROWS),
+                },
+                // one row each
+                "ids" | "representations" => {
+                    match value.node.clone().into_const_with(of_variable) {
+                        Ok(Value::List(ids)) => u64::try_from(ids.len().max(1)).ok(),
+                        _ => Some(1),
+                    }
+                }
+                _ => None,
+            });
         asked.unwrap_or(if is_connection { DEFAULT_ROWS } else { 1 })
     }
 
@@ -185,7 +243,14 @@ impl<'d> Weigher<'d> {
             let Ok(constant) = value.node.clone().into_const_with(of_variable);
             let items = items(&constant).saturating_add(found);
             // which rows these are of is said in themselves
-            let rows = if matches!(name.node.as_str(), "first" | "after" | "ids" | "representations") { ITEM } else { rows };
+            let rows = if matches!(
+                name.node.as_str(),
+                "first" | "after" | "ids" | "representations"
+            ) {
+                ITEM
+            } else {
+                rows
+            };
             sum = sum.saturating_add(items.saturating_mul(rows));
         }
         sum
@@ -194,17 +259,25 @@ impl<'d> Weigher<'d> {
     /// How many items of a variable's value there are; counted once however often it is used.
     fn items_of_variable(&mut self, name: Name) -> u64 {
         let variables = self.variables;
-        *self.in_variables.entry(name).or_insert_with_key(|name| variables.get(name).map_or(0, items))
+        *self
+            .in_variables
+            .entry(name)
+            .or_insert_with_key(|name| variables.get(name).map_or(0, items))
     }
 
     fn fragment(&mut self, name: &Name, of: Of) -> Result<Weight, Refusal> {
-        let Some((name, fragment)) = self.fragments.get_key_value(name) else { return Ok(Weight::default()) };
+        let Some((name, fragment)) = self.fragments.get_key_value(name) else {
+            return Ok(Weight::default());
+        };
         if let Some(weight) = self.known.get(name) {
             return Ok(*weight);
         }
         if self.open.contains(&name) {
             let message = format!("The fragment {name:?} spreads itself.");
-            return Err(Refusal { code: code::QUERY_TOO_COMPLEX, message });
+            return Err(Refusal {
+                code: code::QUERY_TOO_COMPLEX,
+                message,
+            });
         }
         self.open.push(name);
         // of the schema's own types, whose names begin so
@@ -214,7 +287,12 @@ impl<'d> Weigher<'d> {
             _ => Of::Row,
         };
         let weight = self.selections(&fragment.node.selection_set.node, of)?;
-        let weight = Weight { directives: weight.directives.saturating_add(count(&fragment.node.directives)), ..weight };
+        let weight = Weight {
+            directives: weight
+                .directives
+                .saturating_add(count(&fragment.node.directives)),
+            ..weight
+        };
         self.open.pop();
         self.known.insert(name, weight);
         Ok(weight)

@@ -11,7 +11,11 @@ pub(super) fn location(row: &Location) -> Value {
 }
 
 pub(super) fn agent(estate: &Estate, row: &ConsoleAgent) -> Value {
-    let jobs: Vec<&ConsoleJob> = estate.console_jobs.iter().filter(|job| job.agent == row.uid).collect();
+    let jobs: Vec<&ConsoleJob> = estate
+        .console_jobs
+        .iter()
+        .filter(|job| job.agent == row.uid)
+        .collect();
     json!({
         "instanceUid": row.uid, "agentPlatform": "Windows", "status": "Active", "managementAgentStatus": "Healthy",
         "managementAgentUid": Uuid::from_u128(row.uid.as_u128() ^ 2), "siteUid": null, "organizationUid": row.company, "name": row.name,
@@ -23,7 +27,9 @@ pub(super) fn agent(estate: &Estate, row: &ConsoleAgent) -> Value {
 }
 
 pub(super) fn job(row: &ConsoleJob) -> Value {
-    let ended = row.last_run.and_then(|run| run.checked_add(SignedDuration::from_secs(98)).ok());
+    let ended = row
+        .last_run
+        .and_then(|run| run.checked_add(SignedDuration::from_secs(98)).ok());
     json!({
         "instanceUid": row.uid, "originalUid": row.original, "backupAgentUid": row.agent, "organizationUid": row.company, "name": row.name,
         "description": "", "configUid": Uuid::from_u128(row.uid.as_u128() ^ 4), "systemType": "Windows", "backupPolicyUid": null,

@@ -43,10 +43,25 @@ pub fn objects(job: &Job, now: Timestamp) -> Vec<Value> {
 fn object(job: &Job, number: u128, now: Timestamp) -> Value {
     let uid = Uuid::from_u128(job.uid.as_u128() ^ (0x0b1 + number));
     let amount = (uid.as_u128() % 9_000) as i64;
-    let status = ["Success", "success", "Warning", "Failed", "Running", "SomethingNew"][(uid.as_u128() >> 8) as usize % 6];
-    let messages = if matches!(status, "Warning" | "Failed") { vec!["Processing failed.\r\n", "Look at the log."] } else { vec![] };
+    let status = [
+        "Success",
+        "success",
+        "Warning",
+        "Failed",
+        "Running",
+        "SomethingNew",
+    ][(uid.as_u128() >> 8) as usize % 6];
+    let messages = if matches!(status, "Warning" | "Failed") {
+        vec!["Processing failed.\r\n", "Look at the log."]
+    } else {
+        vec![]
+    };
     let ago = |seconds| super::time(now.checked_sub(SignedDuration::from_secs(seconds)).ok(), 2);
-    let ended = if status == "Running" { Value::Null } else { ago(amount) };
+    let ended = if status == "Running" {
+        Value::Null
+    } else {
+        ago(amount)
+    };
     let sources = json!([{"path": format!("/data/{number}"), "type": "Directory", "inclusionMasks": ["*.db"], "exclusionMasks": []}]);
     let files = json!({
         "backupStatus": status, "sourceFilesCount": amount * 7, "changedFilesCount": amount, "skippedFilesCount": 1,
@@ -83,19 +98,30 @@ fn object(job: &Job, number: u128, now: Timestamp) -> Value {
         "ObjectStorageBackupCopy" => {
             json!({"objectStorageUid": uid, "path": format!("bucket-{number}"), "sources": sources, "lastSession": whole})
         }
-        _ => json!({"hostName": format!("files{number}.corp.example"), "sources": sources, "lastSession": whole}),
+        _ => {
+            json!({"hostName": format!("files{number}.corp.example"), "sources": sources, "lastSession": whole})
+        }
     }
 }
 
 /// The members that a job of its kind has beside its ids and its parent.
 pub fn members(estate: &Estate, job: &Job) -> Value {
     // where it says that it writes; some targets are no repository that the console lists
-    let is_target = |place: &&Repository| place.server == job.server && Some(&place.name) == job.destination.as_ref();
-    let listed = estate.repositories.iter().find(is_target).filter(|_| !job.uid.as_u128().is_multiple_of(8)).map(|place| place.uid);
+    let is_target = |place: &&Repository| {
+        place.server == job.server && Some(&place.name) == job.destination.as_ref()
+    };
+    let listed = estate
+        .repositories
+        .iter()
+        .find(is_target)
+        .filter(|_| !job.uid.as_u128().is_multiple_of(8))
+        .map(|place| place.uid);
     let number = (job.uid.as_u128() % 90) as i64 + 1;
     let other = |salt: u128| Uuid::from_u128(job.uid.as_u128() ^ salt);
     match job.kind {
-        "BackupVm" => json!({"subtype": "VSphere", "targetRepositoryUid": listed.unwrap_or(other(1)), "protectedVmCount": number}),
+        "BackupVm" => {
+            json!({"subtype": "VSphere", "targetRepositoryUid": listed.unwrap_or(other(1)), "protectedVmCount": number})
+        }
         "ReplicationVM" => json!({
             "protectedVmCount": number, "isCloudJob": number % 2 == 0, "cloudHostUid": if number % 2 == 0 { Some(other(2)) } else { None },
             "targetHostUid": if number % 2 == 0 { Uuid::nil() } else { other(3) }, "throughWanAccelerators": false, "sourceWanAcceleratorUid": null,
@@ -119,7 +145,9 @@ pub fn members(estate: &Estate, job: &Job) -> Value {
             "rpoOptionsUnit": "Days", "sourceWanAcceleratorUid": other(5), "targetWanAcceleratorUid": other(6),
         }),
         "CopyVm" => json!({"targetRepositoryUid": listed.unwrap_or(other(7))}),
-        "CopyFile" => json!({"targetHostUid": other(8), "targetPath": "D:\\Copies", "sourceSize": number << 32}),
+        "CopyFile" => {
+            json!({"targetHostUid": other(8), "targetPath": "D:\\Copies", "sourceSize": number << 32})
+        }
         "BackupFile" | "ObjectStorageBackup" => json!({
             "targetRepositoryUid": listed.unwrap_or(other(9)), "archiveRepositoryUid": other(10), "retention": number, "retentionUnit": "Months",
             "isArchiveRetentionEnabled": true, "archiveRetention": 3, "archiveRetentionUnit": "Years",
@@ -132,8 +160,12 @@ pub fn members(estate: &Estate, job: &Job) -> Value {
             "sourceObjectStorageBackupJobUid": other(14), "targetRepositoryUid": listed.unwrap_or(other(15)), "retention": number, "retentionUnit": "Days",
             "sourceSize": number << 34,
         }),
-        "BackupToTape" => json!({"fullMediaPoolUid": other(16), "incrementalMediaPoolUid": other(17), "isGfsEnabled": false}),
-        "FileToTape" => json!({"fullMediaPoolUid": other(18), "incrementalMediaPoolUid": other(19)}),
+        "BackupToTape" => {
+            json!({"fullMediaPoolUid": other(16), "incrementalMediaPoolUid": other(17), "isGfsEnabled": false})
+        }
+        "FileToTape" => {
+            json!({"fullMediaPoolUid": other(18), "incrementalMediaPoolUid": other(19)})
+        }
         _ => json!({}),
     }
 }

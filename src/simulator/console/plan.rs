@@ -1,4 +1,5 @@
-//! When jobs run, what they take, and what their last session did to each object: of some jobs, invented from their ids.
+//! When jobs run, what they take, and what their last session did to each object: of some jobs,
+//! invented from their ids.
 
 use super::time;
 use crate::simulator::estate::Job;

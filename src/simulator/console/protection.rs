@@ -12,13 +12,19 @@ use uuid::Uuid;
 pub(super) fn workloads(estate: Told<'_>, kind: Protected) -> Vec<Value> {
     // rows of one machine stand beside each other, each for a protection group of its own
     let rows = estate.workloads.iter().filter(|row| row.kind == kind);
-    rows.enumerate().map(|(place, row)| workload(estate, row, Uuid::from_u128(0x9600 + (place % 2) as u128))).collect()
+    rows.enumerate()
+        .map(|(place, row)| workload(estate, row, Uuid::from_u128(0x9600 + (place % 2) as u128)))
+        .collect()
 }
 
 fn workload(estate: Told<'_>, row: &Workload, group: Uuid) -> Value {
     let server = row.server.map(|server| estate.servers[server].uid);
     // one of the ways to say never
-    let latest = if row.latest.is_some() { time(row.latest, 2) } else { json!("0001-01-01T00:00:00") };
+    let latest = if row.latest.is_some() {
+        time(row.latest, 2)
+    } else {
+        json!("0001-01-01T00:00:00")
+    };
     match row.kind {
         Protected::Vm => json!({
             "instanceUid": row.uid, "backupServerUid": server, "organizationUid": row.company, "name": row.name,
@@ -46,16 +52,38 @@ pub(super) fn alarm(estate: Told<'_>, row: &Alarm) -> Value {
         Subject::Job(place) => {
             let job = &estate.jobs[place];
             let server = &estate.servers[job.server];
-            let uid = if estate.has_unique_ids(job.server) { job.unique_uid } else { estate.id_of(job) };
-            ("BackupServerJob", owner(job.server), uid, job.name.clone(), server.name.clone())
+            let uid = if estate.has_unique_ids(job.server) {
+                job.unique_uid
+            } else {
+                estate.id_of(job)
+            };
+            (
+                "BackupServerJob",
+                owner(job.server),
+                uid,
+                job.name.clone(),
+                server.name.clone(),
+            )
         }
         Subject::Server(place) => {
             let server = &estate.servers[place];
-            ("BackupServer", owner(place), server.uid, server.name.clone(), server.name.clone())
+            (
+                "BackupServer",
+                owner(place),
+                server.uid,
+                server.name.clone(),
+                server.name.clone(),
+            )
         }
         Subject::Company(place) => {
             let company = &estate.companies[place];
-            ("Company", company.uid, company.uid, company.name.clone(), String::new())
+            (
+                "Company",
+                company.uid,
+                company.uid,
+                company.name.clone(),
+                String::new(),
+            )
         }
     };
     json!({
@@ -74,7 +102,11 @@ pub(super) fn alarm(estate: Told<'_>, row: &Alarm) -> Value {
 /// One row per organization that uses any licence.
 pub(super) fn licenses(estate: &Estate) -> Vec<Value> {
     let of = |company: usize| {
-        let uses: Vec<&LicenseUse> = estate.licenses.iter().filter(|row| row.company == company).collect();
+        let uses: Vec<&LicenseUse> = estate
+            .licenses
+            .iter()
+            .filter(|row| row.company == company)
+            .collect();
         let mut products: Vec<&str> = uses.iter().map(|row| row.product).collect();
         products.dedup();
         let servers: Vec<Value> = products
@@ -100,7 +132,10 @@ fn license(row: &LicenseUse) -> Value {
 
 /// What is known of a repository beside its name.
 pub(super) fn room(row: &Repository) -> Value {
-    let used = row.capacity.zip(row.free).map(|(capacity, free)| capacity - free);
+    let used = row
+        .capacity
+        .zip(row.free)
+        .map(|(capacity, free)| capacity - free);
     json!({
         "parentRepositoryUid": null, "perVMBackupFiles": true, "capacity": row.capacity.unwrap_or(0),
         "isCapacityAvailable": row.capacity.is_some(), "freeSpace": row.free, "isFreeSpaceAvailable": row.free.is_some(),

@@ -1,16 +1,26 @@
-//! What ran: sessions of agent jobs with their per-machine parts, and the jobs of standalone agents.
+//! What ran: sessions of agent jobs with their per-machine parts, and the jobs of standalone
+//! agents.
 
 use super::{Dice, ago};
 use crate::simulator::estate::{Agent, AgentJob, Estate, Job, Session};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-/// Runs of every agent job, one a day back from its last run; parts of the newest runs until there are enough sessions.
+/// Runs of every agent job, one a day back from its last run; parts of the newest runs until there
+/// are enough sessions.
 pub(super) fn sessions(estate: &mut Estate, dice: &mut Dice, count: usize) {
-    let agent_jobs: Vec<usize> = (0..estate.jobs.len()).filter(|place| estate.jobs[*place].kind.starts_with("Agent")).collect();
+    let agent_jobs: Vec<usize> = (0..estate.jobs.len())
+        .filter(|place| estate.jobs[*place].kind.starts_with("Agent"))
+        .collect();
     let days = (count / 2 / agent_jobs.len()).clamp(3, 29);
-    let machines: Vec<Vec<usize>> =
-        agent_jobs.iter().map(|job| (0..estate.machines.len()).filter(|place| estate.machines[*place].job == *job).collect()).collect();
+    let machines: Vec<Vec<usize>> = agent_jobs
+        .iter()
+        .map(|job| {
+            (0..estate.machines.len())
+                .filter(|place| estate.machines[*place].job == *job)
+                .collect()
+        })
+        .collect();
     let mut parts: Vec<Session> = Vec::new();
     for day in 0..days {
         for (turn, place) in agent_jobs.iter().enumerate() {
@@ -29,7 +39,14 @@ pub(super) fn sessions(estate: &mut Estate, dice: &mut Dice, count: usize) {
                 for machine in &machines[turn] {
                     if estate.sessions.len() + parts.len() + 1 < count {
                         let part = part(estate, dice, &run, *machine);
-                        parts.push(if orphan { Session { parent: Some(dice.uid()), ..part } } else { part });
+                        parts.push(if orphan {
+                            Session {
+                                parent: Some(dice.uid()),
+                                ..part
+                            }
+                        } else {
+                            part
+                        });
                     }
                 }
             }
@@ -44,13 +61,22 @@ pub(super) fn sessions(estate: &mut Estate, dice: &mut Dice, count: usize) {
     }
 }
 
-fn run(estate: &Estate, dice: &mut Dice, place: usize, job: &Job, day: usize, created: Timestamp) -> Session {
+fn run(
+    estate: &Estate,
+    dice: &mut Dice,
+    place: usize,
+    job: &Job,
+    day: usize,
+    created: Timestamp,
+) -> Session {
     let is_running = day == 0 && job.status == "Running";
     let result = match (is_running, day) {
         (true, _) => "None",
         (_, 0) if matches!(job.status, "Success" | "success") => "Success",
         (_, 0) if matches!(job.status, "Failed" | "Warning") => job.status,
-        _ => dice.pick(&["Success", "Success", "Success", "Success", "Warning", "Failed"]),
+        _ => dice.pick(&[
+            "Success", "Success", "Success", "Success", "Warning", "Failed",
+        ]),
     };
     let duration = 60 + dice.below(1_200) as i64;
     Session {
@@ -58,10 +84,18 @@ fn run(estate: &Estate, dice: &mut Dice, place: usize, job: &Job, day: usize, cr
         server: job.server,
         job: job.uid,
         // renamed a fortnight ago
-        job_name: if day > 14 && place % 6 == 5 { format!("{} (old)", job.name) } else { job.name.clone() },
+        job_name: if day > 14 && place % 6 == 5 {
+            format!("{} (old)", job.name)
+        } else {
+            job.name.clone()
+        },
         kind: "AgentBackup",
         created,
-        ended: (!is_running).then(|| created.checked_add(SignedDuration::from_secs(duration)).unwrap_or(created)),
+        ended: (!is_running).then(|| {
+            created
+                .checked_add(SignedDuration::from_secs(duration))
+                .unwrap_or(created)
+        }),
         state: if is_running { "Working" } else { "Stopped" },
         result,
         progress: if is_running {
@@ -72,7 +106,8 @@ fn run(estate: &Estate, dice: &mut Dice, place: usize, job: &Job, day: usize, cr
             100
         },
         // the reason is often on the machine's part alone
-        failure: (result == "Failed" && estate.sessions.len().is_multiple_of(2)).then(|| "Job finished with errors".to_owned()),
+        failure: (result == "Failed" && estate.sessions.len().is_multiple_of(2))
+            .then(|| "Job finished with errors".to_owned()),
         is_retry: dice.chance(10),
         parent: None,
         of_job: place,
@@ -82,7 +117,10 @@ fn run(estate: &Estate, dice: &mut Dice, place: usize, job: &Job, day: usize, cr
 
 fn part(estate: &Estate, dice: &mut Dice, run: &Session, machine: usize) -> Session {
     let of_machine = &estate.machines[machine];
-    let created = run.created.checked_add(SignedDuration::from_secs(5 + dice.below(30) as i64)).unwrap_or(run.created);
+    let created = run
+        .created
+        .checked_add(SignedDuration::from_secs(5 + dice.below(30) as i64))
+        .unwrap_or(run.created);
     let is_last = estate.jobs[run.of_job].last_run == Some(run.created);
     let result = match of_machine.status {
         _ if run.ended.is_none() => "None",
@@ -100,7 +138,11 @@ fn part(estate: &Estate, dice: &mut Dice, run: &Session, machine: usize) -> Sess
         job_name: format!("{} - {}", run.job_name, of_machine.computer),
         kind: "AgentManagement",
         created,
-        ended: run.ended.map(|_| created.checked_add(SignedDuration::from_secs(30 + dice.below(300) as i64)).unwrap_or(created)),
+        ended: run.ended.map(|_| {
+            created
+                .checked_add(SignedDuration::from_secs(30 + dice.below(300) as i64))
+                .unwrap_or(created)
+        }),
         state: run.state,
         result,
         progress: run.progress,
@@ -120,15 +162,27 @@ pub(super) fn agents(estate: &mut Estate, dice: &mut Dice, count: usize) {
             let last_run = (!never).then(|| ago(estate.now, 3_600 + dice.below(80_000) as i64));
             jobs.push(AgentJob {
                 // Veeam Agent for Windows 2.2 and older has no ids
-                id: if number % 3 == 2 { Uuid::nil() } else { dice.uid() },
+                id: if number % 3 == 2 {
+                    Uuid::nil()
+                } else {
+                    dice.uid()
+                },
                 name: format!("Workstation backup {}", turn + 1),
-                status: if never { "None" } else { dice.pick(&["Success", "Warning", "Failed"]) },
+                status: if never {
+                    "None"
+                } else {
+                    dice.pick(&["Success", "Warning", "Failed"])
+                },
                 last_run,
                 next_run: Some(ago(estate.now, -36_000)),
                 size: if never { 0 } else { 67_325_952 + number as i64 },
                 free: 90_541_989_888,
             });
         }
-        estate.agents.push(Agent { id: dice.uid(), name: format!("laptop{:03}", number + 1), jobs });
+        estate.agents.push(Agent {
+            id: dice.uid(),
+            name: format!("laptop{:03}", number + 1),
+            jobs,
+        });
     }
 }

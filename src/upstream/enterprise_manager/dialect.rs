@@ -1,10 +1,10 @@
-//! JSON in two casings, with or without a byte order mark, and XML, read into rows: names of members in any case, XML
-//! attributes beside child elements. An answer is read once, from its beginning to its end, and nothing of it is kept but
-//! the members of rows that were asked for.
+//! JSON in two casings, with or without a byte order mark, and XML, read into rows: names of
+//! members in any case, XML attributes beside child elements. An answer is read once, from its
+//! beginning to its end, and nothing of it is kept but the members of rows that were asked for.
 //!
-//! One row that can't be read costs itself, and is told. What makes the whole of an answer doubtful makes it no answer: a
-//! body that is cut, a document type, an unknown entity, anything after the end, and a wrapper that is not known where the
-//! list should be: that is no empty list.
+//! One row that can't be read costs itself, and is told. What makes the whole of an answer doubtful
+//! makes it no answer: a body that is cut, a document type, an unknown entity, anything after the
+//! end, and a wrapper that is not known where the list should be: that is no empty list.
 
 mod fields;
 mod json;
@@ -16,7 +16,8 @@ use crate::upstream::transport::Reply;
 
 /// Deeper than any document of the API (query results have 8 levels).
 const MAX_DEPTH: usize = 64;
-/// Twice the sessions of thirty days of the largest estate heard of, which come on one page where queries are refused.
+/// Twice the sessions of thirty days of the largest estate heard of, which come on one page where
+/// queries are refused.
 const MAX_ROWS: u64 = 200_000;
 const PAGING: &[&str] = &["pagenum", "pagesize", "pagescount"];
 
@@ -31,7 +32,8 @@ pub(super) struct Wanted {
     pub members: &'static [&'static str],
 }
 
-/// The names of a list: of XML's root element where the list is the whole answer, of the list, of one row.
+/// The names of a list: of XML's root element where the list is the whole answer, of the list, of
+/// one row.
 #[derive(Debug)]
 pub(super) struct List {
     pub root: &'static str,
@@ -66,7 +68,11 @@ impl<T> Rows<T> {
 }
 
 /// Reads the rows of a list in an answer, in whatever dialect that is.
-pub(super) fn rows<T>(reply: &Reply, wanted: &Wanted, read: impl Fn(Fields) -> Result<T, Fault>) -> Result<Rows<T>, String> {
+pub(super) fn rows<T>(
+    reply: &Reply,
+    wanted: &Wanted,
+    read: impl Fn(Fields) -> Result<T, Fault>,
+) -> Result<Rows<T>, String> {
     let (dialect, text) = dialect_of(reply)?;
     let found = Rows {
         rows: Vec::new(),
@@ -78,14 +84,23 @@ pub(super) fn rows<T>(reply: &Reply, wanted: &Wanted, read: impl Fn(Fields) -> R
         has_unknown: false,
         paging: None,
     };
-    let mut reading = Reading { wanted, read, is_lossy: text.is_lossy(), found, number: 0 };
+    let mut reading = Reading {
+        wanted,
+        read,
+        is_lossy: text.is_lossy(),
+        found,
+        number: 0,
+    };
     match dialect {
         Dialect::Json => json::rows(&text, &mut reading)?,
         Dialect::Xml => xml::rows(&text, &mut reading)?,
     }
     let found = reading.found;
     if found.stray || (found.has_unknown && !found.is_found) {
-        return Err(format!("something that is not known in the place of {}", wanted.lists[0].plural));
+        return Err(format!(
+            "something that is not known in the place of {}",
+            wanted.lists[0].plural
+        ));
     }
     // a query that nothing matches may leave the list out; nothing else may
     if !found.is_found && !found.has_references && found.paging.is_none() {
@@ -119,9 +134,19 @@ fn dialect_of(reply: &Reply) -> Result<(Dialect, Text<'_>), String> {
     } else if media_type.ends_with("xml") {
         Dialect::Xml
     } else {
-        return Err(format!("the answer is {media_type:?}, neither JSON nor XML"));
+        return Err(format!(
+            "the answer is {media_type:?}, neither JSON nor XML"
+        ));
     };
-    Ok((dialect, Text(String::from_utf8_lossy(reply.body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&reply.body)))))
+    Ok((
+        dialect,
+        Text(String::from_utf8_lossy(
+            reply
+                .body
+                .strip_prefix(b"\xEF\xBB\xBF")
+                .unwrap_or(&reply.body),
+        )),
+    ))
 }
 
 /// A body as text. Bytes that are no UTF-8 cost the rows that they are in.
@@ -171,7 +196,13 @@ impl<T, F: Fn(Fields) -> Result<T, Fault>> Reading<'_, T, F> {
             (None, Some(list)) => Part::List(list),
             _ if name == "paginginfo" => Part::Paging,
             _ if matches!(name, "refs" | "entityreferences") => Part::References,
-            _ if matches!(name, "links" | "resources" | "href" | "type" | "name" | "uid") => Part::Known,
+            _ if matches!(
+                name,
+                "links" | "resources" | "href" | "type" | "name" | "uid"
+            ) =>
+            {
+                Part::Known
+            }
             _ => Part::Unknown,
         }
     }
@@ -183,7 +214,11 @@ impl<T, F: Fn(Fields) -> Result<T, Fault>> Reading<'_, T, F> {
 
     /// The list begins. It comes once.
     fn begin(&mut self) -> Result<(), String> {
-        if std::mem::replace(&mut self.found.is_found, true) { Err("the list comes twice".to_owned()) } else { Ok(()) }
+        if std::mem::replace(&mut self.found.is_found, true) {
+            Err("the list comes twice".to_owned())
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether another row is read at all.
@@ -194,17 +229,24 @@ impl<T, F: Fn(Fields) -> Result<T, Fault>> Reading<'_, T, F> {
     /// One row, or what is there in its place.
     fn row(&mut self, fields: Result<Fields, &'static str>) {
         self.number += 1;
-        let row = fields.map_err(|reason| Fault { member: "", reason: reason.to_owned() }).and_then(|mut fields| {
-            if self.is_lossy {
-                fields.doubt();
-            }
-            (self.read)(fields)
-        });
+        let row = fields
+            .map_err(|reason| Fault {
+                member: "",
+                reason: reason.to_owned(),
+            })
+            .and_then(|mut fields| {
+                if self.is_lossy {
+                    fields.doubt();
+                }
+                (self.read)(fields)
+            });
         match row {
             Ok(row) => self.found.rows.push(row),
             Err(fault) => {
                 self.found.unreadable += 1;
-                self.found.first_unreadable.get_or_insert((self.number, fault));
+                self.found
+                    .first_unreadable
+                    .get_or_insert((self.number, fault));
             }
         }
     }

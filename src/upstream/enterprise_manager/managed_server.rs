@@ -1,4 +1,5 @@
-//! `GET /api/backupServers?format=Entity`: the backup servers that Enterprise Manager collects from.
+//! `GET /api/backupServers?format=Entity`: the backup servers that Enterprise Manager collects
+//! from.
 
 use super::EnterpriseManager;
 use crate::{
@@ -31,7 +32,11 @@ impl Row for ManagedServer {
 
 const SERVERS: Wanted = Wanted {
     inside: None,
-    lists: &[List { root: "backupservers", plural: "backupservers", singular: "backupserver" }],
+    lists: &[List {
+        root: "backupservers",
+        plural: "backupservers",
+        singular: "backupserver",
+    }],
     members: &["uid", "name", "version"],
 };
 
@@ -39,7 +44,9 @@ impl ManagedServer {
     fn read(mut fields: Fields) -> Result<Self, Fault> {
         Ok(Self {
             uid: fields.urn("uid")?.into(),
-            name: fields.take("name", Option::deserialize)?.unwrap_or_default(),
+            name: fields
+                .take("name", Option::deserialize)?
+                .unwrap_or_default(),
             version: fields.take("version", Option::deserialize)?,
         })
     }
@@ -48,8 +55,18 @@ impl ManagedServer {
 impl EnterpriseManager {
     /// Every backup server: a handful, on one page.
     pub async fn managed_servers(&self) -> Result<Listing<ManagedServer>, Error> {
-        let outcome = self.list("/backupServers", &[("format", "Entity".to_owned())], &SERVERS, ManagedServer::read).await;
-        if outcome.as_ref().is_err_and(|error| error.status == Some(404)) {
+        let outcome = self
+            .list(
+                "/backupServers",
+                &[("format", "Entity".to_owned())],
+                &SERVERS,
+                ManagedServer::read,
+            )
+            .await;
+        if outcome
+            .as_ref()
+            .is_err_and(|error| error.status == Some(404))
+        {
             self.client.seen(false);
         }
         outcome

@@ -1,9 +1,9 @@
 //! `/query` in pages: 100 rows unless asked otherwise, cut without a word.
 //!
-//! The answer counts pages, not rows, so what can be checked is the page's number, that every page but the last is
-//! full, and that no row comes twice. Rows that do are the server's own where a second reading has the same rows in the
-//! same places; else the list moved, and rows may have been lost between two pages. A page that is added at the end is
-//! read too.
+//! The answer counts pages, not rows, so what can be checked is the page's number, that every page
+//! but the last is full, and that no row comes twice. Rows that do are the server's own where a
+//! second reading has the same rows in the same places; else the list moved, and rows may have been
+//! lost between two pages. A page that is added at the end is read too.
 
 use crate::upstream::{
     error::{Error, ErrorKind},
@@ -33,7 +33,11 @@ pub(super) struct Paging {
 impl Paging {
     /// Of the numbers in a query result; `None` where a server does not send them all.
     pub fn of(number: impl Fn(&str) -> Option<u64>) -> Option<Self> {
-        Some(Self { number: number("pagenum")?, size: number("pagesize")?, count: number("pagescount")? })
+        Some(Self {
+            number: number("pagenum")?,
+            size: number("pagesize")?,
+            count: number("pagescount")?,
+        })
     }
 }
 
@@ -54,9 +58,13 @@ pub(super) struct Page<T> {
     pub paging: Option<Paging>,
 }
 
-/// Reads page 1, then the others in parallel, then those that were added meanwhile; all of it once more where rows came twice
-/// or pages do not fit together.
-pub(super) async fn read_all<T, F>(upstream: &Arc<str>, concurrency: usize, read: impl Fn(u64) -> F) -> Result<Listing<T>, Error>
+/// Reads page 1, then the others in parallel, then those that were added meanwhile; all of it once
+/// more where rows came twice or pages do not fit together.
+pub(super) async fn read_all<T, F>(
+    upstream: &Arc<str>,
+    concurrency: usize,
+    read: impl Fn(u64) -> F,
+) -> Result<Listing<T>, Error>
 where
     T: Row,
     F: Future<Output = Result<Page<T>, Error>>,
@@ -65,7 +73,8 @@ where
     if reading.is_doubtful || reading.has_repeats {
         match assemble(upstream, concurrency, &read).await {
             Ok(again) => {
-                let is_same = again.places.finish() == reading.places.finish() && !reading.is_doubtful;
+                let is_same =
+                    again.places.finish() == reading.places.finish() && !reading.is_doubtful;
                 let fits = !again.is_doubtful && (!again.has_repeats || is_same);
                 reading = again;
                 if !fits {
@@ -79,11 +88,21 @@ where
             Err(error) => reading.blame(error),
         }
     }
-    let problem = reading.listing.problem.map(|problem| problem.at(PATH, None).told(None));
-    Ok(Listing { problem, ..reading.listing })
+    let problem = reading
+        .listing
+        .problem
+        .map(|problem| problem.at(PATH, None).told(None));
+    Ok(Listing {
+        problem,
+        ..reading.listing
+    })
 }
 
-async fn assemble<'a, T, F>(upstream: &'a Arc<str>, concurrency: usize, read: &impl Fn(u64) -> F) -> Result<Builder<'a, T>, Error>
+async fn assemble<'a, T, F>(
+    upstream: &'a Arc<str>,
+    concurrency: usize,
+    read: &impl Fn(u64) -> F,
+) -> Result<Builder<'a, T>, Error>
 where
     T: Row,
     F: Future<Output = Result<Page<T>, Error>>,
@@ -96,7 +115,11 @@ where
         places: DefaultHasher::new(),
         is_doubtful: false,
         has_repeats: false,
-        listing: Listing { rows: Vec::new(), problem: None, pages: 1 },
+        listing: Listing {
+            rows: Vec::new(),
+            problem: None,
+            pages: 1,
+        },
     };
     let invalid = |detail: &str| Error::new(upstream, ErrorKind::Invalid, detail);
     let Some(paging) = first.paging else {
@@ -124,7 +147,8 @@ where
             async move { (number, page.await) }
         });
         let mut pages = pin!(pages.buffered(concurrency.max(1)));
-        // page by page: what was read is put in its place while the others come; the first that can't be right is the last
+        // page by page: what was read is put in its place while the others come; the first that
+        // can't be right is the last
         while !builder.is_doubtful
             && let Some((number, page)) = pages.next().await
         {
@@ -161,14 +185,23 @@ impl<T: Row> Builder<'_, T> {
         let rows = page.rows.len() as u64 + page.unreadable;
         match page.paging {
             Some(told) if told.number != number => {
-                return self.doubt(format!("expected page {number}, and page {} came", told.number));
+                return self.doubt(format!(
+                    "expected page {number}, and page {} came",
+                    told.number
+                ));
             }
             Some(told) => {
                 self.count = self.count.max(told.count.min(MAX_PAGES));
                 if number < told.count && rows < told.size {
-                    self.doubt(format!("page {number} of {} has {rows} rows, expected {}", told.count, told.size));
+                    self.doubt(format!(
+                        "page {number} of {} has {rows} rows, expected {}",
+                        told.count, told.size
+                    ));
                 } else if rows > told.size.max(1) {
-                    self.doubt(format!("page {number} has {rows} rows, and pages are of {}", told.size));
+                    self.doubt(format!(
+                        "page {number} has {rows} rows, and pages are of {}",
+                        told.size
+                    ));
                 }
             }
             None => self.doubt(format!("expected PagingInfo on page {number}")),
@@ -185,8 +218,15 @@ impl<T: Row> Builder<'_, T> {
                 self.has_repeats |= is_paged;
             }
         }
-        if rows > 0 && page.unreadable == 0 && self.listing.rows.len() == before && number > 1 && number < self.count {
-            self.doubt(format!("page {number} has no row that is not on another page"));
+        if rows > 0
+            && page.unreadable == 0
+            && self.listing.rows.len() == before
+            && number > 1
+            && number < self.count
+        {
+            self.doubt(format!(
+                "page {number} has no row that is not on another page"
+            ));
         }
     }
 

@@ -1,5 +1,6 @@
-//! `GET /api/backupSessions/{id}/taskSessions` and `/api/query?type=BackupTaskSession`: what a session did to each machine, and
-//! why that failed. The reason of a failed session is often only there.
+//! `GET /api/backupSessions/{id}/taskSessions` and `/api/query?type=BackupTaskSession`: what a
+//! session did to each machine, and why that failed. The reason of a failed session is often only
+//! there.
 
 use super::EnterpriseManager;
 use crate::{
@@ -17,7 +18,8 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-/// A condition by session has some 105 bytes once encoded; http.sys stops reading at 16 KB of headers.
+/// A condition by session has some 105 bytes once encoded; http.sys stops reading at 16 KB of
+/// headers.
 pub const SESSIONS_PER_REQUEST: usize = 40;
 
 /// `BackupTaskSession`.
@@ -52,22 +54,49 @@ impl Row for TaskSession {
     }
 }
 
-const MEMBERS: &[&str] =
-    &["uid", "name", "jobsessionuid", "creationtimeutc", "endtimeutc", "state", "result", "reason", "totalsize", "vmdisplayname"];
-const ENTITIES: List = List { root: "backuptasksessions", plural: "backuptasksessions", singular: "backuptasksession" };
-const QUERY: Wanted = Wanted { inside: Some("entities"), lists: &[ENTITIES], members: MEMBERS };
-const WHOLE_LIST: Wanted = Wanted { inside: None, lists: &[ENTITIES], members: MEMBERS };
+const MEMBERS: &[&str] = &[
+    "uid",
+    "name",
+    "jobsessionuid",
+    "creationtimeutc",
+    "endtimeutc",
+    "state",
+    "result",
+    "reason",
+    "totalsize",
+    "vmdisplayname",
+];
+const ENTITIES: List = List {
+    root: "backuptasksessions",
+    plural: "backuptasksessions",
+    singular: "backuptasksession",
+};
+const QUERY: Wanted = Wanted {
+    inside: Some("entities"),
+    lists: &[ENTITIES],
+    members: MEMBERS,
+};
+const WHOLE_LIST: Wanted = Wanted {
+    inside: None,
+    lists: &[ENTITIES],
+    members: MEMBERS,
+};
 
 impl TaskSession {
     /// As part of the session that it names, or else of the one that was asked about.
     fn of_session(mut fields: Fields, asked: Option<SessionUid>) -> Result<Self, Fault> {
         let uid = fields.urn("uid")?;
         let named = fields.optional_urn("jobsessionuid")?.map(SessionUid);
-        let unknown = || Fault { member: "jobsessionuid", reason: "a task that does not say of which session".to_owned() };
+        let unknown = || Fault {
+            member: "jobsessionuid",
+            reason: "a task that does not say of which session".to_owned(),
+        };
         Ok(Self {
             uid: uid.into(),
             session: named.or(asked).ok_or_else(unknown)?,
-            name: fields.take("name", Option::deserialize)?.unwrap_or_default(),
+            name: fields
+                .take("name", Option::deserialize)?
+                .unwrap_or_default(),
             created: fields.take("creationtimeutc", time::optional)?,
             ended: fields.take("endtimeutc", time::optional)?,
             state: fields.take("state", Option::deserialize)?,
@@ -80,17 +109,31 @@ impl TaskSession {
 }
 
 impl EnterpriseManager {
-    /// The tasks of these sessions. One session is asked for by its path; several by one query for 40 of them. A server that
-    /// refuses the query is asked session by session.
-    pub async fn task_sessions(&self, sessions: &[SessionUid]) -> Result<Listing<TaskSession>, Error> {
+    /// The tasks of these sessions. One session is asked for by its path; several by one query for
+    /// 40 of them. A server that refuses the query is asked session by session.
+    pub async fn task_sessions(
+        &self,
+        sessions: &[SessionUid],
+    ) -> Result<Listing<TaskSession>, Error> {
         if let [session] = sessions {
             return self.tasks_of(*session).await;
         }
-        let mut all = Listing { rows: Vec::new(), problem: None, pages: 0 };
+        let mut all = Listing {
+            rows: Vec::new(),
+            problem: None,
+            pages: 0,
+        };
         for chunk in sessions.chunks(SESSIONS_PER_REQUEST) {
-            let any: Vec<String> = chunk.iter().map(|session| format!("JobSessionUid==\"urn:veeam:BackupJobSession:{session}\"")).collect();
+            let any: Vec<String> = chunk
+                .iter()
+                .map(|session| format!("JobSessionUid==\"urn:veeam:BackupJobSession:{session}\""))
+                .collect();
             let filter = format!("({})", any.join(","));
-            let read = self.query("BackupTaskSession", &QUERY, &filter, |fields| TaskSession::of_session(fields, None)).await;
+            let read = self
+                .query("BackupTaskSession", &QUERY, &filter, |fields| {
+                    TaskSession::of_session(fields, None)
+                })
+                .await;
             let listing = match read {
                 Err(error) if super::is_refusal(&error) => self.one_by_one(chunk).await?,
                 outcome => outcome?,
@@ -105,8 +148,16 @@ impl EnterpriseManager {
     }
 
     async fn one_by_one(&self, sessions: &[SessionUid]) -> Result<Listing<TaskSession>, Error> {
-        let reads: Vec<_> = stream::iter(sessions.to_vec()).map(|session| self.tasks_of(session)).buffered(4).collect().await;
-        let mut all = Listing { rows: Vec::new(), problem: None, pages: 0 };
+        let reads: Vec<_> = stream::iter(sessions.to_vec())
+            .map(|session| self.tasks_of(session))
+            .buffered(4)
+            .collect()
+            .await;
+        let mut all = Listing {
+            rows: Vec::new(),
+            problem: None,
+            pages: 0,
+        };
         for read in reads {
             let listing = read?;
             all.pages += listing.pages;
@@ -125,10 +176,17 @@ impl EnterpriseManager {
             if task.session == session {
                 return Ok(task);
             }
-            Err(Fault { member: "jobsessionuid", reason: "a task of another session than asked for".to_owned() })
+            Err(Fault {
+                member: "jobsessionuid",
+                reason: "a task of another session than asked for".to_owned(),
+            })
         };
         match self.list(&path, &query, &WHOLE_LIST, of_session).await {
-            Err(error) if error.status == Some(404) => Ok(Listing { rows: Vec::new(), problem: None, pages: 1 }),
+            Err(error) if error.status == Some(404) => Ok(Listing {
+                rows: Vec::new(),
+                problem: None,
+                pages: 1,
+            }),
             outcome => outcome,
         }
     }

@@ -1,7 +1,9 @@
-//! `GET /v2/backupAgents/{agentUid}/jobs` and `/v2/backupAgents/{agentUid}/jobs/{jobUid}`: a standalone agent's jobs.
+//! `GET /v2/backupAgents/{agentUid}/jobs` and `/v2/backupAgents/{agentUid}/jobs/{jobUid}`: a
+//! standalone agent's jobs.
 //!
-//! Three members have two spellings, one in the vendor's collection example and one in the item's: both are read. The
-//! id is all zeros for Veeam Agent for Windows up to 2.2, so it identifies nothing on its own.
+//! Three members have two spellings, one in the vendor's collection example and one in the item's:
+//! both are read. The id is all zeros for Veeam Agent for Windows up to 2.2, so it identifies
+//! nothing on its own.
 
 use super::Vac;
 use crate::{
@@ -20,17 +22,28 @@ use serde::Deserialize;
 /// One job of an agent, every member of the vendor's document.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct BackupAgentJob {
     #[serde(default, deserialize_with = "uid::optional")]
     pub id: Option<JobUid>,
-    #[serde(default, alias = "lastSessionStatusId", deserialize_with = "lenient::optional_text")]
+    #[serde(
+        default,
+        alias = "lastSessionStatusId",
+        deserialize_with = "lenient::optional_text"
+    )]
     pub last_session_status: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::text")]
     pub name: String,
     #[serde(default, deserialize_with = "lenient::optional_text")]
     pub description: Option<String>,
-    #[serde(default, alias = "operationModeId", deserialize_with = "lenient::optional_text")]
+    #[serde(
+        default,
+        alias = "operationModeId",
+        deserialize_with = "lenient::optional_text"
+    )]
     pub operation_mode: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::optional_text")]
     pub destination: Option<SharedText>,
@@ -54,7 +67,11 @@ pub struct BackupAgentJob {
     pub avg_duration: Option<i64>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub last_duration: Option<i64>,
-    #[serde(default, alias = "backupMode", deserialize_with = "lenient::optional_text")]
+    #[serde(
+        default,
+        alias = "backupMode",
+        deserialize_with = "lenient::optional_text"
+    )]
     pub backup_mode_id: Option<SharedText>,
     #[serde(default, deserialize_with = "lenient::optional_text")]
     pub target_type: Option<SharedText>,
@@ -100,7 +117,10 @@ impl Default for Links {
 
 /// What can be done with the job, and where the vendor says so. Never followed.
 #[derive(Debug, Deserialize)]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct Link {
     #[serde(default, deserialize_with = "lenient::text")]
     pub rel: String,
@@ -119,8 +139,13 @@ impl Row for BackupAgentJob {
 
 impl Vac {
     /// The jobs of one agent, on one page.
-    pub async fn backup_agent_jobs(&self, agent: AgentUid) -> Result<Option<Listing<BackupAgentJob>>, Error> {
-        let mut read = self.list::<BackupAgentJob>(&format!("/v2/backupAgents/{agent}/jobs")).await?;
+    pub async fn backup_agent_jobs(
+        &self,
+        agent: AgentUid,
+    ) -> Result<Option<Listing<BackupAgentJob>>, Error> {
+        let mut read = self
+            .list::<BackupAgentJob>(&format!("/v2/backupAgents/{agent}/jobs"))
+            .await?;
         for job in read.iter_mut().flat_map(|listing| &mut listing.rows) {
             job.agent = Some(agent);
         }
@@ -128,12 +153,24 @@ impl Vac {
     }
 
     /// One job of one agent.
-    pub async fn backup_agent_job(&self, agent: AgentUid, job: JobUid) -> Result<Option<BackupAgentJob>, Error> {
-        let Some(read) = self.one::<BackupAgentJob>(&format!("/v2/backupAgents/{agent}/jobs/{job}")).await? else { return Ok(None) };
+    pub async fn backup_agent_job(
+        &self,
+        agent: AgentUid,
+        job: JobUid,
+    ) -> Result<Option<BackupAgentJob>, Error> {
+        let Some(read) = self
+            .one::<BackupAgentJob>(&format!("/v2/backupAgents/{agent}/jobs/{job}"))
+            .await?
+        else {
+            return Ok(None);
+        };
         if read.id != Some(job) {
             return Err(self.client.invalid("another job than asked for"));
         }
-        Ok(Some(BackupAgentJob { agent: Some(agent), ..read }))
+        Ok(Some(BackupAgentJob {
+            agent: Some(agent),
+            ..read
+        }))
     }
 }
 
@@ -143,10 +180,14 @@ mod tests {
 
     #[test]
     fn both_spellings_of_the_three_doubtful_members_are_read() {
-        let item: BackupAgentJob =
-            serde_json::from_str(r#"{"lastSessionStatus":"Success","operationMode":"Server","backupModeId":"Folder"}"#).unwrap();
-        let collection: BackupAgentJob =
-            serde_json::from_str(r#"{"lastSessionStatusId":"Success","operationModeId":"Server","backupMode":"Folder"}"#).unwrap();
+        let item: BackupAgentJob = serde_json::from_str(
+            r#"{"lastSessionStatus":"Success","operationMode":"Server","backupModeId":"Folder"}"#,
+        )
+        .unwrap();
+        let collection: BackupAgentJob = serde_json::from_str(
+            r#"{"lastSessionStatusId":"Success","operationModeId":"Server","backupMode":"Folder"}"#,
+        )
+        .unwrap();
         assert_eq!(item.last_session_status, collection.last_session_status);
         assert_eq!(item.operation_mode, collection.operation_mode);
         assert_eq!(item.backup_mode_id, collection.backup_mode_id);

@@ -1,7 +1,9 @@
-//! `GET /infrastructure/backupServers/jobs/agentJobs` with `expand=BackupServerJob`: what only agent jobs have.
+//! `GET /infrastructure/backupServers/jobs/agentJobs` with `expand=BackupServerJob`: what only
+//! agent jobs have.
 //!
-//! The row itself has neither name nor status nor server; its parent job, expanded, has. A row whose parent is missing
-//! (seen: sub-type lists longer than the job list) can't be placed on a server and is kept out of every answer.
+//! The row itself has neither name nor status nor server; its parent job, expanded, has. A row
+//! whose parent is missing (seen: sub-type lists longer than the job list) can't be placed on a
+//! server and is kept out of every answer.
 
 use super::{EXPAND_JOB, List, Vspc, job::Job};
 use crate::{
@@ -13,7 +15,10 @@ use serde::Deserialize;
 /// `BackupServerAgentJob`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct AgentJob {
     #[serde(deserialize_with = "uid::required")]
     pub instance_uid: JobUid,
@@ -71,6 +76,9 @@ impl Vspc {
 
     /// The agent jobs of one server, with their parent jobs.
     pub fn agent_jobs_of_server(&self, server: ServerUid) -> List<'_, AgentJob> {
-        self.list(format!("/infrastructure/backupServers/{server}/jobs/agentJobs"), EXPAND_JOB)
+        self.list(
+            format!("/infrastructure/backupServers/{server}/jobs/agentJobs"),
+            EXPAND_JOB,
+        )
     }
 }

@@ -1,4 +1,5 @@
-//! `GET /infrastructure/backupServers/jobs/agentJobs/objects` and `/agentJobs/{jobUid}/objects`: the machines in agent jobs.
+//! `GET /infrastructure/backupServers/jobs/agentJobs/objects` and `/agentJobs/{jobUid}/objects`:
+//! the machines in agent jobs.
 //!
 //! Both take `limit` and `offset` alone. The same machine can come twice in one list.
 
@@ -14,7 +15,10 @@ use serde::Deserialize;
 /// `BackupServerAgentJobObject`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct AgentJobObject {
     #[serde(deserialize_with = "uid::required")]
     pub instance_uid: ObjectUid,
@@ -47,11 +51,25 @@ pub struct AgentJobObject {
 }
 
 impl Row for AgentJobObject {
-    type Identity = (Option<OtherUid>, Option<ServerUid>, JobUid, Option<UniqueJobUid>, ObjectUid, Option<String>);
+    type Identity = (
+        Option<OtherUid>,
+        Option<ServerUid>,
+        JobUid,
+        Option<UniqueJobUid>,
+        ObjectUid,
+        Option<String>,
+    );
     fn identity(&self) -> Self::Identity {
         // what the console numbers itself is one, whether or not the row names its server
         let server = self.backup_server_uid.filter(|_| self.unique_uid.is_none());
-        (self.unique_uid, server, self.job_uid, self.unique_job_uid, self.instance_uid, self.computer.clone())
+        (
+            self.unique_uid,
+            server,
+            self.job_uid,
+            self.unique_job_uid,
+            self.instance_uid,
+            self.computer.clone(),
+        )
     }
 }
 
@@ -63,6 +81,9 @@ impl Vspc {
 
     /// The machines of the agent jobs with this id, on whichever servers it occurs.
     pub fn agent_job_objects_of_job(&self, job: JobUid) -> List<'_, AgentJobObject> {
-        self.list(format!("/infrastructure/backupServers/jobs/agentJobs/{job}/objects"), &[])
+        self.list(
+            format!("/infrastructure/backupServers/jobs/agentJobs/{job}/objects"),
+            &[],
+        )
     }
 }

@@ -12,7 +12,10 @@ use serde::Deserialize;
 /// `ActiveAlarm`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct Alarm {
     #[serde(deserialize_with = "uid::required")]
     pub instance_uid: AlarmUid,
@@ -29,7 +32,10 @@ pub struct Alarm {
 /// `AlarmObject`: what an alarm is about.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct AlarmObject {
     #[serde(default, deserialize_with = "lenient::optional_text")]
     pub r#type: Option<String>,
@@ -47,7 +53,10 @@ pub struct AlarmObject {
 /// `AlarmActivation`: the last time it was triggered.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct AlarmActivation {
     #[serde(default, deserialize_with = "time::optional")]
     pub time: Option<Timestamp>,
@@ -63,7 +72,12 @@ impl Alarm {
     /// What it is about, if that is of this type.
     pub fn about(&self, kind: &str) -> Option<OtherUid> {
         let object = self.object.as_ref()?;
-        object.object_uid.filter(|_| object.r#type.as_deref().is_some_and(|word| word.trim().eq_ignore_ascii_case(kind)))
+        object.object_uid.filter(|_| {
+            object
+                .r#type
+                .as_deref()
+                .is_some_and(|word| word.trim().eq_ignore_ascii_case(kind))
+        })
     }
 }
 
@@ -72,7 +86,11 @@ impl Row for Alarm {
     fn identity(&self) -> Self::Identity {
         let object = self.object.as_ref();
         let company = object.and_then(|object| object.organization_uid);
-        (self.instance_uid, company, object.and_then(|object| object.object_uid))
+        (
+            self.instance_uid,
+            company,
+            object.and_then(|object| object.object_uid),
+        )
     }
 }
 

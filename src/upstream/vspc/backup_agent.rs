@@ -1,5 +1,5 @@
-//! `GET /infrastructure/backupServers/agents` and `/{backupServerUid}/agents/{agentUid}`: the agents that backup servers
-//! manage, which is what the machines in agent jobs name as theirs.
+//! `GET /infrastructure/backupServers/agents` and `/{backupServerUid}/agents/{agentUid}`: the
+//! agents that backup servers manage, which is what the machines in agent jobs name as theirs.
 
 use super::{List, Vspc};
 use crate::{
@@ -11,7 +11,10 @@ use serde::Deserialize;
 /// `BackupServerAgent`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct BackupAgent {
     /// None of an agent that was only found, and is not installed yet.
     #[serde(default, deserialize_with = "uid::optional")]
@@ -44,7 +47,12 @@ impl Row for BackupAgent {
     type Identity = (Option<ServerUid>, Option<AgentUid>, String, Option<String>);
     fn identity(&self) -> Self::Identity {
         // some machines share the id of their hardware, and some have none
-        (self.backup_server_uid, self.instance_uid, self.name.clone(), self.machine_name.clone())
+        (
+            self.backup_server_uid,
+            self.instance_uid,
+            self.name.clone(),
+            self.machine_name.clone(),
+        )
     }
 }
 
@@ -55,7 +63,14 @@ impl Vspc {
     }
 
     /// One agent of one backup server.
-    pub async fn backup_agent(&self, server: ServerUid, agent: AgentUid) -> Result<Option<BackupAgent>, Error> {
-        self.one(&format!("/infrastructure/backupServers/{server}/agents/{agent}")).await
+    pub async fn backup_agent(
+        &self,
+        server: ServerUid,
+        agent: AgentUid,
+    ) -> Result<Option<BackupAgent>, Error> {
+        self.one(&format!(
+            "/infrastructure/backupServers/{server}/agents/{agent}"
+        ))
+        .await
     }
 }

@@ -1,6 +1,8 @@
-//! `GET /infrastructure/backupServers/jobs/backupCopyJobs` (fleet, per server, one) with `expand=BackupServerJob`.
+//! `GET /infrastructure/backupServers/jobs/backupCopyJobs` (fleet, per server, one) with
+//! `expand=BackupServerJob`.
 //!
-//! Like every sub-type row it has neither name nor status nor server of its own: the expanded parent job has.
+//! Like every sub-type row it has neither name nor status nor server of its own: the expanded
+//! parent job has.
 
 use super::{EXPAND_JOB, List, Vspc, agent_job::EmbeddedJob, job::Job};
 use crate::{
@@ -12,7 +14,10 @@ use serde::Deserialize;
 /// `BackupServerBackupCopyJob`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct BackupCopyJob {
     #[serde(deserialize_with = "uid::required")]
     pub instance_uid: JobUid,
@@ -64,16 +69,25 @@ impl Row for BackupCopyJob {
 impl Vspc {
     /// Every backup copy job, with its parent job.
     pub fn backup_copy_jobs(&self) -> List<'_, BackupCopyJob> {
-        self.list("/infrastructure/backupServers/jobs/backupCopyJobs", EXPAND_JOB)
+        self.list(
+            "/infrastructure/backupServers/jobs/backupCopyJobs",
+            EXPAND_JOB,
+        )
     }
 
     /// The backup copy jobs of one server, with their parent jobs.
     pub fn backup_copy_jobs_of_server(&self, server: ServerUid) -> List<'_, BackupCopyJob> {
-        self.list(format!("/infrastructure/backupServers/{server}/jobs/backupCopyJobs"), EXPAND_JOB)
+        self.list(
+            format!("/infrastructure/backupServers/{server}/jobs/backupCopyJobs"),
+            EXPAND_JOB,
+        )
     }
 
     /// One backup copy job; this path takes no `expand`, so it names no server.
     pub async fn backup_copy_job(&self, job: JobUid) -> Result<Option<BackupCopyJob>, Error> {
-        self.one(&format!("/infrastructure/backupServers/jobs/backupCopyJobs/{job}")).await
+        self.one(&format!(
+            "/infrastructure/backupServers/jobs/backupCopyJobs/{job}"
+        ))
+        .await
     }
 }

@@ -1,4 +1,5 @@
-//! `GET /infrastructure/backupServers` and `/{backupServerUid}`: the Veeam Backup & Replication servers.
+//! `GET /infrastructure/backupServers` and `/{backupServerUid}`: the Veeam Backup & Replication
+//! servers.
 
 use super::{List, Vspc};
 use crate::{
@@ -10,7 +11,10 @@ use serde::Deserialize;
 /// `BackupServer`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct BackupServer {
     #[serde(deserialize_with = "uid::required")]
     pub instance_uid: ServerUid,
@@ -51,6 +55,7 @@ impl Vspc {
 
     /// One backup server.
     pub async fn backup_server(&self, server: ServerUid) -> Result<Option<BackupServer>, Error> {
-        self.one(&format!("/infrastructure/backupServers/{server}")).await
+        self.one(&format!("/infrastructure/backupServers/{server}"))
+            .await
     }
 }

@@ -1,4 +1,5 @@
-//! `GET /protectedWorkloads/computersManagedByBackupServer/backups`: which repository an agent job writes to.
+//! `GET /protectedWorkloads/computersManagedByBackupServer/backups`: which repository an agent job
+//! writes to.
 //!
 //! Agent jobs themselves don't say; this list does, one row per machine and chain.
 
@@ -12,7 +13,10 @@ use serde::Deserialize;
 /// A row of the list, as far as the graph needs it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct ComputerBackup {
     /// The chain.
     #[serde(default, deserialize_with = "uid::optional")]
@@ -26,15 +30,28 @@ pub struct ComputerBackup {
 }
 
 impl Row for ComputerBackup {
-    type Identity = (Option<OtherUid>, Option<OtherUid>, Option<JobUid>, Option<RepositoryUid>);
+    type Identity = (
+        Option<OtherUid>,
+        Option<OtherUid>,
+        Option<JobUid>,
+        Option<RepositoryUid>,
+    );
     fn identity(&self) -> Self::Identity {
-        (self.instance_uid, self.backup_agent_uid, self.job_uid, self.repository_uid)
+        (
+            self.instance_uid,
+            self.backup_agent_uid,
+            self.job_uid,
+            self.repository_uid,
+        )
     }
 }
 
 impl Vspc {
     /// The backup chains of every computer that a backup server protects.
     pub fn computer_backups(&self) -> List<'_, ComputerBackup> {
-        self.list("/protectedWorkloads/computersManagedByBackupServer/backups", &[])
+        self.list(
+            "/protectedWorkloads/computersManagedByBackupServer/backups",
+            &[],
+        )
     }
 }

@@ -1,4 +1,5 @@
-//! `GET /infrastructure/backupAgents`: every backup agent that the console knows, whoever manages it.
+//! `GET /infrastructure/backupAgents`: every backup agent that the console knows, whoever manages
+//! it.
 
 use super::{List, Vspc};
 use crate::{
@@ -12,7 +13,10 @@ use serde::Deserialize;
 /// `BackupAgent`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct ConsoleAgent {
     #[serde(deserialize_with = "uid::required")]
     pub instance_uid: AgentUid,
@@ -53,9 +57,12 @@ pub struct ConsoleAgent {
 }
 
 impl ConsoleAgent {
-    /// Whether a backup server manages it: then its jobs and machines are that server's, and told there.
+    /// Whether a backup server manages it: then its jobs and machines are that server's, and told
+    /// there.
     pub fn is_of_server(&self) -> bool {
-        self.management_mode.as_deref().is_some_and(|mode| mode.trim().eq_ignore_ascii_case("ManagedByVBR"))
+        self.management_mode
+            .as_deref()
+            .is_some_and(|mode| mode.trim().eq_ignore_ascii_case("ManagedByVBR"))
     }
 }
 

@@ -1,4 +1,5 @@
-//! `GET /infrastructure/backupAgents/jobs`: the jobs of backup agents that no backup server manages.
+//! `GET /infrastructure/backupAgents/jobs`: the jobs of backup agents that no backup server
+//! manages.
 
 use super::{List, Vspc};
 use crate::{
@@ -12,7 +13,10 @@ use serde::Deserialize;
 /// `BackupAgentJob`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct ConsoleAgentJob {
     #[serde(deserialize_with = "uid::required")]
     pub instance_uid: ConsoleJobUid,
@@ -81,7 +85,12 @@ pub struct ConsoleAgentJob {
 impl Row for ConsoleAgentJob {
     type Identity = (AgentUid, ConsoleJobUid, Option<CompanyUid>, String);
     fn identity(&self) -> Self::Identity {
-        (self.backup_agent_uid, self.instance_uid, self.organization_uid, self.name.clone())
+        (
+            self.backup_agent_uid,
+            self.instance_uid,
+            self.organization_uid,
+            self.name.clone(),
+        )
     }
 }
 

@@ -1,5 +1,5 @@
-//! `GET /infrastructure/enterpriseManagers` and `/{enterpriseManagerUid}/backupServers`: the one official bridge between
-//! Service Provider Console's servers and Enterprise Manager's.
+//! `GET /infrastructure/enterpriseManagers` and `/{enterpriseManagerUid}/backupServers`: the one
+//! official bridge between Service Provider Console's servers and Enterprise Manager's.
 
 use super::{List, Vspc};
 use crate::{
@@ -15,7 +15,10 @@ use serde::{Deserialize, Deserializer};
 /// `EnterpriseManager`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct EnterpriseManager {
     #[serde(deserialize_with = "uid::required")]
     pub instance_uid: EnterpriseManagerUid,
@@ -29,7 +32,8 @@ pub struct EnterpriseManager {
     pub version: Option<String>,
     #[serde(default, deserialize_with = "lenient::optional_text")]
     pub status: Option<String>,
-    /// The servers that it lists: from a list of its own, not on the wire. None where that could not be read.
+    /// The servers that it lists: from a list of its own, not on the wire. None where that could
+    /// not be read.
     #[serde(skip)]
     pub servers: Option<Vec<ManagedBackupServer>>,
 }
@@ -41,8 +45,9 @@ fn text_of_an_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Ot
 
 /// `EnterpriseManagerBackupServer`: a server as one Enterprise Manager lists it.
 ///
-/// The document calls both ids that of the server, and does not say whose the first is: `instanceUid` may be Enterprise
-/// Manager's, or the console's like the one in `backupServer`. That one is null where the console has no agent there.
+/// The document calls both ids that of the server, and does not say whose the first is:
+/// `instanceUid` may be Enterprise Manager's, or the console's like the one in `backupServer`. That
+/// one is null where the console has no agent there.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ManagedBackupServer {
@@ -71,9 +76,11 @@ impl ManagedBackupServer {
         self.backup_server.as_ref()?.instance_uid
     }
 
-    /// The console's id of the server, unless the row has but Enterprise Manager's: then no list of the console has it.
+    /// The console's id of the server, unless the row has but Enterprise Manager's: then no list of
+    /// the console has it.
     pub fn named(&self) -> Option<ServerUid> {
-        self.known().or(self.instance_uid.map(|uid| ServerUid(uid.0)))
+        self.known()
+            .or(self.instance_uid.map(|uid| ServerUid(uid.0)))
     }
 }
 
@@ -96,12 +103,15 @@ impl Vspc {
         self.list("/infrastructure/enterpriseManagers", &[])
     }
 
-    /// Every Enterprise Manager that reports to the console, with the servers that it lists: one read for the managers, one
-    /// more for each.
+    /// Every Enterprise Manager that reports to the console, with the servers that it lists: one
+    /// read for the managers, one more for each.
     pub async fn enterprise_managers(&self) -> Result<Listing<EnterpriseManager>, Error> {
         let mut all = self.enterprise_manager_list().read().await?;
         for manager in &mut all.rows {
-            let path = format!("/infrastructure/enterpriseManagers/{}/backupServers", manager.instance_uid);
+            let path = format!(
+                "/infrastructure/enterpriseManagers/{}/backupServers",
+                manager.instance_uid
+            );
             match self.list::<ManagedBackupServer>(path, &[]).read().await {
                 Ok(listing) => {
                     all.pages += listing.pages;

@@ -1,11 +1,12 @@
-//! `GET /infrastructure/backupServers/jobs`, `/jobs/{jobUid}` and `/{backupServerUid}/jobs`: jobs of every type.
+//! `GET /infrastructure/backupServers/jobs`, `/jobs/{jobUid}` and `/{backupServerUid}/jobs`: jobs
+//! of every type.
 //!
 //! The last session only: history is Enterprise Manager's.
 //!
-//! A job has two ids: Veeam Backup & Replication's, which repeats over servers whose configuration was cloned, and the
-//! console's own. Which member has which depends on the version of the API: 3.5 alone has the console's in `instanceUid`
-//! and the other in `originalUid`. Rows leave here with each in its place. Other lists name a job by either
-//! ([`Job::ids`]).
+//! A job has two ids: Veeam Backup & Replication's, which repeats over servers whose configuration
+//! was cloned, and the console's own. Which member has which depends on the version of the API: 3.5
+//! alone has the console's in `instanceUid` and the other in `originalUid`. Rows leave here with
+//! each in its place. Other lists name a job by either ([`Job::ids`]).
 
 use super::{List, Vspc};
 use crate::{
@@ -19,7 +20,10 @@ use serde::{Deserialize, Deserializer};
 /// `BackupServerJob`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", remote = "Self")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct Job {
     /// Veeam Backup & Replication's id.
     #[serde(deserialize_with = "uid::required")]
@@ -104,13 +108,18 @@ impl<'de> Deserialize<'de> for Job {
 }
 
 impl Job {
-    /// Every id that other lists may name it by: Veeam Backup & Replication's, and the console's own.
+    /// Every id that other lists may name it by: Veeam Backup & Replication's, and the console's
+    /// own.
     pub fn ids(&self) -> impl Iterator<Item = JobUid> + use<> {
-        let unique = self.unique_uid.map(|unique| JobUid(unique.0)).filter(|unique| *unique != self.instance_uid);
+        let unique = self
+            .unique_uid
+            .map(|unique| JobUid(unique.0))
+            .filter(|unique| *unique != self.instance_uid);
         std::iter::once(self.instance_uid).chain(unique)
     }
 
-    /// Whether this is one of its ids. Veeam Backup & Replication's may be another job's too, on another server.
+    /// Whether this is one of its ids. Veeam Backup & Replication's may be another job's too, on
+    /// another server.
     pub fn has_id(&self, uid: JobUid) -> bool {
         self.ids().any(|id| id == uid)
     }
@@ -130,9 +139,21 @@ impl Job {
 }
 
 impl Row for Job {
-    type Identity = (ServerUid, JobUid, Option<UniqueJobUid>, Option<CompanyUid>, Option<CompanyUid>);
+    type Identity = (
+        ServerUid,
+        JobUid,
+        Option<UniqueJobUid>,
+        Option<CompanyUid>,
+        Option<CompanyUid>,
+    );
     fn identity(&self) -> Self::Identity {
-        (self.backup_server_uid, self.instance_uid, self.unique_uid, self.organization_uid, self.mapped_organization_uid)
+        (
+            self.backup_server_uid,
+            self.instance_uid,
+            self.unique_uid,
+            self.organization_uid,
+            self.mapped_organization_uid,
+        )
     }
 }
 
@@ -147,9 +168,11 @@ impl Vspc {
         self.list(format!("/infrastructure/backupServers/{server}/jobs"), &[])
     }
 
-    /// The job with this id on some server: ids repeat, so look at `backup_server_uid` before believing it.
+    /// The job with this id on some server: ids repeat, so look at `backup_server_uid` before
+    /// believing it.
     pub async fn job(&self, job: JobUid) -> Result<Option<Job>, Error> {
-        self.one(&format!("/infrastructure/backupServers/jobs/{job}")).await
+        self.one(&format!("/infrastructure/backupServers/jobs/{job}"))
+            .await
     }
 }
 
@@ -176,14 +199,38 @@ mod tests {
             // 3.4 and older
             (json!({"instanceUid": OF_SERVER}), None, OF_SERVER),
             // 3.5
-            (json!({"instanceUid": OF_CONSOLE, "originalUid": OF_SERVER}), Some(of_console), OF_CONSOLE),
+            (
+                json!({"instanceUid": OF_CONSOLE, "originalUid": OF_SERVER}),
+                Some(of_console),
+                OF_CONSOLE,
+            ),
             // 3.5.1 and later, with what newer examples repeat
-            (json!({"instanceUid": OF_SERVER, "uniqueUid": OF_CONSOLE}), Some(of_console), OF_SERVER),
-            (json!({"instanceUid": OF_SERVER, "uniqueUid": OF_CONSOLE, "originalUid": OF_CONSOLE}), Some(of_console), OF_SERVER),
-            (json!({"instanceUid": OF_SERVER, "originalUid": OF_SERVER}), None, OF_SERVER),
+            (
+                json!({"instanceUid": OF_SERVER, "uniqueUid": OF_CONSOLE}),
+                Some(of_console),
+                OF_SERVER,
+            ),
+            (
+                json!({"instanceUid": OF_SERVER, "uniqueUid": OF_CONSOLE, "originalUid": OF_CONSOLE}),
+                Some(of_console),
+                OF_SERVER,
+            ),
+            (
+                json!({"instanceUid": OF_SERVER, "originalUid": OF_SERVER}),
+                None,
+                OF_SERVER,
+            ),
         ] {
             let job = job(row.clone());
-            assert_eq!((job.instance_uid, job.unique_uid, job.path_uid().to_string().as_str()), (of_server, unique, path), "{row}");
+            assert_eq!(
+                (
+                    job.instance_uid,
+                    job.unique_uid,
+                    job.path_uid().to_string().as_str()
+                ),
+                (of_server, unique, path),
+                "{row}"
+            );
             assert_eq!(job.ids().count(), 1 + usize::from(unique.is_some()));
             assert!(job.has_id(of_server) && !job.has_unique_id(of_server));
         }

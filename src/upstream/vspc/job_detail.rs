@@ -1,8 +1,9 @@
-//! `GET /infrastructure/backupServers/jobs/backupVmJobs` and its eleven sisters (fleet, per server) with
-//! `expand=BackupServerJob`: what only one kind of job has.
+//! `GET /infrastructure/backupServers/jobs/backupVmJobs` and its eleven sisters (fleet, per server)
+//! with `expand=BackupServerJob`: what only one kind of job has.
 //!
-//! The kinds differ in a few members each, so one shape reads them all; which of them a kind has is told by the graph's
-//! types. Agent jobs and backup copy jobs, which are asked more of, have files of their own.
+//! The kinds differ in a few members each, so one shape reads them all; which of them a kind has is
+//! told by the graph's types. Agent jobs and backup copy jobs, which are asked more of, have files
+//! of their own.
 
 use super::{EXPAND_JOB, List, Vspc, agent_job::EmbeddedJob, job::Job};
 use crate::{
@@ -87,7 +88,10 @@ impl DetailKind {
 /// `BackupServerBackupVmJob` and its sisters: whatever members the kind has.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct JobDetail {
     #[serde(deserialize_with = "uid::required")]
     pub instance_uid: JobUid,
@@ -189,12 +193,25 @@ impl Row for JobDetail {
 impl Vspc {
     /// What every job of a kind has, with its parent job.
     pub fn job_details(&self, kind: DetailKind) -> List<'_, JobDetail> {
-        self.list(format!("/infrastructure/backupServers/jobs/{}", kind.list()), EXPAND_JOB)
+        self.list(
+            format!("/infrastructure/backupServers/jobs/{}", kind.list()),
+            EXPAND_JOB,
+        )
     }
 
     /// The same for the jobs of one server.
-    pub fn job_details_of_server(&self, kind: DetailKind, server: ServerUid) -> List<'_, JobDetail> {
-        self.list(format!("/infrastructure/backupServers/{server}/jobs/{}", kind.list()), EXPAND_JOB)
+    pub fn job_details_of_server(
+        &self,
+        kind: DetailKind,
+        server: ServerUid,
+    ) -> List<'_, JobDetail> {
+        self.list(
+            format!(
+                "/infrastructure/backupServers/{server}/jobs/{}",
+                kind.list()
+            ),
+            EXPAND_JOB,
+        )
     }
 }
 

@@ -1,5 +1,5 @@
-//! `GET /infrastructure/backupServers/jobs/backupVmJobs/objects` and its seven sisters (fleet, per server): what jobs of a
-//! kind protect.
+//! `GET /infrastructure/backupServers/jobs/backupVmJobs/objects` and its seven sisters (fleet, per
+//! server): what jobs of a kind protect.
 //!
 //! The rows name no server. Agent jobs, which are asked more of, have a file of their own.
 
@@ -20,14 +20,22 @@ use serde::Deserialize;
 /// `BackupServerVmJobObject` and its sisters: whatever members the kind has.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct JobObject {
     #[serde(deserialize_with = "uid::required")]
     pub job_uid: JobUid,
     #[serde(default, deserialize_with = "uid::optional")]
     pub unique_job_uid: Option<UniqueJobUid>,
     /// The machine's, file share's or object storage's id.
-    #[serde(default, alias = "fileShareUid", alias = "objectStorageUid", deserialize_with = "uid::optional")]
+    #[serde(
+        default,
+        alias = "fileShareUid",
+        alias = "objectStorageUid",
+        deserialize_with = "uid::optional"
+    )]
     pub instance_uid: Option<OtherUid>,
     #[serde(default, deserialize_with = "lenient::optional_text")]
     pub name: Option<String>,
@@ -71,7 +79,8 @@ pub struct JobObject {
     pub warnings_count: Option<i64>,
     #[serde(default, deserialize_with = "lenient::integer")]
     pub total_transferred_data_kb: Option<i64>,
-    /// The server whose list it was read from: from the path, not on the wire. None for the fleet's list.
+    /// The server whose list it was read from: from the path, not on the wire. None for the fleet's
+    /// list.
     #[serde(skip)]
     pub asked_of: Option<ServerUid>,
 }
@@ -79,7 +88,10 @@ pub struct JobObject {
 /// `BackupServerFileJobObjectSource`: files that are protected.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct Source {
     #[serde(default, deserialize_with = "lenient::optional_text")]
     pub path: Option<String>,
@@ -94,7 +106,10 @@ pub struct Source {
 /// `BackupServerJobObjectLastSession` and its sisters.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct LastSession {
     #[serde(default, deserialize_with = "lenient::optional_text")]
     pub backup_status: Option<SharedText>,
@@ -123,11 +138,27 @@ pub struct LastSession {
 }
 
 impl Row for JobObject {
-    type Identity = (Option<ServerUid>, JobUid, Option<UniqueJobUid>, Option<OtherUid>, Option<String>);
+    type Identity = (
+        Option<ServerUid>,
+        JobUid,
+        Option<UniqueJobUid>,
+        Option<OtherUid>,
+        Option<String>,
+    );
     fn identity(&self) -> Self::Identity {
         // files of a host have no id
-        let place = self.path.clone().or_else(|| self.host_name.clone()).or_else(|| self.name.clone());
-        (self.asked_of, self.job_uid, self.unique_job_uid, self.instance_uid, place)
+        let place = self
+            .path
+            .clone()
+            .or_else(|| self.host_name.clone())
+            .or_else(|| self.name.clone());
+        (
+            self.asked_of,
+            self.job_uid,
+            self.unique_job_uid,
+            self.instance_uid,
+            place,
+        )
     }
 }
 
@@ -148,14 +179,30 @@ impl DetailKind {
 impl Vspc {
     /// What every job of a kind protects.
     pub fn job_objects(&self, kind: DetailKind) -> List<'_, JobObject> {
-        self.list(format!("/infrastructure/backupServers/jobs/{}/objects", kind.list()), &[])
+        self.list(
+            format!("/infrastructure/backupServers/jobs/{}/objects", kind.list()),
+            &[],
+        )
     }
 
     /// The same for the jobs of one server.
-    pub async fn job_objects_of_server(&self, kind: DetailKind, server: ServerUid) -> Result<Listing<JobObject>, Error> {
-        let list = self.list(format!("/infrastructure/backupServers/{server}/jobs/{}/objects", kind.list()), &[]);
+    pub async fn job_objects_of_server(
+        &self,
+        kind: DetailKind,
+        server: ServerUid,
+    ) -> Result<Listing<JobObject>, Error> {
+        let list = self.list(
+            format!(
+                "/infrastructure/backupServers/{server}/jobs/{}/objects",
+                kind.list()
+            ),
+            &[],
+        );
         let mut listing: Listing<JobObject> = list.read().await?;
-        listing.rows.iter_mut().for_each(|row| row.asked_of = Some(server));
+        listing
+            .rows
+            .iter_mut()
+            .for_each(|row| row.asked_of = Some(server));
         Ok(listing)
     }
 }

@@ -10,7 +10,10 @@ use serde::Deserialize;
 /// `OrganizationCurrentLicenseUsage`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct LicenseUsage {
     #[serde(default, deserialize_with = "uid::optional")]
     pub organization_uid: Option<CompanyUid>,
@@ -21,7 +24,10 @@ pub struct LicenseUsage {
 /// `ServerCurrentLicenseUsage`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct ServerUsage {
     #[serde(default, deserialize_with = "lenient::optional_text")]
     pub server_type: Option<String>,
@@ -32,7 +38,10 @@ pub struct ServerUsage {
 /// `CurrentLicenseUsageWorkload`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct WorkloadUsage {
     #[serde(default, deserialize_with = "lenient::optional_text")]
     pub description: Option<String>,
@@ -56,7 +65,14 @@ impl Row for LicenseUsage {
     type Identity = (Option<CompanyUid>, String);
     fn identity(&self) -> Self::Identity {
         // rows without an organization are told apart by what they count
-        (self.organization_uid, if self.organization_uid.is_none() { format!("{:?}", self.servers) } else { String::new() })
+        (
+            self.organization_uid,
+            if self.organization_uid.is_none() {
+                format!("{:?}", self.servers)
+            } else {
+                String::new()
+            },
+        )
     }
 }
 

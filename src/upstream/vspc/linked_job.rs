@@ -1,11 +1,12 @@
-//! `GET …/jobs/backupTapeJobs/jobObjects`, `…/backupCopyJobs/jobObjects` and `…/simpleBackupCopyJobs/objects`, for the
-//! fleet, a server or a job: which jobs a tape job or a backup copy job processes.
+//! `GET …/jobs/backupTapeJobs/jobObjects`, `…/backupCopyJobs/jobObjects` and
+//! `…/simpleBackupCopyJobs/objects`, for the fleet, a server or a job: which jobs a tape job or a
+//! backup copy job processes.
 //!
-//! Whose id `linkedJobUid` is, the vendor leaves open until 3.7, which says the console's own; its examples did not change.
-//! Jobs are filed under both.
+//! Whose id `linkedJobUid` is, the vendor leaves open until 3.7, which says the console's own; its
+//! examples did not change. Jobs are filed under both.
 //!
-//! A row is two or three ids and names no server. Only a list asked for by server is sure of it, so reads by server
-//! write it into the row; for the rest see `estate/links.rs`.
+//! A row is two or three ids and names no server. Only a list asked for by server is sure of it, so
+//! reads by server write it into the row; for the rest see `estate/links.rs`.
 
 use super::{List, Vspc};
 use crate::{
@@ -20,7 +21,10 @@ use serde::Deserialize;
 /// `BackupServerJobLinkedJobObject`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct LinkedJob {
     #[serde(deserialize_with = "uid::required")]
     pub job_uid: JobUid,
@@ -67,14 +71,22 @@ impl LinkFamily {
 }
 
 impl Vspc {
-    /// Every link of the family. Over servers that share a job id and a version before 3.5.1, rows can coincide.
+    /// Every link of the family. Over servers that share a job id and a version before 3.5.1, rows
+    /// can coincide.
     pub fn linked_jobs(&self, family: LinkFamily) -> List<'_, LinkedJob> {
         let (jobs, list) = family.path();
-        self.list(format!("/infrastructure/backupServers/jobs/{jobs}/{list}"), &[])
+        self.list(
+            format!("/infrastructure/backupServers/jobs/{jobs}/{list}"),
+            &[],
+        )
     }
 
     /// The links on one server; each row says so.
-    pub async fn linked_jobs_of_server(&self, family: LinkFamily, server: ServerUid) -> Result<Listing<LinkedJob>, Error> {
+    pub async fn linked_jobs_of_server(
+        &self,
+        family: LinkFamily,
+        server: ServerUid,
+    ) -> Result<Listing<LinkedJob>, Error> {
         let (jobs, list) = family.path();
         let path = format!("/infrastructure/backupServers/{server}/jobs/{jobs}/{list}");
         let mut listing = self.list::<LinkedJob>(path, &[]).read().await?;
@@ -87,6 +99,9 @@ impl Vspc {
     /// The links of the jobs with this id, on whichever servers it occurs.
     pub fn linked_jobs_of_job(&self, family: LinkFamily, job: JobUid) -> List<'_, LinkedJob> {
         let (jobs, list) = family.path();
-        self.list(format!("/infrastructure/backupServers/jobs/{jobs}/{job}/{list}"), &[])
+        self.list(
+            format!("/infrastructure/backupServers/jobs/{jobs}/{job}/{list}"),
+            &[],
+        )
     }
 }

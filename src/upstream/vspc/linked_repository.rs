@@ -1,4 +1,5 @@
-//! `GET …/jobs/backupTapeJobs/repositoryObjects`: which repositories tape jobs write to tape as a whole.
+//! `GET …/jobs/backupTapeJobs/repositoryObjects`: which repositories tape jobs write to tape as a
+//! whole.
 
 use super::{List, Vspc};
 use crate::{
@@ -10,7 +11,10 @@ use serde::Deserialize;
 /// `BackupServerJobLinkedRepositoryObject`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct LinkedRepository {
     #[serde(deserialize_with = "uid::required")]
     pub job_uid: JobUid,
@@ -23,13 +27,20 @@ pub struct LinkedRepository {
 impl Row for LinkedRepository {
     type Identity = (JobUid, Option<UniqueJobUid>, RepositoryUid);
     fn identity(&self) -> Self::Identity {
-        (self.job_uid, self.unique_job_uid, self.linked_repository_uid)
+        (
+            self.job_uid,
+            self.unique_job_uid,
+            self.linked_repository_uid,
+        )
     }
 }
 
 impl Vspc {
     /// Every link from a tape job to a repository.
     pub fn tape_linked_repositories(&self) -> List<'_, LinkedRepository> {
-        self.list("/infrastructure/backupServers/jobs/backupTapeJobs/repositoryObjects", &[])
+        self.list(
+            "/infrastructure/backupServers/jobs/backupTapeJobs/repositoryObjects",
+            &[],
+        )
     }
 }

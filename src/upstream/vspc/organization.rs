@@ -10,7 +10,10 @@ use serde::Deserialize;
 /// `Organization`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct Organization {
     #[serde(deserialize_with = "uid::required")]
     pub instance_uid: CompanyUid,

@@ -1,7 +1,8 @@
-//! `GET /protectedWorkloads/virtualMachines`, `…/computersManagedByBackupServer` and `…/computersManagedByConsole`: what
-//! is protected, and when its newest restore point was made.
+//! `GET /protectedWorkloads/virtualMachines`, `…/computersManagedByBackupServer` and
+//! `…/computersManagedByConsole`: what is protected, and when its newest restore point was made.
 //!
-//! A machine is listed once for each job or protection group that it is in, so a row's identity is all of it.
+//! A machine is listed once for each job or protection group that it is in, so a row's identity is
+//! all of it.
 
 use super::{List, Vspc};
 use crate::{
@@ -23,13 +24,21 @@ pub enum WorkloadKind {
 
 impl WorkloadKind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 3] = [Self::VirtualMachine, Self::ComputerOfServer, Self::ComputerOfConsole];
+    pub const ALL: [Self; 3] = [
+        Self::VirtualMachine,
+        Self::ComputerOfServer,
+        Self::ComputerOfConsole,
+    ];
 }
 
-/// `ProtectedVirtualMachine`, `ProtectedComputerManagedByBackupServer` or `ProtectedComputerManagedByConsole`.
+/// `ProtectedVirtualMachine`, `ProtectedComputerManagedByBackupServer` or
+/// `ProtectedComputerManagedByConsole`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct ProtectedWorkload {
     /// The machine; where the console manages its agent, that is its id.
     #[serde(default, deserialize_with = "uid::optional")]
@@ -75,12 +84,27 @@ impl ProtectedWorkload {
 }
 
 impl Row for ProtectedWorkload {
-    type Identity =
-        (Option<ServerUid>, Option<OtherUid>, Option<JobUid>, Option<Timestamp>, Option<Vec<String>>, Option<CompanyUid>, String);
+    type Identity = (
+        Option<ServerUid>,
+        Option<OtherUid>,
+        Option<JobUid>,
+        Option<Timestamp>,
+        Option<Vec<String>>,
+        Option<CompanyUid>,
+        String,
+    );
     fn identity(&self) -> Self::Identity {
         let groups = self.protection_groups.clone();
         let machine = (self.organization_uid, self.name.clone());
-        (self.backup_server_uid, self.uid(), self.job_uid, self.latest_restore_point_date, groups, machine.0, machine.1)
+        (
+            self.backup_server_uid,
+            self.uid(),
+            self.job_uid,
+            self.latest_restore_point_date,
+            groups,
+            machine.0,
+            machine.1,
+        )
     }
 }
 

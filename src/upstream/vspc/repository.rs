@@ -1,5 +1,5 @@
-//! `GET /infrastructure/backupServers/repositories` with `expand=BackupRepositoryInfo`: where backups are kept, and how
-//! much room there is.
+//! `GET /infrastructure/backupServers/repositories` with `expand=BackupRepositoryInfo`: where
+//! backups are kept, and how much room there is.
 
 use super::{List, Vspc};
 use crate::{
@@ -11,7 +11,10 @@ use serde::Deserialize;
 /// `BackupRepository`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct Repository {
     #[serde(deserialize_with = "uid::required")]
     pub instance_uid: RepositoryUid,
@@ -28,7 +31,10 @@ pub struct Repository {
 /// `BackupRepositoryInfo`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[allow(missing_docs, reason = "the members are the vendor's, described where the graph shows them")]
+#[allow(
+    missing_docs,
+    reason = "the members are the vendor's, described where the graph shows them"
+)]
 pub struct RepositoryInfo {
     #[serde(default, deserialize_with = "uid::optional")]
     pub parent_repository_uid: Option<RepositoryUid>,
@@ -64,7 +70,8 @@ pub struct RepositoryInfo {
     pub is_cloud: Option<bool>,
 }
 
-/// A size that the row itself does not call unavailable. `Some(false)` beside a number means that the number is none.
+/// A size that the row itself does not call unavailable. `Some(false)` beside a number means that
+/// the number is none.
 fn available(bytes: Option<i64>, is_available: Option<bool>) -> Option<i64> {
     bytes.filter(|bytes| *bytes >= 0 && is_available != Some(false))
 }
@@ -83,7 +90,11 @@ impl RepositoryInfo {
     /// The room that is taken, in bytes: as given, or else what is not free.
     pub fn used_bytes(&self) -> Option<i64> {
         let given = available(self.used_space, self.is_used_space_available);
-        given.or_else(|| self.capacity_bytes()?.checked_sub(self.free_bytes()?).filter(|bytes| *bytes >= 0))
+        given.or_else(|| {
+            self.capacity_bytes()?
+                .checked_sub(self.free_bytes()?)
+                .filter(|bytes| *bytes >= 0)
+        })
     }
 
     /// How much is free, in percent; none where more is said to be free than there is.
@@ -103,6 +114,9 @@ impl Row for Repository {
 impl Vspc {
     /// Every repository of every server.
     pub fn repositories(&self) -> List<'_, Repository> {
-        self.list("/infrastructure/backupServers/repositories", &[("expand", "BackupRepositoryInfo")])
+        self.list(
+            "/infrastructure/backupServers/repositories",
+            &[("expand", "BackupRepositoryInfo")],
+        )
     }
 }

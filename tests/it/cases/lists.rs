@@ -11,12 +11,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// One line of the log that has all of these.
 fn told(upstream: &str, words: &[&str]) {
     let log = log_of(upstream);
-    assert!(log.iter().any(|line| words.iter().all(|word| line.contains(word))), "{words:?} in {log:#?}");
+    assert!(
+        log.iter()
+            .any(|line| words.iter().all(|word| line.contains(word))),
+        "{words:?} in {log:#?}"
+    );
 }
 
 /// An answer that says that it is not the whole list, once.
 fn is_incomplete(answer: &Value, code: &str) {
-    assert_eq!((&answer["data"]["jobs"]["complete"], &answer["data"]["jobs"]["totalCount"]), (&json!(false), &Value::Null), "{answer}");
+    assert_eq!(
+        (
+            &answer["data"]["jobs"]["complete"],
+            &answer["data"]["jobs"]["totalCount"]
+        ),
+        (&json!(false), &Value::Null),
+        "{answer}"
+    );
     assert_eq!(codes(answer), [code]);
     assert_eq!(answer["errors"][0]["path"], json!(["jobs"]));
 }
@@ -28,19 +39,42 @@ async fn one_odd_row_costs_itself_and_is_named() {
     let world = mock.world("odd-row").await;
     let answer = world.ask(ALL_JOBS).await;
     let shown = names(&answer);
-    assert!(shown.contains(&"Good 1") && shown.contains(&"Good 2"), "{answer}");
+    assert!(
+        shown.contains(&"Good 1") && shown.contains(&"Good 2"),
+        "{answer}"
+    );
     if shown.len() == 2 {
         is_incomplete(&answer, "UPSTREAM_INVALID");
-        told("odd-row", &[JOBS, "offset=0", "row 2", "member processingRate", "not a number"]);
+        told(
+            "odd-row",
+            &[
+                JOBS,
+                "offset=0",
+                "row 2",
+                "member processingRate",
+                "not a number",
+            ],
+        );
         assert_eq!(log_of("odd-row").len(), 1);
     }
-    assert!(!answer.to_string().contains("NaN"), "the upstream's words reached a caller: {answer}");
-    assert_eq!(mock.reads().len(), 1, "a row that can't be read is no reason to read again");
+    assert!(
+        !answer.to_string().contains("NaN"),
+        "the upstream's words reached a caller: {answer}"
+    );
+    assert_eq!(
+        mock.reads().len(),
+        1,
+        "a row that can't be read is no reason to read again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_without_an_id_or_that_is_no_object_costs_itself() {
-    for (name, odd) in [("row-none", json!(null)), ("row-text", json!("x")), ("row-no-id", json!({"name": "Nobody"}))] {
+    for (name, odd) in [
+        ("row-none", json!(null)),
+        ("row-text", json!("x")),
+        ("row-no-id", json!({"name": "Nobody"})),
+    ] {
         let mock = Mock::empty().await;
         mock.on(JOBS, Reply::page(&[job(1), odd, job(3)], 3, 0));
         let answer = mock.world(name).await.ask(ALL_JOBS).await;
@@ -53,7 +87,10 @@ async fn a_row_without_an_id_or_that_is_no_object_costs_itself() {
 #[tokio::test(flavor = "multi_thread")]
 async fn latin_1_in_a_name_is_read() {
     let mock = Mock::empty().await;
-    mock.on(JOBS, Reply::json(fixture("06-latin1-in-a-name.vspc-jobs.json.bytes")));
+    mock.on(
+        JOBS,
+        Reply::json(fixture("06-latin1-in-a-name.vspc-jobs.json.bytes")),
+    );
     let answer = mock.world("latin-1").await.ask(ALL_JOBS).await;
     assert_eq!(names(&answer).len(), 3, "{answer}");
     assert!(!answer.to_string().contains('\u{fffd}'));
@@ -62,23 +99,42 @@ async fn latin_1_in_a_name_is_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn skip_is_another_word_for_offset() {
     let mock = Mock::empty().await;
-    mock.on(JOBS, Reply::json(fixture("04-skip-for-offset.vspc-jobs.json")));
+    mock.on(
+        JOBS,
+        Reply::json(fixture("04-skip-for-offset.vspc-jobs.json")),
+    );
     let world = mock.world("skip").await;
-    let data = world.data("{ jobs(orderBy: [{ field: NAME }]) { complete nodes { name lastRun } } }").await;
+    let data = world
+        .data("{ jobs(orderBy: [{ field: NAME }]) { complete nodes { name lastRun } } }")
+        .await;
     assert_eq!(data["jobs"]["complete"], true);
-    assert_eq!(data["jobs"]["nodes"][0], json!({"name": "Agents 1", "lastRun": "2026-11-26T20:00:05.317Z"}));
+    assert_eq!(
+        data["jobs"]["nodes"][0],
+        json!({"name": "Agents 1", "lastRun": "2026-11-26T20:00:05.317Z"})
+    );
     // and one that tells of another page than asked for is believed
-    let body = json!({"meta": {"pagingInfo": {"total": 1, "count": 1, "skip": 500}}, "data": [job(1)]});
+    let body =
+        json!({"meta": {"pagingInfo": {"total": 1, "count": 1, "skip": 500}}, "data": [job(1)]});
     mock.on(JOBS, Reply::json(body.to_string()));
-    is_incomplete(&mock.world("skip-wrong").await.ask(ALL_JOBS).await, "UPSTREAM_INVALID");
+    is_incomplete(
+        &mock.world("skip-wrong").await.ask(ALL_JOBS).await,
+        "UPSTREAM_INVALID",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_without_meta_is_no_whole_list() {
-    for (name, meta) in [("no-meta", json!(null)), ("no-paging", json!({})), ("no-total", json!({"pagingInfo": {"offset": 0}}))] {
+    for (name, meta) in [
+        ("no-meta", json!(null)),
+        ("no-paging", json!({})),
+        ("no-total", json!({"pagingInfo": {"offset": 0}})),
+    ] {
         for rows in [vec![], vec![job(1), job(2)]] {
             let mock = Mock::empty().await;
-            mock.on(JOBS, Reply::json(json!({"meta": meta, "data": rows}).to_string()));
+            mock.on(
+                JOBS,
+                Reply::json(json!({"meta": meta, "data": rows}).to_string()),
+            );
             let answer = mock.world(name).await.ask(ALL_JOBS).await;
             assert_eq!(names(&answer).len(), rows.len());
             is_incomplete(&answer, "UPSTREAM_INVALID");
@@ -89,7 +145,11 @@ async fn an_answer_without_meta_is_no_whole_list() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_beside_a_smaller_total_are_no_whole_list() {
-    for (name, rows, total) in [("total-0", 3, 0), ("total-0-full", 500, 0), ("total-1", 3, 1)] {
+    for (name, rows, total) in [
+        ("total-0", 3, 0),
+        ("total-0-full", 500, 0),
+        ("total-1", 3, 1),
+    ] {
         let mock = Mock::empty().await;
         let rows: Vec<Value> = (0..rows).map(job).collect();
         mock.on(JOBS, Reply::page(&rows, total, 0));
@@ -100,7 +160,8 @@ async fn rows_beside_a_smaller_total_are_no_whole_list() {
     }
 }
 
-/// Pages in which row `offset` of each later page is the one before: the row that should be there is on none.
+/// Pages in which row `offset` of each later page is the one before: the row that should be there
+/// is on none.
 fn shifted(rows: &[Value], asked: &crate::mock::Asked, lost: usize) -> Reply {
     let offset = asked.number("offset");
     let end = (offset + asked.number("limit")).min(rows.len());
@@ -124,7 +185,10 @@ async fn rows_that_fall_between_pages_are_noticed() {
         shifted(&served, asked, 499 + readings.load(Ordering::SeqCst).min(2))
     });
     let data = mock.world("shifting").await.data(ALL_JOBS).await;
-    assert_eq!((&data["jobs"]["complete"], &data["jobs"]["totalCount"]), (&json!(true), &json!(1_203)));
+    assert_eq!(
+        (&data["jobs"]["complete"], &data["jobs"]["totalCount"]),
+        (&json!(true), &json!(1_203))
+    );
     assert_eq!(mock.reads().len(), 6, "three pages, twice");
 
     // so many repeats both times, but others, and rows that neither reading has
@@ -132,7 +196,11 @@ async fn rows_that_fall_between_pages_are_noticed() {
     let (served, readings) = (rows.clone(), AtomicUsize::new(0));
     mock.each(JOBS, move |asked| {
         let offset = asked.number("offset");
-        let reading = if offset == 0 { readings.fetch_add(1, Ordering::SeqCst) } else { readings.load(Ordering::SeqCst).max(1) - 1 };
+        let reading = if offset == 0 {
+            readings.fetch_add(1, Ordering::SeqCst)
+        } else {
+            readings.load(Ordering::SeqCst).max(1) - 1
+        };
         let mut page = served[offset..(offset + 500).min(served.len())].to_vec();
         if offset == 500 {
             (page[0], page[1]) = (served[499].clone(), served[498].clone());
@@ -142,8 +210,14 @@ async fn rows_that_fall_between_pages_are_noticed() {
         }
         Reply::page(&page, served.len(), offset)
     });
-    is_incomplete(&mock.world("shifting-always").await.ask(ALL_JOBS).await, "UPSTREAM_INVALID");
-    told("shifting-always", &[JOBS, "changed while it was read, twice"]);
+    is_incomplete(
+        &mock.world("shifting-always").await.ask(ALL_JOBS).await,
+        "UPSTREAM_INVALID",
+    );
+    told(
+        "shifting-always",
+        &[JOBS, "changed while it was read, twice"],
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,7 +227,10 @@ async fn a_row_that_stands_twice_in_every_reading_is_the_servers_own() {
     let mock = Mock::empty().await;
     mock.each(JOBS, move |asked| Reply::cut(&rows, asked));
     let data = mock.world("own-repeats").await.data(ALL_JOBS).await;
-    assert_eq!((&data["jobs"]["complete"], &data["jobs"]["totalCount"]), (&json!(true), &json!(1_202)));
+    assert_eq!(
+        (&data["jobs"]["complete"], &data["jobs"]["totalCount"]),
+        (&json!(true), &json!(1_202))
+    );
     assert_eq!(mock.reads().len(), 6, "three pages, twice");
 }
 
@@ -165,19 +242,30 @@ async fn totals_that_change_in_both_readings_are_no_whole_list() {
         let offset = asked.number("offset");
         Reply::page(&rows[offset..offset + 500], 1_000 + offset / 500, offset)
     });
-    is_incomplete(&mock.world("totals").await.ask(ALL_JOBS).await, "UPSTREAM_INVALID");
+    is_incomplete(
+        &mock.world("totals").await.ask(ALL_JOBS).await,
+        "UPSTREAM_INVALID",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_total_that_cannot_be_is_not_read_on_and_on() {
-    for (name, total, page) in [("million", 1_000_000, 3), ("million-full", 1_000_000, 500), ("endless", usize::MAX >> 1, 3)] {
+    for (name, total, page) in [
+        ("million", 1_000_000, 3),
+        ("million-full", 1_000_000, 500),
+        ("endless", usize::MAX >> 1, 3),
+    ] {
         // the same rows whatever is asked for; and a page that is empty
         for later in [page, 0] {
             let mock = Mock::empty().await;
             let rows: Vec<Value> = (0..page).map(job).collect();
             mock.each(JOBS, move |asked| {
                 let offset = asked.number("offset");
-                Reply::page(if offset == 0 { &rows } else { &rows[..later] }, total, offset)
+                Reply::page(
+                    if offset == 0 { &rows } else { &rows[..later] },
+                    total,
+                    offset,
+                )
             });
             let answer = mock.world(name).await.ask(ALL_JOBS).await;
             is_incomplete(&answer, "UPSTREAM_INVALID");
@@ -235,12 +323,19 @@ async fn sessions_that_fall_between_pages_are_noticed() {
             });
             let world = mock.world(name).await;
             let answer = world.ask(SESSIONS).await;
-            let queries = mock.reads().into_iter().filter(|request| request.starts_with("GET /api/query?")).count();
+            let queries = mock
+                .reads()
+                .into_iter()
+                .filter(|request| request.starts_with("GET /api/query?"))
+                .count();
             (answer, queries)
         }
     };
     let (answer, queries) = serve("em-whole", |_, _, _, _| {}).await;
-    assert_eq!((answer["data"]["agentSessions"].clone(), queries), (json!({"complete": true, "totalCount": 250}), 3));
+    assert_eq!(
+        (answer["data"]["agentSessions"].clone(), queries),
+        (json!({"complete": true, "totalCount": 250}), 3)
+    );
     // another row is lost in each reading
     let (answer, queries) = serve("em-shifts", |page, reading, served, rows| {
         if page == 2 {
@@ -248,9 +343,15 @@ async fn sessions_that_fall_between_pages_are_noticed() {
         }
     })
     .await;
-    assert_eq!((answer["data"]["agentSessions"].clone(), queries), (json!({"complete": false, "totalCount": null}), 6));
+    assert_eq!(
+        (answer["data"]["agentSessions"].clone(), queries),
+        (json!({"complete": false, "totalCount": null}), 6)
+    );
     assert_eq!(codes(&answer), ["UPSTREAM_INVALID"]);
-    told("em-shifts-em", &["/api/query", "changed while it was read, twice"]);
+    told(
+        "em-shifts-em",
+        &["/api/query", "changed while it was read, twice"],
+    );
     // the first reading only
     let (answer, queries) = serve("em-once", |page, reading, served, rows| {
         if page == 2 && reading == 1 {
@@ -258,7 +359,10 @@ async fn sessions_that_fall_between_pages_are_noticed() {
         }
     })
     .await;
-    assert_eq!((answer["data"]["agentSessions"].clone(), queries), (json!({"complete": true, "totalCount": 250}), 6));
+    assert_eq!(
+        (answer["data"]["agentSessions"].clone(), queries),
+        (json!({"complete": true, "totalCount": 250}), 6)
+    );
     // the server's own, in the same place both times
     let (answer, queries) = serve("em-own", |page, _, served, rows| {
         if page == 2 {
@@ -266,5 +370,8 @@ async fn sessions_that_fall_between_pages_are_noticed() {
         }
     })
     .await;
-    assert_eq!((answer["data"]["agentSessions"].clone(), queries), (json!({"complete": true, "totalCount": 249}), 6));
+    assert_eq!(
+        (answer["data"]["agentSessions"].clone(), queries),
+        (json!({"complete": true, "totalCount": 249}), 6)
+    );
 }

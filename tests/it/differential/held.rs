@@ -1,7 +1,8 @@
 //! Holds an answer against what is so.
 //!
-//! A value may differ only where that is told: it may be null or unknown below the path of an error, and rows may be missing
-//! from a list that says that it is not complete. No row may be there twice, or be somebody else's, even then.
+//! A value may differ only where that is told: it may be null or unknown below the path of an
+//! error, and rows may be missing from a list that says that it is not complete. No row may be
+//! there twice, or be somebody else's, even then.
 
 use super::{
     questions::{Field, List, Root, Selection, Shape, has_server},
@@ -35,7 +36,9 @@ pub struct Page {
 }
 
 fn is_on_tape(status: &Value) -> bool {
-    status.as_str().is_some_and(|status| status.starts_with("ON_TAPE"))
+    status
+        .as_str()
+        .is_some_and(|status| status.starts_with("ON_TAPE"))
 }
 
 fn below(path: &[String], member: &str) -> Vec<String> {
@@ -44,10 +47,26 @@ fn below(path: &[String], member: &str) -> Vec<String> {
 
 impl<'a> Held<'a> {
     pub fn of(truth: &'a Truth, answer: &Value, is_calm: bool) -> Self {
-        let step = |step: &Value| step.as_str().map_or_else(|| step.to_string(), str::to_owned);
-        let path = |error: &Value| error["path"].as_array().map(|path| path.iter().map(step).collect()).unwrap_or_default();
-        let told = answer["errors"].as_array().map(|errors| errors.iter().map(path).collect()).unwrap_or_default();
-        Self { truth, told, is_calm, wrong: Vec::new() }
+        let step = |step: &Value| {
+            step.as_str()
+                .map_or_else(|| step.to_string(), str::to_owned)
+        };
+        let path = |error: &Value| {
+            error["path"]
+                .as_array()
+                .map(|path| path.iter().map(step).collect())
+                .unwrap_or_default()
+        };
+        let told = answer["errors"]
+            .as_array()
+            .map(|errors| errors.iter().map(path).collect())
+            .unwrap_or_default();
+        Self {
+            truth,
+            told,
+            is_calm,
+            wrong: Vec::new(),
+        }
     }
 
     pub fn has_errors(&self) -> bool {
@@ -73,7 +92,10 @@ impl<'a> Held<'a> {
                 self.one(&[(*name).to_owned()], &data[name], *row, of);
                 None
             }
-            Root::Fleet { by_company, with_logs } => {
+            Root::Fleet {
+                by_company,
+                with_logs,
+            } => {
                 self.fleet(&data["fleetHealth"], *by_company, *with_logs);
                 None
             }
@@ -93,7 +115,13 @@ impl<'a> Held<'a> {
                 if self.find(value, of.kind).contains(&row) {
                     self.row(path, value, row, of);
                 } else if !value["uid"].is_null() {
-                    self.say(path, format!("another row than {row:?} ({}): {value}", self.truth.uid(row)));
+                    self.say(
+                        path,
+                        format!(
+                            "another row than {row:?} ({}): {value}",
+                            self.truth.uid(row)
+                        ),
+                    );
                 }
             }
         }
@@ -102,24 +130,42 @@ impl<'a> Held<'a> {
     /// The rows that this may be, by what tells rows apart.
     fn find(&self, value: &Value, kind: Kind) -> Vec<Row> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let uid = if kind == Kind::Link { &value["linkedJobUid"] } else { &value["uid"] };
+        let uid = if kind == Kind::Link {
+            &value["linkedJobUid"]
+        } else {
+            &value["uid"]
+        };
         let server = value["backupServer"]["uid"].as_str();
         let is_it = |row: &&Row| {
-            let of_row = self.truth.server_of(**row).map(|place| self.truth.estate.servers[place].uid.to_string());
+            let of_row = self
+                .truth
+                .server_of(**row)
+                .map(|place| self.truth.estate.servers[place].uid.to_string());
             let is_job = || {
                 let job = &self.truth.estate.jobs[self.truth.estate.tape_links[row.1].job];
                 value["jobUid"] == job.uid.to_string()
             };
             (server.is_none() || of_row.as_deref() == server) && (kind != Kind::Link || is_job())
         };
-        self.truth.named(kind, &text(uid)).iter().filter(is_it).copied().collect()
+        self.truth
+            .named(kind, &text(uid))
+            .iter()
+            .filter(is_it)
+            .copied()
+            .collect()
     }
 
     fn row(&mut self, path: &[String], value: &Value, row: Row, of: &Selection) {
         if has_server(of.kind) {
-            let server = self.truth.server_of(row).map(|place| self.truth.estate.servers[place].uid.to_string());
+            let server = self
+                .truth
+                .server_of(row)
+                .map(|place| self.truth.estate.servers[place].uid.to_string());
             let is_free = matches!(self.truth.edge(row, "backupServer"), Edge::Free);
-            let (at, shown) = (below(path, "backupServer"), value["backupServer"]["uid"].as_str());
+            let (at, shown) = (
+                below(path, "backupServer"),
+                value["backupServer"]["uid"].as_str(),
+            );
             if shown != server.as_deref() && !is_free && (shown.is_some() || !self.is_told(&at)) {
                 self.say(&at, format!("{shown:?} is not {server:?}"));
             }
@@ -148,15 +194,29 @@ impl<'a> Held<'a> {
     }
 
     fn value(&mut self, path: &[String], shown: &Value, row: Row, name: &str) {
-        let Some(wanted) = self.truth.value(row, name) else { return };
-        let shown = if name == "tape" { &shown["status"] } else { shown };
+        let Some(wanted) = self.truth.value(row, name) else {
+            return;
+        };
+        let shown = if name == "tape" {
+            &shown["status"]
+        } else {
+            shown
+        };
         let is_told = self.is_told(path);
         let may_differ = match name {
-            // that a way to tape can't be told is an answer, with its reason; and of several ways one may not have been seen
+            // that a way to tape can't be told is an answer, with its reason; and of several ways
+            // one may not have been seen
             "tape" if self.is_calm => false,
-            "tape" => *shown == "UNKNOWN" || shown.is_null() && is_told || is_on_tape(shown) && is_on_tape(&wanted),
-            "lastSuccessKnown" | "resolved" => is_told && (shown.is_null() || *shown == json!(false)),
-            // of a machine whose newest chain could not be told from others' an older one is shown, in a list that is not complete
+            "tape" => {
+                *shown == "UNKNOWN"
+                    || shown.is_null() && is_told
+                    || is_on_tape(shown) && is_on_tape(&wanted)
+            }
+            "lastSuccessKnown" | "resolved" => {
+                is_told && (shown.is_null() || *shown == json!(false))
+            }
+            // of a machine whose newest chain could not be told from others' an older one is shown,
+            // in a list that is not complete
             "latestRestorePoint" => is_told,
             _ => is_told && shown.is_null(),
         };
@@ -165,22 +225,47 @@ impl<'a> Held<'a> {
         }
     }
 
-    fn list(&mut self, path: &[String], value: &Value, list: &List, all: Vec<Row>, before: &Passed) -> Page {
+    fn list(
+        &mut self,
+        path: &[String],
+        value: &Value,
+        list: &List,
+        all: Vec<Row>,
+        before: &Passed,
+    ) -> Page {
         let wanted = list.rows(self.truth, all);
         let is_told = value["complete"] == false || self.is_told(path);
         if value["complete"] == false && !self.is_told(path) {
             self.say(path, "incomplete without an error");
         }
-        let (total, nodes) = (&value["totalCount"], value["nodes"].as_array().map(Vec::as_slice).unwrap_or_default());
+        let (total, nodes) = (
+            &value["totalCount"],
+            value["nodes"]
+                .as_array()
+                .map(Vec::as_slice)
+                .unwrap_or_default(),
+        );
         let rest = wanted.len().saturating_sub(before.count);
         if !is_told {
             if *total != wanted.len() {
                 self.say(path, format!("a total of {total}, {} wanted", wanted.len()));
             } else if nodes.len() != rest.min(list.first) {
-                self.say(path, format!("{} rows, {} wanted", nodes.len(), rest.min(list.first)));
+                self.say(
+                    path,
+                    format!("{} rows, {} wanted", nodes.len(), rest.min(list.first)),
+                );
             }
-        } else if total.as_u64().is_some_and(|total| total != wanted.len() as u64) {
-            self.say(path, format!("a total of {total} of a list that is not complete, {} wanted", wanted.len()));
+        } else if total
+            .as_u64()
+            .is_some_and(|total| total != wanted.len() as u64)
+        {
+            self.say(
+                path,
+                format!(
+                    "a total of {total} of a list that is not complete, {} wanted",
+                    wanted.len()
+                ),
+            );
         }
         let mut seen = before.rows.clone();
         for (place, node) in nodes.iter().enumerate() {
@@ -195,17 +280,28 @@ impl<'a> Held<'a> {
             let Some(row) = candidates.iter().find(|row| !seen.contains(row)).copied() else {
                 self.say(
                     &at,
-                    if candidates.is_empty() { format!("a row that is not there: {node}") } else { format!("a row twice: {node}") },
+                    if candidates.is_empty() {
+                        format!("a row that is not there: {node}")
+                    } else {
+                        format!("a row twice: {node}")
+                    },
                 );
                 continue;
             };
-            let row = candidates.iter().find(|row| wanted.contains(row) && !seen.contains(row)).copied().unwrap_or(row);
+            let row = candidates
+                .iter()
+                .find(|row| wanted.contains(row) && !seen.contains(row))
+                .copied()
+                .unwrap_or(row);
             if !wanted.contains(&row) && !is_told {
                 self.say(&at, format!("a row that does not belong there: {node}"));
             }
             // which of several it is can't be told where its server can't
             if let (Some(order), false, 1) = (&list.order, is_told, candidates.len()) {
-                let (has, needs) = (self.truth.sort_key(row, order.field), wanted.get(before.count + place));
+                let (has, needs) = (
+                    self.truth.sort_key(row, order.field),
+                    wanted.get(before.count + place),
+                );
                 if needs.is_some_and(|needs| self.truth.sort_key(*needs, order.field) != has) {
                     self.say(&at, format!("out of order: {node}"));
                 }
@@ -216,27 +312,49 @@ impl<'a> Held<'a> {
             seen.insert(row);
             self.row(&at, node, row, &list.of);
         }
-        let next = value["pageInfo"]["endCursor"].as_str().filter(|_| value["pageInfo"]["hasNextPage"] == true).map(str::to_owned);
+        let next = value["pageInfo"]["endCursor"]
+            .as_str()
+            .filter(|_| value["pageInfo"]["hasNextPage"] == true)
+            .map(str::to_owned);
         if !is_told && next.is_some() != (rest > nodes.len()) {
-            self.say(path, format!("hasNextPage {}, {rest} rows were left", next.is_some()));
+            self.say(
+                path,
+                format!("hasNextPage {}, {rest} rows were left", next.is_some()),
+            );
         }
-        Page { passed: Passed { count: before.count + nodes.len(), rows: seen }, is_told, next }
+        Page {
+            passed: Passed {
+                count: before.count + nodes.len(),
+                rows: seen,
+            },
+            is_told,
+            next,
+        }
     }
 
     fn fleet(&mut self, value: &Value, by_company: bool, with_logs: bool) {
         let path = ["fleetHealth".to_owned()];
-        let (kind, edge) = if by_company { (Kind::Company, "company") } else { (Kind::Server, "backupServer") };
+        let (kind, edge) = if by_company {
+            (Kind::Company, "company")
+        } else {
+            (Kind::Server, "backupServer")
+        };
         let rows = value.as_array().map(Vec::as_slice).unwrap_or_default();
         let mut left: HashSet<Row> = self.truth.all(kind).into_iter().collect();
         let (mut is_whole, truth) = (!self.is_told(&path), self.truth);
         for (place, shown) in rows.iter().enumerate() {
             let at = below(&path, &place.to_string());
-            let is_told = shown["complete"] == false || self.is_told(&at) || self.told.iter().any(|told| told.starts_with(&at));
+            let is_told = shown["complete"] == false
+                || self.is_told(&at)
+                || self.told.iter().any(|told| told.starts_with(&at));
             is_whole &= !is_told;
             if is_told && !self.has_errors() {
                 self.say(&at, "incomplete without an error");
             }
-            let found = truth.named(kind, shown[edge]["uid"].as_str().unwrap_or_default()).first().copied();
+            let found = truth
+                .named(kind, shown[edge]["uid"].as_str().unwrap_or_default())
+                .first()
+                .copied();
             let Some(group) = found else {
                 if !is_told {
                     self.say(&at, format!("a row of nobody: {shown}"));
@@ -247,13 +365,21 @@ impl<'a> Held<'a> {
                 self.say(&at, "a row twice");
             }
             let is_its = |row: &Row| match group {
-                (Kind::Company, company) => truth.company_uid(*row) == Some(truth.estate.companies[company].uid),
+                (Kind::Company, company) => {
+                    truth.company_uid(*row) == Some(truth.estate.companies[company].uid)
+                }
                 (_, server) => truth.server_of(*row) == Some(server),
             };
             for (member, of) in [("jobs", Kind::Job), ("agentObjects", Kind::Machine)] {
-                let is_counted = |row: &Row| of != Kind::Job || with_logs || truth.words().kind(row.1) != "LOG_BACKUP";
-                let healths: Vec<&str> =
-                    truth.all(of).iter().filter(|row| is_its(row) && is_counted(row)).map(|row| truth.health(*row)).collect();
+                let is_counted = |row: &Row| {
+                    of != Kind::Job || with_logs || truth.words().kind(row.1) != "LOG_BACKUP"
+                };
+                let healths: Vec<&str> = truth
+                    .all(of)
+                    .iter()
+                    .filter(|row| is_its(row) && is_counted(row))
+                    .map(|row| truth.health(*row))
+                    .collect();
                 let count = |word: &str| healths.iter().filter(|health| **health == word).count();
                 let wanted = json!({
                     "total": healths.len(), "success": count("SUCCESS"), "warning": count("WARNING"), "failed": count("FAILED"),
@@ -261,13 +387,18 @@ impl<'a> Held<'a> {
                     "unknown": count("UNKNOWN"),
                 });
                 if shown[member] != wanted && !is_told {
-                    self.say(&below(&at, member), format!("{} is not {wanted}", shown[member]));
+                    self.say(
+                        &below(&at, member),
+                        format!("{} is not {wanted}", shown[member]),
+                    );
                 }
             }
         }
         let is_empty = |row: &Row| {
             !truth.all(Kind::Job).iter().any(|job| match *row {
-                (Kind::Company, company) => truth.company_uid(*job) == Some(truth.estate.companies[company].uid),
+                (Kind::Company, company) => {
+                    truth.company_uid(*job) == Some(truth.estate.companies[company].uid)
+                }
                 (_, server) => truth.server_of(*job) == Some(server),
             })
         };

@@ -1,4 +1,5 @@
-//! Random questions: which rows, which of their members, where their edges lead, filtered, ordered and cut.
+//! Random questions: which rows, which of their members, where their edges lead, filtered, ordered
+//! and cut.
 
 use super::{
     filters::Filter,
@@ -93,11 +94,25 @@ fn values(kind: Kind) -> &'static [&'static str] {
             "agentUid",
             "tape",
         ],
-        Kind::Session => {
-            &["jobName", "result", "health", "progress", "isRetry", "startedAt", "endedAt", "durationSeconds", "failureSummary"]
-        }
+        Kind::Session => &[
+            "jobName",
+            "result",
+            "health",
+            "progress",
+            "isRetry",
+            "startedAt",
+            "endedAt",
+            "durationSeconds",
+            "failureSummary",
+        ],
         Kind::Repository => &["name", "capacityBytes", "freeBytes", "tape"],
-        Kind::Alarm => &["severity", "status", "repeatCount", "lastActivation", "objectName"],
+        Kind::Alarm => &[
+            "severity",
+            "status",
+            "repeatCount",
+            "lastActivation",
+            "objectName",
+        ],
         Kind::Workload => &["name", "kind", "latestRestorePoint", "restorePointsCount"],
         Kind::Agent => &["machineName", "osType"],
         Kind::Link => &["linkedJobUid", "resolved"],
@@ -132,8 +147,16 @@ fn edges(kind: Kind) -> &'static [(&'static str, Kind, bool)] {
             ("alarms", Kind::Alarm, true),
             ("workloads", Kind::Workload, true),
         ],
-        Kind::Machine => &[("job", Kind::Job, false), ("company", Kind::Company, false), ("agent", Kind::Agent, false)],
-        Kind::Session => &[("job", Kind::Job, false), ("parent", Kind::Session, false), ("children", Kind::Session, true)],
+        Kind::Machine => &[
+            ("job", Kind::Job, false),
+            ("company", Kind::Company, false),
+            ("agent", Kind::Agent, false),
+        ],
+        Kind::Session => &[
+            ("job", Kind::Job, false),
+            ("parent", Kind::Session, false),
+            ("children", Kind::Session, true),
+        ],
         Kind::Repository => &[("company", Kind::Company, false)],
         Kind::Alarm => &[("company", Kind::Company, false), ("job", Kind::Job, false)],
         Kind::Workload => &[("company", Kind::Company, false)],
@@ -157,16 +180,27 @@ impl Asker<'_> {
     pub fn some_of<T: Copy>(&mut self, of: &[T], most: usize) -> Vec<T> {
         let mut left = of.to_vec();
         let count = 1 + self.dice.roll(most.min(left.len()).max(1));
-        (0..count).filter(|_| !of.is_empty()).map(|_| left.swap_remove(self.dice.roll(left.len()))).collect()
+        (0..count)
+            .filter(|_| !of.is_empty())
+            .map(|_| left.swap_remove(self.dice.roll(left.len())))
+            .collect()
     }
 
     fn selection(&mut self, kind: Kind, depth: usize) -> Selection {
-        let values = self.some_of(values(kind), 4).into_iter().map(|name| Field { name, shape: Shape::Value });
+        let values = self.some_of(values(kind), 4).into_iter().map(|name| Field {
+            name,
+            shape: Shape::Value,
+        });
         let mut fields: Vec<Field> = values.collect();
         if depth > 0 && self.dice.roll(3) > 0 {
             // 3.5 names the jobs of links by the console's own ids
-            let is_there = |name: &str| name != "tapeLinkedJobs" || self.version != ApiVersion::V3_5;
-            let edges: Vec<_> = edges(kind).iter().copied().filter(|(name, ..)| is_there(name)).collect();
+            let is_there =
+                |name: &str| name != "tapeLinkedJobs" || self.version != ApiVersion::V3_5;
+            let edges: Vec<_> = edges(kind)
+                .iter()
+                .copied()
+                .filter(|(name, ..)| is_there(name))
+                .collect();
             for (name, to, is_list) in self.some_of(&edges, 2) {
                 let shape = match (is_list, name) {
                     (false, _) => Shape::One(self.selection(to, depth - 1)),
@@ -181,21 +215,35 @@ impl Asker<'_> {
 
     fn list(&mut self, kind: Kind, depth: usize, most: usize, name: &str) -> List {
         let has_filter = !matches!(name, "children" | "tapeLinkedJobs") && self.dice.roll(2) == 0;
-        let filter = if has_filter { self.filter(kind, 2) } else { None };
+        let filter = if has_filter {
+            self.filter(kind, 2)
+        } else {
+            None
+        };
         let fields: &[&str] = match kind {
             Kind::Job => &["NAME", "LAST_RUN", "LAST_END_TIME", "DURATION", "HEALTH"],
-            Kind::Session if name == "agentSessions" => &["STARTED_AT", "ENDED_AT", "DURATION", "JOB_NAME", "HEALTH"],
+            Kind::Session if name == "agentSessions" => {
+                &["STARTED_AT", "ENDED_AT", "DURATION", "JOB_NAME", "HEALTH"]
+            }
             Kind::Repository => &["NAME", "CAPACITY_BYTES", "FREE_BYTES"],
             _ => &[],
         };
         let can_order = !fields.is_empty() && name != "backupCopyJobs" && self.dice.roll(2) == 0;
-        let order = can_order.then(|| Order { field: fields[self.dice.roll(fields.len())], is_descending: self.dice.roll(2) == 0 });
+        let order = can_order.then(|| Order {
+            field: fields[self.dice.roll(fields.len())],
+            is_descending: self.dice.roll(2) == 0,
+        });
         let mut of = self.selection(kind, depth);
         if matches!(name, "tapeJobs" | "backupCopyJobs") {
             // no agent job is among them
             of.fields.retain(|field| field.name != "objects");
         }
-        List { filter, order, first: 1 + self.dice.roll(most), of }
+        List {
+            filter,
+            order,
+            first: 1 + self.dice.roll(most),
+            of,
+        }
     }
 
     /// A field of `Query`.
@@ -215,7 +263,10 @@ impl Asker<'_> {
         ];
         let depth = self.dice.roll(3);
         match self.dice.roll(16) {
-            0 => Root::Fleet { by_company: self.dice.roll(2) == 0, with_logs: self.dice.roll(2) == 0 },
+            0 => Root::Fleet {
+                by_company: self.dice.roll(2) == 0,
+                with_logs: self.dice.roll(2) == 0,
+            },
             1..=3 => self.lookup(depth),
             _ => {
                 let (name, kind) = loop {
@@ -225,7 +276,10 @@ impl Asker<'_> {
                     }
                 };
                 let most = if self.dice.roll(6) == 0 { 100 } else { 12 };
-                Root::List { name, list: self.list(kind, depth, most, name) }
+                Root::List {
+                    name,
+                    list: self.list(kind, depth, most, name),
+                }
             }
         }
     }
@@ -241,21 +295,36 @@ impl Asker<'_> {
         let row = *self.dice.one_of(&self.truth.all(kind));
         // now and then an id that nobody has
         let is_there = self.dice.roll(8) > 0;
-        let uid = if is_there { self.truth.uid(row) } else { Uuid::from_u128(0x4000_8000_0000_0000_0001 + self.dice.roll(1000) as u128) };
+        let uid = if is_there {
+            self.truth.uid(row)
+        } else {
+            Uuid::from_u128(0x4000_8000_0000_0000_0001 + self.dice.roll(1000) as u128)
+        };
         let mut arguments = format!("uid: \"{uid}\"");
         if matches!(kind, Kind::Job | Kind::Repository) {
             let server = self.truth.estate.servers[self.truth.server_of(row).unwrap()].uid;
             arguments += &format!(", backupServerUid: \"{server}\"");
         }
-        Root::One { arguments, name, row: is_there.then_some(row), of: self.selection(kind, depth) }
+        Root::One {
+            arguments,
+            name,
+            row: is_there.then_some(row),
+            of: self.selection(kind, depth),
+        }
     }
 }
 
 impl List {
     /// The rows that fit, in the order that was asked for.
     pub fn rows(&self, truth: &Truth, all: Vec<Row>) -> Vec<Row> {
-        let mut rows: Vec<Row> =
-            all.into_iter().filter(|row| self.filter.as_ref().is_none_or(|filter| (filter.holds)(truth, *row))).collect();
+        let mut rows: Vec<Row> = all
+            .into_iter()
+            .filter(|row| {
+                self.filter
+                    .as_ref()
+                    .is_none_or(|filter| (filter.holds)(truth, *row))
+            })
+            .collect();
         if let Some(order) = &self.order {
             rows.sort_by_key(|row| truth.sort_key(*row, order.field));
             if order.is_descending {
@@ -267,7 +336,9 @@ impl List {
 
     /// All of its parent's, or of the whole fleet where there is none.
     pub fn of_fleet(&self, truth: &Truth) -> Vec<Row> {
-        let is_top = |(kind, place): &Row| *kind != Kind::Session || truth.estate.sessions[*place].parent.is_none();
+        let is_top = |(kind, place): &Row| {
+            *kind != Kind::Session || truth.estate.sessions[*place].parent.is_none()
+        };
         truth.all(self.of.kind).into_iter().filter(is_top).collect()
     }
 
@@ -281,14 +352,25 @@ impl List {
     /// The text: `name(filter: …, first: …) { … }`.
     pub fn text(&self, name: &str, after: Option<&str>) -> String {
         let mut arguments = vec![format!("first: {}", self.first)];
-        arguments.extend(self.filter.as_ref().map(|filter| format!("filter: {}", filter.text)));
+        arguments.extend(
+            self.filter
+                .as_ref()
+                .map(|filter| format!("filter: {}", filter.text)),
+        );
         arguments.extend(self.order.as_ref().map(|order| {
             let direction = if order.is_descending { "DESC" } else { "ASC" };
-            format!("orderBy: [{{ field: {}, direction: {direction} }}]", order.field)
+            format!(
+                "orderBy: [{{ field: {}, direction: {direction} }}]",
+                order.field
+            )
         }));
         arguments.extend(after.map(|cursor| format!("after: \"{cursor}\"")));
         let page = "complete totalCount pageInfo { hasNextPage endCursor }";
-        format!("{name}({}) {{ {page} nodes {} }}", arguments.join(", "), self.of.text())
+        format!(
+            "{name}({}) {{ {page} nodes {} }}",
+            arguments.join(", "),
+            self.of.text()
+        )
     }
 }
 
@@ -296,7 +378,11 @@ impl Selection {
     /// With what tells rows apart.
     pub fn text(&self) -> String {
         let mut text = String::from("{ ");
-        text += if self.kind == Kind::Link { "jobUid linkedJobUid " } else { "uid " };
+        text += if self.kind == Kind::Link {
+            "jobUid linkedJobUid "
+        } else {
+            "uid "
+        };
         if has_server(self.kind) {
             text += "backupServer { uid } ";
         }
@@ -319,9 +405,21 @@ impl Root {
     pub fn text(&self, after: Option<&str>) -> String {
         match self {
             Root::List { name, list } => format!("{{ {} }}", list.text(name, after)),
-            Root::One { arguments, name, of, .. } => format!("{{ {name}({arguments}) {} }}", of.text()),
-            Root::Fleet { by_company, with_logs } => {
-                let (group, edge) = if *by_company { ("COMPANY", "company") } else { ("BACKUP_SERVER", "backupServer") };
+            Root::One {
+                arguments,
+                name,
+                of,
+                ..
+            } => format!("{{ {name}({arguments}) {} }}", of.text()),
+            Root::Fleet {
+                by_company,
+                with_logs,
+            } => {
+                let (group, edge) = if *by_company {
+                    ("COMPANY", "company")
+                } else {
+                    ("BACKUP_SERVER", "backupServer")
+                };
                 let counts = "total success warning failed running waiting idle neverRan unknown";
                 format!(
                     "{{ fleetHealth(groupBy: {group}, includeLogBackups: {with_logs}) {{ complete {edge} {{ uid }} jobs {{ {counts} }} agentObjects {{ {counts} }} }} }}"

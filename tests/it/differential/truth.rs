@@ -1,5 +1,5 @@
-//! What is so: every row that there is, its values and where its edges lead, computed in the dumbest way from the
-//! simulator's data.
+//! What is so: every row that there is, its values and where its edges lead, computed in the
+//! dumbest way from the simulator's data.
 
 use crate::{fifteen::answers::Words, isolation::rule::company_of, tape::coverage};
 use jiff::Timestamp;
@@ -64,8 +64,10 @@ impl Truth {
         let server_of = |machine: usize| estate.jobs[estate.machines[machine].job].server;
         let mut agents: Vec<usize> = Vec::new();
         for place in 0..estate.machines.len() {
-            let is_same =
-                |other: &usize| estate.machines[*other].agent == estate.machines[place].agent && server_of(*other) == server_of(place);
+            let is_same = |other: &usize| {
+                estate.machines[*other].agent == estate.machines[place].agent
+                    && server_of(*other) == server_of(place)
+            };
             if !agents.iter().any(is_same) {
                 agents.push(place);
             }
@@ -79,24 +81,42 @@ impl Truth {
             let jobs: Vec<usize> = match row.kind {
                 Protected::Vm => row.job.into_iter().collect(),
                 _ => (0..estate.machines.len())
-                    .filter(|machine| estate.machines[*machine].agent == row.uid && Some(server_of(*machine)) == row.server)
+                    .filter(|machine| {
+                        estate.machines[*machine].agent == row.uid
+                            && Some(server_of(*machine)) == row.server
+                    })
                     .map(|machine| estate.machines[machine].job)
                     .collect(),
             };
-            let company = jobs.first().map_or(row.company, |job| company_of(&estate, *job));
-            let workload = Workload { row: place, company };
+            let company = jobs
+                .first()
+                .map_or(row.company, |job| company_of(&estate, *job));
+            let workload = Workload {
+                row: place,
+                company,
+            };
             match workloads.iter_mut().find(is_same) {
                 Some(known) if estate.workloads[known.row].latest < row.latest => *known = workload,
                 Some(_) => {}
                 None => workloads.push(workload),
             }
         }
-        let alarms = words.alarms().into_iter().map(|(place, severity, job, server, company)| (place, (severity, job, server, company)));
+        let alarms = words
+            .alarms()
+            .into_iter()
+            .map(|(place, severity, job, server, company)| {
+                (place, (severity, job, server, company))
+            });
         let runs = jobs.clone().map(|job| {
             let mut runs: Vec<usize> = (0..estate.sessions.len())
-                .filter(|place| estate.sessions[*place].of_job == job && estate.sessions[*place].parent.is_none())
+                .filter(|place| {
+                    estate.sessions[*place].of_job == job
+                        && estate.sessions[*place].parent.is_none()
+                })
                 .collect();
-            runs.sort_by_key(|place| Reverse((estate.sessions[*place].created, estate.sessions[*place].uid)));
+            runs.sort_by_key(|place| {
+                Reverse((estate.sessions[*place].created, estate.sessions[*place].uid))
+            });
             runs
         });
         let mut truth = Self {
@@ -112,7 +132,11 @@ impl Truth {
         };
         for kind in Kind::ALL {
             for row in truth.all(kind) {
-                truth.by_uid.entry((kind, truth.uid(row).to_string())).or_default().push(row);
+                truth
+                    .by_uid
+                    .entry((kind, truth.uid(row).to_string()))
+                    .or_default()
+                    .push(row);
             }
         }
         truth
@@ -142,7 +166,9 @@ impl Truth {
 
     /// The rows with an id, as answers have it: several where it repeats over servers.
     pub fn named(&self, kind: Kind, uid: &str) -> &[Row] {
-        self.by_uid.get(&(kind, uid.to_owned())).map_or(&[], Vec::as_slice)
+        self.by_uid
+            .get(&(kind, uid.to_owned()))
+            .map_or(&[], Vec::as_slice)
     }
 
     /// Its own id. Links have none: theirs is that of the job that is read.
@@ -173,11 +199,20 @@ impl Truth {
     }
 
     pub fn job_of(&self, link: &Link) -> Option<usize> {
-        self.estate.jobs.iter().position(|job| job.server == link.server && job.uid == link.linked)
+        self.estate
+            .jobs
+            .iter()
+            .position(|job| job.server == link.server && job.uid == link.linked)
     }
 
     fn company(&self, uid: Uuid) -> Edge {
-        Edge::One(self.estate.companies.iter().position(|company| company.uid == uid).map(|place| (Kind::Company, place)))
+        Edge::One(
+            self.estate
+                .companies
+                .iter()
+                .position(|company| company.uid == uid)
+                .map(|place| (Kind::Company, place)),
+        )
     }
 
     pub fn server_of(&self, (kind, place): Row) -> Option<usize> {
@@ -227,11 +262,14 @@ impl Truth {
         self.successes[job].0
     }
 
-    /// When its newest restore point was made; of a machine in a job, when its last backup ended or began.
+    /// When its newest restore point was made; of a machine in a job, when its last backup ended or
+    /// began.
     pub fn newest(&self, (kind, place): Row) -> Option<Timestamp> {
         match kind {
             Kind::Workload => self.estate.workloads[self.workloads[place].row].latest,
-            _ => self.estate.machines[place].last_end.or(self.estate.machines[place].last_run),
+            _ => self.estate.machines[place]
+                .last_end
+                .or(self.estate.machines[place].last_run),
         }
     }
 
@@ -246,9 +284,12 @@ impl Truth {
         }
     }
 
-    /// A part whose run is out of the window: whose it is can only be told by a name, which may not hold any more.
+    /// A part whose run is out of the window: whose it is can only be told by a name, which may not
+    /// hold any more.
     pub fn is_orphan(&self, session: &Session) -> bool {
-        session.parent.is_some_and(|parent| self.named(Kind::Session, &parent.to_string()).is_empty())
+        session
+            .parent
+            .is_some_and(|parent| self.named(Kind::Session, &parent.to_string()).is_empty())
     }
 
     pub fn workload_kind(&self, place: usize) -> &'static str {
@@ -260,7 +301,12 @@ impl Truth {
     }
 
     fn rows(&self, kind: Kind, wanted: impl Fn(Row) -> bool) -> Edge {
-        Edge::Many(self.all(kind).into_iter().filter(|row| wanted(*row)).collect())
+        Edge::Many(
+            self.all(kind)
+                .into_iter()
+                .filter(|row| wanted(*row))
+                .collect(),
+        )
     }
 
     /// Where an edge leads, before any filter.
@@ -268,28 +314,51 @@ impl Truth {
         let (kind, place) = row;
         let estate = &self.estate;
         let one = |kind: Kind, place: Option<usize>| Edge::One(place.map(|place| (kind, place)));
-        let sessions = |wanted: &dyn Fn(&Session) -> bool| self.rows(Kind::Session, |(_, place)| wanted(&estate.sessions[place]));
+        let sessions = |wanted: &dyn Fn(&Session) -> bool| {
+            self.rows(Kind::Session, |(_, place)| wanted(&estate.sessions[place]))
+        };
         match (kind, member) {
-            (Kind::Session, "backupServer") if self.is_orphan(&estate.sessions[place]) => Edge::Free,
+            (Kind::Session, "backupServer") if self.is_orphan(&estate.sessions[place]) => {
+                Edge::Free
+            }
             (_, "backupServer") => one(Kind::Server, self.server_of(row)),
-            (_, "company") => self.company_uid(row).map_or(Edge::One(None), |uid| self.company(uid)),
+            (_, "company") => self
+                .company_uid(row)
+                .map_or(Edge::One(None), |uid| self.company(uid)),
             (Kind::Job, "lastSession") => one(Kind::Session, self.runs[place].first().copied()),
-            (Kind::Job, "sessions") => Edge::Many(self.runs[place].iter().map(|run| (Kind::Session, *run)).collect()),
-            (Kind::Job, "objects") => self.rows(Kind::Machine, |(_, machine)| estate.machines[machine].job == place),
-            (Kind::Server, "jobs" | "agentJobs" | "tapeJobs" | "backupCopyJobs") => self.rows(Kind::Job, |(_, job)| {
-                let kind = self.words().kind(job);
-                estate.jobs[job].server == place
-                    && match member {
-                        "agentJobs" => kind.starts_with("AGENT"),
-                        "tapeJobs" => kind == "BACKUP_TO_TAPE",
-                        "backupCopyJobs" => kind == "BACKUP_COPY",
-                        _ => true,
-                    }
+            (Kind::Job, "sessions") => Edge::Many(
+                self.runs[place]
+                    .iter()
+                    .map(|run| (Kind::Session, *run))
+                    .collect(),
+            ),
+            (Kind::Job, "objects") => self.rows(Kind::Machine, |(_, machine)| {
+                estate.machines[machine].job == place
             }),
-            (Kind::Server, "repositories") => self.rows(Kind::Repository, |(_, row)| estate.repositories[row].server == place),
-            (Kind::Server, "sessions") => sessions(&|session| session.server == place && session.parent.is_none()),
-            (Kind::Server, "tapeLinkedJobs") => self.rows(Kind::Link, |(_, link)| estate.tape_links[link].server == place),
-            (Kind::Server, "backupAgents") => self.rows(Kind::Agent, |agent| self.server_of(agent) == Some(place)),
+            (Kind::Server, "jobs" | "agentJobs" | "tapeJobs" | "backupCopyJobs") => {
+                self.rows(Kind::Job, |(_, job)| {
+                    let kind = self.words().kind(job);
+                    estate.jobs[job].server == place
+                        && match member {
+                            "agentJobs" => kind.starts_with("AGENT"),
+                            "tapeJobs" => kind == "BACKUP_TO_TAPE",
+                            "backupCopyJobs" => kind == "BACKUP_COPY",
+                            _ => true,
+                        }
+                })
+            }
+            (Kind::Server, "repositories") => self.rows(Kind::Repository, |(_, row)| {
+                estate.repositories[row].server == place
+            }),
+            (Kind::Server, "sessions") => {
+                sessions(&|session| session.server == place && session.parent.is_none())
+            }
+            (Kind::Server, "tapeLinkedJobs") => self.rows(Kind::Link, |(_, link)| {
+                estate.tape_links[link].server == place
+            }),
+            (Kind::Server, "backupAgents") => {
+                self.rows(Kind::Agent, |agent| self.server_of(agent) == Some(place))
+            }
             (Kind::Company, _) => {
                 let kind = match member {
                     "jobs" => Kind::Job,
@@ -299,23 +368,32 @@ impl Truth {
                     "alarms" => Kind::Alarm,
                     _ => Kind::Workload,
                 };
-                self.rows(kind, |other| self.company_uid(other) == Some(estate.companies[place].uid))
+                self.rows(kind, |other| {
+                    self.company_uid(other) == Some(estate.companies[place].uid)
+                })
             }
             (Kind::Machine, "job") => one(Kind::Job, Some(estate.machines[place].job)),
             (Kind::Machine, "agent") => {
                 let server = self.server_of(row);
                 let agent = |agent: &usize| {
-                    estate.machines[*agent].agent == estate.machines[place].agent && self.server_of((Kind::Machine, *agent)) == server
+                    estate.machines[*agent].agent == estate.machines[place].agent
+                        && self.server_of((Kind::Machine, *agent)) == server
                 };
                 one(Kind::Agent, self.agents.iter().position(agent))
             }
             (Kind::Session, "job") if self.is_orphan(&estate.sessions[place]) => Edge::Free,
             (Kind::Session, "job") => one(Kind::Job, Some(estate.sessions[place].of_job)),
             (Kind::Session, "parent") => {
-                let parent = estate.sessions[place].parent.map(|parent| parent.to_string());
-                Edge::One(parent.and_then(|parent| self.named(Kind::Session, &parent).first().copied()))
+                let parent = estate.sessions[place]
+                    .parent
+                    .map(|parent| parent.to_string());
+                Edge::One(
+                    parent.and_then(|parent| self.named(Kind::Session, &parent).first().copied()),
+                )
             }
-            (Kind::Session, "children") => sessions(&|session| session.parent == Some(estate.sessions[place].uid)),
+            (Kind::Session, "children") => {
+                sessions(&|session| session.parent == Some(estate.sessions[place].uid))
+            }
             (Kind::Alarm, "job") => one(Kind::Job, self.alarms[&place].1),
             (Kind::Link, "job") => one(Kind::Job, Some(estate.tape_links[place].job)),
             (Kind::Link, "linkedJob") => one(Kind::Job, self.job_of(&estate.tape_links[place])),

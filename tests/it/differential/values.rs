@@ -75,7 +75,9 @@ impl Truth {
                     "isRetry" => json!(session.is_retry),
                     "startedAt" => json!(told(fraction(session.created))),
                     "endedAt" => json!(told(session.ended.map(fraction))),
-                    "durationSeconds" => json!(session.ended.map(|ended| seconds(session.created, ended))),
+                    "durationSeconds" => {
+                        json!(session.ended.map(|ended| seconds(session.created, ended)))
+                    }
                     "failureSummary" => json!(first_line(&session.failure)),
                     _ => return None,
                 }
@@ -94,12 +96,16 @@ impl Truth {
                     "name" => json!(workload.name),
                     "kind" => json!(self.workload_kind(place)),
                     "latestRestorePoint" => json!(told(workload.latest)),
-                    "restorePointsCount" => json!((workload.kind == Protected::Vm).then_some(workload.restore_points)),
+                    "restorePointsCount" => {
+                        json!((workload.kind == Protected::Vm).then_some(workload.restore_points))
+                    }
                     _ => return None,
                 }
             }
             (Kind::Agent, "machineName") => json!(estate.machines[self.agents[place]].computer),
-            (Kind::Agent, "osType") => json!(estate.jobs[estate.machines[self.agents[place]].job].os),
+            (Kind::Agent, "osType") => {
+                json!(estate.jobs[estate.machines[self.agents[place]].job].os)
+            }
             (Kind::Link, "linkedJobUid") => text(self.uid(row)),
             (Kind::Link, "resolved") => json!(self.job_of(&estate.tape_links[place]).is_some()),
             _ => return None,
@@ -123,8 +129,12 @@ impl Truth {
                 SortKey::Number(session.ended.map(|ended| seconds(session.created, ended)))
             }
             (Kind::Session, _) => SortKey::Text(estate.sessions[place].job_name.to_lowercase()),
-            (Kind::Repository, "NAME") => SortKey::Text(estate.repositories[place].name.to_lowercase()),
-            (Kind::Repository, "CAPACITY_BYTES") => SortKey::Number(estate.repositories[place].capacity),
+            (Kind::Repository, "NAME") => {
+                SortKey::Text(estate.repositories[place].name.to_lowercase())
+            }
+            (Kind::Repository, "CAPACITY_BYTES") => {
+                SortKey::Number(estate.repositories[place].capacity)
+            }
             (Kind::Repository, _) => SortKey::Number(estate.repositories[place].free),
             _ => SortKey::Number(None),
         }

@@ -1,4 +1,5 @@
-//! What stands between a gateway and the simulated servers: it does to their answers what a schedule says.
+//! What stands between a gateway and the simulated servers: it does to their answers what a
+//! schedule says.
 
 use crate::{isolation::questions::Dice, world::listen};
 use axum::{
@@ -17,15 +18,16 @@ use std::{
 };
 use veeam_graph::simulator::{Fault, FaultKind, Simulator};
 
-/// What is done to an answer. None of it can go by unseen: a gateway has to tell of it, or find the right rows all the same.
+/// What is done to an answer. None of it can go by unseen: a gateway has to tell of it, or find the
+/// right rows all the same.
 #[derive(Clone, Debug)]
 pub enum Wrong {
     /// A fault of the simulator's own.
     Fault(FaultKind),
     /// A row is missing; the total says that it is there.
     Lost,
-    /// A row of an earlier page stands in the place of another one, each time of another: what stands twice on one page is the
-    /// server's own.
+    /// A row of an earlier page stands in the place of another one, each time of another: what
+    /// stands twice on one page is the server's own.
     Doubled,
     /// More rows are promised than there are.
     TotalTooLarge,
@@ -41,7 +43,8 @@ pub enum Wrong {
     NullRow,
     /// Rows in another order each time.
     Shuffled,
-    /// Nothing that matters: members that nobody knows, numbers as text, ids in capitals, a byte order mark.
+    /// Nothing that matters: members that nobody knows, numbers as text, ids in capitals, a byte
+    /// order mark.
     Harmless,
 }
 
@@ -83,24 +86,42 @@ const PATHS: [&str; 24] = [
 /// One schedule: a few troubles at once.
 pub fn schedule(dice: &mut Dice) -> Vec<Trouble> {
     (0..1 + dice.roll(4))
-        .map(|_| Trouble { path: PATHS[dice.roll(PATHS.len())], one_in: [1, 1, 1, 2, 4][dice.roll(5)], wrong: wrong(dice) })
+        .map(|_| Trouble {
+            path: PATHS[dice.roll(PATHS.len())],
+            one_in: [1, 1, 1, 2, 4][dice.roll(5)],
+            wrong: wrong(dice),
+        })
         .collect()
 }
 
 fn wrong(dice: &mut Dice) -> Wrong {
-    let status = |status, retry_after| FaultKind::Status { status, retry_after, retry_after_in_body: None, location: None };
+    let status = |status, retry_after| FaultKind::Status {
+        status,
+        retry_after,
+        retry_after_in_body: None,
+        location: None,
+    };
     match dice.roll(32) {
-        0 => Wrong::Fault(FaultKind::Delay { milliseconds: 1 + dice.roll(60) as u64 }),
+        0 => Wrong::Fault(FaultKind::Delay {
+            milliseconds: 1 + dice.roll(60) as u64,
+        }),
         1 => Wrong::Fault(status([500, 502, 503, 520][dice.roll(4)], None)),
         2 => Wrong::Fault(status([400, 401, 403, 404][dice.roll(4)], None)),
         3 => Wrong::Fault(status(429, Some(0))),
-        4 => Wrong::Fault(FaultKind::Status { status: 302, retry_after: None, retry_after_in_body: None, location: Some("/".to_owned()) }),
+        4 => Wrong::Fault(FaultKind::Status {
+            status: 302,
+            retry_after: None,
+            retry_after_in_body: None,
+            location: Some("/".to_owned()),
+        }),
         5 => Wrong::Fault(FaultKind::Reset),
         6 => Wrong::Fault(FaultKind::Html),
         7 => Wrong::Fault(FaultKind::Truncate),
         8 => Wrong::Fault(FaultKind::Garble),
         9 => Wrong::Fault(FaultKind::Expire),
-        10 => Wrong::Fault(FaultKind::RepeatPage { honest: dice.roll(2) == 0 }),
+        10 => Wrong::Fault(FaultKind::RepeatPage {
+            honest: dice.roll(2) == 0,
+        }),
         11 => Wrong::Fault(FaultKind::ShortPage),
         12 => Wrong::Fault(FaultKind::PartialErrors),
         13 if dice.roll(6) == 0 => Wrong::Fault(FaultKind::Hang),
@@ -151,9 +172,22 @@ impl Wire {
         let (listener, behind) = listen().await;
         tokio::spawn(simulator.clone().run(listener, std::future::pending()));
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .unwrap();
         let (schedule, known, turns) = (RwLock::default(), Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { simulator, behind, client, page_rows, schedule, known, turns, seed });
+        let shared = Arc::new(Shared {
+            simulator,
+            behind,
+            client,
+            page_rows,
+            schedule,
+            known,
+            turns,
+            seed,
+        });
         let (listener, at) = listen().await;
         let router = Router::new().fallback(answer).with_state(shared.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -173,7 +207,9 @@ impl Shared {
         let mut turns = self.turns.lock().unwrap();
         let turn = turns.entry(target.to_owned()).or_default();
         *turn += 1;
-        let mixed = target.bytes().fold(self.seed ^ *turn as u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        let mixed = target.bytes().fold(self.seed ^ *turn as u64, |sum, byte| {
+            (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
         (*turn, Dice(mixed))
     }
 
@@ -189,9 +225,15 @@ impl Shared {
 
     /// The path with fewer rows to a page.
     fn cut(&self, target: &str) -> String {
-        let limit = target.split_once("limit=").and_then(|(_, rest)| rest.split('&').next()?.parse::<usize>().ok());
+        let limit = target
+            .split_once("limit=")
+            .and_then(|(_, rest)| rest.split('&').next()?.parse::<usize>().ok());
         match limit {
-            Some(limit) if limit > self.page_rows => target.replacen(&format!("limit={limit}"), &format!("limit={}", self.page_rows), 1),
+            Some(limit) if limit > self.page_rows => target.replacen(
+                &format!("limit={limit}"),
+                &format!("limit={}", self.page_rows),
+                1,
+            ),
             _ => target.to_owned(),
         }
     }
@@ -199,42 +241,89 @@ impl Shared {
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let target = shared.cut(parts.uri.path_and_query().map_or("/", |target| target.as_str()));
+    let target = shared.cut(
+        parts
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str()),
+    );
     let is_read = parts.method == reqwest::Method::GET;
     let (turn, mut dice) = shared.turn(&target);
     let schedule = shared.schedule.read().unwrap().clone();
     let is_hit = |trouble: &&Trouble| is_read && target.starts_with(trouble.path);
-    let hits: Vec<&Trouble> = schedule.iter().filter(is_hit).filter(|trouble| dice.roll(trouble.one_in) == 0).collect();
+    let hits: Vec<&Trouble> = schedule
+        .iter()
+        .filter(is_hit)
+        .filter(|trouble| dice.roll(trouble.one_in) == 0)
+        .collect();
     let mut is_faulty = false;
     for trouble in &hits {
         if let Wrong::Fault(kind) = &trouble.wrong {
-            shared.simulator.faults.add([Fault { path: target.clone(), times: Some(1), kind: kind.clone() }]);
+            shared.simulator.faults.add([Fault {
+                path: target.clone(),
+                times: Some(1),
+                kind: kind.clone(),
+            }]);
             is_faulty = true;
         }
     }
     let earlier = shared.earlier(&target, turn);
-    let known = shared.known.lock().unwrap().get(&target).filter(|_| is_read && !is_faulty).cloned();
+    let known = shared
+        .known
+        .lock()
+        .unwrap()
+        .get(&target)
+        .filter(|_| is_read && !is_faulty)
+        .cloned();
     let (media_type, bytes) = match known {
         Some(known) => known,
         None => {
             let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-            let mut request = shared.client.request(parts.method, format!("http://{}{target}", shared.behind)).body(body);
-            for (name, value) in parts.headers.iter().filter(|(name, _)| *name != "host" && *name != "accept-encoding") {
+            let mut request = shared
+                .client
+                .request(parts.method, format!("http://{}{target}", shared.behind))
+                .body(body);
+            for (name, value) in parts
+                .headers
+                .iter()
+                .filter(|(name, _)| *name != "host" && *name != "accept-encoding")
+            {
                 request = request.header(name, value);
             }
-            let Ok(answer) = request.send().await else { return broken() };
+            let Ok(answer) = request.send().await else {
+                return broken();
+            };
             let status = answer.status();
-            let headers: Vec<_> = answer.headers().clone().into_iter().filter_map(|(name, value)| Some((name?, value))).collect();
-            let media_type = answer.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-            let Ok(bytes) = answer.bytes().await else { return broken() };
+            let headers: Vec<_> = answer
+                .headers()
+                .clone()
+                .into_iter()
+                .filter_map(|(name, value)| Some((name?, value)))
+                .collect();
+            let media_type = answer
+                .headers()
+                .get("content-type")
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or_default()
+                .to_owned();
+            let Ok(bytes) = answer.bytes().await else {
+                return broken();
+            };
             if !is_read || is_faulty || status != 200 {
                 let mut response = Response::builder().status(status);
-                for (name, value) in headers.iter().filter(|(name, _)| *name != "transfer-encoding") {
+                for (name, value) in headers
+                    .iter()
+                    .filter(|(name, _)| *name != "transfer-encoding")
+                {
                     response = response.header(name, value);
                 }
                 return response.body(Body::from(bytes)).unwrap();
             }
-            shared.known.lock().unwrap().insert(target, (media_type.clone(), bytes.clone()));
+            shared
+                .known
+                .lock()
+                .unwrap()
+                .insert(target, (media_type.clone(), bytes.clone()));
             (media_type, bytes)
         }
     };
@@ -258,8 +347,14 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
 /// An answer that breaks off.
 fn broken() -> Response {
     let broken = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "broken off");
-    let body = Body::from_stream(futures_util::stream::iter([Ok(Bytes::from_static(b"{\"data\":")), Err(broken)]));
-    Response::builder().header("content-type", "application/json").body(body).unwrap()
+    let body = Body::from_stream(futures_util::stream::iter([
+        Ok(Bytes::from_static(b"{\"data\":")),
+        Err(broken),
+    ]));
+    Response::builder()
+        .header("content-type", "application/json")
+        .body(body)
+        .unwrap()
 }
 
 /// The rows of an answer: of the console, or of Enterprise Manager in either casing.
@@ -267,21 +362,41 @@ fn rows(json: &mut Value) -> Option<(&mut Vec<Value>, bool)> {
     if json["data"].is_array() {
         return Some((json["data"].as_array_mut()?, true));
     }
-    let of = if json["Entities"].is_object() { "Entities" } else { "entities" };
+    let of = if json["Entities"].is_object() {
+        "Entities"
+    } else {
+        "entities"
+    };
     let lists = json.get_mut(of)?.as_object_mut()?;
-    let list = lists.values_mut().find_map(|list| list.as_object_mut()?.values_mut().find(|list| list.is_array()))?;
+    let list = lists.values_mut().find_map(|list| {
+        list.as_object_mut()?
+            .values_mut()
+            .find(|list| list.is_array())
+    })?;
     Some((list.as_array_mut()?, false))
 }
 
-fn change(json: &mut Value, wrong: &Wrong, (turn, earlier): (usize, &Option<Value>), dice: &mut Dice) {
-    let Some((rows, is_console)) = rows(json) else { return };
+fn change(
+    json: &mut Value,
+    wrong: &Wrong,
+    (turn, earlier): (usize, &Option<Value>),
+    dice: &mut Dice,
+) {
+    let Some((rows, is_console)) = rows(json) else {
+        return;
+    };
     if rows.is_empty() {
         return;
     }
     let (count, place) = (rows.len(), dice.roll(rows.len()));
     match wrong {
         // Enterprise Manager does not say how many rows there are
-        Wrong::Lost | Wrong::Doubled | Wrong::TotalTooLarge | Wrong::TotalOfNone | Wrong::NoPaging if !is_console => {}
+        Wrong::Lost
+        | Wrong::Doubled
+        | Wrong::TotalTooLarge
+        | Wrong::TotalOfNone
+        | Wrong::NoPaging
+            if !is_console => {}
         Wrong::Lost => drop(rows.remove(place)),
         Wrong::Doubled => {
             // in another place than in the reading before
@@ -299,13 +414,22 @@ fn change(json: &mut Value, wrong: &Wrong, (turn, earlier): (usize, &Option<Valu
             json.as_object_mut().unwrap().remove("meta");
         }
         Wrong::OddId(id) => {
-            if let Some(member) = ["instanceUid", "UID", "uid"].into_iter().find(|member| rows[place].get(member).is_some()) {
+            if let Some(member) = ["instanceUid", "UID", "uid"]
+                .into_iter()
+                .find(|member| rows[place].get(member).is_some())
+            {
                 rows[place][member] = id.clone();
             }
         }
         Wrong::OddMember => {
-            let Some(members) = rows[place].as_object_mut() else { return };
-            let names: Vec<String> = members.iter().filter(|(_, value)| !value.is_object()).map(|(name, _)| name.clone()).collect();
+            let Some(members) = rows[place].as_object_mut() else {
+                return;
+            };
+            let names: Vec<String> = members
+                .iter()
+                .filter(|(_, value)| !value.is_object())
+                .map(|(name, _)| name.clone())
+                .collect();
             if !names.is_empty() {
                 members.insert(dice.one_of(&names).clone(), json!({"odd": [1]}));
             }
@@ -323,7 +447,9 @@ fn change(json: &mut Value, wrong: &Wrong, (turn, earlier): (usize, &Option<Valu
 
 /// The same in other words.
 fn harmless(row: &mut Value) {
-    let Some(members) = row.as_object_mut() else { return };
+    let Some(members) = row.as_object_mut() else {
+        return;
+    };
     for (name, value) in members.iter_mut() {
         match value {
             Value::Number(number) => *value = json!(number.to_string()),

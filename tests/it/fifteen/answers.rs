@@ -15,10 +15,13 @@ use veeam_graph::simulator::{
 pub struct Words<'a>(pub &'a Estate);
 
 pub fn hours(count: i64) -> Timestamp {
-    now().checked_sub(SignedDuration::from_hours(count)).unwrap()
+    now()
+        .checked_sub(SignedDuration::from_hours(count))
+        .unwrap()
 }
 
-/// Whether an instant is since another one, by one rule for all filters: what lies up to five minutes ahead of our clock is recent.
+/// Whether an instant is since another one, by one rule for all filters: what lies up to five
+/// minutes ahead of our clock is recent.
 pub fn is_within(at: Timestamp, since: Timestamp) -> bool {
     at >= since && at <= now().checked_add(SignedDuration::from_mins(5)).unwrap()
 }
@@ -38,11 +41,26 @@ pub fn seconds(from: Timestamp, to: Timestamp) -> i64 {
 }
 
 pub fn rank(health: &str) -> usize {
-    ["FAILED", "WARNING", "UNKNOWN", "NEVER_RAN", "WAITING", "RUNNING", "IDLE", "SUCCESS"].iter().position(|word| *word == health).unwrap()
+    [
+        "FAILED",
+        "WARNING",
+        "UNKNOWN",
+        "NEVER_RAN",
+        "WAITING",
+        "RUNNING",
+        "IDLE",
+        "SUCCESS",
+    ]
+    .iter()
+    .position(|word| *word == health)
+    .unwrap()
 }
 
 pub fn first_line(message: &Option<String>) -> Option<&str> {
-    message.as_deref().map(|message| message.split("\r\n").next().unwrap()).filter(|line| !line.is_empty())
+    message
+        .as_deref()
+        .map(|message| message.split("\r\n").next().unwrap())
+        .filter(|line| !line.is_empty())
 }
 
 pub fn page(mut rows: Vec<Value>, first: usize) -> Value {
@@ -94,7 +112,10 @@ impl Words<'_> {
 
     /// What tells a job from all others, as the gateway orders by it.
     pub fn job_key(&self, job: usize) -> (String, String) {
-        (self.0.servers[self.0.jobs[job].server].uid.to_string(), self.0.jobs[job].uid.to_string())
+        (
+            self.0.servers[self.0.jobs[job].server].uid.to_string(),
+            self.0.jobs[job].uid.to_string(),
+        )
     }
 
     pub fn jobs(&self, wanted: impl Fn(usize) -> bool) -> Vec<usize> {
@@ -109,7 +130,12 @@ impl Words<'_> {
 
     /// The runs of a job that Enterprise Manager remembers, newest first.
     fn runs(&self, job: usize) -> Vec<&Session> {
-        let mut runs: Vec<_> = self.0.sessions.iter().filter(|run| run.of_job == job && run.parent.is_none()).collect();
+        let mut runs: Vec<_> = self
+            .0
+            .sessions
+            .iter()
+            .filter(|run| run.of_job == job && run.parent.is_none())
+            .collect();
         runs.sort_by_key(|run| Reverse((run.created, run.uid)));
         runs
     }
@@ -121,22 +147,38 @@ impl Words<'_> {
             "NEVER_RAN" => (None, true),
             _ => {
                 let runs = self.runs(job);
-                (runs.iter().find(|run| run.result == "Success").and_then(|run| run.ended).map(fraction), !runs.is_empty())
+                (
+                    runs.iter()
+                        .find(|run| run.result == "Success")
+                        .and_then(|run| run.ended)
+                        .map(fraction),
+                    !runs.is_empty(),
+                )
             }
         }
     }
 
     pub fn success_rate(&self, jobs: &[usize], since: Timestamp) -> Option<f64> {
-        let runs = jobs.iter().flat_map(|job| self.runs(*job)).filter(|run| fraction(run.created) >= since && run.result != "None");
+        let runs = jobs
+            .iter()
+            .flat_map(|job| self.runs(*job))
+            .filter(|run| fraction(run.created) >= since && run.result != "None");
         let results: Vec<bool> = runs.map(|run| run.result == "Success").collect();
-        (!results.is_empty()).then(|| results.iter().filter(|well| **well).count() as f64 / results.len() as f64)
+        (!results.is_empty())
+            .then(|| results.iter().filter(|well| **well).count() as f64 / results.len() as f64)
     }
 
     pub fn machines(&self, wanted: impl Fn(usize) -> bool) -> Vec<usize> {
-        let mut machines: Vec<usize> = (0..self.0.machines.len()).filter(|machine| wanted(*machine)).collect();
+        let mut machines: Vec<usize> = (0..self.0.machines.len())
+            .filter(|machine| wanted(*machine))
+            .collect();
         machines.sort_by_key(|machine| {
             let row = &self.0.machines[*machine];
-            (row.computer.to_lowercase(), self.job_key(row.job), row.uid.to_string())
+            (
+                row.computer.to_lowercase(),
+                self.job_key(row.job),
+                row.uid.to_string(),
+            )
         });
         machines
     }
@@ -146,12 +188,24 @@ impl Words<'_> {
         health(row.status, row.last_run.is_some())
     }
 
-    /// Whether tape jobs write a repository to tape: what is sure before what may be another server's.
+    /// Whether tape jobs write a repository to tape: what is sure before what may be another
+    /// server's.
     pub fn repository_on_tape(&self, server: usize, repository: Uuid) -> &'static str {
         let mut unsure = false;
-        for (job, _) in self.0.tape_repositories.iter().filter(|(_, read)| *read == repository) {
+        for (job, _) in self
+            .0
+            .tape_repositories
+            .iter()
+            .filter(|(_, read)| *read == repository)
+        {
             let tape = &self.0.jobs[*job];
-            let twins: Vec<usize> = self.0.jobs.iter().filter(|other| other.uid == tape.uid).map(|other| other.server).collect();
+            let twins: Vec<usize> = self
+                .0
+                .jobs
+                .iter()
+                .filter(|other| other.uid == tape.uid)
+                .map(|other| other.server)
+                .collect();
             if self.0.servers[tape.server].has_unique_ids || twins.len() == 1 {
                 if tape.server == server {
                     return "ON_TAPE_BY_REPOSITORY";
@@ -185,9 +239,14 @@ impl Words<'_> {
     }
 
     fn failed_last_day(&self) -> Value {
-        let ended = |job: usize| self.0.jobs[job].last_end.filter(|end| is_within(*end, hours(24)));
+        let ended = |job: usize| {
+            self.0.jobs[job]
+                .last_end
+                .filter(|end| is_within(*end, hours(24)))
+        };
         let is_wanted = |job: usize| {
-            let is_bad = ["FAILED", "WARNING"].contains(&self.health(job)) && self.kind(job) != "LOG_BACKUP";
+            let is_bad =
+                ["FAILED", "WARNING"].contains(&self.health(job)) && self.kind(job) != "LOG_BACKUP";
             is_bad && self.0.jobs[job].is_enabled && ended(job).is_some()
         };
         let mut jobs = self.jobs(is_wanted);
@@ -205,7 +264,13 @@ impl Words<'_> {
     }
 
     pub fn stale(&self, of_jobs: i64, of_machines: i64) -> Value {
-        let is_stale = |job: usize| self.0.jobs[job].is_enabled && self.last_success(job).0.is_none_or(|at| !is_within(at, hours(of_jobs)));
+        let is_stale = |job: usize| {
+            self.0.jobs[job].is_enabled
+                && self
+                    .last_success(job)
+                    .0
+                    .is_none_or(|at| !is_within(at, hours(of_jobs)))
+        };
         let mut jobs = self.jobs(is_stale);
         jobs.sort_by_key(|job| (self.0.jobs[*job].last_end, self.job_key(*job)));
         let row = |job: &usize| {
@@ -215,7 +280,11 @@ impl Words<'_> {
                 "lastEndTime": told(self.0.jobs[*job].last_end), "lastSuccess": told(at), "lastSuccessKnown": is_known, "company": self.company(*job),
             })
         };
-        let newest = |machine: usize| self.0.machines[machine].last_end.or(self.0.machines[machine].last_run);
+        let newest = |machine: usize| {
+            self.0.machines[machine]
+                .last_end
+                .or(self.0.machines[machine].last_run)
+        };
         let machine = |machine: &usize| {
             let row = &self.0.machines[*machine];
             json!({
@@ -223,16 +292,24 @@ impl Words<'_> {
                 "job": {"name": self.0.jobs[row.job].name}, "company": self.company(row.job),
             })
         };
-        let machines = self.machines(|machine| newest(machine).is_none_or(|at| !is_within(at, hours(of_machines))));
+        let machines = self.machines(|machine| {
+            newest(machine).is_none_or(|at| !is_within(at, hours(of_machines)))
+        });
         json!({"jobs": page(jobs.iter().map(row).collect(), 100), "agentJobObjects": page(machines.iter().map(machine).collect(), 100)})
     }
 
     fn not_on_tape(&self) -> Value {
-        let is_wanted =
-            |job: usize| self.0.jobs[job].kind.starts_with("Agent") && ["NOT_ON_TAPE", "UNKNOWN"].contains(&coverage(self.0, job));
+        let is_wanted = |job: usize| {
+            self.0.jobs[job].kind.starts_with("Agent")
+                && ["NOT_ON_TAPE", "UNKNOWN"].contains(&coverage(self.0, job))
+        };
         let row = |job: usize| {
             let machines = self.machines(|machine| self.0.machines[machine].job == job);
-            let computers: Vec<Value> = machines.iter().take(100).map(|row| json!({"computer": self.0.machines[*row].computer})).collect();
+            let computers: Vec<Value> = machines
+                .iter()
+                .take(100)
+                .map(|row| json!({"computer": self.0.machines[*row].computer}))
+                .collect();
             json!({
                 "name": self.0.jobs[job].name, "backupServer": self.server(self.0.jobs[job].server), "company": self.company(job),
                 "tape": {"status": coverage(self.0, job)}, "objects": {"totalCount": machines.len(), "complete": true, "nodes": computers},
@@ -255,24 +332,39 @@ impl Words<'_> {
                 "company": self.company(row.job), "job": {"name": self.0.jobs[row.job].name},
             })
         };
-        let machines = self.machines(|machine| ["FAILED", "WARNING", "NEVER_RAN"].contains(&self.machine_health(machine)));
+        let machines = self.machines(|machine| {
+            ["FAILED", "WARNING", "NEVER_RAN"].contains(&self.machine_health(machine))
+        });
         json!({"agentJobObjects": page(machines.into_iter().map(row).collect(), 100)})
     }
 
     pub fn session_health(&self, session: &Session) -> String {
-        if session.result == "None" { "RUNNING".to_owned() } else { session.result.to_uppercase() }
+        if session.result == "None" {
+            "RUNNING".to_owned()
+        } else {
+            session.result.to_uppercase()
+        }
     }
 
     pub fn sessions_since(&self, since: Timestamp) -> Vec<&Session> {
-        let mut runs: Vec<_> =
-            self.0.sessions.iter().filter(|session| session.parent.is_none() && fraction(session.created) >= since).collect();
+        let mut runs: Vec<_> = self
+            .0
+            .sessions
+            .iter()
+            .filter(|session| session.parent.is_none() && fraction(session.created) >= since)
+            .collect();
         runs.sort_by_key(|run| (Reverse(run.created), run.uid.to_string()));
         runs
     }
 
     fn agent_history(&self) -> Value {
         let row = |run: &&Session| {
-            let mut parts: Vec<_> = self.0.sessions.iter().filter(|part| part.parent == Some(run.uid)).collect();
+            let mut parts: Vec<_> = self
+                .0
+                .sessions
+                .iter()
+                .filter(|part| part.parent == Some(run.uid))
+                .collect();
             parts.sort_by_key(|part| (Reverse(part.created), part.uid.to_string()));
             let part = |part: &&Session| {
                 let computer = &self.0.machines[part.of_machine.unwrap()].computer;
@@ -289,17 +381,28 @@ impl Words<'_> {
     }
 
     fn durations(&self) -> Value {
-        let mut jobs = self.jobs(|job| ["AGENT_BACKUP", "AGENT_POLICY", "VM_BACKUP", "BACKUP_COPY"].contains(&self.kind(job)));
+        let mut jobs = self.jobs(|job| {
+            ["AGENT_BACKUP", "AGENT_POLICY", "VM_BACKUP", "BACKUP_COPY"].contains(&self.kind(job))
+        });
         jobs.sort_by_key(|job| (Reverse(self.0.jobs[*job].last_duration), self.job_key(*job)));
         let row = |job: &usize| {
             let mut weeks: BTreeMap<Timestamp, Vec<&Session>> = BTreeMap::new();
-            for run in self.runs(*job).into_iter().filter(|run| fraction(run.created) >= hours(30 * 24)) {
+            for run in self
+                .runs(*job)
+                .into_iter()
+                .filter(|run| fraction(run.created) >= hours(30 * 24))
+            {
                 let day = run.created.to_zoned(TimeZone::UTC).start_of_day().unwrap();
-                let monday = day.checked_sub(i64::from(day.weekday().to_monday_zero_offset()).days()).unwrap();
+                let monday = day
+                    .checked_sub(i64::from(day.weekday().to_monday_zero_offset()).days())
+                    .unwrap();
                 weeks.entry(monday.timestamp()).or_default().push(run);
             }
             let point = |(at, runs): (Timestamp, Vec<&Session>)| {
-                let took: Vec<i64> = runs.iter().filter_map(|run| Some(seconds(run.created, run.ended?))).collect();
+                let took: Vec<i64> = runs
+                    .iter()
+                    .filter_map(|run| Some(seconds(run.created, run.ended?)))
+                    .collect();
                 json!({
                     "at": told(at), "sessions": runs.len(), "failed": runs.iter().filter(|run| run.result == "Failed").count(),
                     "avgSeconds": (!took.is_empty()).then(|| took.iter().sum::<i64>() as f64 / took.len() as f64), "maxSeconds": took.iter().max(),
@@ -319,12 +422,22 @@ impl Words<'_> {
             let row = &self.0.jobs[job];
             let detail = self.0.copies.iter().find(|copy| copy.job == Some(job));
             let (has_rpo, rpo, unit, target) = match detail {
-                Some(detail) => (detail.has_rpo, detail.rpo, detail.rpo_unit.to_owned(), detail.target.to_string()),
+                Some(detail) => (
+                    detail.has_rpo,
+                    detail.rpo,
+                    detail.rpo_unit.to_owned(),
+                    detail.target.to_string(),
+                ),
                 None => {
                     let detail = job_members(self.0, row);
                     let text = |member: &str| detail[member].as_str().unwrap().to_owned();
                     let rpo = detail["rpoOptionsValue"].as_i64().unwrap();
-                    (detail["isRpoOptionsEnabled"] == true, rpo, text("rpoOptionsUnit"), text("targetRepositoryUid"))
+                    (
+                        detail["isRpoOptionsEnabled"] == true,
+                        rpo,
+                        text("rpoOptionsUnit"),
+                        text("targetRepositoryUid"),
+                    )
                 }
             };
             let unit = match unit.as_str() {
@@ -334,15 +447,26 @@ impl Words<'_> {
             };
             let rpo = rpo * unit;
             let (at, is_known) = self.last_success(job);
-            let is_late = at.is_none_or(|at| at < now().checked_sub(SignedDuration::from_secs(rpo)).unwrap());
-            let target = self.0.repositories.iter().find(|place| place.server == row.server && place.uid.to_string() == target);
+            let is_late =
+                at.is_none_or(|at| at < now().checked_sub(SignedDuration::from_secs(rpo)).unwrap());
+            let target = self
+                .0
+                .repositories
+                .iter()
+                .find(|place| place.server == row.server && place.uid.to_string() == target);
             let target =
                 target.map(|place| json!({"name": place.name, "tape": {"status": self.repository_on_tape(row.server, place.uid)}}));
             let all_links = self.0.copy_links.iter().chain(&self.0.simple_copy_links);
-            let mut links: Vec<_> = all_links.filter(|link| link.server == row.server && self.0.jobs[link.job].uid == row.uid).collect();
+            let mut links: Vec<_> = all_links
+                .filter(|link| link.server == row.server && self.0.jobs[link.job].uid == row.uid)
+                .collect();
             links.sort_by_key(|link| link.linked.to_string());
             let link = |link: &&Link| {
-                let linked = self.0.jobs.iter().position(|other| other.server == row.server && other.uid == link.linked);
+                let linked = self
+                    .0
+                    .jobs
+                    .iter()
+                    .position(|other| other.server == row.server && other.uid == link.linked);
                 let shown = linked.map(|job| json!({"name": self.0.jobs[job].name, "kind": self.kind(job), "health": self.health(job)}));
                 json!({"resolved": linked.is_some(), "linkedJob": shown})
             };
@@ -353,7 +477,8 @@ impl Words<'_> {
             })
         };
         let server = |server: usize| {
-            let is_copy = |job: usize| ["BackupCopy", "SimpleBackupCopy"].contains(&self.0.jobs[job].kind);
+            let is_copy =
+                |job: usize| ["BackupCopy", "SimpleBackupCopy"].contains(&self.0.jobs[job].kind);
             let jobs = self.jobs_by_name(|job| self.0.jobs[job].server == server && is_copy(job));
             let copies: Vec<Value> = jobs.into_iter().map(copy).collect();
             json!({"name": self.0.servers[server].name, "jobs": {"complete": true, "nodes": copies}})
@@ -368,16 +493,35 @@ impl Words<'_> {
         let mut rows = Vec::new();
         for company in &self.0.companies {
             let jobs = self.jobs(|job| company_of(self.0, job) == company.uid);
-            let counted: Vec<&str> = jobs.iter().filter(|job| self.kind(**job) != "LOG_BACKUP").map(|job| self.health(*job)).collect();
+            let counted: Vec<&str> = jobs
+                .iter()
+                .filter(|job| self.kind(**job) != "LOG_BACKUP")
+                .map(|job| self.health(*job))
+                .collect();
             let machines = self.machines(|machine| jobs.contains(&self.0.machines[machine].job));
-            let machines: Vec<&str> = machines.into_iter().map(|machine| self.machine_health(machine)).collect();
-            let count = |healths: &[&str], wanted: &str| healths.iter().filter(|health| **health == wanted).count();
+            let machines: Vec<&str> = machines
+                .into_iter()
+                .map(|machine| self.machine_health(machine))
+                .collect();
+            let count = |healths: &[&str], wanted: &str| {
+                healths.iter().filter(|health| **health == wanted).count()
+            };
             let all: Vec<&str> = counted.iter().chain(&machines).copied().collect();
-            if !all.iter().any(|health| ["FAILED", "WARNING", "UNKNOWN"].contains(health)) {
+            if !all
+                .iter()
+                .any(|health| ["FAILED", "WARNING", "UNKNOWN"].contains(health))
+            {
                 continue;
             }
-            let open = alarms.iter().filter(|alarm| alarm.4 == company.uid && ["ERROR", "WARNING"].contains(&alarm.1)).count();
-            let worst = all.iter().min_by_key(|health| rank(health)).copied().unwrap();
+            let open = alarms
+                .iter()
+                .filter(|alarm| alarm.4 == company.uid && ["ERROR", "WARNING"].contains(&alarm.1))
+                .count();
+            let worst = all
+                .iter()
+                .min_by_key(|health| rank(health))
+                .copied()
+                .unwrap();
             let row = json!({
                 "worst": worst, "complete": true, "company": {"name": company.name}, "openAlarms": open,
                 "jobs": {
@@ -386,7 +530,14 @@ impl Words<'_> {
                 },
                 "agentObjects": {"total": machines.len(), "failed": count(&machines, "FAILED")},
             });
-            rows.push(((rank(worst), Reverse(count(&all, "FAILED")), company.name.to_lowercase()), row));
+            rows.push((
+                (
+                    rank(worst),
+                    Reverse(count(&all, "FAILED")),
+                    company.name.to_lowercase(),
+                ),
+                row,
+            ));
         }
         rows.sort_by_key(|(key, _)| key.clone());
         json!({"fleetHealth": rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>()})

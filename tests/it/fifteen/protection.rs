@@ -10,21 +10,39 @@ use veeam_graph::simulator::estate::{Protected, Session, Subject, Workload};
 impl Words<'_> {
     /// The job that protects a machine: every computer is in one.
     fn job_of(&self, row: &Workload) -> Option<usize> {
-        let jobs = || self.0.machines.iter().filter(|machine| machine.agent == row.uid).map(|machine| machine.job);
-        row.job.or_else(|| jobs().find(|job| Some(self.0.jobs[*job].server) == row.server))
+        let jobs = || {
+            self.0
+                .machines
+                .iter()
+                .filter(|machine| machine.agent == row.uid)
+                .map(|machine| machine.job)
+        };
+        row.job
+            .or_else(|| jobs().find(|job| Some(self.0.jobs[*job].server) == row.server))
     }
 
     /// Every protected machine once, with its company.
     fn workloads(&self) -> Vec<(&Workload, Uuid)> {
         let mut newest: Vec<&Workload> = Vec::new();
         for row in &self.0.workloads {
-            match newest.iter_mut().find(|known| (known.kind, known.server, known.uid) == (row.kind, row.server, row.uid)) {
+            match newest.iter_mut().find(|known| {
+                (known.kind, known.server, known.uid) == (row.kind, row.server, row.uid)
+            }) {
                 Some(known) if known.latest < row.latest => *known = row,
                 Some(_) => {}
                 None => newest.push(row),
             }
         }
-        newest.into_iter().map(|row| (row, self.job_of(row).map_or(row.company, |job| company_of(self.0, job)))).collect()
+        newest
+            .into_iter()
+            .map(|row| {
+                (
+                    row,
+                    self.job_of(row)
+                        .map_or(row.company, |job| company_of(self.0, job)),
+                )
+            })
+            .collect()
     }
 
     /// The alarms, the worst and latest first: place, severity, job, server, company.
@@ -40,35 +58,91 @@ impl Words<'_> {
             match alarm.about {
                 Subject::Job(job) => {
                     let row = &self.0.jobs[job];
-                    let is_only = self.0.jobs.iter().filter(|other| other.uid == row.uid).count() == 1;
+                    let is_only = self
+                        .0
+                        .jobs
+                        .iter()
+                        .filter(|other| other.uid == row.uid)
+                        .count()
+                        == 1;
                     if self.0.servers[row.server].has_unique_ids || is_only {
-                        (place, severity, Some(job), Some(row.server), company_of(self.0, job))
+                        (
+                            place,
+                            severity,
+                            Some(job),
+                            Some(row.server),
+                            company_of(self.0, job),
+                        )
                     } else {
-                        (place, severity, None, None, self.0.servers[row.server].company)
+                        (
+                            place,
+                            severity,
+                            None,
+                            None,
+                            self.0.servers[row.server].company,
+                        )
                     }
                 }
-                Subject::Server(server) => (place, severity, None, Some(server), self.0.servers[server].company),
-                Subject::Company(company) => (place, severity, None, None, self.0.companies[company].uid),
+                Subject::Server(server) => (
+                    place,
+                    severity,
+                    None,
+                    Some(server),
+                    self.0.servers[server].company,
+                ),
+                Subject::Company(company) => {
+                    (place, severity, None, None, self.0.companies[company].uid)
+                }
             }
         });
         let mut alarms: Vec<_> = placed.collect();
-        let bad = |severity: &str| ["ERROR", "WARNING", "INFO", "ACKNOWLEDGED", "RESOLVED"].iter().position(|word| *word == severity);
-        alarms
-            .sort_by_key(|(place, severity, ..)| (bad(severity), Reverse(self.0.alarms[*place].at), self.0.alarms[*place].uid.to_string()));
+        let bad = |severity: &str| {
+            ["ERROR", "WARNING", "INFO", "ACKNOWLEDGED", "RESOLVED"]
+                .iter()
+                .position(|word| *word == severity)
+        };
+        alarms.sort_by_key(|(place, severity, ..)| {
+            (
+                bad(severity),
+                Reverse(self.0.alarms[*place].at),
+                self.0.alarms[*place].uid.to_string(),
+            )
+        });
         alarms
     }
 
     fn license(&self, company: usize) -> Option<Value> {
-        let uses: Vec<_> = self.0.licenses.iter().filter(|row| row.company == company).collect();
-        let sum = |unit: &str| uses.iter().filter(|row| row.unit == unit).map(|row| row.used).sum::<f64>() + 0.0;
-        (!uses.is_empty()).then(|| json!({"usedPoints": sum("Points"), "usedInstances": sum("Instances")}))
+        let uses: Vec<_> = self
+            .0
+            .licenses
+            .iter()
+            .filter(|row| row.company == company)
+            .collect();
+        let sum = |unit: &str| {
+            uses.iter()
+                .filter(|row| row.unit == unit)
+                .map(|row| row.used)
+                .sum::<f64>()
+                + 0.0
+        };
+        (!uses.is_empty())
+            .then(|| json!({"usedPoints": sum("Points"), "usedInstances": sum("Instances")}))
     }
 
     pub fn rpo_breaches(&self) -> Value {
-        let mut machines: Vec<_> =
-            self.workloads().into_iter().filter(|(row, _)| row.latest.is_none_or(|latest| !is_within(latest, hours(24)))).collect();
+        let mut machines: Vec<_> = self
+            .workloads()
+            .into_iter()
+            .filter(|(row, _)| {
+                row.latest
+                    .is_none_or(|latest| !is_within(latest, hours(24)))
+            })
+            .collect();
         machines.sort_by_key(|(row, _)| {
-            let server = row.server.map(|server| self.0.servers[server].uid.to_string()).unwrap_or_default();
+            let server = row
+                .server
+                .map(|server| self.0.servers[server].uid.to_string())
+                .unwrap_or_default();
             (row.latest, row.kind, server, row.uid.to_string())
         });
         let row = |(row, company): &(&Workload, Uuid)| {
@@ -79,7 +153,8 @@ impl Words<'_> {
             };
             let jobs = row.server.map(|_| {
                 let jobs = self.job_of(row).into_iter();
-                jobs.map(|job| json!({"name": self.0.jobs[job].name, "health": self.health(job)})).collect::<Vec<_>>()
+                jobs.map(|job| json!({"name": self.0.jobs[job].name, "health": self.health(job)}))
+                    .collect::<Vec<_>>()
             });
             json!({
                 "name": row.name, "kind": kind, "latestRestorePoint": told(row.latest),
@@ -97,12 +172,26 @@ impl Words<'_> {
     }
 
     pub fn repository_capacity(&self) -> Value {
-        let room = |place: usize| self.0.repositories[place].capacity.zip(self.0.repositories[place].free);
-        let free = |place: usize| room(place).map(|(capacity, free)| free as f64 * 100.0 / capacity as f64).filter(|free| *free < 20.0);
-        let mut full: Vec<usize> = (0..self.0.repositories.len()).filter(|place| free(*place).is_some()).collect();
+        let room = |place: usize| {
+            self.0.repositories[place]
+                .capacity
+                .zip(self.0.repositories[place].free)
+        };
+        let free = |place: usize| {
+            room(place)
+                .map(|(capacity, free)| free as f64 * 100.0 / capacity as f64)
+                .filter(|free| *free < 20.0)
+        };
+        let mut full: Vec<usize> = (0..self.0.repositories.len())
+            .filter(|place| free(*place).is_some())
+            .collect();
         full.sort_by_key(|place| {
             let row = &self.0.repositories[*place];
-            ((free(*place).unwrap() * 1e6) as i64, self.0.servers[row.server].uid.to_string(), row.uid.to_string())
+            (
+                (free(*place).unwrap() * 1e6) as i64,
+                self.0.servers[row.server].uid.to_string(),
+                row.uid.to_string(),
+            )
         });
         let row = |place: &usize| {
             let row = &self.0.repositories[*place];
@@ -116,7 +205,9 @@ impl Words<'_> {
     }
 
     pub fn licence_usage(&self) -> Value {
-        let mut companies: Vec<usize> = (0..self.0.companies.len()).filter(|company| self.license(*company).is_some()).collect();
+        let mut companies: Vec<usize> = (0..self.0.companies.len())
+            .filter(|company| self.license(*company).is_some())
+            .collect();
         companies.sort_by_key(|company| self.0.companies[*company].uid.to_string());
         let row = |company: &usize| {
             let mut row = self.license(*company).unwrap();
@@ -136,7 +227,13 @@ impl Words<'_> {
     }
 
     pub fn alarming(&self) -> Value {
-        let row = |(place, severity, job, server, company): &(usize, &str, Option<usize>, Option<usize>, Uuid)| {
+        let row = |(place, severity, job, server, company): &(
+            usize,
+            &str,
+            Option<usize>,
+            Option<usize>,
+            Uuid,
+        )| {
             let alarm = &self.0.alarms[*place];
             let (kind, name) = match alarm.about {
                 Subject::Job(job) => ("BackupServerJob", &self.0.jobs[job].name),
@@ -150,31 +247,60 @@ impl Words<'_> {
                 "backupServer": server.map(|server| self.server(server)),
             })
         };
-        let bad: Vec<Value> = self.alarms().iter().filter(|alarm| ["ERROR", "WARNING"].contains(&alarm.1)).map(row).collect();
+        let bad: Vec<Value> = self
+            .alarms()
+            .iter()
+            .filter(|alarm| ["ERROR", "WARNING"].contains(&alarm.1))
+            .map(row)
+            .collect();
         json!({"alarms": page(bad, 100)})
     }
 
     pub fn company_report(&self, name: &str) -> Value {
-        let Some(place) = self.0.companies.iter().position(|company| company.name == name) else { return json!({"company": null}) };
+        let Some(place) = self
+            .0
+            .companies
+            .iter()
+            .position(|company| company.name == name)
+        else {
+            return json!({"company": null});
+        };
         let uid = self.0.companies[place].uid;
         let jobs = self.jobs_by_name(|job| company_of(self.0, job) == uid);
-        let count = |wanted: &str| jobs.iter().filter(|job| self.kind(**job) != "LOG_BACKUP" && self.health(**job) == wanted).count();
+        let count = |wanted: &str| {
+            jobs.iter()
+                .filter(|job| self.kind(**job) != "LOG_BACKUP" && self.health(**job) == wanted)
+                .count()
+        };
         let shown = |job: &usize| json!({"name": self.0.jobs[*job].name, "kind": self.kind(*job), "health": self.health(*job), "tape": {"status": coverage(self.0, *job)}});
         let mut of_jobs = page(jobs.iter().map(shown).collect(), 100);
         of_jobs["healthCounts"] = json!({
             "total": jobs.iter().filter(|job| self.kind(**job) != "LOG_BACKUP").count(), "success": count("SUCCESS"),
             "warning": count("WARNING"), "failed": count("FAILED"),
         });
-        let machines: Vec<_> = self.workloads().into_iter().filter(|(_, company)| *company == uid).collect();
-        let of = |wanted: &dyn Fn(&Workload) -> bool| machines.iter().filter(|(row, _)| wanted(row)).count();
-        let mut repositories: Vec<usize> =
-            (0..self.0.repositories.len()).filter(|place| self.0.servers[self.0.repositories[*place].server].company == uid).collect();
+        let machines: Vec<_> = self
+            .workloads()
+            .into_iter()
+            .filter(|(_, company)| *company == uid)
+            .collect();
+        let of = |wanted: &dyn Fn(&Workload) -> bool| {
+            machines.iter().filter(|(row, _)| wanted(row)).count()
+        };
+        let mut repositories: Vec<usize> = (0..self.0.repositories.len())
+            .filter(|place| self.0.servers[self.0.repositories[*place].server].company == uid)
+            .collect();
         repositories.sort_by_key(|place| {
             let row = &self.0.repositories[*place];
-            (row.name.to_lowercase(), self.0.servers[row.server].uid.to_string())
+            (
+                row.name.to_lowercase(),
+                self.0.servers[row.server].uid.to_string(),
+            )
         });
         let repository = |place: &usize| json!({"name": self.0.repositories[*place].name, "usedPercent": self.used_percent(*place)});
-        let alarms = self.alarms().into_iter().filter(|alarm| alarm.4 == uid && alarm.1 == "ERROR");
+        let alarms = self
+            .alarms()
+            .into_iter()
+            .filter(|alarm| alarm.4 == uid && alarm.1 == "ERROR");
         let alarm = |alarm: (usize, _, _, _, _)| {
             let row = &self.0.alarms[alarm.0];
             json!({"summary": row.message.split("\r\n").next(), "lastActivation": told(row.at)})
@@ -191,8 +317,15 @@ impl Words<'_> {
     }
 
     pub fn handover(&self, shift: i64) -> Value {
-        let is_bad = |job: usize| ["FAILED", "WARNING"].contains(&self.health(job)) && self.kind(job) != "LOG_BACKUP";
-        let jobs = self.jobs_by_name(|job| is_bad(job) && self.0.jobs[job].last_end.is_some_and(|end| is_within(end, hours(shift))));
+        let is_bad = |job: usize| {
+            ["FAILED", "WARNING"].contains(&self.health(job)) && self.kind(job) != "LOG_BACKUP"
+        };
+        let jobs = self.jobs_by_name(|job| {
+            is_bad(job)
+                && self.0.jobs[job]
+                    .last_end
+                    .is_some_and(|end| is_within(end, hours(shift)))
+        });
         let job = |job: &usize| {
             json!({
                 "name": self.0.jobs[*job].name, "health": self.health(*job), "lastEndTime": told(self.0.jobs[*job].last_end),
@@ -200,8 +333,14 @@ impl Words<'_> {
             })
         };
         let session = |run: &&Session| json!({"startedAt": told(fraction(run.created)), "health": self.session_health(run), "job": {"name": self.0.jobs[run.of_job].name}});
-        let runs = self.sessions_since(hours(shift)).into_iter().filter(|run| ["FAILED", "WARNING"].contains(&&*self.session_health(run)));
-        let alarms = self.alarms().into_iter().filter(|alarm| self.0.alarms[alarm.0].at >= hours(shift));
+        let runs = self
+            .sessions_since(hours(shift))
+            .into_iter()
+            .filter(|run| ["FAILED", "WARNING"].contains(&&*self.session_health(run)));
+        let alarms = self
+            .alarms()
+            .into_iter()
+            .filter(|alarm| self.0.alarms[alarm.0].at >= hours(shift));
         let alarm = |(place, severity, _, _, company): (usize, &str, _, _, Uuid)| {
             let row = &self.0.alarms[place];
             json!({

@@ -1,11 +1,13 @@
-//! Arguments: every field of the schema that has some is asked with values of their types, made up from the schema itself:
-//! lists and objects of all sizes and within each other, numbers at their bounds, words that there are and that there are
-//! not; written into the document, or as variables.
+//! Arguments: every field of the schema that has some is asked with values of their types, made up
+//! from the schema itself: lists and objects of all sizes and within each other, numbers at their
+//! bounds, words that there are and that there are not; written into the document, or as variables.
 
 use super::documents::{query, with};
 use async_graphql::parser::{
     parse_schema,
-    types::{BaseType, FieldDefinition, InputValueDefinition, Type, TypeKind, TypeSystemDefinition},
+    types::{
+        BaseType, FieldDefinition, InputValueDefinition, Type, TypeKind, TypeSystemDefinition,
+    },
 };
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -19,7 +21,10 @@ struct Input {
 
 impl Input {
     fn plain(json: Value) -> Self {
-        Self { literal: json.to_string(), json }
+        Self {
+            literal: json.to_string(),
+            json,
+        }
     }
 }
 
@@ -51,13 +56,23 @@ impl Inputs {
         let types: BTreeMap<String, TypeKind> = definitions
             .into_iter()
             .filter_map(|definition| match definition {
-                TypeSystemDefinition::Type(of) => Some((of.node.name.node.to_string(), of.node.kind)),
+                TypeSystemDefinition::Type(of) => {
+                    Some((of.node.name.node.to_string(), of.node.kind))
+                }
                 _ => None,
             })
             .collect();
         let fields = |name: &str| match types.get(name) {
-            Some(TypeKind::Object(object)) => object.fields.iter().map(|field| field.node.clone()).collect(),
-            Some(TypeKind::Interface(interface)) => interface.fields.iter().map(|field| field.node.clone()).collect(),
+            Some(TypeKind::Object(object)) => object
+                .fields
+                .iter()
+                .map(|field| field.node.clone())
+                .collect(),
+            Some(TypeKind::Interface(interface)) => interface
+                .fields
+                .iter()
+                .map(|field| field.node.clone())
+                .collect(),
             _ => Vec::new(),
         };
         // the shortest way to every type
@@ -67,17 +82,29 @@ impl Inputs {
             for field in fields(&of) {
                 let to = named(&field.ty.node).to_owned();
                 let has_selection = !fields(&to).is_empty();
-                let must_be_said = field.arguments.iter().any(|argument| !argument.node.ty.node.nullable);
+                let must_be_said = field
+                    .arguments
+                    .iter()
+                    .any(|argument| !argument.node.ty.node.nullable);
                 if has_selection && !must_be_said && seen.insert(to.clone()) {
                     let name = &field.name.node;
                     ways.push_back((to, format!("{before} {name} {{"), format!("}} {after}")));
                 }
                 if !field.arguments.is_empty() {
-                    places.push(Place { before: before.clone(), field, has_selection, after: after.clone() });
+                    places.push(Place {
+                        before: before.clone(),
+                        field,
+                        has_selection,
+                        after: after.clone(),
+                    });
                 }
             }
         }
-        Self { types, places, state: 0x5eed }
+        Self {
+            types,
+            places,
+            state: 0x5eed,
+        }
     }
 
     /// How many fields with arguments there are.
@@ -86,22 +113,39 @@ impl Inputs {
     }
 
     fn roll(&mut self, below: usize) -> usize {
-        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.state = self
+            .state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.state >> 33) as usize % below.max(1)
     }
 
     fn value(&mut self, of: &Type, depth: usize) -> Input {
         match &of.base {
             // no list at all where one belongs, and a value where a list belongs
-            _ if self.roll(24) == 0 => Input::plain([Value::Null, json!(5), json!("x"), json!([[]]), json!({})][self.roll(5)].clone()),
+            _ if self.roll(24) == 0 => Input::plain(
+                [Value::Null, json!(5), json!("x"), json!([[]]), json!({})][self.roll(5)].clone(),
+            ),
             BaseType::List(inner) => {
-                let sizes: &[usize] = if depth < 2 { &[0, 1, 2, 10, 100, 1_000, 4_000] } else { &[0, 1, 2, 3] };
+                let sizes: &[usize] = if depth < 2 {
+                    &[0, 1, 2, 10, 100, 1_000, 4_000]
+                } else {
+                    &[0, 1, 2, 3]
+                };
                 let size = sizes[self.roll(sizes.len())];
                 // a few that differ, again and again
-                let few: Vec<Input> = (0..size.min(8)).map(|_| self.value(inner, depth + 1)).collect();
+                let few: Vec<Input> = (0..size.min(8))
+                    .map(|_| self.value(inner, depth + 1))
+                    .collect();
                 let all: Vec<&Input> = (0..size).map(|at| &few[at % few.len()]).collect();
                 Input {
-                    literal: format!("[{}]", all.iter().map(|item| item.literal.as_str()).collect::<Vec<_>>().join(" ")),
+                    literal: format!(
+                        "[{}]",
+                        all.iter()
+                            .map(|item| item.literal.as_str())
+                            .collect::<Vec<_>>()
+                            .join(" ")
+                    ),
                     json: all.iter().map(|item| item.json.clone()).collect(),
                 }
             }
@@ -112,27 +156,53 @@ impl Inputs {
     fn named_value(&mut self, name: String, depth: usize) -> Input {
         match self.types.get(&name).cloned() {
             Some(TypeKind::Enum(of)) => {
-                let word = of.values[self.roll(of.values.len())].node.value.node.to_string();
-                Input { literal: word.clone(), json: json!(word) }
+                let word = of.values[self.roll(of.values.len())]
+                    .node
+                    .value
+                    .node
+                    .to_string();
+                Input {
+                    literal: word.clone(),
+                    json: json!(word),
+                }
             }
             Some(TypeKind::InputObject(of))
-                if depth == 0 && self.roll(12) == 0 && of.fields.iter().any(|field| field.node.name.node == "not") =>
+                if depth == 0
+                    && self.roll(12) == 0
+                    && of.fields.iter().any(|field| field.node.name.node == "not") =>
             {
                 self.chain(name)
             }
             Some(TypeKind::InputObject(of)) => {
                 let most = if depth > 6 { 1 } else { 4 };
                 let count = self.roll(most);
-                let members: Vec<InputValueDefinition> = (0..count).map(|_| of.fields[self.roll(of.fields.len())].node.clone()).collect();
+                let members: Vec<InputValueDefinition> = (0..count)
+                    .map(|_| of.fields[self.roll(of.fields.len())].node.clone())
+                    .collect();
                 let mut object = BTreeMap::new();
-                for member in
-                    members.into_iter().chain(of.fields.iter().map(|field| field.node.clone()).filter(|field| !field.ty.node.nullable))
-                {
-                    object.insert(member.name.node.to_string(), self.value(&member.ty.node, depth + 1));
+                for member in members.into_iter().chain(
+                    of.fields
+                        .iter()
+                        .map(|field| field.node.clone())
+                        .filter(|field| !field.ty.node.nullable),
+                ) {
+                    object.insert(
+                        member.name.node.to_string(),
+                        self.value(&member.ty.node, depth + 1),
+                    );
                 }
-                let literal: Vec<String> = object.iter().map(|(name, value)| format!("{name}: {}", value.literal)).collect();
-                let json = object.into_iter().map(|(name, value)| (name, value.json)).collect::<Map<_, _>>();
-                Input { literal: format!("{{{}}}", literal.join(" ")), json: json.into() }
+                let literal: Vec<String> = object
+                    .iter()
+                    .map(|(name, value)| format!("{name}: {}", value.literal))
+                    .collect();
+                let json = object
+                    .into_iter()
+                    .map(|(name, value)| (name, value.json))
+                    .collect::<Map<_, _>>();
+                Input {
+                    literal: format!("{{{}}}", literal.join(" ")),
+                    json: json.into(),
+                }
             }
             _ => self.scalar(&name),
         }
@@ -144,16 +214,40 @@ impl Inputs {
         for _ in 0..[5, 20, 60, 120][self.roll(4)] {
             let (word, is_list) = [("not", false), ("and", true), ("or", true)][self.roll(3)];
             let (open, close) = if is_list { ("[", "]") } else { ("", "") };
-            let value = if is_list { json!([inner.json]) } else { inner.json };
-            inner = Input { literal: format!("{{{word}: {open}{}{close}}}", inner.literal), json: json!({word: value}) };
+            let value = if is_list {
+                json!([inner.json])
+            } else {
+                inner.json
+            };
+            inner = Input {
+                literal: format!("{{{word}: {open}{}{close}}}", inner.literal),
+                json: json!({word: value}),
+            };
         }
         inner
     }
 
     fn scalar(&mut self, name: &str) -> Input {
-        let numbers =
-            [json!(0), json!(1), json!(-1), json!(500), json!(501), json!(i32::MAX), json!(i64::MIN), json!(u64::MAX), json!(1e300)];
-        let texts = ["", "a", "JOB", "11112222-3333-4444-5555-666677778888", "2026-01-01T00:00:00Z", "\u{130}\u{212a}", "9999-99-99"];
+        let numbers = [
+            json!(0),
+            json!(1),
+            json!(-1),
+            json!(500),
+            json!(501),
+            json!(i32::MAX),
+            json!(i64::MIN),
+            json!(u64::MAX),
+            json!(1e300),
+        ];
+        let texts = [
+            "",
+            "a",
+            "JOB",
+            "11112222-3333-4444-5555-666677778888",
+            "2026-01-01T00:00:00Z",
+            "\u{130}\u{212a}",
+            "9999-99-99",
+        ];
         Input::plain(match (name, self.roll(8)) {
             ("Int" | "Float" | "Long", 0..7) => numbers[self.roll(numbers.len())].clone(),
             ("Boolean", 0..7) => json!(self.roll(2) == 0),
@@ -174,7 +268,10 @@ impl Inputs {
 
     fn any_body(&mut self) -> (String, Vec<u8>) {
         let at = self.roll(self.places.len());
-        let (arguments, name) = (self.places[at].field.arguments.clone(), self.places[at].field.name.node.to_string());
+        let (arguments, name) = (
+            self.places[at].field.arguments.clone(),
+            self.places[at].field.name.node.to_string(),
+        );
         let (mut said, mut declared, mut variables) = (Vec::new(), Vec::new(), Map::new());
         for argument in arguments.iter().map(|argument| &argument.node) {
             // left out, said to be nothing, or a value
@@ -192,14 +289,43 @@ impl Inputs {
             }
         }
         let times = [1, 1, 1, 10, 50][self.roll(5)];
-        let Place { before, has_selection, after, .. } = &self.places[at];
+        let Place {
+            before,
+            has_selection,
+            after,
+            ..
+        } = &self.places[at];
         let selection = if *has_selection { "{ __typename }" } else { "" };
-        let said = if said.is_empty() { String::new() } else { format!("({})", said.join(" ")) };
-        let asked: String = (0..times).map(|time| format!(" a{time}: {name}{said} {selection}")).collect();
-        let declared = if declared.is_empty() { String::new() } else { format!("({})", declared.join(" ")) };
+        let said = if said.is_empty() {
+            String::new()
+        } else {
+            format!("({})", said.join(" "))
+        };
+        let asked: String = (0..times)
+            .map(|time| format!(" a{time}: {name}{said} {selection}"))
+            .collect();
+        let declared = if declared.is_empty() {
+            String::new()
+        } else {
+            format!("({})", declared.join(" "))
+        };
         let text = format!("query A{declared} {{ {before}{asked} {after} }}");
-        let names: Vec<&str> = arguments.iter().map(|argument| argument.node.name.node.as_str()).collect();
-        let body = if variables.is_empty() { query(text) } else { with(&text, variables.into()) };
-        (format!("{before} {name}({}), {times} times, {} bytes", names.join(" "), body.len()), body)
+        let names: Vec<&str> = arguments
+            .iter()
+            .map(|argument| argument.node.name.node.as_str())
+            .collect();
+        let body = if variables.is_empty() {
+            query(text)
+        } else {
+            with(&text, variables.into())
+        };
+        (
+            format!(
+                "{before} {name}({}), {times} times, {} bytes",
+                names.join(" "),
+                body.len()
+            ),
+            body,
+        )
     }
 }

@@ -12,7 +12,10 @@ pub struct Dice(pub u64);
 
 impl Dice {
     pub fn roll(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % below.max(1)
     }
 
@@ -29,7 +32,12 @@ pub struct Question {
 
 pub fn question(dice: &mut Dice, estate: &Estate, ids: &[String], cursors: &[String]) -> Question {
     let just = |query: String| Question { query, check: None };
-    let uids = |rows: &Value| -> BTreeSet<Uuid> { array(rows).iter().map(|row| row["uid"].as_str().unwrap().parse().unwrap()).collect() };
+    let uids = |rows: &Value| -> BTreeSet<Uuid> {
+        array(rows)
+            .iter()
+            .map(|row| row["uid"].as_str().unwrap().parse().unwrap())
+            .collect()
+    };
     match dice.roll(27) {
         0 => Question {
             query: "{ jobs(first: 500) { complete totalCount nodes { uid name uniqueUid backupServer { uid name } company { uid name } failureMessage lastSession { uid jobName backupServerName } } } }".to_owned(),

@@ -1,5 +1,6 @@
-//! What can be wrong with a body: members dropped, renamed, wrapped, unwrapped, of another type, numbers and texts that are
-//! out of all bounds, bodies that are cut or are no text. JSON and XML alike.
+//! What can be wrong with a body: members dropped, renamed, wrapped, unwrapped, of another type,
+//! numbers and texts that are out of all bounds, bodies that are cut or are no text. JSON and XML
+//! alike.
 
 use quick_xml::{Reader, events::Event};
 use serde_json::{Value, json};
@@ -30,14 +31,37 @@ pub struct Changed {
     pub body: Vec<u8>,
     /// What was done: to find the case again.
     pub how: String,
-    /// Rows were taken out of a list such that nobody can tell: what is left is a whole answer with fewer rows.
+    /// Rows were taken out of a list such that nobody can tell: what is left is a whole answer with
+    /// fewer rows.
     pub is_well_formed_loss: bool,
 }
 
-const NUMBERS: &[&str] =
-    &["0", "-1", "1", "4294967296", "9223372036854775807", "18446744073709551615", "-9223372036854775808", "1e308", "-0.0", "0.5"];
-const TEXTS: &[&str] =
-    &["", " ", "x", "null", "\u{0}", "\u{2028}\u{202e}", "\u{fffd}", "0001-01-01T00:00:00", "99999-01-01", "<a>&b;", "../../x", "NaN"];
+const NUMBERS: &[&str] = &[
+    "0",
+    "-1",
+    "1",
+    "4294967296",
+    "9223372036854775807",
+    "18446744073709551615",
+    "-9223372036854775808",
+    "1e308",
+    "-0.0",
+    "0.5",
+];
+const TEXTS: &[&str] = &[
+    "",
+    " ",
+    "x",
+    "null",
+    "\u{0}",
+    "\u{2028}\u{202e}",
+    "\u{fffd}",
+    "0001-01-01T00:00:00",
+    "99999-01-01",
+    "<a>&b;",
+    "../../x",
+    "NaN",
+];
 
 fn text(dice: &mut Dice) -> String {
     match dice.below(12) {
@@ -52,21 +76,45 @@ pub fn change(dice: &mut Dice, media_type: &str, body: &[u8]) -> Changed {
         return change_bytes(dice, body);
     }
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
-    if media_type.contains("xml") { change_xml(dice, body) } else { change_json(dice, body) }
+    if media_type.contains("xml") {
+        change_xml(dice, body)
+    } else {
+        change_json(dice, body)
+    }
 }
 
 fn change_bytes(dice: &mut Dice, body: &[u8]) -> Changed {
     let at = dice.below(body.len());
     let (how, body) = match dice.below(6) {
         0 | 1 => ("cut", body[..at].to_vec()),
-        2 => ("a byte that is no UTF-8", [&body[..at], b"\xFC", &body[at..]].concat()),
+        2 => (
+            "a byte that is no UTF-8",
+            [&body[..at], b"\xFC", &body[at..]].concat(),
+        ),
         3 => ("tail", [body, b"}]<x/>"].concat()),
         4 => ("mark", [b"\xEF\xBB\xBF", body].concat()),
-        _ => ("something else", dice.one(&[&b""[..], b"null", b"[]", b"{}", b"7", b"\"x\"", b"<x/>", b"[[[[[["]).to_vec()),
+        _ => (
+            "something else",
+            dice.one(&[
+                &b""[..],
+                b"null",
+                b"[]",
+                b"{}",
+                b"7",
+                b"\"x\"",
+                b"<x/>",
+                b"[[[[[[",
+            ])
+            .to_vec(),
+        ),
     };
     // a bare list is an answer of v2 and of some Enterprise Managers
     let is_well_formed_loss = body == b"[]";
-    Changed { body, how: format!("{how} at {at}"), is_well_formed_loss }
+    Changed {
+        body,
+        how: format!("{how} at {at}"),
+        is_well_formed_loss,
+    }
 }
 
 fn change_json(dice: &mut Dice, body: &[u8]) -> Changed {
@@ -76,7 +124,11 @@ fn change_json(dice: &mut Dice, body: &[u8]) -> Changed {
     let mut here = &root;
     while dice.below(6) != 0 {
         let key = match here {
-            Value::Object(members) if !members.is_empty() => members.keys().nth(dice.below(members.len())).unwrap().clone(),
+            Value::Object(members) if !members.is_empty() => members
+                .keys()
+                .nth(dice.below(members.len()))
+                .unwrap()
+                .clone(),
             Value::Array(items) if !items.is_empty() => dice.below(items.len()).to_string(),
             _ => break,
         };
@@ -86,8 +138,12 @@ fn change_json(dice: &mut Dice, body: &[u8]) -> Changed {
         };
         pointer.push(key);
     }
-    let escaped =
-        |parts: &[String]| parts.iter().map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1"))).collect::<String>();
+    let escaped = |parts: &[String]| {
+        parts
+            .iter()
+            .map(|part| format!("/{}", part.replace('~', "~0").replace('/', "~1")))
+            .collect::<String>()
+    };
     let path = escaped(&pointer);
     let holds_rows = is_or_holds_rows(here);
     let (parent, last) = match pointer.split_last() {
@@ -128,7 +184,10 @@ fn change_json(dice: &mut Dice, body: &[u8]) -> Changed {
         5 => {
             is_loss = true;
             *target = match old {
-                Value::Object(members) => members.into_iter().next().map_or(Value::Null, |(_, value)| value),
+                Value::Object(members) => members
+                    .into_iter()
+                    .next()
+                    .map_or(Value::Null, |(_, value)| value),
                 Value::Array(items) => items.into_iter().next().unwrap_or_default(),
                 other => json!({ "x": [other] }),
             };
@@ -151,7 +210,11 @@ fn change_json(dice: &mut Dice, body: &[u8]) -> Changed {
         }
         9 => {
             is_loss = true;
-            *target = if dice.below(2) == 0 { json!([]) } else { json!({}) };
+            *target = if dice.below(2) == 0 {
+                json!([])
+            } else {
+                json!({})
+            };
             "empty"
         }
         _ => {
@@ -160,14 +223,20 @@ fn change_json(dice: &mut Dice, body: &[u8]) -> Changed {
         }
     };
     let loses_rows = holds_rows || (is_row && matches!(how, "dropped"));
-    Changed { body: root.to_string().into_bytes(), how: format!("{path} {how}"), is_well_formed_loss: is_loss && loses_rows }
+    Changed {
+        body: root.to_string().into_bytes(),
+        how: format!("{path} {how}"),
+        is_well_formed_loss: is_loss && loses_rows,
+    }
 }
 
 /// Whether it is a list of rows, or one is below it.
 fn is_or_holds_rows(value: &Value) -> bool {
     match value {
         Value::Array(items) => items.iter().any(Value::is_object),
-        Value::Object(members) => members.iter().any(|(name, value)| !name.eq_ignore_ascii_case("links") && is_or_holds_rows(value)),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| !name.eq_ignore_ascii_case("links") && is_or_holds_rows(value)),
         _ => false,
     }
 }
@@ -187,9 +256,16 @@ impl Element {
         let started = |start: &quick_xml::events::BytesStart<'_>| {
             let attributes = start.attributes().map(|attribute| {
                 let attribute = attribute.unwrap();
-                (attribute.key.as_ref().to_owned(), attribute.value.to_string())
+                (
+                    attribute.key.as_ref().to_owned(),
+                    attribute.value.to_string(),
+                )
             });
-            Self { name: start.name().as_ref().to_owned(), attributes: attributes.collect(), ..Self::default() }
+            Self {
+                name: start.name().as_ref().to_owned(),
+                attributes: attributes.collect(),
+                ..Self::default()
+            }
         };
         loop {
             match reader.read_event().unwrap() {
@@ -240,7 +316,11 @@ fn change_xml(dice: &mut Dice, body: &[u8]) -> Changed {
         path.push_str(&format!("/{}[{place}]", here.name));
     }
     let attribute = dice.below(here.attributes.len().max(1));
-    let escape = |text: String| text.replace('&', "&amp;").replace('<', "&lt;").replace('\u{0}', "&#1;");
+    let escape = |text: String| {
+        text.replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('\u{0}', "&#1;")
+    };
     let mut is_loss = false;
     let how = match dice.below(9) {
         0 | 1 if !here.children.is_empty() => {
@@ -255,7 +335,11 @@ fn change_xml(dice: &mut Dice, body: &[u8]) -> Changed {
         }
         3 => {
             let inner = std::mem::take(here);
-            *here = Element { name: "x".to_owned(), children: vec![inner], ..Element::default() };
+            *here = Element {
+                name: "x".to_owned(),
+                children: vec![inner],
+                ..Element::default()
+            };
             "wrapped".to_owned()
         }
         4 if !here.children.is_empty() => {
@@ -273,16 +357,31 @@ fn change_xml(dice: &mut Dice, body: &[u8]) -> Changed {
             "an attribute renamed".to_owned()
         }
         7 if !here.attributes.is_empty() => {
-            here.attributes[attribute].1 =
-                escape(if dice.below(2) == 0 { text(dice) } else { (*dice.one(NUMBERS)).to_owned() }).replace('"', "");
-            format!("attribute {} is {:.20}", here.attributes[attribute].0, here.attributes[attribute].1)
+            here.attributes[attribute].1 = escape(if dice.below(2) == 0 {
+                text(dice)
+            } else {
+                (*dice.one(NUMBERS)).to_owned()
+            })
+            .replace('"', "");
+            format!(
+                "attribute {} is {:.20}",
+                here.attributes[attribute].0, here.attributes[attribute].1
+            )
         }
         _ => {
-            here.text = escape(if dice.below(2) == 0 { text(dice) } else { (*dice.one(NUMBERS)).to_owned() });
+            here.text = escape(if dice.below(2) == 0 {
+                text(dice)
+            } else {
+                (*dice.one(NUMBERS)).to_owned()
+            });
             format!("text {:.20}", here.text)
         }
     };
     let mut body = String::new();
     root.render(&mut body);
-    Changed { body: body.into_bytes(), how: format!("{path} {how}"), is_well_formed_loss: is_loss }
+    Changed {
+        body: body.into_bytes(),
+        how: format!("{path} {how}"),
+        is_well_formed_loss: is_loss,
+    }
 }

@@ -53,12 +53,19 @@ pub(in crate::upstream::enterprise_manager) struct Fields {
 impl Fields {
     /// None yet.
     pub fn of(names: &'static [&'static str]) -> Self {
-        Self { names, values: vec![None; names.len()], links: Vec::new(), has_odd_links: false }
+        Self {
+            names,
+            values: vec![None; names.len()],
+            links: Vec::new(),
+            has_odd_links: false,
+        }
     }
 
     /// The place of the member of this name, in any case.
     pub fn place(&self, name: &str) -> Option<usize> {
-        self.names.iter().position(|known| known.eq_ignore_ascii_case(name))
+        self.names
+            .iter()
+            .position(|known| known.eq_ignore_ascii_case(name))
     }
 
     /// Sets a member. Of two that differ only in case the first stays.
@@ -79,7 +86,10 @@ impl Fields {
 
     /// Whether any member is there.
     pub fn has_any(&self) -> bool {
-        self.values.iter().flatten().any(|value| !matches!(value, Scalar::Null))
+        self.values
+            .iter()
+            .flatten()
+            .any(|value| !matches!(value, Scalar::Null))
     }
 
     /// Some bytes of the answer were no text: neither are the members that they are in.
@@ -93,24 +103,46 @@ impl Fields {
     }
 
     /// A member, read by `read` as JSON would be.
-    pub fn take<T>(&mut self, member: &'static str, read: impl FnOnce(Scalar) -> Result<T, Invalid>) -> Result<T, Fault> {
-        let value = self.place(member).and_then(|place| self.values[place].take()).unwrap_or_default();
-        read(value).map_err(|error| Fault { member, reason: error.to_string() })
+    pub fn take<T>(
+        &mut self,
+        member: &'static str,
+        read: impl FnOnce(Scalar) -> Result<T, Invalid>,
+    ) -> Result<T, Fault> {
+        let value = self
+            .place(member)
+            .and_then(|place| self.values[place].take())
+            .unwrap_or_default();
+        read(value).map_err(|error| Fault {
+            member,
+            reason: error.to_string(),
+        })
     }
 
     /// The id in a URN, which a row must have.
     pub fn urn(&mut self, member: &'static str) -> Result<Uuid, Fault> {
-        let missing = || Fault { member, reason: "no usable id".to_owned() };
+        let missing = || Fault {
+            member,
+            reason: "no usable id".to_owned(),
+        };
         self.optional_urn(member)?.ok_or_else(missing)
     }
 
     /// The id in a URN, if there is one; a text that is no id is not read over.
     pub fn optional_urn(&mut self, member: &'static str) -> Result<Option<Uuid>, Fault> {
         let text: Option<String> = self.take(member, Option::deserialize)?;
-        let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(None) };
-        let is_none = text.rsplit(':').next().and_then(|id| Uuid::try_parse(id.trim()).ok()).is_some_and(|id| id.is_nil() || id.is_max());
+        let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+            return Ok(None);
+        };
+        let is_none = text
+            .rsplit(':')
+            .next()
+            .and_then(|id| Uuid::try_parse(id.trim()).ok())
+            .is_some_and(|id| id.is_nil() || id.is_max());
         match uid::parse_urn(&text) {
-            None if !is_none => Err(Fault { member, reason: "no usable id".to_owned() }),
+            None if !is_none => Err(Fault {
+                member,
+                reason: "no usable id".to_owned(),
+            }),
             id => Ok(id.filter(|_| !is_none)),
         }
     }
@@ -118,7 +150,10 @@ impl Fields {
     /// The links, which are then no longer there.
     pub fn links(&mut self) -> Result<Links, Fault> {
         if self.has_odd_links {
-            return Err(Fault { member: "links", reason: "not a list of links".to_owned() });
+            return Err(Fault {
+                member: "links",
+                reason: "not a list of links".to_owned(),
+            });
         }
         Ok(std::mem::take(&mut self.links))
     }
@@ -145,7 +180,9 @@ impl<'de> Deserializer<'de> for Scalar {
             Scalar::Unsigned(value) => visitor.visit_u64(value),
             Scalar::Float(value) => visitor.visit_f64(value),
             Scalar::Text(value) => visitor.visit_string(value),
-            Scalar::Other(what) => Err(Invalid::custom(format_args!("{what}, where a value should be"))),
+            Scalar::Other(what) => Err(Invalid::custom(format_args!(
+                "{what}, where a value should be"
+            ))),
         }
     }
 

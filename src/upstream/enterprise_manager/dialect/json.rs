@@ -8,7 +8,10 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use std::fmt;
 
 /// Reads the rows of an answer.
-pub(super) fn rows<T, F: Fn(Fields) -> Result<T, Fault>>(text: &str, reading: &mut Reading<'_, T, F>) -> Result<(), String> {
+pub(super) fn rows<T, F: Fn(Fields) -> Result<T, Fault>>(
+    text: &str,
+    reading: &mut Reading<'_, T, F>,
+) -> Result<(), String> {
     whole(text, Root(reading))
 }
 
@@ -19,7 +22,9 @@ pub(super) fn entity(text: &str, names: &'static [&'static str]) -> Result<Field
 
 fn whole<'de, S: DeserializeSeed<'de>>(text: &'de str, seed: S) -> Result<S::Value, String> {
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = seed.deserialize(&mut json).and_then(|value| json.end().map(|()| value));
+    let value = seed
+        .deserialize(&mut json)
+        .and_then(|value| json.end().map(|()| value));
     value.map_err(|error| format!("not the documented JSON: {error}"))
 }
 
@@ -54,9 +59,15 @@ impl<'de, T, F: Fn(Fields) -> Result<T, Fault>> Visitor<'de> for Root<'_, '_, T,
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
         if self.0.wanted.inside.is_some() {
-            return Err(A::Error::custom("a list where the result of a query should be"));
+            return Err(A::Error::custom(
+                "a list where the result of a query should be",
+            ));
         }
-        List { reading: self.0, is_outer: true }.visit_seq(seq)
+        List {
+            reading: self.0,
+            is_outer: true,
+        }
+        .visit_seq(seq)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
@@ -64,14 +75,21 @@ impl<'de, T, F: Fn(Fields) -> Result<T, Fault>> Visitor<'de> for Root<'_, '_, T,
         while let Some(mut key) = map.next_key::<String>()? {
             key.make_ascii_lowercase();
             match self.0.part_of_root(&key) {
-                Part::Inside if std::mem::replace(&mut is_inside_known, true) => return Err(A::Error::custom("the list comes twice")),
+                Part::Inside if std::mem::replace(&mut is_inside_known, true) => {
+                    return Err(A::Error::custom("the list comes twice"));
+                }
                 Part::Inside => map.next_value_seed(Inside(self.0))?,
-                Part::List(_) => map.next_value_seed(List { reading: self.0, is_outer: true })?,
+                Part::List(_) => map.next_value_seed(List {
+                    reading: self.0,
+                    is_outer: true,
+                })?,
                 Part::Paging => {
                     let paging = map.next_value_seed(Object(super::PAGING))?;
                     self.0.found.paging = self.0.found.paging.take().or(paging);
                 }
-                Part::References => self.0.found.has_references |= map.next_value_seed(IsSomething)?,
+                Part::References => {
+                    self.0.found.has_references |= map.next_value_seed(IsSomething)?
+                }
                 Part::Known => drop(map.next_value::<IgnoredAny>()?),
                 Part::Unknown => self.0.found.has_unknown |= map.next_value_seed(IsSomething)?,
             }
@@ -105,7 +123,10 @@ impl<'de, T, F: Fn(Fields) -> Result<T, Fault>> Visitor<'de> for Inside<'_, '_, 
         while let Some(mut key) = map.next_key::<String>()? {
             key.make_ascii_lowercase();
             match self.0.list(&key) {
-                Some(_) => map.next_value_seed(List { reading: self.0, is_outer: true })?,
+                Some(_) => map.next_value_seed(List {
+                    reading: self.0,
+                    is_outer: true,
+                })?,
                 None => self.0.found.stray |= map.next_value_seed(IsSomething)?,
             }
         }
@@ -122,7 +143,11 @@ struct List<'s, 'a, T, F> {
 
 impl<T, F: Fn(Fields) -> Result<T, Fault>> List<'_, '_, T, F> {
     fn begin<E: Error>(&mut self) -> Result<(), E> {
-        if self.is_outer { self.reading.begin().map_err(E::custom) } else { Ok(()) }
+        if self.is_outer {
+            self.reading.begin().map_err(E::custom)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -155,7 +180,9 @@ impl<'de, T, F: Fn(Fields) -> Result<T, Fault>> Visitor<'de> for List<'_, '_, T,
                 self.reading.row(Err("more rows than there can be"));
                 continue;
             }
-            let Some(fields) = seq.next_element_seed(Object(names))? else { return Ok(()) };
+            let Some(fields) = seq.next_element_seed(Object(names))? else {
+                return Ok(());
+            };
             self.reading.row(fields.ok_or("not an object"));
         }
     }
@@ -167,11 +194,18 @@ impl<'de, T, F: Fn(Fields) -> Result<T, Fault>> Visitor<'de> for List<'_, '_, T,
         let (mut fields, mut is_wrapper, mut is_odd) = (Fields::of(wanted.members), false, false);
         while let Some(mut key) = map.next_key::<String>()? {
             key.make_ascii_lowercase();
-            if wanted.lists.iter().any(|list| key == list.plural || key == list.singular) {
+            if wanted
+                .lists
+                .iter()
+                .any(|list| key == list.plural || key == list.singular)
+            {
                 if std::mem::replace(&mut is_wrapper, true) {
                     return Err(A::Error::custom("the list comes twice"));
                 }
-                map.next_value_seed(List { reading: self.reading, is_outer: false })?;
+                map.next_value_seed(List {
+                    reading: self.reading,
+                    is_outer: false,
+                })?;
             } else if !set(&mut fields, &key, &mut map)? {
                 is_odd |= map.next_value_seed(IsSomething)?;
             }
@@ -186,7 +220,11 @@ impl<'de, T, F: Fn(Fields) -> Result<T, Fault>> Visitor<'de> for List<'_, '_, T,
 }
 
 /// Sets the member of this name; whether there is one.
-fn set<'de, A: MapAccess<'de>>(fields: &mut Fields, key: &str, map: &mut A) -> Result<bool, A::Error> {
+fn set<'de, A: MapAccess<'de>>(
+    fields: &mut Fields,
+    key: &str,
+    map: &mut A,
+) -> Result<bool, A::Error> {
     if key.eq_ignore_ascii_case("links") {
         map.next_value_seed(LinkList(fields))?;
     } else if let Some(place) = fields.place(key) {

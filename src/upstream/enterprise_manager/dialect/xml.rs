@@ -11,10 +11,17 @@ use quick_xml::{
 };
 
 /// Reads the rows of an answer.
-pub(super) fn rows<T, F: Fn(Fields) -> Result<T, Fault>>(text: &str, reading: &mut Reading<'_, T, F>) -> Result<(), String> {
+pub(super) fn rows<T, F: Fn(Fields) -> Result<T, Fault>>(
+    text: &str,
+    reading: &mut Reading<'_, T, F>,
+) -> Result<(), String> {
     let mut xml = Xml::of(text);
     let root = xml.root()?;
-    let named = reading.wanted.lists.iter().find(|list| reading.wanted.inside.is_none() && list.root == root.name);
+    let named = reading
+        .wanted
+        .lists
+        .iter()
+        .find(|list| reading.wanted.inside.is_none() && list.root == root.name);
     match named {
         Some(list) => {
             reading.begin()?;
@@ -47,14 +54,24 @@ impl Start {
             if attribute.key.as_ref().starts_with("xmlns") {
                 continue;
             }
-            let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| format!("not XML: {error}"))?;
-            attributes.push((attribute.key.local_name().as_ref().to_ascii_lowercase(), value.into_owned()));
+            let value = attribute
+                .normalized_value(XmlVersion::Implicit1_0)
+                .map_err(|error| format!("not XML: {error}"))?;
+            attributes.push((
+                attribute.key.local_name().as_ref().to_ascii_lowercase(),
+                value.into_owned(),
+            ));
         }
-        Ok(Self { name: start.local_name().as_ref().to_ascii_lowercase(), attributes })
+        Ok(Self {
+            name: start.local_name().as_ref().to_ascii_lowercase(),
+            attributes,
+        })
     }
 
     fn is_nil(&self) -> bool {
-        self.attributes.iter().any(|(name, value)| name == "nil" && value == "true")
+        self.attributes
+            .iter()
+            .any(|(name, value)| name == "nil" && value == "true")
     }
 }
 
@@ -74,7 +91,11 @@ struct Xml<'x> {
 
 impl<'x> Xml<'x> {
     fn of(text: &'x str) -> Self {
-        Self { reader: Reader::from_str(text), depth: 0, is_ending: false }
+        Self {
+            reader: Reader::from_str(text),
+            depth: 0,
+            is_ending: false,
+        }
     }
 
     /// The next part; `None` at the end of the document.
@@ -84,7 +105,10 @@ impl<'x> Xml<'x> {
             return Ok(Some(Node::End));
         }
         loop {
-            let event = self.reader.read_event().map_err(|error| format!("not XML: {error}"))?;
+            let event = self
+                .reader
+                .read_event()
+                .map_err(|error| format!("not XML: {error}"))?;
             let text = match event {
                 Event::Start(start) => return self.start(&start),
                 Event::Empty(start) => {
@@ -92,18 +116,28 @@ impl<'x> Xml<'x> {
                     return self.start(&start);
                 }
                 Event::End(_) => {
-                    self.depth = self.depth.checked_sub(1).ok_or("an element ends that did not begin")?;
+                    self.depth = self
+                        .depth
+                        .checked_sub(1)
+                        .ok_or("an element ends that did not begin")?;
                     return Ok(Some(Node::End));
                 }
                 Event::Text(text) => text.to_string(),
                 Event::CData(data) => data.to_string(),
-                Event::GeneralRef(reference) => match reference.resolve_char_ref().map_err(|error| format!("not XML: {error}"))? {
+                Event::GeneralRef(reference) => match reference
+                    .resolve_char_ref()
+                    .map_err(|error| format!("not XML: {error}"))?
+                {
                     Some(character) => character.to_string(),
-                    None => resolve_predefined_entity(&reference).ok_or("an unknown entity")?.to_owned(),
+                    None => resolve_predefined_entity(&reference)
+                        .ok_or("an unknown entity")?
+                        .to_owned(),
                 },
                 Event::DocType(_) => return Err("a document type; the API sends none".to_owned()),
                 Event::Decl(_) | Event::Comment(_) | Event::PI(_) => continue,
-                Event::Eof if self.depth > 0 => return Err("the document ends before its root element does".to_owned()),
+                Event::Eof if self.depth > 0 => {
+                    return Err("the document ends before its root element does".to_owned());
+                }
                 Event::Eof => return Ok(None),
             };
             if self.depth > 0 {
@@ -132,10 +166,15 @@ impl<'x> Xml<'x> {
 
     /// Nothing but comments comes after the root element.
     fn end(&mut self) -> Result<(), String> {
-        if self.next()?.is_some() { Err("a second root element".to_owned()) } else { Ok(()) }
+        if self.next()?.is_some() {
+            Err("a second root element".to_owned())
+        } else {
+            Ok(())
+        }
     }
 
-    /// The next child of the open element, or `None` at its end; text between children is passed over.
+    /// The next child of the open element, or `None` at its end; text between children is passed
+    /// over.
     fn child(&mut self) -> Result<Option<Start>, String> {
         loop {
             match self.next()? {
@@ -159,11 +198,16 @@ impl<'x> Xml<'x> {
         Ok(is_something)
     }
 
-    fn members_of_root<T, F: Fn(Fields) -> Result<T, Fault>>(&mut self, reading: &mut Reading<'_, T, F>) -> Result<(), String> {
+    fn members_of_root<T, F: Fn(Fields) -> Result<T, Fault>>(
+        &mut self,
+        reading: &mut Reading<'_, T, F>,
+    ) -> Result<(), String> {
         let mut is_inside_known = false;
         while let Some(child) = self.child()? {
             match reading.part_of_root(&child.name) {
-                Part::Inside if std::mem::replace(&mut is_inside_known, true) => return Err("the list comes twice".to_owned()),
+                Part::Inside if std::mem::replace(&mut is_inside_known, true) => {
+                    return Err("the list comes twice".to_owned());
+                }
                 Part::Inside => self.inside(reading)?,
                 Part::List(list) => {
                     reading.begin()?;
@@ -181,7 +225,10 @@ impl<'x> Xml<'x> {
         Ok(())
     }
 
-    fn inside<T, F: Fn(Fields) -> Result<T, Fault>>(&mut self, reading: &mut Reading<'_, T, F>) -> Result<(), String> {
+    fn inside<T, F: Fn(Fields) -> Result<T, Fault>>(
+        &mut self,
+        reading: &mut Reading<'_, T, F>,
+    ) -> Result<(), String> {
         loop {
             match self.next()? {
                 Some(Node::Start(child)) => match reading.list(&child.name) {
@@ -198,17 +245,27 @@ impl<'x> Xml<'x> {
     }
 
     /// The rows in the open element, or in a list within it.
-    fn list<T, F: Fn(Fields) -> Result<T, Fault>>(&mut self, list: &List, reading: &mut Reading<'_, T, F>) -> Result<(), String> {
+    fn list<T, F: Fn(Fields) -> Result<T, Fault>>(
+        &mut self,
+        list: &List,
+        reading: &mut Reading<'_, T, F>,
+    ) -> Result<(), String> {
         loop {
             match self.next()? {
-                Some(Node::Start(child)) if child.name == list.plural => self.list(list, reading)?,
+                Some(Node::Start(child)) if child.name == list.plural => {
+                    self.list(list, reading)?
+                }
                 Some(Node::Start(child)) if child.name == list.singular && !reading.is_full() => {
                     let fields = self.fields(child, reading.wanted.members)?;
                     reading.row(Ok(fields));
                 }
                 Some(Node::Start(_)) => {
                     self.pass_over()?;
-                    reading.row(Err(if reading.is_full() { "more rows than there can be" } else { "an element that is no row" }));
+                    reading.row(Err(if reading.is_full() {
+                        "more rows than there can be"
+                    } else {
+                        "an element that is no row"
+                    }));
                 }
                 Some(Node::Text(text)) => reading.found.stray |= !text.trim().is_empty(),
                 Some(Node::End) | None => return Ok(()),
@@ -255,7 +312,8 @@ impl<'x> Xml<'x> {
         }
     }
 
-    /// The text of the open element. Attributes beside it say how it is written, or that there is none.
+    /// The text of the open element. Attributes beside it say how it is written, or that there is
+    /// none.
     fn value(&mut self, start: Start) -> Result<Scalar, String> {
         let (mut all, mut has_parts) = (String::new(), false);
         loop {
