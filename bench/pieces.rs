@@ -28,7 +28,7 @@ use veeam_graph::{
     app,
     config::{Access, Auth, Cache, Config, Kind, Limits, Server, Tls, Upstream},
     graph,
-    http::{Entrance, Gateway},
+    http::{Gateway, HttpService},
     simulator::{API_KEY, Options, PASSWORD, Scale, Simulator, USER, generate},
     time::Clock,
     upstream::vspc::{agent_job_object::AgentJobObject, job::Job},
@@ -114,7 +114,7 @@ fn entrance(
     at: SocketAddr,
     kept_answers_bytes: usize,
     kept_rows_bytes: usize,
-) -> Entrance {
+) -> HttpService {
     let limits = Limits {
         kept_answers_bytes,
         kept_rows_bytes,
@@ -141,11 +141,11 @@ fn entrance(
         Clock::Fixed("2026-11-20T12:00:00Z".parse().unwrap()),
     )
     .unwrap();
-    Entrance::new(Gateway::new(graph::schema(true), estate, &config).unwrap())
+    HttpService::new(Gateway::new(graph::schema(true), estate, &config).unwrap())
 }
 
 /// One question, from request to response.
-async fn ask(entrance: &Entrance, body: &str) -> usize {
+async fn ask(entrance: &HttpService, body: &str) -> usize {
     let request = Request::post("/graphql")
         .header("host", "127.0.0.1")
         .header("content-type", "application/json");
@@ -266,7 +266,7 @@ fn ask_all(
     way: &mut Way,
     runtime: &Runtime,
     name: &str,
-    entrance: &Entrance,
+    entrance: &HttpService,
     questions: &[(&str, &str)],
 ) {
     for (question, query) in questions {

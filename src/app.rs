@@ -3,12 +3,12 @@
 
 use crate::{
     config::{self, Config},
-    estate::{Estate, Lifetimes, Opening},
+    estate::{Estate, Lifetimes, UpstreamConfig},
     graph,
     http::{Gateway, serve},
     supervise::supervise,
     time::Clock,
-    upstream::settings::{Credentials, Kind, Line, Settings, Trust},
+    upstream::settings::{Credentials, Kind, Settings, SharedConnection, Trust},
 };
 use std::{
     sync::Arc,
@@ -25,7 +25,7 @@ const PROBE: Duration = Duration::from_secs(60);
 const SIGN_IN_PAUSE: Duration = Duration::from_secs(60);
 
 /// What an upstream is opened with, from its settings.
-fn opening(upstream: &config::Upstream) -> Opening {
+fn opening(upstream: &config::Upstream) -> UpstreamConfig {
     let settings = Settings {
         name: upstream.name.as_str().into(),
         kind: match upstream.kind {
@@ -49,12 +49,12 @@ fn opening(upstream: &config::Upstream) -> Opening {
         },
         timeout: upstream.timeout,
         max_concurrency: upstream.max_concurrency,
-        line: Line::default(),
+        line: SharedConnection::default(),
         client_version: upstream.client_version.clone(),
         dialect: Arc::default(),
         sign_in_pause: SIGN_IN_PAUSE,
     };
-    Opening {
+    UpstreamConfig {
         settings,
         lifetimes: lifetimes(upstream.cache),
         session_window: upstream.session_window,

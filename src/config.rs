@@ -50,7 +50,7 @@ pub struct Config {
 }
 
 /// Where settings come from, so that tests need neither files nor variables.
-pub struct Surroundings<'a> {
+pub struct Environment<'a> {
     /// Every environment variable.
     pub variables: &'a [(String, String)],
     /// Reads a file that a setting names.
@@ -74,7 +74,7 @@ fn is_readable_by_all(_: &Path) -> bool {
     false
 }
 
-impl Surroundings<'_> {
+impl Environment<'_> {
     fn variable(&self, name: &str) -> Option<&str> {
         self.variables
             .iter()
@@ -109,7 +109,7 @@ impl Config {
             .collect();
         let base = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let secret_files = RefCell::default();
-        let surroundings = Surroundings {
+        let surroundings = Environment {
             variables: &variables,
             read_file: &|path| std::fs::read(path),
             base,
@@ -130,7 +130,7 @@ impl Config {
     }
 
     /// Reads settings from text, in given surroundings.
-    pub fn parse(text: &str, surroundings: &Surroundings<'_>) -> Result<Self, Problems> {
+    pub fn parse(text: &str, surroundings: &Environment<'_>) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let mut tree = tree::parse(text)?;
         tree::overlay(&mut tree, surroundings.variables, &mut problems);

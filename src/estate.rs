@@ -4,33 +4,29 @@
 //! A question comes in with the keys of one level of a query and leaves with an answer for each
 //! key; failures are answers too. The only way to a row is a [`View`] made for a [`Caller`].
 
+mod access;
 pub mod agents;
 pub mod background_refresh;
 pub mod caller;
 pub mod console;
-pub mod correlate;
-pub mod coverage;
-pub mod door;
-pub mod fragments;
+pub mod credential_pool;
+pub mod dependencies;
 pub mod history;
-pub mod links;
+pub mod joins;
 pub mod principal;
-pub mod reads;
+mod read_strategy;
+pub mod render_cache;
 pub mod rows;
 pub mod sessions;
 pub mod status;
-pub mod successes;
-mod targets;
 mod tasks;
 pub mod view;
 
-mod choice;
 mod groups;
 mod indexes;
 mod memo;
 mod snapshot;
 mod store;
-mod visibility;
 
 use crate::{
     time::Clock,
@@ -40,19 +36,19 @@ use crate::{
     },
     upstream::{
         self,
-        settings::{Credentials, Kind, Line, Settings},
+        settings::{Credentials, Kind, Settings, SharedConnection},
     },
 };
 use futures_util::{FutureExt, future::join_all};
 use std::{sync::Arc, time::Duration};
 
+pub use self::console::read_ahead::ReadAhead;
+use self::credential_pool::CredentialPool;
+pub use self::credential_pool::{ForwardedCredentials, Standing};
+pub use self::dependencies::Dependencies;
 pub use caller::Caller;
-pub use console::foreseen::Foreseen;
-use door::Door;
-pub use door::{Passed, Standing};
 pub use indexes::company_of;
 pub use principal::{Grant, Hidden, Named, Principal};
-pub use reads::Sources;
 pub use rows::RowRef;
 pub use snapshot::Listed as ListedRow;
 pub use status::{State, Status};
@@ -179,7 +175,7 @@ impl Default for Lifetimes {
 
 /// What an upstream is to be opened with.
 #[derive(Clone, Debug)]
-pub struct Opening {
+pub struct UpstreamConfig {
     /// How to reach it.
     pub settings: Settings,
     /// How long its lists are good for.
@@ -188,7 +184,7 @@ pub struct Opening {
     pub session_window: Duration,
 }
 
-impl Opening {
+impl UpstreamConfig {
     /// Whether callers bring the credentials.
     pub fn is_of_callers(&self) -> bool {
         matches!(self.settings.credentials, Credentials::OfCaller(_))
@@ -197,13 +193,13 @@ impl Opening {
 
 /// Everything that the gateway knows.
 pub struct Estate {
-    consoles: Vec<Door<console::Console>>,
-    histories: Vec<Door<history::History>>,
-    agents: Vec<Door<agents::Agents>>,
+    consoles: Vec<CredentialPool<console::Console>>,
+    histories: Vec<CredentialPool<history::History>>,
+    agents: Vec<CredentialPool<agents::Agents>>,
     /// Every upstream, in the order of the configuration.
     statuses: Vec<Arc<Status>>,
     /// The connection of each.
-    lines: Vec<Line>,
+    lines: Vec<SharedConnection>,
     /// Those that are read with what callers bring.
     of_callers: Vec<(Arc<str>, Kind)>,
     clock: Clock,
@@ -212,7 +208,7 @@ pub struct Estate {
 impl Estate {
     /// Connects nothing yet: the first question does. Fails with the upstream's name when its
     /// certificates are unusable.
-    pub fn open(openings: Vec<Opening>, clock: Clock) -> Result<Self, (Arc<str>, String)> {
+    pub fn open(openings: Vec<UpstreamConfig>, clock: Clock) -> Result<Self, (Arc<str>, String)> {
         let mut estate = Self {
             consoles: Vec::new(),
             histories: Vec::new(),
@@ -234,16 +230,18 @@ impl Estate {
             let failed = |reason| (name.clone(), reason);
             match opening.settings.kind {
                 Kind::Vspc => estate.consoles.push(
-                    Door::new(&opening, status, clock, console::Console::open).map_err(failed)?,
+                    CredentialPool::new(&opening, status, clock, console::Console::open)
+                        .map_err(failed)?,
                 ),
                 Kind::EnterpriseManager => {
                     estate.histories.push(
-                        Door::new(&opening, status, clock, history::History::open)
+                        CredentialPool::new(&opening, status, clock, history::History::open)
                             .map_err(failed)?,
                     );
                 }
                 Kind::Vac => estate.agents.push(
-                    Door::new(&opening, status, clock, agents::Agents::open).map_err(failed)?,
+                    CredentialPool::new(&opening, status, clock, agents::Agents::open)
+                        .map_err(failed)?,
                 ),
             }
             if opening.is_of_callers() {
@@ -255,12 +253,12 @@ impl Estate {
 
     /// The present instant, by the gateway's clock.
     pub fn now(&self) -> jiff::Timestamp {
-        reads::clock();
+        dependencies::clock();
         self.clock.now()
     }
 
     /// How the credentials stand that somebody brought.
-    pub fn standing(&self, passed: &Passed) -> Standing {
+    pub fn standing(&self, passed: &ForwardedCredentials) -> Standing {
         if passed.is_empty() {
             return Standing::Good;
         }
@@ -279,7 +277,7 @@ impl Estate {
     pub async fn caller(
         &self,
         principal: Arc<Principal>,
-        passed: &Passed,
+        passed: &ForwardedCredentials,
         is_debugged: bool,
     ) -> Caller {
         let every_console: Vec<_> = self.consoles.iter().map(|door| door.of(passed)).collect();
@@ -319,7 +317,7 @@ impl Estate {
         let allowed = self
             .consoles
             .iter()
-            .map(Door::shared)
+            .map(CredentialPool::shared)
             .filter(|console| principal.allows_upstream(console.name()));
         let (mut unknown, mut failures): (Option<Vec<Box<str>>>, _) = (None, Vec::new());
         for outcome in join_all(allowed.map(|console| console.unknown_names(principal))).await {

@@ -6,72 +6,15 @@
 //! null: a list that could not be read is a connection with `complete: false`, beside an error with
 //! the connection's path.
 
-mod agent_job;
-mod agent_job_object;
-mod agent_job_object_filter;
-mod agent_session;
-mod alarm;
-mod backup_agent;
-mod backup_agent_job;
-mod backup_copy_job;
-mod backup_server;
-mod cdp_replication_job;
-mod company;
-mod composed;
-mod conditions;
-mod connection;
-mod console_agent;
-mod console_agent_job;
-mod enterprise_manager;
+mod all_consoles;
+mod document;
 pub mod error;
-mod federation;
-mod file_copy_job;
-mod file_share_backup_job;
-mod file_share_copy_job;
-mod fleet;
-mod fleet_health;
-mod foresight;
-mod health;
-mod health_counts;
-pub mod id;
-mod interface;
-mod job;
-mod job_facts;
-mod job_fields;
-mod job_filter;
-mod job_kind;
-mod job_object;
-mod kind_members;
-mod license_usage;
-mod linked_job;
-mod location;
-mod named;
-mod node;
-mod object_storage_backup_job;
-mod object_storage_copy_job;
-mod origin;
-mod other_job;
-mod page;
+mod filters;
+mod paging;
 mod query;
-mod replication_job;
-mod repository;
-mod root_fields;
-mod rows;
-mod said;
-pub mod scalars;
-mod sensitive;
-mod session_filter;
-mod simple_backup_copy_job;
-mod tape_coverage;
-mod tape_job;
-mod task_session;
-mod trend_point;
-mod upstream;
-mod validation;
-mod vm_backup_job;
-mod vm_copy_job;
-mod window;
-mod workload;
+mod reuse;
+mod schema;
+mod types;
 
 use crate::{
     estate::{
@@ -86,12 +29,12 @@ use async_graphql::{
 };
 use std::sync::Arc;
 
-pub use foresight::foresee;
+pub use self::document::read_ahead::begin_read_ahead;
+pub use self::document::validation::{Merged, ValidatedDocument, Validator};
+pub use self::reuse::root_fields::{RootFields, RootSelections};
+pub use self::reuse::rows::write_data;
 use query::KeyedQuery;
 pub use query::{FederatedQuery, Query};
-pub use root_fields::{RootFields, RootSelections};
-pub use rows::write_data;
-pub use validation::{Fitting, Merged, Validator};
 
 /// The schema that is served.
 pub enum Schema {
@@ -151,7 +94,7 @@ pub fn sdl(federation: bool) -> String {
         .indent_width(2)
         .include_specified_by();
     let text = match federation {
-        true => federation::with_key_of_jobs(
+        true => schema::federation::with_key_of_jobs(
             &builder::<KeyedQuery>()
                 .enable_federation()
                 .finish()

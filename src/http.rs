@@ -1,60 +1,60 @@
 //! Our door: routes, limits, who the caller is, what a person sees in a browser, health and
 //! metrics.
 
-mod activity;
-mod answers;
-mod asking;
 mod auth;
 mod batch;
+mod cache_control;
+mod compression;
+mod connection_activity;
 mod cors;
-mod deadlines;
 mod documents;
-mod entrance;
 mod execute;
 mod explorer;
 mod extensions;
+mod fair_shares;
 mod graphql;
-mod guard;
 mod headers;
 mod health;
 mod hosts;
+mod idle_timeout;
 mod negotiate;
-mod packed;
-mod patience;
 mod persisted;
+mod query_limits;
 mod rates;
-mod reusable;
+mod request;
+mod response_cache;
 mod run;
 mod schema;
 mod serve;
-mod shares;
-mod socket;
+mod service;
 mod syntax;
 mod tls;
 mod trusted;
-mod unread;
+mod unread_responses;
+mod websocket;
+mod write_timeout;
 
+pub use self::service::HttpService;
 pub use auth::principal;
-pub use entrance::Entrance;
 pub use explorer::WHY_NO_GRAPHIQL;
 pub use serve::{listen, serve};
 
 use self::{
-    answers::Answers,
-    asking::{Asker, Rejection},
-    auth::{Doorkeeper, Known, Peer, Shown},
-    deadlines::Stage,
+    auth::{Authenticator, Credential, Identity, Peer},
     documents::Documents,
     headers::Headers,
     hosts::Hosts,
+    idle_timeout::Stage,
     persisted::Persisted,
     rates::Rates,
+    request::{Rejection, RequestContext},
+    response_cache::ResponseCache,
     trusted::Trusted,
-    unread::Unread,
+    unread_responses::Unread,
 };
 use crate::{
     config::{Config, Limits, Server},
-    estate::{Estate, Standing, fragments::Fragments},
+    estate::{Estate, Standing, render_cache::RenderCache},
     graph::Schema,
 };
 use axum::{
@@ -90,12 +90,12 @@ pub struct Parts {
     documents: Documents,
     persisted: Persisted,
     trusted: Option<Arc<Trusted>>,
-    answers: Answers,
-    fragments: Option<Arc<Fragments>>,
+    response_cache: ResponseCache,
+    render_cache: Option<Arc<RenderCache>>,
     estate: Arc<Estate>,
     server: Server,
     limits: Limits,
-    doorkeeper: Doorkeeper,
+    authenticator: Authenticator,
     /// The headers that callers' own credentials for upstreams come in.
     of_upstreams: Vec<HeaderName>,
     /// What answers that may be used again depend on, for `Vary`.
@@ -105,7 +105,7 @@ pub struct Parts {
     rates: Rates,
     /// A permit for each request that may be under way.
     room: Semaphore,
-    sockets: socket::Sockets,
+    sockets: websocket::Sockets,
     counters: Counters,
     /// Set once every list was read, where that was asked for.
     is_warm: AtomicBool,
@@ -139,19 +139,19 @@ impl Gateway {
             schema,
             persisted: Persisted::new(documents_memory / PERSISTED_PART),
             trusted: Trusted::new(&config.operations)?,
-            answers: Answers::new(config.limits.kept_answers_bytes),
-            fragments: (config.limits.kept_rows_bytes > 0)
-                .then(|| Arc::new(Fragments::new(config.limits.kept_rows_bytes as u64))),
+            response_cache: ResponseCache::new(config.limits.kept_answers_bytes),
+            render_cache: (config.limits.kept_rows_bytes > 0)
+                .then(|| Arc::new(RenderCache::new(config.limits.kept_rows_bytes as u64))),
             differs_by: differs_by(&of_upstreams),
             of_upstreams,
             estate,
             server: config.server.clone(),
             limits: config.limits.clone(),
-            doorkeeper: Doorkeeper::new(config)?,
+            authenticator: Authenticator::new(config)?,
             hosts: Hosts::new(config),
             rates: Rates::new(&config.limits),
             room: Semaphore::new(config.limits.concurrent_requests),
-            sockets: socket::Sockets::default(),
+            sockets: websocket::Sockets::default(),
             counters: Counters::default(),
             is_warm: AtomicBool::new(!config.server.warm),
             stage: watch::Sender::new(Stage::Serving),
@@ -181,12 +181,12 @@ impl Gateway {
         headers: Headers<'_>,
         peer: &Peer,
         id: &RequestId,
-    ) -> Result<Known, Rejection> {
+    ) -> Result<Identity, Rejection> {
         self.rates.take_address(peer.address)?;
         let is_for_upstream = !self.estate.of_callers().is_empty();
         let outcome = self
-            .doorkeeper
-            .identify(&Shown::in_headers(headers), peer, is_for_upstream)
+            .authenticator
+            .identify(&Credential::in_headers(headers), peer, is_for_upstream)
             .await;
         if let Err(rejection) = &outcome {
             self.counters
@@ -206,21 +206,21 @@ impl Gateway {
     }
 
     /// Whether somebody may try credentials for upstreams: not from where too many were refused.
-    fn may_bring(&self, asker: &Asker) -> Result<(), Rejection> {
-        match self.estate.standing(&asker.passed) {
+    fn may_bring(&self, context: &RequestContext) -> Result<(), Rejection> {
+        match self.estate.standing(&context.passed) {
             Standing::Good => Ok(()),
-            Standing::Untried | Standing::Refused => self.rates.may_sign_in(asker.address),
+            Standing::Untried | Standing::Refused => self.rates.may_sign_in(context.address),
         }
     }
 
     /// Counts a question with credentials that an upstream refused, as a wrong key is counted.
-    fn note_refused(&self, asker: &Asker) {
-        if self.estate.standing(&asker.passed) == Standing::Refused {
+    fn note_refused(&self, context: &RequestContext) {
+        if self.estate.standing(&context.passed) == Standing::Refused {
             self.counters
                 .refused_sign_ins
                 .fetch_add(1, Ordering::Relaxed);
             // that there were too many is told to the next one
-            let _ = self.rates.take_failed_sign_in(asker.address);
+            let _ = self.rates.take_failed_sign_in(context.address);
         }
     }
 }

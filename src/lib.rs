@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
-mod aside;
+mod blocking;
 pub mod cli;
 pub mod config;
 pub mod estate;

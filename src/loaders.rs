@@ -22,7 +22,7 @@ pub mod server;
 pub mod session;
 
 use self::budget::Budget;
-use crate::estate::{Caller, Estate, Failure, Foreseen, UpstreamId, fragments::Recollection};
+use crate::estate::{Caller, Estate, Failure, ReadAhead, UpstreamId, render_cache::ReuseSession};
 use async_graphql::{
     dataloader::{DataLoader, HashMapCache, Loader},
     runtime::Timer,
@@ -55,7 +55,7 @@ pub struct Loaders {
     estate: Arc<Estate>,
     caller: Caller,
     budget: Budget,
-    recollection: Option<Recollection>,
+    reuse: Option<ReuseSession>,
     batches: Mutex<Option<UnboundedReceiver<FutureObj<'static, ()>>>>,
     queue: UnboundedSender<FutureObj<'static, ()>>,
 }
@@ -66,7 +66,7 @@ impl Loaders {
         estate: Arc<Estate>,
         caller: Caller,
         budget: Budget,
-        recollection: Option<Recollection>,
+        reuse: Option<ReuseSession>,
     ) -> Arc<Self> {
         let (sender, receiver) = unbounded_channel();
         let batch = Batch {
@@ -80,7 +80,7 @@ impl Loaders {
             estate,
             caller,
             budget,
-            recollection,
+            reuse,
             batches: Mutex::new(Some(receiver)),
             queue,
         })
@@ -102,17 +102,17 @@ impl Loaders {
     }
 
     /// What was rendered before, and may be given out again.
-    pub fn recollection(&self) -> Option<&Recollection> {
-        self.recollection.as_ref()
+    pub fn reuse(&self) -> Option<&ReuseSession> {
+        self.reuse.as_ref()
     }
 
     /// Begins lists that the execution will need, beside it; nobody waits for that.
-    pub fn begin(&self, foreseen: Foreseen) {
-        if foreseen != Foreseen::default() {
+    pub fn begin(&self, read_ahead: ReadAhead) {
+        if read_ahead != ReadAhead::default() {
             let caller = self.caller.clone();
             // the receiver is gone only when the execution is
             let _ = self.queue.send(FutureObj::new(Box::new(async move {
-                caller.begin(foreseen).await
+                caller.begin(read_ahead).await
             })));
         }
     }

@@ -7,13 +7,15 @@
 //! name can't cancel itself out. Unknown members are ignored, unknown enum words are kept as they
 //! came.
 
-pub mod brought;
+mod adaptive_limit;
 pub mod enterprise_manager;
 pub mod error;
+pub mod forwarded_credential;
 pub mod meter;
 pub mod pager;
 pub mod settings;
 pub mod shared_text;
+mod upstream_message;
 
 pub mod vac;
 pub mod vspc;
@@ -24,7 +26,6 @@ mod clock_difference;
 mod json_rows;
 mod large_body;
 mod lenient;
-mod load;
 mod oauth;
 mod queued;
 mod retry_after;
@@ -32,6 +33,5 @@ mod sign_in;
 mod slots;
 mod tls;
 mod transport;
-mod words;
 
 pub use error::{Error, ErrorKind};

@@ -1,6 +1,6 @@
 //! `[operations]`: which documents are run.
 
-use super::{Surroundings, problem::Problems, reader::Section};
+use super::{Environment, problem::Problems, reader::Section};
 use std::path::PathBuf;
 
 /// Which documents are run.
@@ -40,7 +40,7 @@ impl Mode {
 
 pub(super) fn read(
     section: Option<Section>,
-    surroundings: &Surroundings<'_>,
+    surroundings: &Environment<'_>,
     problems: &mut Problems,
 ) -> Operations {
     let mut operations = Operations::default();

@@ -13,7 +13,7 @@ fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, Problems> {
         _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
     };
     let secret_files = RefCell::default();
-    let surroundings = Surroundings {
+    let surroundings = Environment {
         variables: &variables,
         read_file: &read_file,
         base: "dir".into(),

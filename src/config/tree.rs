@@ -11,7 +11,7 @@ use toml::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Source {
     /// In the file.
-    Line(usize),
+    SharedConnection(usize),
     /// In an environment variable.
     Variable(String),
     /// Nowhere: a table that only exists because a variable is in it.
@@ -22,7 +22,7 @@ pub(super) enum Source {
 impl Source {
     pub fn line(&self) -> Option<usize> {
         match self {
-            Source::Line(line) => Some(*line),
+            Source::SharedConnection(line) => Some(*line),
             _ => None,
         }
     }
@@ -105,13 +105,13 @@ fn table_of(table: DeTable<'_>, line: usize, line_of: &impl Fn(usize) -> usize) 
             key.into_inner().into_owned(),
             Entry {
                 value: value_of(value, line, line_of),
-                source: Source::Line(line),
+                source: Source::SharedConnection(line),
             },
         );
     }
     Table {
         entries,
-        source: Source::Line(line),
+        source: Source::SharedConnection(line),
     }
 }
 

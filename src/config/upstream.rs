@@ -1,6 +1,6 @@
 //! `[[upstream]]`: one API that is read from.
 
-use super::{Surroundings, problem::Problems, reader::Section};
+use super::{Environment, problem::Problems, reader::Section};
 use secrecy::SecretString;
 use std::time::Duration;
 use url::Url;
@@ -100,7 +100,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// Reads one table; `None` when it is too wrong to be one.
 pub(super) fn read(
     mut section: Section,
-    surroundings: &Surroundings<'_>,
+    surroundings: &Environment<'_>,
     problems: &mut Problems,
 ) -> Option<Upstream> {
     let name = read_name(&mut section, problems);
@@ -237,7 +237,7 @@ fn path_of_api(url: &Url, kind: Option<Kind>) -> Option<&'static str> {
 fn read_auth(
     section: &mut Section,
     kind: Option<Kind>,
-    surroundings: &Surroundings<'_>,
+    surroundings: &Environment<'_>,
     problems: &mut Problems,
 ) -> Option<Auth> {
     let key = section.key("auth");
@@ -312,7 +312,7 @@ fn read_secret(
     auth: &mut Section,
     variable: &'static str,
     file: &'static str,
-    surroundings: &Surroundings<'_>,
+    surroundings: &Environment<'_>,
     problems: &mut Problems,
 ) -> Secret {
     let named = auth.text(variable, problems);
@@ -357,11 +357,7 @@ fn read_secret(
     }
 }
 
-fn read_tls(
-    section: &mut Section,
-    surroundings: &Surroundings<'_>,
-    problems: &mut Problems,
-) -> Tls {
+fn read_tls(section: &mut Section, surroundings: &Environment<'_>, problems: &mut Problems) -> Tls {
     let key = section.key("tls");
     let Some(mut tls) = section.section("tls") else {
         return Tls::System;

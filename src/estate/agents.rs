@@ -1,10 +1,10 @@
 //! One v2 API: the jobs of standalone agents.
 
 use super::{
-    Caller, Failure, Opening, RowRef, Status, UpstreamId, View,
+    Caller, Failure, RowRef, Status, UpstreamConfig, UpstreamId, View,
     background_refresh::Lists,
     console::{Answers, Rows, many, one},
-    door::Keeps,
+    credential_pool::Keeps,
     store::{Freshness, PerKey, Spec},
 };
 use crate::{
@@ -43,7 +43,7 @@ pub struct Agents {
 
 impl Agents {
     pub(super) fn open(
-        opening: &Opening,
+        opening: &UpstreamConfig,
         status: Arc<Status>,
         clock: Clock,
     ) -> Result<Self, String> {

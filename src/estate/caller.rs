@@ -2,7 +2,8 @@
 //! for it.
 
 use super::{
-    Passed, Principal, UpstreamId, agents::Agents, console::Console, history::History, reads::Reads,
+    ForwardedCredentials, Principal, UpstreamId, agents::Agents, console::Console,
+    dependencies::ReadLog, history::History,
 };
 use crate::upstream::meter::Meter;
 use std::{fmt, sync::Arc};
@@ -15,7 +16,7 @@ pub struct Caller {
     /// What the request cost so far.
     pub meter: Arc<Meter>,
     /// What it was answered from so far.
-    pub reads: Arc<Reads>,
+    pub reads: Arc<ReadLog>,
     reach: Arc<Reach>,
 }
 
@@ -32,7 +33,7 @@ pub(super) struct Reach {
 impl Caller {
     pub(super) fn new(
         principal: Arc<Principal>,
-        passed: &Passed,
+        passed: &ForwardedCredentials,
         reach: Reach,
         is_debugged: bool,
     ) -> Self {
@@ -43,9 +44,9 @@ impl Caller {
         );
         let meter = Meter::paid_by(payer);
         let (meter, reads) = if is_debugged {
-            (meter.in_detail(), Reads::in_detail())
+            (meter.in_detail(), ReadLog::in_detail())
         } else {
-            (meter, Reads::default())
+            (meter, ReadLog::default())
         };
         Self {
             principal,

@@ -2,19 +2,19 @@
 
 mod agents;
 mod details;
-pub mod foreseen;
 mod infrastructure;
 mod lists;
 mod objects;
 pub mod protection;
+pub mod read_ahead;
 
 use self::lists::{ConsoleLists, JobScope};
 use super::{
-    Caller, Failure, Opening, RowRef, ServerKey, Status, UpstreamId, View,
-    links::Links,
+    Caller, Failure, RowRef, ServerKey, Status, UpstreamConfig, UpstreamId, View,
+    access::{AccessScope, Needs, RowPolicy},
+    joins::link_servers::Links,
     snapshot::{Listed, Snapshot},
     store::KeyedList,
-    visibility::{Needs, Owned, Sight},
 };
 use crate::{
     time::Clock,
@@ -75,7 +75,7 @@ pub struct Console {
 
 impl Console {
     pub(super) fn open(
-        opening: &Opening,
+        opening: &UpstreamConfig,
         status: Arc<Status>,
         clock: Clock,
     ) -> Result<Self, String> {
@@ -123,7 +123,7 @@ impl Console {
             .await;
         answer(
             read,
-            self.sight::<BackupServer>(caller).await,
+            self.access_scope::<BackupServer>(caller).await,
             |view, server| one(view, view.index().uid.of(server)),
         )
     }
@@ -145,7 +145,7 @@ impl Console {
             .collect();
         answer(
             by_server,
-            self.sight::<Job>(caller).await,
+            self.access_scope::<Job>(caller).await,
             |view, server| Ok(many(view, view.index().server.of(server))),
         )
     }
@@ -189,9 +189,11 @@ impl Console {
             let all = self.lists.jobs.all().await;
             by_key.extend(unsettled.into_iter().map(|key| (key, all.clone())));
         }
-        answer(by_key, self.sight::<Job>(caller).await, |view, key| {
-            one(view, view.index().key.of(key))
-        })
+        answer(
+            by_key,
+            self.access_scope::<Job>(caller).await,
+            |view, key| one(view, view.index().key.of(key)),
+        )
     }
 
     /// The organizations with these ids.
@@ -206,7 +208,7 @@ impl Console {
                 .iter()
                 .map(|company| (*company, all.clone()))
                 .collect(),
-            self.sight::<Organization>(caller).await,
+            self.access_scope::<Organization>(caller).await,
             |view, company| one(view, view.index().uid.of(company)),
         )
     }
@@ -220,7 +222,7 @@ impl Console {
         let read = self.lists.agents.seek(keys, self.is_all_seen(caller)).await;
         answer(
             read,
-            self.sight::<BackupAgent>(caller).await,
+            self.access_scope::<BackupAgent>(caller).await,
             |view, (server, agent)| {
                 let is_its = |row: &RowRef<BackupAgent>| {
                     row.backup_server_uid.is_none_or(|of_row| of_row == *server)
@@ -242,7 +244,7 @@ impl Console {
         let all = self.lists.repositories.all().await;
         answer(
             keys.iter().map(|key| (*key, all.clone())).collect(),
-            self.sight::<Repository>(caller).await,
+            self.access_scope::<Repository>(caller).await,
             |view, key| one(view, view.index().key.of(key)),
         )
     }
@@ -334,10 +336,10 @@ impl Console {
     ) -> Answers<ServerUid, Links> {
         let mut answers = self.every_link_of_servers(family, servers).await;
         match self.sight_for(caller, Needs::Jobs).await {
-            Ok(sight) => answers
+            Ok(access_scope) => answers
                 .values_mut()
                 .flatten()
-                .for_each(|links| sight.keep_seen(links)),
+                .for_each(|links| access_scope.keep_seen(links)),
             Err(failure) => answers
                 .values_mut()
                 .for_each(|answer| *answer = Err(failure.clone())),
@@ -394,17 +396,17 @@ impl Console {
 /// Turns readings by key into answers by key, as the caller may see them.
 fn answer<K, T, V>(
     read: HashMap<K, Result<Arc<Snapshot<T>>, Failure>>,
-    sight: Result<Sight, Failure>,
+    access_scope: Result<AccessScope, Failure>,
     look: impl Fn(&View<T>, &K) -> Result<V, Failure>,
 ) -> Answers<K, V>
 where
     K: std::hash::Hash + Eq,
-    T: Owned,
+    T: RowPolicy,
 {
     let see = |snapshot| {
-        sight
+        access_scope
             .as_ref()
-            .map(|sight| sight.view(snapshot))
+            .map(|access_scope| access_scope.view(snapshot))
             .map_err(Clone::clone)
     };
     read.into_iter()

@@ -6,18 +6,18 @@
 //! collected late.
 
 use super::{
-    Failure, Opening, RowRef, Status, UpstreamId, View,
+    Failure, RowRef, Status, UpstreamConfig, UpstreamId, View,
     background_refresh::Lists,
     console::one,
-    correlate::Correlation,
-    door::Keeps,
+    credential_pool::Keeps,
     groups::{Answer, Groups},
+    joins::session_matching::Correlation,
     memo::Memo,
     snapshot::Snapshot,
     store::{Freshness, FullList, PerKey, Spec},
 };
 use crate::{
-    aside::aside,
+    blocking::run,
     time::Clock,
     uid::{JobUid, SessionUid},
     upstream::{
@@ -68,7 +68,7 @@ pub struct History {
 
 impl History {
     pub(super) fn open(
-        opening: &Opening,
+        opening: &UpstreamConfig,
         status: Arc<Status>,
         clock: Clock,
     ) -> Result<Self, String> {
@@ -322,7 +322,7 @@ async fn read_increment(
     listing.rows.extend(session::reread(manager, open).await?);
     read_again.extend(listing.rows.iter().map(|session| session.uid));
     let last = last.clone();
-    let merged = aside(move || {
+    let merged = run(move || {
         let is_kept = |session: &&Session| {
             session.created.is_some_and(|created| created >= since)
                 && !read_again.contains(&session.uid)

@@ -1,6 +1,6 @@
 //! Remembers what was worked out from several snapshots, for as long as none of them was read anew.
 
-use crate::aside::aside;
+use crate::blocking::run;
 use futures_util::FutureExt;
 use std::{
     collections::VecDeque,
@@ -31,10 +31,7 @@ impl<V: Send + Sync + 'static> Memo<V> {
         work: impl FnOnce() -> V + Send + 'static,
     ) -> Arc<V> {
         let value = self.cell(generations);
-        value
-            .get_or_init(|| aside(work).map(Arc::new))
-            .await
-            .clone()
+        value.get_or_init(|| run(work).map(Arc::new)).await.clone()
     }
 
     /// Where the value is or will be; the set of snapshots that was used the longest ago makes

@@ -92,12 +92,12 @@ impl Grant {
 /// What decides of everything that somebody is answered: those with the same are given the same
 /// rows and fields. Who they are does not take part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Clearance(u64);
+pub struct AccessClass(u64);
 
 /// Clearances that are told apart. One that is forgotten is another when it comes again: never
 /// somebody else's.
 pub struct Clearances {
-    known: Cache<Rights, Clearance>,
+    known: Cache<Rights, AccessClass>,
     next: AtomicU64,
 }
 
@@ -129,9 +129,9 @@ impl Default for Clearances {
 
 impl Clearances {
     /// The one of a principal.
-    pub fn of(&self, principal: &Arc<Principal>) -> Clearance {
+    pub fn of(&self, principal: &Arc<Principal>) -> AccessClass {
         self.known.get_with(Rights(principal.clone()), || {
-            Clearance(self.next.fetch_add(1, Ordering::Relaxed))
+            AccessClass(self.next.fetch_add(1, Ordering::Relaxed))
         })
     }
 }

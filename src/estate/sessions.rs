@@ -5,11 +5,11 @@ mod by_id;
 
 use super::{
     Caller, Failure, JobKey, MachineKey, RowRef, ServerKey, SessionKey, UpstreamId, View,
-    correlate::{ConsoleSide, Correlation, Fleet, MatchedBy, is_part},
+    access::{Limits, Needs},
     history::History,
     indexes::company_of,
+    joins::session_matching::{ConsoleSide, Correlation, Fleet, MatchedBy, is_part},
     snapshot::Snapshot,
-    visibility::{Limits, Needs},
 };
 use crate::{
     uid::{JobUid, ServerUid},

@@ -1,6 +1,6 @@
 //! How each upstream is doing, as the last reads show it.
 
-use super::{UpstreamId, reads};
+use super::{UpstreamId, dependencies};
 use crate::{
     time::Clock,
     upstream::{Error, ErrorKind, settings::Kind, vspc::dialect::Dialect},
@@ -75,19 +75,19 @@ impl Status {
 
     /// The version of its API that is asked for; none where it is told none.
     pub fn api_version(&self) -> Option<String> {
-        reads::for_once();
+        dependencies::mark_uncacheable();
         self.dialect.version()
     }
 
     /// What it lacks of what the graph shows, as far as is known.
     pub fn lacks(&self) -> Vec<String> {
-        reads::for_once();
+        dependencies::mark_uncacheable();
         self.dialect.lacks()
     }
 
     /// What was seen so far.
     pub fn seen(&self) -> Seen {
-        reads::for_once();
+        dependencies::mark_uncacheable();
         self.seen
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

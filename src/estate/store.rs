@@ -28,7 +28,7 @@ use super::{
     snapshot::{Listed, Snapshot},
 };
 use crate::{
-    aside::aside,
+    blocking::run,
     time::Clock,
     upstream::{Error, ErrorKind, pager::Listing},
 };
@@ -86,7 +86,7 @@ impl Spec {
         } = self.freshness;
         let (id, now) = ((self.status.id, self.status.name.clone()), self.clock.now());
         let index = move || Arc::new(Snapshot::new(listing, id, now, lifetime, failure));
-        if is_long { aside(index).await } else { index() }
+        if is_long { run(index).await } else { index() }
     }
 
     /// A mistake of ours in a read: its caller gets an error, and everybody else goes on.

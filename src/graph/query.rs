@@ -1,17 +1,21 @@
 //! `Query`: where every walk begins.
 
 use super::{
-    alarm::{AlarmConnection, AlarmFilter, alarm_page, all_alarms},
+    all_consoles::everywhere,
     error::bad_input,
-    federation::{Federation, Keys},
-    fleet::everywhere,
-    fleet_health::{FleetGroup, FleetHealthRow, Wanted, fleet_health},
-    license_usage::{LicenseUsageConnection, license_page},
     loaders,
-    node::Node,
-    page::{MAX_FIRST, PageArgs},
-    upstream::Upstream,
-    workload::{WorkloadConnection, WorkloadFilter, all_workloads, workload_page},
+    paging::page::{MAX_FIRST, PageArgs},
+    schema::{
+        federation::{Federation, Keys},
+        node::Node,
+    },
+    types::{
+        alarm::{AlarmConnection, AlarmFilter, alarm_page, all_alarms},
+        fleet_health::{FleetGroup, FleetHealthRow, Wanted, fleet_health},
+        license_usage::{LicenseUsageConnection, license_page},
+        upstream::Upstream,
+        workload::{WorkloadConnection, WorkloadFilter, all_workloads, workload_page},
+    },
 };
 use async_graphql::{Context, ID, MergedObject, Object, Result};
 use futures_util::future::join_all;

@@ -8,12 +8,12 @@
 mod keys;
 mod token;
 
-use super::{API_KEY, asking::Rejection, headers::Headers};
+use super::{API_KEY, headers::Headers, request::Rejection};
 use crate::{
     config::{Caller, Config, Hide, Role, Sees},
     estate::{
-        Estate, Grant, Hidden, Named, Passed, Principal,
-        principal::{Clearance, Clearances},
+        Estate, ForwardedCredentials, Grant, Hidden, Named, Principal,
+        principal::{AccessClass, Clearances},
     },
     graph::error::code,
     upstream::settings::Kind,
@@ -37,7 +37,7 @@ pub(super) struct Peer {
 
 /// A key or token, as it was shown.
 #[derive(Clone, Default)]
-pub(super) enum Shown {
+pub(super) enum Credential {
     #[default]
     Nothing,
     Secret(String),
@@ -66,7 +66,11 @@ pub(super) fn headers_in(payload: &Map<String, Value>) -> HeaderMap {
 
 /// What callers bring for upstreams that are read with it: `X-Upstream-<name>: <token or session>`,
 /// or what the vendor's own clients send, where that can't be meant for us.
-pub(super) fn passed(estate: &Estate, doorkeeper: &Doorkeeper, headers: Headers<'_>) -> Passed {
+pub(super) fn passed(
+    estate: &Estate,
+    authenticator: &Authenticator,
+    headers: Headers<'_>,
+) -> ForwardedCredentials {
     // of two of one name, which is meant?
     let text = |name: &HeaderName| {
         headers
@@ -79,7 +83,7 @@ pub(super) fn passed(estate: &Estate, doorkeeper: &Doorkeeper, headers: Headers<
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim().to_owned(),
         _ => text.to_owned(),
     };
-    let mut passed = Passed::default();
+    let mut passed = ForwardedCredentials::default();
     for (name, kind) in estate.of_callers() {
         let by_name = HeaderName::try_from(format!("x-upstream-{name}"))
             .ok()
@@ -87,7 +91,7 @@ pub(super) fn passed(estate: &Estate, doorkeeper: &Doorkeeper, headers: Headers<
         let as_vendor = || match kind {
             Kind::EnterpriseManager => text(&SESSION),
             Kind::Vspc | Kind::Vac => {
-                text(&header::AUTHORIZATION).filter(|_| doorkeeper.knows_nobody())
+                text(&header::AUTHORIZATION).filter(|_| authenticator.knows_nobody())
             }
         };
         if let Some(credential) = by_name.or_else(as_vendor) {
@@ -114,20 +118,20 @@ pub(super) fn headers_for(estate: &Estate) -> Vec<HeaderName> {
 
 /// Somebody who is known.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct Identity {
     pub principal: Arc<Principal>,
-    pub clearance: Clearance,
+    pub access_class: AccessClass,
 }
 
 /// Knows callers.
-pub(super) struct Doorkeeper {
-    anonymous: Option<Known>,
-    keys: HashMap<[u8; 32], Known>,
-    certificates: HashMap<[u8; 32], Known>,
+pub(super) struct Authenticator {
+    anonymous: Option<Identity>,
+    keys: HashMap<[u8; 32], Identity>,
+    certificates: HashMap<[u8; 32], Identity>,
     tokens: Option<Tokens>,
 }
 
-impl Shown {
+impl Credential {
     /// From a request's headers: `Authorization: Bearer …` or `X-API-Key: …`.
     pub fn in_headers(headers: Headers<'_>) -> Self {
         let mut shown = Vec::new();
@@ -137,16 +141,16 @@ impl Shown {
                 .ok()
                 .and_then(|value| value.trim().split_once(' '))
             else {
-                return Shown::Unclear;
+                return Credential::Unclear;
             };
             if !scheme.eq_ignore_ascii_case("bearer") {
-                return Shown::Unclear;
+                return Credential::Unclear;
             }
             shown.push(secret.trim());
         }
         for value in headers.all(&API_KEY) {
             let Ok(secret) = value.to_str() else {
-                return Shown::Unclear;
+                return Credential::Unclear;
             };
             shown.push(secret.trim());
         }
@@ -157,28 +161,28 @@ impl Shown {
     /// there.
     fn one(shown: &[&str]) -> Self {
         match shown {
-            [] => Shown::Nothing,
-            [secret] if !secret.is_empty() => Shown::Secret((*secret).to_owned()),
-            _ => Shown::Unclear,
+            [] => Credential::Nothing,
+            [secret] if !secret.is_empty() => Credential::Secret((*secret).to_owned()),
+            _ => Credential::Unclear,
         }
     }
 }
 
-impl Known {
+impl Identity {
     fn new(principal: Principal, clearances: &Clearances) -> Self {
         let principal = Arc::new(principal);
         Self {
-            clearance: clearances.of(&principal),
+            access_class: clearances.of(&principal),
             principal,
         }
     }
 }
 
-impl Doorkeeper {
+impl Authenticator {
     /// From the settings. Fails where an identity provider's keys are a file that can't be used.
     pub fn new(config: &Config) -> Result<Self, String> {
         let clearances = Arc::<Clearances>::default();
-        let known = |principal: Principal| Known::new(principal, &clearances);
+        let known = |principal: Principal| Identity::new(principal, &clearances);
         let (mut keys, mut certificates) = (HashMap::new(), HashMap::new());
         for caller in &config.auth.callers {
             let known = known(principal(caller, &config.auth.roles));
@@ -215,27 +219,27 @@ impl Doorkeeper {
     /// Who somebody is, by what they show.
     pub async fn identify(
         &self,
-        shown: &Shown,
+        shown: &Credential,
         peer: &Peer,
         is_for_upstream: bool,
-    ) -> Result<Known, Rejection> {
+    ) -> Result<Identity, Rejection> {
         match shown {
             // a token that is an upstream's, where nobody's is ours
             _ if is_for_upstream && self.knows_nobody() => self
                 .anonymous
                 .clone()
                 .ok_or_else(|| unauthenticated("Nobody may ask here.")),
-            Shown::Unclear => Err(unauthenticated(
+            Credential::Unclear => Err(unauthenticated(
                 "Show one thing: `Authorization: Bearer <key or token>`, or `X-API-Key: <key>`.",
             )),
-            Shown::Secret(secret) => match (self.by_key(secret), &self.tokens) {
+            Credential::Secret(secret) => match (self.by_key(secret), &self.tokens) {
                 (Some(known), _) => Ok(known),
                 (None, Some(tokens)) if secret.matches('.').count() == 2 => {
                     Box::pin(tokens.identify(secret)).await
                 }
                 _ => Err(unauthenticated("The key is not known here.")),
             },
-            Shown::Nothing => {
+            Credential::Nothing => {
                 let by_certificate = peer
                     .certificate
                     .and_then(|certificate| self.certificates.get(&certificate));
@@ -259,7 +263,7 @@ impl Doorkeeper {
         self.anonymous.is_some()
     }
 
-    fn by_key(&self, secret: &str) -> Option<Known> {
+    fn by_key(&self, secret: &str) -> Option<Identity> {
         let found = digest::digest(&digest::SHA256, secret.as_bytes());
         let (digest, known) = self.keys.get_key_value(found.as_ref())?;
         verify_slices_are_equal(digest, found.as_ref())
@@ -341,10 +345,10 @@ mod tests {
             for (name, value) in pairs {
                 headers.append(*name, value.parse().unwrap());
             }
-            match Shown::in_headers(Headers::new(&headers)) {
-                Shown::Nothing => "nothing".to_owned(),
-                Shown::Secret(secret) => format!("secret {secret}"),
-                Shown::Unclear => "unclear".to_owned(),
+            match Credential::in_headers(Headers::new(&headers)) {
+                Credential::Nothing => "nothing".to_owned(),
+                Credential::Secret(secret) => format!("secret {secret}"),
+                Credential::Unclear => "unclear".to_owned(),
             }
         };
         assert_eq!(shown(&[]), "nothing");

@@ -6,10 +6,10 @@
 
 use super::{
     Gateway,
-    asking::{Asker, Parameters, Question, Rejection},
-    execute::{Answered, execute},
+    execute::{Executed, execute},
     graphql::{reject, write},
     negotiate::MediaType,
+    request::{Parameters, RawRequest, Rejection, RequestContext},
 };
 use crate::graph::error::code;
 use axum::{http::StatusCode, response::Response};
@@ -20,18 +20,18 @@ use serde_json::json;
 /// The answers to all of them, in their order.
 pub(super) async fn answer(
     gateway: &Gateway,
-    asker: &Asker,
+    context: &RequestContext,
     media_type: MediaType,
     body: &[u8],
 ) -> Response {
     let parameters = match read(gateway, media_type, body) {
         Ok(parameters) => parameters,
-        Err(rejection) => return reject(media_type, &asker.id, &rejection),
+        Err(rejection) => return reject(media_type, &context.id, &rejection),
     };
     let answers = join_all(
         parameters
             .into_iter()
-            .map(|parameters| Box::pin(answer_one(gateway, asker, parameters))),
+            .map(|parameters| Box::pin(answer_one(gateway, context, parameters))),
     )
     .await;
     let bytes: usize = answers.iter().map(|answer| answer.len() + 1).sum();
@@ -42,7 +42,7 @@ pub(super) async fn answer(
         );
         return reject(
             media_type,
-            &asker.id,
+            &context.id,
             &Rejection::graphql(code::QUERY_TOO_COMPLEX, message),
         );
     }
@@ -85,23 +85,23 @@ fn read(
     }
 }
 
-async fn answer_one(gateway: &Gateway, asker: &Asker, parameters: Parameters) -> Bytes {
+async fn answer_one(gateway: &Gateway, context: &RequestContext, parameters: Parameters) -> Bytes {
     // the same members in the same order, however they were sent
     let bytes = serde_json::to_vec(&parameters).unwrap_or_default().into();
     match execute(
         gateway,
-        asker,
-        Question {
+        context,
+        RawRequest {
             bytes,
             read: |_: &[u8]| Ok(parameters),
         },
     )
     .await
     {
-        Ok(Answered::Run { body, .. }) => body,
-        Ok(Answered::Again(kept)) => kept.body.clone(),
-        Ok(Answered::Refused(errors)) => json!({"errors": errors}).to_string().into(),
-        Err(rejection) => json!({"errors": [rejection.error(&asker.id)]})
+        Ok(Executed::Run { body, .. }) => body,
+        Ok(Executed::Again(kept)) => kept.body.clone(),
+        Ok(Executed::Refused(errors)) => json!({"errors": errors}).to_string().into(),
+        Err(rejection) => json!({"errors": [rejection.error(&context.id)]})
             .to_string()
             .into(),
     }

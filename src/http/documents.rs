@@ -7,14 +7,14 @@
 //! when its own room says so.
 
 use super::{
-    asking::Rejection,
-    guard::{self, Weight},
+    query_limits::{self, Complexity},
+    request::Rejection,
     syntax,
 };
 use crate::{
     config::Limits,
-    estate::fragments::Fragments,
-    graph::{Fitting, Merged, RootSelections, Schema, Validator},
+    estate::render_cache::RenderCache,
+    graph::{Merged, RootSelections, Schema, ValidatedDocument, Validator},
 };
 use async_graphql::{
     ServerError, Variables,
@@ -46,7 +46,7 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(3_600);
 pub(super) struct Document {
     /// As it was sent: so it is weighed.
     parsed: ExecutableDocument,
-    pub fitting: Fitting,
+    pub fitting: ValidatedDocument,
     merged: Merged,
     text: Arc<str>,
     /// Words and signs of its text.
@@ -74,32 +74,32 @@ impl Document {
 }
 
 /// Why a document is not run.
-pub(super) enum Unfit {
+pub(super) enum DocumentError {
     Refused(Rejection),
     Invalid(Vec<ServerError>),
 }
 
-impl From<Rejection> for Unfit {
+impl From<Rejection> for DocumentError {
     fn from(rejection: Rejection) -> Self {
-        Unfit::Refused(rejection)
+        DocumentError::Refused(rejection)
     }
 }
 
-impl From<guard::Refusal> for Unfit {
-    fn from(refusal: guard::Refusal) -> Self {
-        Unfit::Refused(refusal.into())
+impl From<query_limits::Refusal> for DocumentError {
+    fn from(refusal: query_limits::Refusal) -> Self {
+        DocumentError::Refused(refusal.into())
     }
 }
 
 /// What is asked with a document.
-pub(super) struct Asked {
+pub(super) struct OperationParameters {
     pub operation: Option<String>,
     pub variables: Map<String, Value>,
     pub is_get: bool,
 }
 
 /// A question that may be run.
-pub(super) struct Prepared {
+pub(super) struct PreparedRequest {
     pub document: Arc<Document>,
     weighed: Arc<Weighed>,
 }
@@ -110,11 +110,11 @@ pub(super) struct Weighed {
     text: Arc<str>,
     pub operation: Option<String>,
     pub variables: Variables,
-    pub weight: Weight,
+    pub complexity: Complexity,
     roots: OnceLock<Option<RootSelections>>,
 }
 
-impl Deref for Prepared {
+impl Deref for PreparedRequest {
     type Target = Weighed;
 
     fn deref(&self) -> &Weighed {
@@ -122,11 +122,12 @@ impl Deref for Prepared {
     }
 }
 
-impl Prepared {
+impl PreparedRequest {
     /// What is selected of `Query`, if it can be said.
-    pub fn roots(&self, fragments: &Fragments) -> Option<&RootSelections> {
+    pub fn roots(&self, fragments: &RenderCache) -> Option<&RootSelections> {
         let say = || {
-            let operation = guard::operation(self.document.run(), self.operation.as_deref())?;
+            let operation =
+                query_limits::operation(self.document.run(), self.operation.as_deref())?;
             RootSelections::of(self.document.run(), operation, &self.variables, fragments)
         };
         self.roots.get_or_init(say).as_ref()
@@ -173,18 +174,18 @@ impl Documents {
     }
 
     /// A question that was prepared before.
-    pub fn known(&self, bytes: &Bytes, is_get: bool, list: u64) -> Option<Prepared> {
+    pub fn known(&self, bytes: &Bytes, is_get: bool, list: u64) -> Option<PreparedRequest> {
         let weighed = self.questions.get(&Sent {
             bytes: bytes.clone(),
             is_get,
             list,
         })?;
         let document = self.known.get(&weighed.text)?;
-        Some(Prepared { document, weighed })
+        Some(PreparedRequest { document, weighed })
     }
 
     /// Keeps a question.
-    pub fn keep(&self, bytes: &Bytes, is_get: bool, list: u64, prepared: &Prepared) {
+    pub fn keep(&self, bytes: &Bytes, is_get: bool, list: u64, prepared: &PreparedRequest) {
         // its own bytes: as they came they are a part of what was received at once
         self.questions.insert(
             Sent {
@@ -197,23 +198,28 @@ impl Documents {
     }
 
     /// Checks everything that can be checked before anything runs.
-    pub fn prepare(&self, text: &str, asked: Asked, limits: &Limits) -> Result<Prepared, Unfit> {
+    pub fn prepare(
+        &self,
+        text: &str,
+        asked: OperationParameters,
+        limits: &Limits,
+    ) -> Result<PreparedRequest, DocumentError> {
         let known = self.known.get(text);
-        let (document, (variables, weight)) = match known {
+        let (document, (variables, complexity)) = match known {
             Some(document) => {
                 let weighed = weigh(&document.parsed, &asked, limits)?;
                 (document, weighed)
             }
             None => {
-                let tokens = guard::check_text(text, limits)?;
+                let tokens = query_limits::check_text(text, limits)?;
                 let parsed = parse_query(text)
-                    .map_err(|error| Unfit::Invalid(vec![syntax::told(&error, text)]))?;
+                    .map_err(|error| DocumentError::Invalid(vec![syntax::told(&error, text)]))?;
                 // small enough to be looked at more closely?
                 let weighed = weigh(&parsed, &asked, limits)?;
                 let fitting = self
                     .validator
                     .fit(text, limits.tokens, limits.nesting)
-                    .map_err(Unfit::Invalid)?;
+                    .map_err(DocumentError::Invalid)?;
                 let merged = self.validator.merge(&parsed);
                 let document = Arc::new(Document {
                     parsed,
@@ -231,15 +237,15 @@ impl Documents {
         let operation = asked.operation;
         self.validator
             .check_variables(&document.fitting, operation.as_deref(), &asked.variables)
-            .map_err(Unfit::Invalid)?;
+            .map_err(DocumentError::Invalid)?;
         let weighed = Weighed {
             text: document.text.clone(),
             operation,
             variables,
-            weight,
+            complexity,
             roots: OnceLock::new(),
         };
-        Ok(Prepared {
+        Ok(PreparedRequest {
             document,
             weighed: Arc::new(weighed),
         })
@@ -249,17 +255,17 @@ impl Documents {
 /// The variables with their defaults, and what the document weighs with them.
 fn weigh(
     document: &ExecutableDocument,
-    asked: &Asked,
+    asked: &OperationParameters,
     limits: &Limits,
-) -> Result<(Variables, Weight), Unfit> {
-    let Some(operation) = guard::operation(document, asked.operation.as_deref()) else {
-        return Err(Unfit::Refused(Rejection::graphql(
+) -> Result<(Variables, Complexity), DocumentError> {
+    let Some(operation) = query_limits::operation(document, asked.operation.as_deref()) else {
+        return Err(DocumentError::Refused(Rejection::graphql(
             "OPERATION_RESOLUTION_FAILURE",
             "The document has several operations, or none of that name: say in operationName which to run.",
         )));
     };
-    if asked.is_get && !guard::is_query(operation) {
-        return Err(Unfit::Refused(Rejection::wrong_method(
+    if asked.is_get && !query_limits::is_query(operation) {
+        return Err(DocumentError::Refused(Rejection::wrong_method(
             "Only queries are taken with GET.",
         )));
     }
@@ -274,8 +280,8 @@ fn weigh(
             variables.insert(definition.name.node.clone(), default.node.clone());
         }
     }
-    let weight = guard::check(document, operation, &variables, limits)?;
-    Ok((variables, weight))
+    let complexity = query_limits::check(document, operation, &variables, limits)?;
+    Ok((variables, complexity))
 }
 
 #[cfg(test)]
@@ -284,15 +290,15 @@ mod tests {
     use serde_json::json;
 
     fn prepare(documents: &Documents, text: &str, variables: Value) -> Result<u64, &'static str> {
-        let asked = Asked {
+        let asked = OperationParameters {
             operation: None,
             variables: variables.as_object().cloned().unwrap_or_default(),
             is_get: false,
         };
         match documents.prepare(text, asked, &Limits::default()) {
-            Ok(prepared) => Ok(prepared.weight.cost),
-            Err(Unfit::Refused(rejection)) => Err(rejection.code),
-            Err(Unfit::Invalid(_)) => Err("invalid"),
+            Ok(prepared) => Ok(prepared.complexity.cost),
+            Err(DocumentError::Refused(rejection)) => Err(rejection.code),
+            Err(DocumentError::Invalid(_)) => Err("invalid"),
         }
     }
 
@@ -329,7 +335,7 @@ mod tests {
     #[test]
     fn a_question_is_known_by_its_bytes_and_how_it_was_asked() {
         let documents = Documents::new(1 << 20, &crate::graph::schema(true)).unwrap();
-        let asked = Asked {
+        let asked = OperationParameters {
             operation: None,
             variables: Map::new(),
             is_get: false,
@@ -340,13 +346,13 @@ mod tests {
             .unwrap();
         let (body, cost) = (
             Bytes::from_static(b"{\"query\": \"{ jobs { totalCount } }\"}"),
-            prepared.weight.cost,
+            prepared.complexity.cost,
         );
         documents.keep(&body, false, 0, &prepared);
         assert_eq!(
             documents
                 .known(&body, false, 0)
-                .map(|known| known.weight.cost),
+                .map(|known| known.complexity.cost),
             Some(cost)
         );
         // as an address the same text says nothing
@@ -362,7 +368,7 @@ mod tests {
                 "query A{at} {{ jobs {{ nodes {{ {} }} }} }}",
                 "id name health ".repeat(20)
             );
-            let asked = Asked {
+            let asked = OperationParameters {
                 operation: None,
                 variables: Map::new(),
                 is_get: false,

@@ -7,9 +7,9 @@
 
 use super::{
     Gateway,
-    answers::{Kept, Running, Turn},
-    asking::{Asker, Parameters, Question, Rejection},
-    reusable::Reusable,
+    cache_control::CachePolicy,
+    request::{Parameters, RawRequest, Rejection, RequestContext},
+    response_cache::{CachedResponse, Flight, FlightGuard},
     run::{again, run},
     syntax,
 };
@@ -32,15 +32,15 @@ const MAX_VALIDATION_MESSAGE: usize = 280;
 const MAX_VALIDATION_ERRORS: usize = 50;
 
 /// The outcome of a request that could be read.
-pub(super) enum Answered {
+pub(super) enum Executed {
     /// It was run: the answer, ready to be sent, and how many errors are in it.
     Run {
         body: Bytes,
         errors: usize,
-        reusable: Option<Reusable>,
+        cache_policy: Option<CachePolicy>,
     },
     /// It had been run before.
-    Again(Arc<Kept>),
+    Again(Arc<CachedResponse>),
     /// It does not fit the schema, and was not.
     Refused(Vec<ServerError>),
 }
@@ -48,33 +48,33 @@ pub(super) enum Answered {
 /// Runs a request, or says why not.
 pub(super) async fn execute<F>(
     gateway: &Gateway,
-    asker: &Asker,
-    question: Question<F>,
-) -> Result<Answered, Rejection>
+    context: &RequestContext,
+    question: RawRequest<F>,
+) -> Result<Executed, Rejection>
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
     let started = Instant::now();
     let counters = &gateway.counters;
     counters.requests.fetch_add(1, Ordering::Relaxed);
-    let mut ran = Ran::default();
-    let outcome = match admit(gateway, asker, &question.bytes, started) {
+    let mut ran = RequestStats::default();
+    let outcome = match admit(gateway, context, &question.bytes, started) {
         Err(rejection) => Err(rejection),
-        Ok((_, Some(kept))) => give_again(gateway, asker, kept, &mut ran),
-        Ok((_room, None)) => match again(gateway, asker, &question.bytes, &mut ran) {
+        Ok((_, Some(kept))) => give_again(gateway, context, kept, &mut ran),
+        Ok((_room, None)) => match again(gateway, context, &question.bytes, &mut ran) {
             Some(outcome) => outcome,
             // boxed: what is moved about while an answer is found is small then
-            None => Box::pin(run_once(gateway, asker, question, &mut ran)).await,
+            None => Box::pin(run_once(gateway, context, question, &mut ran)).await,
         },
     };
-    gateway.note_refused(asker);
+    gateway.note_refused(context);
     counters
         .upstream_requests
         .fetch_add(ran.upstream_requests.into(), Ordering::Relaxed);
     let (errors, said) = match &outcome {
-        Ok(Answered::Refused(errors)) => (errors.len(), "refused by validation"),
-        Ok(Answered::Run { errors: 0, .. } | Answered::Again(_)) => (0, "answered"),
-        Ok(Answered::Run { errors, .. }) => (*errors, "answered with errors"),
+        Ok(Executed::Refused(errors)) => (errors.len(), "refused by validation"),
+        Ok(Executed::Run { errors: 0, .. } | Executed::Again(_)) => (0, "answered"),
+        Ok(Executed::Run { errors, .. }) => (*errors, "answered with errors"),
         Err(rejection) => (1, rejection.code),
     };
     if ran.is_kept {
@@ -87,10 +87,10 @@ where
     }
     tracing::info!(
         target: "veeam_graph::audit",
-        request_id = %asker.id.0,
-        principal = &*asker.principal.name,
+        request_id = %context.id.0,
+        principal = &*context.principal.name,
         operation = &*ran.operation,
-        transport = asker.transport,
+        transport = context.transport,
         cost = ran.cost,
         fields = ran.fields,
         upstream_requests = ran.upstream_requests,
@@ -105,7 +105,7 @@ where
 
 /// What a request came to.
 #[derive(Default)]
-pub(super) struct Ran {
+pub(super) struct RequestStats {
     pub operation: Box<str>,
     pub cost: u64,
     pub fields: u64,
@@ -118,10 +118,10 @@ pub(super) struct Ran {
 /// before.
 fn admit<'a>(
     gateway: &'a Gateway,
-    asker: &Asker,
+    context: &RequestContext,
     question: &Bytes,
     now: Instant,
-) -> Result<(SemaphorePermit<'a>, Option<Arc<Kept>>), Rejection> {
+) -> Result<(SemaphorePermit<'a>, Option<Arc<CachedResponse>>), Rejection> {
     let Ok(room) = gateway.room.try_acquire() else {
         let message = "The gateway has too much to do. Try again in a moment.";
         return Err(Rejection::later(
@@ -131,60 +131,68 @@ fn admit<'a>(
             Duration::from_secs(1),
         ));
     };
-    gateway.rates.take_request(&asker.principal)?;
-    gateway.may_bring(asker)?;
-    Ok((room, gateway.answers.find(asker, question, now)))
+    gateway.rates.take_request(&context.principal)?;
+    gateway.may_bring(context)?;
+    Ok((room, gateway.response_cache.find(context, question, now)))
 }
 
 /// An answer that was given before.
 fn give_again(
     gateway: &Gateway,
-    asker: &Asker,
-    kept: Arc<Kept>,
-    ran: &mut Ran,
-) -> Result<Answered, Rejection> {
-    *ran = Ran {
+    context: &RequestContext,
+    kept: Arc<CachedResponse>,
+    ran: &mut RequestStats,
+) -> Result<Executed, Rejection> {
+    *ran = RequestStats {
         operation: kept.operation.clone(),
         cost: kept.cost,
         fields: kept.fields,
         upstream_requests: 0,
         is_kept: true,
     };
-    gateway.rates.take_cost(&asker.principal, kept.cost)?;
-    Ok(Answered::Again(kept))
+    gateway.rates.take_cost(&context.principal, kept.cost)?;
+    Ok(Executed::Again(kept))
 }
 
 /// Runs a question, or waits for another asker's run of it. Where that leaves no answer to be given
 /// again, everybody who waited runs their own.
 async fn run_once<F>(
     gateway: &Gateway,
-    asker: &Asker,
-    question: Question<F>,
-    ran: &mut Ran,
-) -> Result<Answered, Rejection>
+    context: &RequestContext,
+    question: RawRequest<F>,
+    ran: &mut RequestStats,
+) -> Result<Executed, Rejection>
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
     loop {
-        match gateway.answers.begin(asker, &question.bytes) {
-            Turn::Own(running) => {
+        match gateway.response_cache.begin(context, &question.bytes) {
+            Flight::Own(running) => {
                 // another's run may have ended between the last look and this turn
-                if let Some(kept) = gateway.answers.find(asker, &question.bytes, Instant::now()) {
-                    return give_again(gateway, asker, kept, ran);
+                if let Some(kept) =
+                    gateway
+                        .response_cache
+                        .find(context, &question.bytes, Instant::now())
+                {
+                    return give_again(gateway, context, kept, ran);
                 }
-                let outcome = run(gateway, asker, question, ran).await;
-                running.into_iter().for_each(Running::end);
+                let outcome = run(gateway, context, question, ran).await;
+                running.into_iter().for_each(FlightGuard::end);
                 return outcome;
             }
-            Turn::Others(mut end) => {
+            Flight::Others(mut end) => {
                 let ended = tokio::time::timeout(gateway.limits.timeout, end.changed()).await;
-                if let Some(kept) = gateway.answers.find(asker, &question.bytes, Instant::now()) {
-                    return give_again(gateway, asker, kept, ran);
+                if let Some(kept) =
+                    gateway
+                        .response_cache
+                        .find(context, &question.bytes, Instant::now())
+                {
+                    return give_again(gateway, context, kept, ran);
                 }
                 // who ran it may have left in the middle: then it is the turn of one of those who
                 // waited
                 if !matches!(ended, Ok(Err(_))) {
-                    return run(gateway, asker, question, ran).await;
+                    return run(gateway, context, question, ran).await;
                 }
             }
         }
@@ -193,11 +201,11 @@ where
 
 /// The library's answer as it may be told: a code and the request's id with every error, nothing
 /// echoed at length.
-pub(super) fn told_in_public(
+pub(super) fn sanitize_errors(
     answer: Answer,
-    asker: &Asker,
+    context: &RequestContext,
     names_are_public: bool,
-) -> Result<(async_graphql::Value, Vec<ServerError>), Answered> {
+) -> Result<(async_graphql::Value, Vec<ServerError>), Executed> {
     let Answer {
         data, mut errors, ..
     } = answer;
@@ -207,23 +215,23 @@ pub(super) fn told_in_public(
         && !errors.is_empty()
         && errors.iter().all(|error| error.path.is_empty())
     {
-        return Err(refused_by_validation(errors, asker, names_are_public));
+        return Err(refused_by_validation(errors, context, names_are_public));
     }
     // a field that is asked for twice is one field, though the library resolves it twice
     let mut seen = HashSet::new();
     errors.retain(|error| seen.insert((format!("{:?}", error.path), error.message.clone())));
     errors
         .iter_mut()
-        .for_each(|error| mark(error, asker, code::BAD_USER_INPUT));
+        .for_each(|error| mark(error, context, code::BAD_USER_INPUT));
     Ok((data, errors))
 }
 
 /// With introspection off, validation must not tell what there is either.
 pub(super) fn refused_by_validation(
     mut errors: Vec<ServerError>,
-    asker: &Asker,
+    context: &RequestContext,
     names_are_public: bool,
-) -> Answered {
+) -> Executed {
     errors.truncate(MAX_VALIDATION_ERRORS);
     for error in &mut errors {
         let is_syntax = error
@@ -234,18 +242,18 @@ pub(super) fn refused_by_validation(
             error.message = "The query does not fit the schema here.".to_owned();
         }
         shorten(&mut error.message, MAX_VALIDATION_MESSAGE);
-        mark(error, asker, "GRAPHQL_VALIDATION_FAILED");
+        mark(error, context, "GRAPHQL_VALIDATION_FAILED");
     }
-    Answered::Refused(errors)
+    Executed::Refused(errors)
 }
 
-fn mark(error: &mut ServerError, asker: &Asker, code: &str) {
+fn mark(error: &mut ServerError, context: &RequestContext, code: &str) {
     let extensions = error.extensions.get_or_insert_default();
     if extensions.get("code").is_none() {
         extensions.set("code", code);
     }
     extensions.unset(REPORTED);
-    extensions.set("requestId", &*asker.id.0);
+    extensions.set("requestId", &*context.id.0);
     shorten(&mut error.message, MAX_MESSAGE);
 }
 

@@ -1,10 +1,10 @@
 //! `extensions` of an answer: what it cost, and, for who may know, how it came about.
 
-use super::{asking::Asker, guard::Weight};
+use super::{query_limits::Complexity, request::RequestContext};
 use crate::{
     estate::{
         Caller,
-        reads::{Found, Told},
+        dependencies::{Found, ReadTrace},
     },
     upstream::meter::Call,
 };
@@ -12,18 +12,18 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 
 /// What a query costs by our reckoning, before it is run.
-pub(super) fn estimated(weight: &Weight, maximum: u64) -> Value {
-    json!({"cost": {"estimated": weight.cost, "maximum": maximum}})
+pub(super) fn estimated(complexity: &Complexity, maximum: u64) -> Value {
+    json!({"cost": {"estimated": complexity.cost, "maximum": maximum}})
 }
 
 /// Writes what an answer cost, given by whom it was made. Its names are as plain as its numbers: a
 /// writer that looks at every letter of them takes longer than the rest of a small answer.
 pub(super) fn write_spent(
     json: &mut Vec<u8>,
-    weight: &Weight,
+    complexity: &Complexity,
     maximum: u64,
     fields: u64,
-    asker: &Asker,
+    context: &RequestContext,
     caller: Option<&Caller>,
 ) -> serde_json::Result<()> {
     let by_upstream = caller
@@ -31,7 +31,7 @@ pub(super) fn write_spent(
         .unwrap_or_default();
     let requests: u32 = by_upstream.values().sum();
     for (name, number) in [
-        (r#"{"cost":{"estimated":"#, weight.cost),
+        (r#"{"cost":{"estimated":"#, complexity.cost),
         (r#","fields":"#, fields),
         (r#","maximum":"#, maximum),
         (r#"},"upstream":{"requests":"#, requests.into()),
@@ -44,7 +44,7 @@ pub(super) fn write_spent(
     // stays here
     let of_callers = by_upstream
         .iter()
-        .filter(|(name, _)| asker.principal.allows_upstream(name));
+        .filter(|(name, _)| context.principal.allows_upstream(name));
     let of_callers: BTreeMap<&str, u32> =
         of_callers.map(|(name, count)| (&**name, *count)).collect();
     serde_json::to_writer(&mut *json, &of_callers)?;
@@ -60,7 +60,7 @@ pub(super) fn write_spent(
     Ok(())
 }
 
-fn in_detail(calls: &[Call], told: &Told) -> [(&'static str, Vec<Value>); 3] {
+fn in_detail(calls: &[Call], told: &ReadTrace) -> [(&'static str, Vec<Value>); 3] {
     let milliseconds = |time: Duration| time.as_micros() as f64 / 1_000.0;
     let calls: Vec<Value> = calls
         .iter()

@@ -7,16 +7,16 @@
 
 use super::{
     Gateway, REQUEST_ID, RequestId,
-    answers::Kept,
-    asking::{Asker, Parameters, Question, Rejection},
     auth::Peer,
     batch,
-    execute::{Answered, execute},
+    cache_control::{CachePolicy, unless_known},
+    execute::{Executed, execute},
     headers::Headers,
     negotiate::{self, MediaType},
     plain,
-    reusable::{Reusable, unless_known},
-    socket,
+    request::{Parameters, RawRequest, Rejection, RequestContext},
+    response_cache::CachedResponse,
+    websocket,
 };
 use crate::graph::error::code;
 use axum::{
@@ -62,8 +62,8 @@ pub(super) async fn post(
     let Some(media_type) = negotiate::media_type(headers) else {
         return not_acceptable();
     };
-    let asker = match identify(gateway, headers, peer, id, media_type, false).await {
-        Ok(asker) => asker,
+    let context = match identify(gateway, headers, peer, id, media_type, false).await {
+        Ok(context) => context,
         Err(rejection) => return reject(media_type, id, &rejection),
     };
     match read_body(
@@ -76,14 +76,14 @@ pub(super) async fn post(
     {
         // boxed: what is moved about for single requests is small then
         Ok(bytes) if is_batch(&bytes) => {
-            Box::pin(batch::answer(gateway, &asker, media_type, &bytes)).await
+            Box::pin(batch::answer(gateway, &context, media_type, &bytes)).await
         }
         Ok(bytes) => {
             answer(
                 gateway,
-                &asker,
+                &context,
                 media_type,
-                Question {
+                RawRequest {
                     bytes,
                     read: read_json,
                 },
@@ -116,8 +116,8 @@ pub(super) async fn get(
     request: Request,
 ) -> Response {
     let headers = Headers::new(request.headers());
-    if socket::is_asked_for(headers) {
-        return socket::open(gateway, id, peer, request).await;
+    if websocket::is_asked_for(headers) {
+        return websocket::open(gateway, id, peer, request).await;
     }
     if negotiate::wants_html(headers) {
         // a link to a query opens it in the page
@@ -136,16 +136,16 @@ pub(super) async fn get(
     let Some(media_type) = negotiate::media_type(headers) else {
         return not_acceptable();
     };
-    let asker = match identify(&gateway, headers, &peer, &id, media_type, true).await {
-        Ok(asker) => asker,
+    let context = match identify(&gateway, headers, &peer, &id, media_type, true).await {
+        Ok(context) => context,
         Err(rejection) => return reject(media_type, &id, &rejection),
     };
     let bytes = Bytes::copy_from_slice(request.uri().query().unwrap_or_default().as_bytes());
     let response = answer(
         &gateway,
-        &asker,
+        &context,
         media_type,
-        Question {
+        RawRequest {
             bytes,
             read: read_address,
         },
@@ -192,14 +192,14 @@ async fn identify(
     id: &RequestId,
     media_type: MediaType,
     is_get: bool,
-) -> Result<Asker, Rejection> {
+) -> Result<RequestContext, Rejection> {
     let principal = gateway.identify(headers, peer, id).await?;
     let transport = if media_type == MediaType::EventStream {
         "sse"
     } else {
         "http"
     };
-    Asker::new(
+    RequestContext::new(
         gateway,
         principal,
         headers,
@@ -330,32 +330,34 @@ fn read_address(query: &[u8]) -> Result<Parameters, Rejection> {
 
 async fn answer<F>(
     gateway: &Gateway,
-    asker: &Asker,
+    context: &RequestContext,
     media_type: MediaType,
-    question: Question<F>,
+    question: RawRequest<F>,
 ) -> Response
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
-    match execute(gateway, asker, question).await {
-        Ok(Answered::Run { body, reusable, .. }) => told(
+    match execute(gateway, context, question).await {
+        Ok(Executed::Run {
+            body, cache_policy, ..
+        }) => told(
             gateway,
             media_type,
-            reusable,
+            cache_policy,
             write(media_type, StatusCode::OK, body),
         ),
-        Ok(Answered::Again(kept)) => {
-            let response = match asker.coding {
-                Some(_) => Box::pin(write_packed(asker, media_type, &kept)).await,
+        Ok(Executed::Again(kept)) => {
+            let response = match context.content_encoding {
+                Some(_) => Box::pin(write_packed(context, media_type, &kept)).await,
                 None => write(media_type, StatusCode::OK, kept.body.clone()),
             };
-            let reusable = kept
+            let cache_policy = kept
                 .mark
                 .clone()
-                .map(|mark| Reusable::new(mark, &kept.sources, Instant::now()));
-            told(gateway, media_type, reusable, response)
+                .map(|mark| CachePolicy::new(mark, &kept.dependencies, Instant::now()));
+            told(gateway, media_type, cache_policy, response)
         }
-        Ok(Answered::Refused(errors)) => {
+        Ok(Executed::Refused(errors)) => {
             let is_told_by_status = media_type == MediaType::GraphqlResponse;
             let status = if is_told_by_status {
                 StatusCode::BAD_REQUEST
@@ -368,7 +370,7 @@ where
                 json!({"errors": errors}).to_string().into(),
             )
         }
-        Err(rejection) => reject(media_type, &asker.id, &rejection),
+        Err(rejection) => reject(media_type, &context.id, &rejection),
     }
 }
 
@@ -376,35 +378,39 @@ where
 fn told(
     gateway: &Gateway,
     media_type: MediaType,
-    reusable: Option<Reusable>,
+    cache_policy: Option<CachePolicy>,
     mut response: Response,
 ) -> Response {
-    if let Some(reusable) = reusable.filter(|_| media_type != MediaType::EventStream) {
-        reusable.tell(response.headers_mut(), &gateway.differs_by);
+    if let Some(cache_policy) = cache_policy.filter(|_| media_type != MediaType::EventStream) {
+        cache_policy.tell(response.headers_mut(), &gateway.differs_by);
     }
     response
 }
 
 /// An answer that was given before, packed as it was then for those who take that.
-async fn write_packed(asker: &Asker, media_type: MediaType, kept: &Kept) -> Response {
-    let packed = match asker
-        .coding
+async fn write_packed(
+    context: &RequestContext,
+    media_type: MediaType,
+    kept: &CachedResponse,
+) -> Response {
+    let packed = match context
+        .content_encoding
         .filter(|_| media_type != MediaType::EventStream)
     {
-        Some(coding) => kept
+        Some(content_encoding) => kept
             .packed
-            .of(coding, &kept.body)
+            .of(content_encoding, &kept.body)
             .await
-            .map(|body| (coding, body)),
+            .map(|body| (content_encoding, body)),
         None => None,
     };
-    let Some((coding, body)) = packed else {
+    let Some((content_encoding, body)) = packed else {
         return write(media_type, StatusCode::OK, kept.body.clone());
     };
     let mut response = write(media_type, StatusCode::OK, body);
     response
         .headers_mut()
-        .insert(header::CONTENT_ENCODING, coding.name());
+        .insert(header::CONTENT_ENCODING, content_encoding.name());
     response
 }
 

@@ -1,7 +1,7 @@
 //! `/health/live`, `/health/ready` and `/metrics`.
 
 use super::{
-    Gateway, RequestId, auth::Peer, deadlines::Stage, graphql, headers::Headers,
+    Gateway, RequestId, auth::Peer, graphql, headers::Headers, idle_timeout::Stage,
     negotiate::MediaType, plain,
 };
 use crate::{
@@ -71,7 +71,7 @@ pub(super) async fn ready(
     };
     // what is read from is nobody's business who would have to say who they are, or comes by a
     // foreign name
-    let may_know = gateway.doorkeeper.takes_anybody()
+    let may_know = gateway.authenticator.takes_anybody()
         && gateway.is_asked_by_name(&uri, Headers::new(&headers));
     let body = if may_know {
         json!({"status": word, "upstreams": upstreams})
@@ -106,9 +106,9 @@ pub(super) async fn metrics(
     let counters = &gateway.counters;
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
     let given_again = gateway
-        .fragments
+        .render_cache
         .as_ref()
-        .map(|fragments| fragments.given_again())
+        .map(|render_cache| render_cache.given_again())
         .unwrap_or_default();
     let mut text = String::new();
     for (name, help, value) in [

@@ -72,11 +72,11 @@ pub(super) fn media_type(headers: Headers<'_>) -> Option<MediaType> {
             else {
                 continue;
             };
-            let weight = parts
+            let complexity = parts
                 .find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok())
                 .unwrap_or(1.0);
-            if weight > 0.0 && best.is_none_or(|(known, _)| weight > known) {
-                best = Some((weight, candidate));
+            if complexity > 0.0 && best.is_none_or(|(known, _)| complexity > known) {
+                best = Some((complexity, candidate));
             }
         }
     }

@@ -5,7 +5,7 @@
 //! is bounded; what was not asked for longest goes first.
 
 use super::{
-    asking::{Parameters, Rejection},
+    request::{Parameters, Rejection},
     trusted::List,
 };
 use crate::graph::error::code;
@@ -26,7 +26,7 @@ pub(super) type Hash = [u8; 32];
 pub(super) struct Persisted(Cache<Hash, Arc<str>, RandomState>);
 
 /// The document that a request means.
-pub(super) struct Meant {
+pub(super) struct ResolvedDocument {
     pub text: Arc<str>,
     /// It came with its hash: from now on that is enough, if it fits the schema.
     pub first: Option<Hash>,
@@ -52,7 +52,7 @@ impl Persisted {
         &self,
         parameters: &mut Parameters,
         trusted: Option<&List>,
-    ) -> Result<Meant, Rejection> {
+    ) -> Result<ResolvedDocument, Rejection> {
         let query = parameters.query.take();
         let persisted = parameters
             .extensions
@@ -82,13 +82,13 @@ impl Persisted {
                 status: StatusCode::OK,
                 ..Rejection::graphql(code::PERSISTED_QUERY_NOT_FOUND, "PersistedQueryNotFound")
             };
-            return Ok(Meant {
+            return Ok(ResolvedDocument {
                 text: text.ok_or_else(unknown)?,
                 first: None,
             });
         };
         let Some(claimed) = by_hash else {
-            return Ok(Meant {
+            return Ok(ResolvedDocument {
                 text: query.into(),
                 first: None,
             });
@@ -99,14 +99,14 @@ impl Persisted {
                 .is_some_and(|text| *text == *query)
         };
         if claimed.as_ref().is_some_and(is_trusted) {
-            return Ok(Meant {
+            return Ok(ResolvedDocument {
                 text: query.into(),
                 first: None,
             });
         }
         let made = hash(&query);
         match claimed.and_then(unhex) {
-            Some(claimed) if claimed == made => Ok(Meant {
+            Some(claimed) if claimed == made => Ok(ResolvedDocument {
                 text: query.into(),
                 first: Some(made),
             }),

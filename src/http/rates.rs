@@ -1,6 +1,6 @@
 //! How often a principal and an address may ask.
 
-use super::asking::Rejection;
+use super::request::Rejection;
 use crate::{config::Limits, estate::Principal, graph::error::code};
 use axum::http::StatusCode;
 use governor::{

@@ -5,20 +5,20 @@
 
 use super::{
     Gateway,
-    answers::Kept,
-    asking::{Asker, Parameters, Question, Rejection},
-    documents::{Asked, Prepared, Unfit},
-    execute::{Answered, Ran, refused_by_validation, told_in_public},
+    cache_control::{CachePolicy, mark},
+    compression::CompressedBodies,
+    documents::{DocumentError, OperationParameters, PreparedRequest},
+    execute::{Executed, RequestStats, refused_by_validation, sanitize_errors},
     extensions,
-    guard::{self, Weight},
-    packed::Packed,
-    persisted::Meant,
-    reusable::{Reusable, mark},
+    persisted::ResolvedDocument,
+    query_limits::{self, Complexity},
+    request::{Parameters, RawRequest, Rejection, RequestContext},
+    response_cache::CachedResponse,
     trusted::unlisted,
 };
 use crate::{
-    estate::{Caller, Sources, fragments::Recollection},
-    graph::{RootFields, error::code, foresee, write_data},
+    estate::{Caller, Dependencies, render_cache::ReuseSession},
+    graph::{RootFields, begin_read_ahead, error::code, write_data},
     loaders::{
         Loaders,
         budget::{Bounds, Budget},
@@ -42,7 +42,7 @@ struct Outcome {
     body: Vec<u8>,
     errors: usize,
     /// What it was made from, if it may be given again.
-    sources: Option<Arc<Sources>>,
+    dependencies: Option<Arc<Dependencies>>,
     /// By whom it was made, unless it was all known.
     made_by: Option<Caller>,
 }
@@ -51,25 +51,25 @@ struct Outcome {
 /// is more to do.
 pub(super) fn again(
     gateway: &Gateway,
-    asker: &Asker,
+    context: &RequestContext,
     bytes: &Bytes,
-    ran: &mut Ran,
-) -> Option<Result<Answered, Rejection>> {
+    ran: &mut RequestStats,
+) -> Option<Result<Executed, Rejection>> {
     let prepared = gateway
         .documents
-        .known(bytes, asker.is_get, asker.list())
-        .filter(|_| !asker.cost_only)?;
-    let recollection = recollection(gateway, asker, &prepared)?;
-    let roots = recall(gateway, &prepared, &recollection).filter(RootFields::are_known)?;
+        .known(bytes, context.is_get, context.list())
+        .filter(|_| !context.cost_only)?;
+    let reuse = reuse(gateway, context, &prepared)?;
+    let roots = recall(gateway, &prepared, &reuse).filter(RootFields::are_known)?;
     note(&prepared, ran);
-    let within_rate = gateway.rates.take_cost(&asker.principal, ran.cost);
+    let within_rate = gateway.rates.take_cost(&context.principal, ran.cost);
     Some(within_rate.and_then(|()| {
         finish(
             gateway,
-            asker,
+            context,
             Some(bytes),
-            &prepared.weight,
-            put_together(&roots, &recollection, ran)?,
+            &prepared.complexity,
+            put_together(&roots, &reuse, ran)?,
             ran,
         )
     }))
@@ -78,52 +78,51 @@ pub(super) fn again(
 /// Runs a question.
 pub(super) async fn run<F>(
     gateway: &Gateway,
-    asker: &Asker,
-    question: Question<F>,
-    ran: &mut Ran,
-) -> Result<Answered, Rejection>
+    context: &RequestContext,
+    question: RawRequest<F>,
+    ran: &mut RequestStats,
+) -> Result<Executed, Rejection>
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
     let limits = &gateway.limits;
     let bytes = question.bytes.clone();
-    let (prepared, is_first) = match gateway.documents.known(&bytes, asker.is_get, asker.list()) {
+    let (prepared, is_first) = match gateway
+        .documents
+        .known(&bytes, context.is_get, context.list())
+    {
         Some(prepared) => (prepared, false),
-        None => match prepare(gateway, asker, question, ran)? {
+        None => match prepare(gateway, context, question, ran)? {
             Ok(known) => known,
             Err(invalid) => return Ok(invalid),
         },
     };
     note(&prepared, ran);
-    if asker.cost_only {
-        let body = json!({"data": null, "extensions": extensions::estimated(&prepared.weight, limits.cost)});
-        return Ok(Answered::Run {
+    if context.cost_only {
+        let body = json!({"data": null, "extensions": extensions::estimated(&prepared.complexity, limits.cost)});
+        return Ok(Executed::Run {
             body: body.to_string().into(),
             errors: 0,
-            reusable: None,
+            cache_policy: None,
         });
     }
-    gateway.rates.take_cost(&asker.principal, ran.cost)?;
-    let recollection = recollection(gateway, asker, &prepared);
-    let roots = recollection
+    gateway.rates.take_cost(&context.principal, ran.cost)?;
+    let reuse = reuse(gateway, context, &prepared);
+    let roots = reuse
         .as_ref()
-        .and_then(|recollection| recall(gateway, &prepared, recollection));
-    let outcome = match (roots, recollection) {
-        (Some(roots), Some(recollection)) if roots.are_known() => {
-            put_together(&roots, &recollection, ran)?
-        }
-        (roots, recollection) => {
-            match answer(gateway, asker, &prepared, roots, recollection, ran).await? {
-                Ok(outcome) => outcome,
-                Err(refused) => return Ok(refused),
-            }
-        }
+        .and_then(|reuse| recall(gateway, &prepared, reuse));
+    let outcome = match (roots, reuse) {
+        (Some(roots), Some(reuse)) if roots.are_known() => put_together(&roots, &reuse, ran)?,
+        (roots, reuse) => match answer(gateway, context, &prepared, roots, reuse, ran).await? {
+            Ok(outcome) => outcome,
+            Err(refused) => return Ok(refused),
+        },
     };
     finish(
         gateway,
-        asker,
+        context,
         (!is_first).then_some(&bytes),
-        &prepared.weight,
+        &prepared.complexity,
         outcome,
         ran,
     )
@@ -132,16 +131,16 @@ where
 /// An answer of which all parts are known.
 fn put_together(
     roots: &RootFields<'_>,
-    recollection: &Recollection,
-    ran: &mut Ran,
+    reuse: &ReuseSession,
+    ran: &mut RequestStats,
 ) -> Result<Outcome, Rejection> {
     ran.fields = roots.known_fields();
     let mut body = begin(&[], roots.bytes())?;
-    roots.write(&Value::Null, recollection, &mut body);
+    roots.write(&Value::Null, reuse, &mut body);
     Ok(Outcome {
         body,
         errors: 0,
-        sources: Sources::together(roots.sources()),
+        dependencies: Dependencies::together(roots.dependencies()),
         made_by: None,
     })
 }
@@ -149,65 +148,81 @@ fn put_together(
 /// What is known of the fields of the query; none where what is selected of them can't be said.
 fn recall<'p>(
     gateway: &Gateway,
-    prepared: &'p Prepared,
-    recollection: &Recollection,
+    prepared: &'p PreparedRequest,
+    reuse: &ReuseSession,
 ) -> Option<RootFields<'p>> {
-    let selections = prepared.roots(gateway.fragments.as_ref()?)?;
+    let selections = prepared.roots(gateway.render_cache.as_ref()?)?;
     Some(RootFields::recall(
         selections,
-        recollection,
+        reuse,
         gateway.limits.answer_fields,
     ))
 }
 
 /// What is known of a question's parts, if that may be used. What was read with a caller's own
 /// credentials is not for others; who wants to know what is read wants it read.
-fn recollection(gateway: &Gateway, asker: &Asker, prepared: &Prepared) -> Option<Recollection> {
-    let may_recall = !prepared.document.puts_together() && asker.passed.is_empty() && !asker.debug;
+fn reuse(
+    gateway: &Gateway,
+    context: &RequestContext,
+    prepared: &PreparedRequest,
+) -> Option<ReuseSession> {
+    let may_recall =
+        !prepared.document.puts_together() && context.passed.is_empty() && !context.debug;
     gateway
-        .fragments
+        .render_cache
         .as_ref()
         .filter(|_| may_recall)
-        .map(|fragments| fragments.of(asker.clearance))
+        .map(|render_cache| render_cache.of(context.access_class))
 }
 
 /// What is logged of a question.
-fn note(prepared: &Prepared, ran: &mut Ran) {
-    (ran.operation, ran.cost) = (name(prepared.operation.as_deref()), prepared.weight.cost);
+fn note(prepared: &PreparedRequest, ran: &mut RequestStats) {
+    (ran.operation, ran.cost) = (
+        name(prepared.operation.as_deref()),
+        prepared.complexity.cost,
+    );
 }
 
 /// An answer with its `extensions`, which is kept by the question's bytes if it may be.
 fn finish(
     gateway: &Gateway,
-    asker: &Asker,
+    context: &RequestContext,
     bytes: Option<&Bytes>,
-    weight: &Weight,
+    complexity: &Complexity,
     outcome: Outcome,
-    ran: &Ran,
-) -> Result<Answered, Rejection> {
+    ran: &RequestStats,
+) -> Result<Executed, Rejection> {
     let limits = &gateway.limits;
     let Outcome {
         body,
         errors,
-        sources,
+        dependencies,
         made_by,
     } = outcome;
     let extended = |mut body: Vec<u8>, made_by: Option<&Caller>| {
         body.extend_from_slice(b",\"extensions\":");
-        extensions::write_spent(&mut body, weight, limits.cost, ran.fields, asker, made_by)
-            .map_err(|_| unwritable())?;
+        extensions::write_spent(
+            &mut body,
+            complexity,
+            limits.cost,
+            ran.fields,
+            context,
+            made_by,
+        )
+        .map_err(|_| unwritable())?;
         body.push(b'}');
         Ok::<_, Rejection>(Bytes::from(body))
     };
-    let is_kept = sources.is_some() && bytes.is_some() && gateway.answers.are_kept_for(asker);
-    let mark = sources
+    let is_kept =
+        dependencies.is_some() && bytes.is_some() && gateway.response_cache.are_kept_for(context);
+    let mark = dependencies
         .as_ref()
-        .filter(|_| asker.is_get && asker.passed.is_empty() && !asker.debug)
+        .filter(|_| context.is_get && context.passed.is_empty() && !context.debug)
         .map(|_| mark(&body));
-    let reusable = mark
+    let cache_policy = mark
         .clone()
-        .zip(sources.as_ref())
-        .map(|(mark, sources)| Reusable::new(mark, sources, Instant::now()));
+        .zip(dependencies.as_ref())
+        .map(|(mark, dependencies)| CachePolicy::new(mark, dependencies, Instant::now()));
     // who is given it again causes no upstream requests
     let again = if is_kept && ran.upstream_requests > 0 {
         Some(extended(body.clone(), None)?)
@@ -222,23 +237,23 @@ fn finish(
         );
         return Err(Rejection::graphql(code::QUERY_TOO_COMPLEX, message));
     }
-    if let (Some(sources), Some(bytes)) = (sources.filter(|_| is_kept), bytes) {
+    if let (Some(dependencies), Some(bytes)) = (dependencies.filter(|_| is_kept), bytes) {
         let body = again.unwrap_or_else(|| answer.clone());
-        let kept = Kept {
+        let kept = CachedResponse {
             body,
-            packed: Packed::default(),
+            packed: CompressedBodies::default(),
             operation: ran.operation.clone(),
             cost: ran.cost,
             fields: ran.fields,
-            sources,
+            dependencies,
             mark,
         };
-        gateway.answers.keep(asker, bytes, kept);
+        gateway.response_cache.keep(context, bytes, kept);
     }
-    Ok(Answered::Run {
+    Ok(Executed::Run {
         body: answer,
         errors,
-        reusable,
+        cache_policy,
     })
 }
 
@@ -246,25 +261,25 @@ fn finish(
 /// where it does not fit the schema.
 fn prepare<F>(
     gateway: &Gateway,
-    asker: &Asker,
-    question: Question<F>,
-    ran: &mut Ran,
-) -> Result<Result<(Prepared, bool), Answered>, Rejection>
+    context: &RequestContext,
+    question: RawRequest<F>,
+    ran: &mut RequestStats,
+) -> Result<Result<(PreparedRequest, bool), Executed>, Rejection>
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
     let mut parameters = (question.read)(&question.bytes)?;
     ran.operation = name(parameters.operation_name.as_deref());
-    let Meant { text, first } = meant(gateway, asker, &mut parameters)?;
+    let ResolvedDocument { text, first } = meant(gateway, context, &mut parameters)?;
     let Parameters {
         operation_name,
         variables,
         ..
     } = parameters;
-    let asked = Asked {
+    let asked = OperationParameters {
         operation: operation_name,
         variables: variables.unwrap_or_default(),
-        is_get: asker.is_get,
+        is_get: context.is_get,
     };
     match gateway.documents.prepare(&text, asked, &gateway.limits) {
         Ok(prepared) => {
@@ -272,18 +287,19 @@ where
             // hash, and not by its bytes
             match first {
                 Some(hash) => gateway.persisted.keep(hash, text),
-                None => {
-                    gateway
-                        .documents
-                        .keep(&question.bytes, asker.is_get, asker.list(), &prepared)
-                }
+                None => gateway.documents.keep(
+                    &question.bytes,
+                    context.is_get,
+                    context.list(),
+                    &prepared,
+                ),
             }
             Ok(Ok((prepared, first.is_some())))
         }
-        Err(Unfit::Refused(rejection)) => Err(rejection),
-        Err(Unfit::Invalid(errors)) => Ok(Err(refused_by_validation(
+        Err(DocumentError::Refused(rejection)) => Err(rejection),
+        Err(DocumentError::Invalid(errors)) => Ok(Err(refused_by_validation(
             errors,
-            asker,
+            context,
             gateway.limits.introspection,
         ))),
     }
@@ -292,13 +308,13 @@ where
 /// The document that is meant, if it may be run.
 fn meant(
     gateway: &Gateway,
-    asker: &Asker,
+    context: &RequestContext,
     parameters: &mut Parameters,
-) -> Result<Meant, Rejection> {
-    let trusted = gateway.trusted.as_ref().zip(asker.trusted.as_ref());
+) -> Result<ResolvedDocument, Rejection> {
+    let trusted = gateway.trusted.as_ref().zip(context.trusted.as_ref());
     let meant = gateway
         .persisted
-        .meant(parameters, asker.trusted.as_deref());
+        .meant(parameters, context.trusted.as_deref());
     let Some((trusted, list)) = trusted else {
         return meant;
     };
@@ -314,7 +330,7 @@ fn meant(
     trusted.judge(
         list,
         &meant.text,
-        &asker.principal.name,
+        &context.principal.name,
         parameters.operation_name.as_deref().unwrap_or_default(),
     )?;
     Ok(meant)
@@ -334,28 +350,28 @@ fn name(operation: Option<&str>) -> Box<str> {
 /// document.
 async fn answer(
     gateway: &Gateway,
-    asker: &Asker,
-    prepared: &Prepared,
+    context: &RequestContext,
+    prepared: &PreparedRequest,
     roots: Option<RootFields<'_>>,
-    recollection: Option<Recollection>,
-    ran: &mut Ran,
-) -> Result<Result<Outcome, Answered>, Rejection> {
+    reuse: Option<ReuseSession>,
+    ran: &mut RequestStats,
+) -> Result<Result<Outcome, Executed>, Rejection> {
     let (document, operation, variables) =
         (&prepared.document, &prepared.operation, &prepared.variables);
     let limits = &gateway.limits;
     let caller = gateway
         .estate
-        .caller(asker.principal.clone(), &asker.passed, asker.debug)
+        .caller(context.principal.clone(), &context.passed, context.debug)
         .await;
     let mut parsed = document.run().clone();
     let known_fields = roots.as_ref().map_or(0, RootFields::known_fields);
     if let (Some(roots), Some(operation)) = (
         &roots,
-        guard::operation_mut(&mut parsed, operation.as_deref()),
+        query_limits::operation_mut(&mut parsed, operation.as_deref()),
     ) {
         roots
-            .sources()
-            .for_each(|sources| caller.reads.take_in(sources));
+            .dependencies()
+            .for_each(|dependencies| caller.reads.take_in(dependencies));
         roots.leave_out_known(document.run(), variables, operation);
     }
     let bounds = Bounds {
@@ -364,16 +380,16 @@ async fn answer(
         memory: limits.request_memory,
     };
     let budget = Budget::new(bounds, known_fields);
-    let loaders = Loaders::new(gateway.estate.clone(), caller, budget, recollection);
-    if let Some(operation) = guard::operation(&parsed, operation.as_deref()) {
-        loaders.begin(foresee(&parsed, operation, variables));
+    let loaders = Loaders::new(gateway.estate.clone(), caller, budget, reuse);
+    if let Some(operation) = query_limits::operation(&parsed, operation.as_deref()) {
+        loaders.begin(begin_read_ahead(&parsed, operation, variables));
     }
     // the text is not looked at where it was parsed
     let mut query = Query::new("").variables(variables.clone());
     query.operation_name = operation.clone();
     query.set_parsed_query(parsed);
     let execution = loaders.drive(Box::pin(gateway.schema.execute(query, loaders.clone())));
-    let span = tracing::info_span!("request", request_id = %asker.id.0);
+    let span = tracing::info_span!("request", request_id = %context.id.0);
     let outcome = tokio::time::timeout(
         limits.timeout,
         tracing::Instrument::instrument(execution, span),
@@ -401,27 +417,27 @@ async fn answer(
             .fitting
             .settle_nulls(operation.as_deref(), &mut answer.data, &answer.errors);
     }
-    let (data, errors) = match told_in_public(answer, asker, limits.introspection) {
+    let (data, errors) = match sanitize_errors(answer, context, limits.introspection) {
         Ok(told) => told,
         Err(refused) => return Ok(Err(refused)),
     };
     let mut body = begin(&errors, roots.as_ref().map_or(0, RootFields::bytes))?;
-    match roots.as_ref().zip(loaders.recollection()) {
-        Some((roots, recollection)) => roots.write(&data, recollection, &mut body),
+    match roots.as_ref().zip(loaders.reuse()) {
+        Some((roots, reuse)) => roots.write(&data, reuse, &mut body),
         None => write_data(&data, &mut body),
     }
-    let sources = if errors.is_empty() {
-        caller.reads.sources().map(Arc::new)
+    let dependencies = if errors.is_empty() {
+        caller.reads.dependencies().map(Arc::new)
     } else {
         None
     };
-    if let (Some(recollection), Some(sources)) = (loaders.recollection(), &sources) {
-        recollection.keep(sources);
+    if let (Some(reuse), Some(dependencies)) = (loaders.reuse(), &dependencies) {
+        reuse.keep(dependencies);
     }
     Ok(Ok(Outcome {
         body,
         errors: errors.len(),
-        sources,
+        dependencies,
         made_by: Some(caller.clone()),
     }))
 }

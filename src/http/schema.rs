@@ -2,8 +2,8 @@
 //! composer wants.
 
 use super::{
-    Gateway, RequestId, auth::Peer, graphql, headers::Headers, negotiate::MediaType, plain,
-    reusable,
+    Gateway, RequestId, auth::Peer, cache_control, graphql, headers::Headers, negotiate::MediaType,
+    plain,
 };
 use crate::graph;
 use axum::{
@@ -24,7 +24,7 @@ static FEDERATED: LazyLock<Printed> = LazyLock::new(|| Printed::new(true));
 impl Printed {
     fn new(federation: bool) -> Self {
         let text: Bytes = graph::sdl(federation).into();
-        let mark = reusable::mark(&text);
+        let mark = cache_control::mark(&text);
         Self(text, mark)
     }
 }
@@ -68,10 +68,10 @@ pub(super) async fn get(
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    let reusable = reusable::Reusable {
+    let cache_policy = cache_control::CachePolicy {
         mark: mark.clone(),
-        seconds: reusable::WITHOUT_LISTS.as_secs(),
+        seconds: cache_control::WITHOUT_LISTS.as_secs(),
     };
-    reusable.tell(response.headers_mut(), &gateway.differs_by);
-    reusable::unless_known(headers, response)
+    cache_policy.tell(response.headers_mut(), &gateway.differs_by);
+    cache_control::unless_known(headers, response)
 }

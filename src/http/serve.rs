@@ -1,13 +1,13 @@
 //! Connections: taken, made safe with TLS, spoken to in HTTP/1.1 or HTTP/2, and ended in peace.
 
 use super::{
-    Entrance, Gateway,
-    activity::{Activity, Place},
+    Gateway, HttpService,
     auth::Peer,
-    deadlines::{Deadlines, Stage},
-    patience::Patient,
-    shares::Shares,
+    connection_activity::{ConnectionActivity, Place},
+    fair_shares::Shares,
+    idle_timeout::{Deadlines, Stage},
     tls,
+    write_timeout::WriteTimeout,
 };
 use axum::http::{HeaderValue, StatusCode, Version, header};
 use hyper::body::Incoming;
@@ -49,7 +49,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// What a connection is served with.
 #[derive(Clone)]
 struct Service {
-    entrance: Entrance,
+    entrance: HttpService,
     builder: auto::Builder<TokioExecutor>,
     deadlines: Deadlines,
     acceptor: Option<TlsAcceptor>,
@@ -131,7 +131,7 @@ async fn take(listener: &TcpListener, places: &Places, service: &Service) -> Inf
             Ok(place) => drop(tokio::spawn(converse(
                 service.clone(),
                 stream,
-                Activity::of(address, Some(place)),
+                ConnectionActivity::of(address, Some(place)),
             ))),
             Err(limit) => places.tell(address, limit),
         }
@@ -228,7 +228,7 @@ impl Service {
         };
         let stage = gateway.stage.subscribe();
         Ok(Self {
-            entrance: Entrance::new(gateway),
+            entrance: HttpService::new(gateway),
             builder,
             deadlines,
             acceptor,
@@ -238,7 +238,7 @@ impl Service {
 }
 
 /// One connection, from its first byte to its end.
-async fn converse(service: Service, stream: TcpStream, activity: Activity) {
+async fn converse(service: Service, stream: TcpStream, activity: ConnectionActivity) {
     // answers are written whole: waiting for more would only delay them
     let _ = stream.set_nodelay(true);
     // what waits to be read waits here, where it is counted, and not with the system
@@ -250,7 +250,7 @@ async fn converse(service: Service, stream: TcpStream, activity: Activity) {
         certificate: None,
     };
     let activity = Arc::new(activity);
-    let stream = Patient::new(
+    let stream = WriteTimeout::new(
         stream,
         activity.clone(),
         service.deadlines.send,
@@ -281,7 +281,7 @@ async fn answer<S>(
     service: &Service,
     stream: S,
     peer: Peer,
-    activity: Arc<Activity>,
+    activity: Arc<ConnectionActivity>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,

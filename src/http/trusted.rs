@@ -6,9 +6,9 @@
 //! list that it was held against, so that no document runs that is not on the list any more.
 
 use super::{
-    asking::Rejection,
     auth::forbidden,
     persisted::{Hash, hash},
+    request::Rejection,
 };
 use crate::{
     config::{Mode, Operations},

@@ -1,7 +1,7 @@
 //! How a job or a repository gets to tape.
 
 use super::{Batch, by_upstream, job::JobRow};
-use crate::estate::{Failure, RepositoryKey, coverage::Coverage};
+use crate::estate::{Failure, RepositoryKey, joins::coverage::Coverage};
 use async_graphql::dataloader::Loader;
 use futures_util::FutureExt;
 use std::{collections::HashMap, convert::Infallible, sync::Arc};

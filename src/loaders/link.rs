@@ -2,7 +2,7 @@
 
 use super::{Batch, by_upstream, job::JobRow};
 use crate::{
-    estate::{Failure, ServerKey, links::Links},
+    estate::{Failure, ServerKey, joins::link_servers::Links},
     upstream::vspc::linked_job::LinkFamily,
 };
 use async_graphql::dataloader::Loader;

@@ -6,8 +6,8 @@ use crate::{
     estate::{
         Failure, MachineKey, SessionKey,
         console::Rows,
+        joins::last_success::LastSuccess,
         sessions::{MatchedSession, Sessions},
-        successes::LastSuccess,
     },
     upstream::enterprise_manager::task_session::TaskSession,
 };

@@ -1,13 +1,13 @@
 //! A transport with a session on it: what each vendor's client is made of.
 
 use super::{
-    brought::Brought,
     error::{Error, ErrorKind},
+    forwarded_credential::Brought,
     settings::{Credentials, Settings},
     sign_in::{Session, SignIn},
     transport::{Get, Proof, Reply, Transport},
+    upstream_message,
     vspc::dialect::Dialect,
-    words,
 };
 use std::sync::{
     Arc,
@@ -161,7 +161,7 @@ impl<O> Client<O> {
         reply: &Reply,
         detail: impl Into<String>,
     ) -> Error {
-        let said = words::said(&reply.body, &[]);
+        let said = upstream_message::said(&reply.body, &[]);
         self.transport
             .error(kind, detail)
             .with_status(reply.status.as_u16())

@@ -21,7 +21,7 @@ use super::{
     sign_in::Session as LogonSession,
     transport::{Get, Proof, Reply, Transport},
 };
-use crate::aside::aside_if_long;
+use crate::blocking::run_if_large;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderName, HeaderValue, header};
 use secrecy::ExposeSecret;
@@ -152,7 +152,7 @@ impl EnterpriseManager {
             return Ok(None);
         };
         let copy = reply.clone();
-        let fields = aside_if_long(reply.body.len(), move || dialect::entity(&copy, members)).await;
+        let fields = run_if_large(reply.body.len(), move || dialect::entity(&copy, members)).await;
         let fields = self.parsed(path, query, &reply, fields)?;
         let unreadable = |fault: Fault| {
             let error = self.client.invalid(format!(
@@ -195,7 +195,7 @@ impl EnterpriseManager {
         }
         let copy = reply.clone();
         let found =
-            aside_if_long(reply.body.len(), move || dialect::rows(&copy, wanted, read)).await;
+            run_if_large(reply.body.len(), move || dialect::rows(&copy, wanted, read)).await;
         let found = self.parsed(path, query, &reply, found)?;
         let problem = found.first_unreadable.as_ref().map(|(row, Fault { member, reason })| {
             let unreadable = found.unreadable;

@@ -4,7 +4,7 @@
 //! is for the log and [`Trace`] are for the operator alone: they can hold what an upstream said.
 //! The two leave by different doors (`graph/error.rs`; `tracing` and `check`).
 
-use super::words;
+use super::upstream_message;
 use std::{sync::Arc, time::Duration};
 
 /// The classes of failure that a caller can act on differently.
@@ -116,7 +116,7 @@ impl Error {
                     .trace
                     .said
                     .as_deref()
-                    .and_then(words::reason_of_refusal);
+                    .and_then(upstream_message::reason_of_refusal);
                 let reason =
                     reason.unwrap_or("wrong user name or password, or no right to use the API");
                 (

@@ -3,7 +3,7 @@
 //! A row that can't be read costs itself. It is counted, and the first of them is told with its
 //! place and its member.
 
-use super::words::printable;
+use super::upstream_message::printable;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use std::borrow::Cow;

@@ -6,7 +6,7 @@
 use super::{
     error::{Error, ErrorKind},
     transport::{Get, MAX_RETRIES, Reply, Transport},
-    words,
+    upstream_message,
 };
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
@@ -101,12 +101,12 @@ impl Transport {
                     Some(Action::Ended(word)) => {
                         let detail = format!(
                             "the read was queued (202), and its action ended with {:?}",
-                            words::printable(&word)
+                            upstream_message::printable(&word)
                         );
                         return Err(self.error(ErrorKind::Unavailable, detail).with_status(202));
                     }
                     None => {
-                        let said = words::said(&reply.body, &[]);
+                        let said = upstream_message::said(&reply.body, &[]);
                         return Err(self
                             .error(ErrorKind::Invalid, "expected the state of a queued action")
                             .at(&action, None)

@@ -1,7 +1,7 @@
 //! What an upstream client needs to be told. Made by `app` from the configuration; knows nothing of
 //! files or variables.
 
-use super::{brought::Brought, transport::Transport, vspc::dialect::Dialect};
+use super::{forwarded_credential::Brought, transport::Transport, vspc::dialect::Dialect};
 use secrecy::SecretString;
 use std::{
     sync::{Arc, OnceLock},
@@ -53,9 +53,9 @@ pub enum Trust {
 
 /// The connection to one upstream: its slots, its pauses, its open sockets. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Line(Arc<OnceLock<Arc<Transport>>>);
+pub struct SharedConnection(Arc<OnceLock<Arc<Transport>>>);
 
-impl Line {
+impl SharedConnection {
     /// The connection; made with these settings if it is not there yet.
     pub(super) fn transport(&self, settings: &Settings) -> Result<Arc<Transport>, String> {
         if let Some(transport) = self.0.get() {
@@ -100,7 +100,7 @@ pub struct Settings {
     /// Requests in flight at once.
     pub max_concurrency: usize,
     /// The connection, shared by all who read from this upstream, whatever they sign in with.
-    pub line: Line,
+    pub line: SharedConnection,
     /// The version of a console's API to ask for; the newest that both know when left out.
     pub client_version: Option<String>,
     /// How it speaks, as far as that is known: shared like the connection.

@@ -7,17 +7,17 @@
 //! old cookie to a fresh header), proxies from the environment are not used.
 
 use super::{
+    adaptive_limit::Load,
     breaker::Breaker,
     clock_difference::ClockDifference,
     error::{Error, ErrorKind},
     large_body::LargeBody,
-    load::Load,
     meter::{self, Call},
     queued,
     retry_after::{LONGEST_PAUSE, retry_after},
     settings::Settings,
     slots::Slots,
-    tls, words,
+    tls, upstream_message,
 };
 use backon::{ExponentialBuilder, Retryable};
 use bytes::{Bytes, BytesMut};
@@ -333,7 +333,7 @@ impl Transport {
     }
 
     async fn receive(&self, request: reqwest::Request) -> Result<Reply, Error> {
-        let secrets = words::secrets(
+        let secrets = upstream_message::secrets(
             request.headers(),
             request.body().and_then(reqwest::Body::as_bytes),
         );
@@ -383,7 +383,7 @@ impl Transport {
         let failure = |kind, detail: &str| {
             self.error(kind, detail)
                 .with_status(status)
-                .with_words(words::said(&reply.body, secrets))
+                .with_words(upstream_message::said(&reply.body, secrets))
         };
         let fail = |kind, detail: &str| Err(failure(kind, detail));
         match status {

@@ -13,9 +13,9 @@ use super::{
     pager::Listing,
     settings::Settings,
     transport::Get,
-    words,
+    upstream_message,
 };
-use crate::aside::aside_if_long;
+use crate::blocking::run_if_large;
 use serde::de::DeserializeOwned;
 
 /// The list that everybody has who may ask at all.
@@ -135,12 +135,12 @@ impl Vac {
         if !reply.media_type().contains("json") {
             let detail = format!(
                 "expected JSON, and {:?} came",
-                words::printable(&reply.media_type())
+                upstream_message::printable(&reply.media_type())
             );
             return Err(unusable(detail).absent().told(None));
         }
         let body = reply.body.clone();
-        let value = aside_if_long(reply.body.len(), move || read(&json_rows::text(&body))).await;
+        let value = run_if_large(reply.body.len(), move || read(&json_rows::text(&body))).await;
         let value = value
             .map_err(|error| unusable(format!("not the documented shape: {error}")).told(None))?;
         self.client.seen(true);

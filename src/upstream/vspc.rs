@@ -36,9 +36,9 @@ use super::{
     pager::{self, Listing, Opened, Page, PageSource, Row},
     settings::Settings,
     transport::{Get, Reply},
-    words,
+    upstream_message,
 };
-use crate::aside::aside_if_long;
+use crate::blocking::run_if_large;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use std::{marker::PhantomData, sync::Arc};
@@ -163,7 +163,7 @@ impl Vspc {
         let get = Get::of(&path, &[]);
         let reply = self.json(&get).await?;
         let body = reply.body.clone();
-        let read = aside_if_long(reply.body.len(), move || {
+        let read = run_if_large(reply.body.len(), move || {
             serde_json::from_str::<Envelope<D>>(&json_rows::text(&body))
         })
         .await;
@@ -192,7 +192,7 @@ impl Vspc {
             // the web UI's page, as for any path that this version does not have
             let detail = format!(
                 "expected JSON, and {:?} came",
-                words::printable(&reply.media_type())
+                upstream_message::printable(&reply.media_type())
             );
             return Err(self
                 .client
@@ -252,7 +252,8 @@ fn blame(errors: &[ApiError]) -> (ErrorKind, String) {
         ),
         Some(first) => {
             let denied = errors.iter().any(|error| is(error, "security"));
-            let told = words::printable(&format!("type {}, code {}", first.r#type, first.code));
+            let told =
+                upstream_message::printable(&format!("type {}, code {}", first.r#type, first.code));
             let kind = if denied {
                 ErrorKind::Unauthorized
             } else {
@@ -369,7 +370,7 @@ impl<T: Row + DeserializeOwned> PageSource<T> for List<'_, T> {
         let (path, reply) = self.reply(&query).await?;
         let get = Get::of(&path, &query);
         let body = reply.body.clone();
-        let read = aside_if_long(reply.body.len(), move || page::<T>(&body)).await;
+        let read = run_if_large(reply.body.len(), move || page::<T>(&body)).await;
         let unusable = |kind, detail: String| {
             self.vspc
                 .client

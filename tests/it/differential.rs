@@ -18,7 +18,7 @@ mod wire;
 
 use self::{
     held::{Held, Passed},
-    questions::{Asker, Root},
+    questions::{RequestContext, Root},
     truth::Truth,
     wire::{Trouble, Wire},
 };
@@ -148,7 +148,7 @@ impl Stage {
     /// Asks one question, page by page where it is a list and the dice say so; whether all of it
     /// was whole.
     async fn ask(&self, tally: &Tally, dice: Dice, schedule: &[Trouble], is_calm: bool) -> bool {
-        let mut asker = Asker {
+        let mut asker = RequestContext {
             truth: &self.truth,
             version: self.version,
             dice,

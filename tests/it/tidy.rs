@@ -304,3 +304,71 @@ fn every_test_that_a_document_names_is_there() {
         );
     }
 }
+
+/// Names that meant something to nobody but their authors, each replaced by the field's term.
+#[test]
+fn names_are_the_fields_standard_terms() {
+    let retired = [
+        "Asker",
+        "Question",
+        "Saying",
+        "Kept",
+        "Packed",
+        "Coding",
+        "Patient",
+        "Entrance",
+        "Fitting",
+        "Unfit",
+        "Doorkeeper",
+        "Shown",
+        "Door",
+        "Passed",
+        "Told",
+        "Noted",
+        "Sources",
+        "Recollection",
+        "Sight",
+        "Owned",
+        "Clearance",
+        "Composed",
+        "Line",
+        "Opening",
+        "Surroundings",
+        "Answered",
+        "Rooted",
+        "Shelf",
+        "aside",
+        "patience",
+        "upkeep",
+        "foresee",
+        "foreseen",
+        "told_in_public",
+        "for_once",
+        "asker",
+        "doorkeeper",
+        "recollection",
+        "clearance",
+        "sight",
+    ];
+    for (path, text) in sources("src") {
+        // the simulator is a server of its own, with its own words
+        if path
+            .components()
+            .any(|part| part.as_os_str() == "simulator")
+        {
+            continue;
+        }
+        let code = text.replace("Cow::Owned", "");
+        for (number, line) in code.lines().enumerate() {
+            let line = line.split("//").next().unwrap_or_default();
+            for word in line.split(|c: char| !c.is_alphanumeric() && c != '_') {
+                assert!(
+                    !retired.contains(&word) || line.contains('"'),
+                    "{}:{}: `{word}` is not a name that readers know",
+                    path.display(),
+                    number + 1
+                );
+            }
+        }
+    }
+}

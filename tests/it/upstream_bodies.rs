@@ -31,7 +31,7 @@ use veeam_graph::{
         Error,
         enterprise_manager::EnterpriseManager,
         pager::Listing,
-        settings::{Credentials, Kind, Line, Settings, Trust},
+        settings::{Credentials, Kind, Settings, SharedConnection, Trust},
         vac::Vac,
         vspc::{
             Vspc, job_detail::DetailKind, linked_job::LinkFamily, protected_workload::WorkloadKind,
@@ -168,7 +168,7 @@ impl Clients {
             trust: Trust::Pinned([0; 32]),
             timeout: Duration::from_secs(2),
             max_concurrency: 4,
-            line: Line::default(),
+            line: SharedConnection::default(),
             client_version: None,
             dialect: Arc::default(),
             sign_in_pause: Duration::from_secs(60),

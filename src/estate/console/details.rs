@@ -4,8 +4,8 @@ use super::{Answers, Console, Rows, lists::JobScope, one};
 use crate::{
     estate::{
         Caller, Failure, RowRef, View,
+        access::{AccessScope, RowPolicy},
         snapshot::{Places, Snapshot},
-        visibility::{Owned, Sight},
     },
     uid::{JobUid, ServerUid, UniqueJobUid},
     upstream::vspc::{
@@ -35,7 +35,7 @@ impl Console {
         let read = self.lists.agent_jobs.gather(&servers).await;
         per_job(
             jobs,
-            self.sight::<AgentJob>(caller).await,
+            self.access_scope::<AgentJob>(caller).await,
             |job| read.get(&job.backup_server_uid).cloned(),
             |view, job| one(view, places(job, &view.index().unique, &view.index().key)),
         )
@@ -48,7 +48,7 @@ impl Console {
         caller: &Caller,
         jobs: &[RowRef<Job>],
     ) -> Answers<(ServerUid, JobUid), Option<RowRef<JobDetail>>> {
-        let sight = self.sight::<JobDetail>(caller).await;
+        let access_scope = self.access_scope::<JobDetail>(caller).await;
         let of_kind = |kind| {
             jobs.iter()
                 .filter(move |job| DetailKind::of(job.r#type.as_deref()) == Some(kind))
@@ -67,7 +67,7 @@ impl Console {
                 .await;
             per_job(
                 &jobs,
-                sight.clone(),
+                access_scope.clone(),
                 |job| read.get(&job.backup_server_uid).cloned(),
                 |view, job| one(view, places(job, &view.index().unique, &view.index().key)),
             )
@@ -107,7 +107,7 @@ impl Console {
         }
         per_job(
             jobs,
-            self.sight::<BackupCopyJob>(caller).await,
+            self.access_scope::<BackupCopyJob>(caller).await,
             |job| read.get(&scope(job)).cloned(),
             |view, job| one(view, places(job, &view.index().unique, &view.index().key)),
         )
@@ -155,7 +155,7 @@ impl Console {
         let is_only = |job: &Job| matches!(&all_jobs, Some(Ok(all)) if all.index().uid.only(&job.instance_uid).is_some());
         per_job(
             jobs,
-            self.sight::<AgentJobObject>(caller).await,
+            self.access_scope::<AgentJobObject>(caller).await,
             |job| read.get(&job.path_uid()).cloned(),
             |view, job| {
                 // none where that can't be told
@@ -210,18 +210,18 @@ fn places<'i>(
 }
 
 /// The same for questions about jobs, which are asked with the job in hand.
-fn per_job<T: Owned, V>(
+fn per_job<T: RowPolicy, V>(
     jobs: &[RowRef<Job>],
-    sight: Result<Sight, Failure>,
+    access_scope: Result<AccessScope, Failure>,
     read: impl Fn(&Job) -> Option<Result<Arc<Snapshot<T>>, Failure>>,
     look: impl Fn(&View<T>, &Job) -> Result<V, Failure>,
 ) -> Answers<(ServerUid, JobUid), V> {
     jobs.iter()
         .filter_map(|job| {
             let see = |snapshot| {
-                sight
+                access_scope
                     .as_ref()
-                    .map(|sight| sight.view(snapshot))
+                    .map(|access_scope| access_scope.view(snapshot))
                     .map_err(Clone::clone)
             };
             let outcome = read(job)?.and_then(see).and_then(|view| look(&view, job));

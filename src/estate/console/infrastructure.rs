@@ -2,7 +2,7 @@
 
 use super::{Console, Failure, Rows, many, one};
 use crate::{
-    estate::{Caller, RowRef, View, correlate::host_key, snapshot::Snapshot},
+    estate::{Caller, RowRef, View, joins::session_matching::host_key, snapshot::Snapshot},
     uid::{CompanyUid, EnterpriseManagerUid, LocationUid, ServerUid},
     upstream::vspc::{
         agent_job_object::AgentJobObject, backup_agent::BackupAgent, backup_server::BackupServer,

@@ -6,8 +6,8 @@ use crate::{
     estate::{
         Caller, Failure, Lifetimes, Status, View,
         background_refresh::Lists,
-        door::Keeps,
-        links::LinkLists,
+        credential_pool::Keeps,
+        joins::link_servers::LinkLists,
         snapshot::{Listed, Snapshot},
         store::{Freshness, KeySource, KeyedList, PageSource, PagedList, Spec},
     },

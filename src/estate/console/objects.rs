@@ -19,7 +19,7 @@ impl Console {
         caller: &Caller,
         jobs: &[RowRef<Job>],
     ) -> Answers<(ServerUid, JobUid), Rows<JobObject>> {
-        let sight = self.sight::<JobObject>(caller).await;
+        let access_scope = self.access_scope::<JobObject>(caller).await;
         let of_kind = |kind| {
             jobs.iter()
                 .filter(move |job| DetailKind::of(job.r#type.as_deref()) == Some(kind))
@@ -79,7 +79,7 @@ impl Console {
                 .iter()
                 .filter_map(|job| {
                     let see = |snapshot: Arc<Snapshot<JobObject>>| {
-                        Ok(sight.as_ref().map_err(Clone::clone)?.view(snapshot))
+                        Ok(access_scope.as_ref().map_err(Clone::clone)?.view(snapshot))
                     };
                     let look = |view: crate::estate::View<JobObject>| {
                         let places: Vec<u32> = job

@@ -2,7 +2,7 @@
 
 use super::{Console, Failure, Rows, many, one};
 use crate::{
-    estate::{Caller, RowRef, UpstreamId, company_of, visibility::jobs_of_workload},
+    estate::{Caller, RowRef, UpstreamId, access::jobs_of_workload, company_of},
     uid::{AlarmUid, CompanyUid, JobUid, OtherUid, ServerUid, UniqueJobUid},
     upstream::{
         Error, ErrorKind,

@@ -6,8 +6,8 @@ use crate::{
     estate::{
         Failure,
         background_refresh::{Due, Refresh, due},
-        choice::{Choice, choose},
-        reads::{self, Chosen},
+        dependencies::{self, Chosen},
+        read_strategy::{Choice, choose},
         snapshot::{Listed, Snapshot},
     },
     upstream::{Error, pager::Listing},
@@ -101,12 +101,12 @@ where
         let (is_wide, why) = match self.prefers_full(missing.len()).await {
             Ok(choice) => choice,
             Err(absent) => {
-                reads::for_once();
+                dependencies::mark_uncacheable();
                 answers.extend(missing.into_iter().map(|key| (key, Err(absent.clone()))));
                 return answers;
             }
         };
-        reads::choice(|| Chosen {
+        dependencies::choice(|| Chosen {
             upstream: self.spec.status.name.clone(),
             list: self.spec.name,
             keys: missing.len(),

@@ -6,7 +6,7 @@ use super::Spec;
 use crate::{
     estate::{
         Failure,
-        reads::{self, Found},
+        dependencies::{self, Found},
         snapshot::{Listed, Snapshot, Stamp},
     },
     upstream::{Error, ErrorKind, meter, pager::Listing},
@@ -129,7 +129,7 @@ impl Slot {
     /// The last reading, for one that asks for something else; it does not count as used.
     pub fn last<T: Listed>(&self) -> Option<Arc<Snapshot<T>>> {
         let reading = self.current(&mut self.state(), Instant::now())?;
-        reads::list(reading.stamp());
+        dependencies::list(reading.stamp());
         typed(reading)
     }
 
@@ -187,7 +187,7 @@ impl Slot {
             drop(self.flight(&mut state, None));
         }
         drop(state);
-        reads::list(reading.stamp());
+        dependencies::list(reading.stamp());
         reading.stamp().use_it();
         self.tell(if is_fresh { Found::Fresh } else { Found::Stale });
         Some(reading)
@@ -210,11 +210,11 @@ impl Slot {
         };
         match &outcome {
             Ok(reading) => {
-                reads::list(reading.stamp());
+                dependencies::list(reading.stamp());
                 self.tell(Found::Read);
             }
             Err(_) => {
-                reads::for_once();
+                dependencies::mark_uncacheable();
                 self.tell(Found::Failed);
             }
         }
@@ -222,7 +222,7 @@ impl Slot {
     }
 
     fn tell(&self, found: Found) {
-        reads::lookup(&self.spec.status.name, self.spec.name, found);
+        dependencies::lookup(&self.spec.status.name, self.spec.name, found);
     }
 
     /// What is kept. What is too old to be shown to anybody is dropped here.

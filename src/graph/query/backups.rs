@@ -1,25 +1,30 @@
 //! Jobs, machines, links and sessions, as the walks begin.
 
 use crate::graph::{
-    agent_job_object::AgentJobObjectConnection,
-    agent_job_object_filter::{AgentJobObjectFilter, objects_with_jobs},
-    agent_session::{AgentSession, AgentSessionConnection},
-    backup_agent_job::{BackupAgentJob, BackupAgentJobConnection, agent_job_page},
-    backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
-    composed::Prepared,
-    console_agent_job::{self, ConsoleAgentJobConnection, ConsoleAgentJobFilter},
+    all_consoles::{all_jobs, candidates, everywhere, everywhere_rows, named, the_one},
     error::bad_input,
-    fleet::{all_jobs, candidates, everywhere, everywhere_rows, named, the_one},
-    job::{Job, JobConnection},
-    job_filter::{JobFilter, JobOrder, job_page},
-    job_kind::JobKind,
-    linked_job::{LinkedJob, LinkedJobConnection, LinkedJobFilter, page_of_links},
-    loaders,
-    named::must_be_there,
-    nullable,
-    page::PageArgs,
-    scalars::UUID,
-    session_filter::{SessionFilter, SessionOrder, is_of_runs, ordered_session_page},
+    filters::{
+        agent_job_object_filter::{AgentJobObjectFilter, objects_with_jobs},
+        boolean_filter::Prepared,
+        job_filter::{JobFilter, JobOrder, job_page},
+        references::must_be_there,
+        session_filter::{SessionFilter, SessionOrder, is_of_runs, ordered_session_page},
+    },
+    loaders, nullable,
+    paging::page::PageArgs,
+    schema::scalars::UUID,
+    types::{
+        agent_job_object::AgentJobObjectConnection,
+        agent_session::{AgentSession, AgentSessionConnection},
+        backup_agent_job::{BackupAgentJob, BackupAgentJobConnection, agent_job_page},
+        console_agent_job::{self, ConsoleAgentJobConnection, ConsoleAgentJobFilter},
+        job::{
+            Job, JobConnection,
+            backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
+            kind::JobKind,
+        },
+        linked_job::{LinkedJob, LinkedJobConnection, LinkedJobFilter, page_of_links},
+    },
 };
 use crate::{
     estate::{JobKey, RowRef},

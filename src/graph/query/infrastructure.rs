@@ -1,25 +1,26 @@
 //! Servers, companies and what stands there, as the walks begin.
 
 use crate::graph::{
-    backup_agent::{self, BackupAgentConnection, BackupAgentFilter},
-    backup_server::{BackupServer, BackupServerConnection, BackupServerFilter, server_page},
-    company::{Company, CompanyConnection, CompanyFilter, company_page},
-    console_agent::{ConsoleAgent, ConsoleAgentConnection, ConsoleAgentFilter, agent_page},
-    enterprise_manager::{EnterpriseManager, EnterpriseManagerConnection, manager_page},
-    error::bad_input,
-    fleet::{
+    all_consoles::{
         all_companies, all_servers, by_uid_or_name, candidates, company_by, everywhere,
         everywhere_rows, named, server_by, the_one,
     },
+    error::bad_input,
     loaders,
-    location::{Location, LocationConnection, location_page},
-    page::PageArgs,
-    repository::{
-        Repository, RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder,
-        repository_page,
+    paging::page::PageArgs,
+    schema::{hidden_fields, scalars::UUID},
+    types::{
+        backup_agent::{self, BackupAgentConnection, BackupAgentFilter},
+        backup_server::{BackupServer, BackupServerConnection, BackupServerFilter, server_page},
+        company::{Company, CompanyConnection, CompanyFilter, company_page},
+        console_agent::{ConsoleAgent, ConsoleAgentConnection, ConsoleAgentFilter, agent_page},
+        enterprise_manager::{EnterpriseManager, EnterpriseManagerConnection, manager_page},
+        location::{Location, LocationConnection, location_page},
+        repository::{
+            Repository, RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder,
+            repository_page,
+        },
     },
-    scalars::UUID,
-    sensitive,
 };
 use crate::{estate::RowRef, upstream::vspc};
 use async_graphql::{Context, Object, Result};
@@ -264,7 +265,7 @@ impl Infrastructure {
         >,
     ) -> Option<Result<ConsoleAgent>> {
         let caller = loaders(ctx).caller();
-        if let Err(error) = sensitive::may_ask_for_host_names(ctx, name.is_some()) {
+        if let Err(error) = hidden_fields::may_ask_for_host_names(ctx, name.is_some()) {
             return Some(Err(error));
         }
         let found = everywhere_rows(ctx, |console| Box::pin(console.console_agents(caller))).await;

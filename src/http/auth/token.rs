@@ -4,12 +4,12 @@
 //! A page sends the same token with all that it asks for minutes. Its signature is checked once,
 //! and again when the keys were read anew; its time whenever it is shown.
 
-use super::{Known, forbidden, grant, hidden, keys::Keys, unauthenticated};
+use super::{Identity, forbidden, grant, hidden, keys::Keys, unauthenticated};
 use crate::{
     config::{Jwt, Role, is_scope},
     estate::{Grant, Named, Principal, principal::Clearances},
     graph::error::code,
-    http::asking::Rejection,
+    http::request::Rejection,
 };
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use axum::http::StatusCode;
@@ -43,7 +43,7 @@ pub(super) struct Tokens {
 /// A token that was found to be good.
 #[derive(Clone)]
 struct Seen {
-    who: Known,
+    who: Identity,
     /// Those that it was held against.
     keys: Arc<JwkSet>,
     /// Its last second, by Unix time.
@@ -77,7 +77,7 @@ impl Tokens {
     }
 
     /// Whoever a token was issued to.
-    pub async fn identify(&self, token: &str) -> Result<Known, Rejection> {
+    pub async fn identify(&self, token: &str) -> Result<Identity, Rejection> {
         if token.len() > MAX_BYTES {
             return Err(unauthenticated("The token is longer than any."));
         }
@@ -92,7 +92,7 @@ impl Tokens {
             return Ok(seen.who);
         }
         let claims = self.claims(token).await?;
-        let who = Known::new(self.of_claims(&claims)?, &self.clearances);
+        let who = Identity::new(self.of_claims(&claims)?, &self.clearances);
         if let (Some(keys), Some(until)) = (keys, claims.get("exp").and_then(Value::as_u64)) {
             self.seen.insert(
                 name,

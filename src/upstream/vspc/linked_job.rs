@@ -6,7 +6,7 @@
 //! examples did not change. Jobs are filed under both.
 //!
 //! A row is two or three ids and names no server. Only a list asked for by server is sure of it, so
-//! reads by server write it into the row; for the rest see `estate/links.rs`.
+//! reads by server write it into the row; for the rest see `estate/joins/link_servers.rs`.
 
 use super::{List, Vspc};
 use crate::{

@@ -1,7 +1,7 @@
 //! Random filters, each with the same in plain words.
 
 use super::{
-    questions::Asker,
+    questions::RequestContext,
     truth::{Kind, Row, Truth},
 };
 use crate::fifteen::answers::{fraction, hours, is_within};
@@ -14,7 +14,7 @@ pub struct Filter {
     pub holds: Holds,
 }
 
-impl Asker<'_> {
+impl RequestContext<'_> {
     /// Some filter for rows of a type; none where there is none.
     pub fn filter(&mut self, kind: Kind, depth: usize) -> Option<Filter> {
         if depth > 0 && self.dice.roll(5) == 0 {

@@ -170,13 +170,13 @@ pub fn has_server(kind: Kind) -> bool {
     !matches!(kind, Kind::Server | Kind::Company)
 }
 
-pub struct Asker<'a> {
+pub struct RequestContext<'a> {
     pub truth: &'a Truth,
     pub version: ApiVersion,
     pub dice: Dice,
 }
 
-impl Asker<'_> {
+impl RequestContext<'_> {
     pub fn some_of<T: Copy>(&mut self, of: &[T], most: usize) -> Vec<T> {
         let mut left = of.to_vec();
         let count = 1 + self.dice.roll(most.min(left.len()).max(1));

@@ -1,0 +1,4 @@
+//! Relay connections: cursors, pages, edges.
+
+pub mod connection;
+pub mod page;

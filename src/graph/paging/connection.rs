@@ -1,0 +1,132 @@
+//! Relay connections, with `nodes`, `totalCount` and `complete`.
+
+/// Defines a connection and its edge over one node type; `health_counts` behind it where the rows
+/// are jobs.
+macro_rules! connection {
+    ($(#[doc = $doc:literal])+ $connection:ident, $edge:ident, $node:ty $(, $health_counts:ident)?) => {
+        $(#[doc = $doc])+
+        #[derive(async_graphql::Description)]
+        pub struct $connection {
+            edges: Vec<$edge>,
+            total: Option<i32>,
+            complete: bool,
+            has_previous: bool,
+            has_next: bool,
+            $($health_counts: Option<$crate::graph::filters::job_filter::Tally>,)?
+        }
+
+        /// A row of a list with its cursor.
+        #[derive(async_graphql::Description)]
+        pub struct $edge {
+            cursor: $crate::graph::paging::page::Cursor,
+            node: $node,
+            key: Option<$crate::estate::render_cache::RowKey>,
+        }
+
+        #[async_graphql::Object(use_type_description)]
+        impl $edge {
+            /// The row's place in the list: give it as `after` to go on behind it.
+            async fn cursor(&self) -> String {
+                self.cursor.encode()
+            }
+
+            /// The row.
+            async fn node(&self) -> $crate::graph::reuse::rows::EdgeRow<'_, $node> {
+                $crate::graph::reuse::rows::EdgeRow { key: self.key, node: &self.node }
+            }
+        }
+
+        #[async_graphql::Object(use_type_description)]
+        impl $connection {
+            /// The rows of this page with their cursors.
+            async fn edges(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<$crate::graph::reuse::rows::Rows<'_, $edge>> {
+                let share = $crate::graph::give_out(ctx, self.edges.len()).await?;
+                // a cursor is the list's, not the row's
+                Ok($crate::graph::reuse::rows::Rows { rows: self.edges.iter().map(|edge| (None, edge)).collect(), share })
+            }
+
+            /// The rows of this page.
+            async fn nodes(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<$crate::graph::reuse::rows::Rows<'_, $node>> {
+                let share = $crate::graph::give_out(ctx, self.edges.len()).await?;
+                Ok($crate::graph::reuse::rows::Rows { rows: self.edges.iter().map(|edge| (edge.key, &edge.node)).collect(), share })
+            }
+
+            /// Where this page is in the list.
+            async fn page_info(&self) -> async_graphql::connection::PageInfo {
+                async_graphql::connection::PageInfo {
+                    has_previous_page: self.has_previous,
+                    has_next_page: self.has_next,
+                    start_cursor: self.edges.first().map(|edge| edge.cursor.encode()),
+                    end_cursor: self.edges.last().map(|edge| edge.cursor.encode()),
+                }
+            }
+
+            /// How many rows the whole list has, all pages together. Null when that is not known
+            /// because the list could not be read in full.
+            async fn total_count(&self) -> Option<i32> {
+                self.total
+            }
+
+            /// Whether the list behind this page was read in full. When false, rows may be missing,
+            /// and an error with this connection's path says why: an empty list is then not 'none'.
+            async fn complete(&self) -> bool {
+                self.complete
+            }
+
+            $(
+                /// The whole list, all pages together, counted by health. Null when that is not
+                /// known because the list could not be read in full.
+                async fn $health_counts(
+                    &self,
+                    #[graphql(desc = "Whether to count jobs that back up database logs too: these run all day, by design.", default)]
+                    include_log_backups: bool,
+                ) -> Option<$crate::graph::types::health_counts::HealthCounts> {
+                    self.$health_counts.filter(|_| self.complete).map(|tally| tally.counts(include_log_backups))
+                }
+            )?
+        }
+
+        $(
+            impl $connection {
+                /// A page of jobs.
+                pub(in crate::graph) fn of(
+                    ctx: &async_graphql::Context<'_>,
+                    jobs: $crate::graph::filters::job_filter::JobPage,
+                    node: impl Fn($crate::graph::filters::job_filter::Row) -> $node,
+                ) -> Self {
+                    Self { $health_counts: jobs.tally, ..Self::new(ctx, jobs.page, &jobs.problems, node) }
+                }
+            }
+        )?
+
+        impl $connection {
+            /// A page of a list, and why the list is not whole, if it isn't: that is also said in
+            /// `errors`.
+            pub(in crate::graph) fn new<T: $crate::graph::reuse::rows::CacheableRow>(
+                ctx: &async_graphql::Context<'_>,
+                page: $crate::graph::paging::page::Page<T>,
+                problems: &[$crate::estate::Failure],
+                node: impl Fn(T) -> $node,
+            ) -> Self {
+                for problem in problems {
+                    $crate::graph::report(ctx, problem);
+                }
+                let complete = problems.is_empty();
+                Self {
+                    total: complete.then(|| i32::try_from(page.total).unwrap_or(i32::MAX)),
+                    complete,
+                    has_previous: page.has_previous,
+                    has_next: page.has_next,
+                    $($health_counts: Default::default(),)?
+                    edges: page
+                        .rows
+                        .into_iter()
+                        .map(|(cursor, row)| $edge { cursor, key: row.key::<$node>(), node: node(row) })
+                        .collect(),
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use connection;

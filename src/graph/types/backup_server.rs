@@ -1,0 +1,466 @@
+//! `BackupServer`: one Veeam Backup & Replication server.
+
+use super::{
+    agent_session::AgentSessionConnection,
+    backup_agent::{BackupAgentConnection, BackupAgentFilter, agent_page},
+    company::Company,
+    enterprise_manager::{EnterpriseManagerConnection, manager_page},
+    job::{
+        Job, JobConnection,
+        agent_job::AgentJob,
+        backup_copy_job::{BackupCopyJob, BackupCopyJobConnection},
+        kind::JobKind,
+        tape_job::{TapeJob, TapeJobConnection},
+    },
+    linked_job::{LinkedJob, LinkedJobConnection, link_page},
+    location::Location,
+    origin::Origin,
+    repository::{
+        RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page,
+    },
+};
+use crate::graph::{
+    all_consoles::{contains, is_from, may_name_upstreams},
+    filters::{
+        boolean_filter::{Prepared, boolean_filter},
+        conditions::{Names, Part},
+        job_filter::{JobFilter, JobOrder, JobPage, job_page},
+        references::{Named, must_be_there},
+        session_filter::{SessionFilter, SessionOrder, is_of_runs, ordered_session_page},
+    },
+    loaders, nullable,
+    paging::{
+        connection::connection,
+        page::{self, ListMark, PageArgs, SortValue},
+    },
+    rows_of, rows_of_console,
+    schema::{
+        id::Key,
+        scalars::{UUID, text},
+    },
+};
+use crate::{
+    estate::{CompanyKey, Estate, Failure, RowRef, ServerKey},
+    loaders::{company::CompanyOf, job::JobRow, link::LinksOf, server::JobsOf},
+    upstream::vspc::{self, linked_job::LinkFamily},
+};
+use async_graphql::{Context, Description, ID, InputObject, Object, Result};
+
+/// Which backup servers. Every member that is given must hold.
+#[derive(InputObject, Clone, Debug, Default)]
+pub struct BackupServerFilter {
+    /// Servers from these upstreams, by their names in the configuration.
+    upstream: Option<Names>,
+    /// Servers whose name contains this, without regard to case.
+    name_contains: Option<Part>,
+    /// Servers that this company owns.
+    company_uid: Option<UUID>,
+    /// All of these must hold too.
+    and: Option<Vec<BackupServerFilter>>,
+    /// At least one of these must hold too. An empty list holds for no server.
+    or: Option<Vec<BackupServerFilter>>,
+    /// This must not hold.
+    not: Option<Box<BackupServerFilter>>,
+}
+
+boolean_filter!(BackupServerFilter);
+
+impl BackupServerFilter {
+    fn holds(&self, estate: &Estate, row: &RowRef<vspc::backup_server::BackupServer>) -> bool {
+        is_from(estate, row.upstream(), self.upstream.as_ref())
+            && contains(&row.name, self.name_contains.as_ref())
+            && self.company_uid.is_none_or(|company| {
+                row.organization_uid
+                    .is_some_and(|owner| owner.0 == company.0)
+            })
+    }
+}
+
+/// A Veeam Backup & Replication server. Source: `GET /infrastructure/backupServers` of Service
+/// Provider Console.
+#[derive(Description)]
+pub struct BackupServer(RowRef<vspc::backup_server::BackupServer>);
+
+connection! {
+    /// Backup servers, page by page.
+    BackupServerConnection, BackupServerEdge, BackupServer
+}
+
+connection! {
+    /// Agent jobs, page by page.
+    AgentJobConnection, AgentJobEdge, AgentJob, health_counts
+}
+
+/// Filters and cuts servers. They go by name.
+pub async fn server_page(
+    ctx: &Context<'_>,
+    rows: Vec<RowRef<vspc::backup_server::BackupServer>>,
+    problems: &[Failure],
+    parent: &str,
+    filter: Option<BackupServerFilter>,
+    args: &PageArgs,
+) -> Result<BackupServerConnection> {
+    let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
+    may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
+    let named = |filter: &BackupServerFilter| Named {
+        company: filter.company_uid,
+        ..Named::default()
+    };
+    let whose = |row: &RowRef<vspc::backup_server::BackupServer>| (row.organization_uid, None);
+    let problems = must_be_there(ctx, &filter, named, &rows, whose, problems.to_vec()).await?;
+    let mark = ListMark::of(&["backupServers", parent, &format!("{filter:?}")]);
+    let wanted = Prepared::of(&filter, &Ok)?;
+    let rows = wanted
+        .keep(ctx, rows, |filter, row| filter.holds(estate, row))
+        .await?;
+    let identity = |row: &RowRef<vspc::backup_server::BackupServer>| {
+        format!("{}:{}", row.upstream().0, row.instance_uid)
+    };
+    let page = page::cut(
+        ctx,
+        rows,
+        args,
+        mark,
+        &[false],
+        |row| vec![SortValue::name(&row.name)],
+        identity,
+    )
+    .await?;
+    Ok(BackupServerConnection::new(
+        ctx,
+        page,
+        &problems,
+        BackupServer::from,
+    ))
+}
+
+impl From<RowRef<vspc::backup_server::BackupServer>> for BackupServer {
+    fn from(row: RowRef<vspc::backup_server::BackupServer>) -> Self {
+        Self(row)
+    }
+}
+
+impl BackupServer {
+    fn key(&self) -> ServerKey {
+        ServerKey {
+            upstream: self.0.upstream(),
+            server: self.0.instance_uid,
+        }
+    }
+
+    /// A page of the server's jobs, of these kinds or of all.
+    async fn job_rows(
+        &self,
+        ctx: &Context<'_>,
+        kinds: &[JobKind],
+        filter: Option<JobFilter>,
+        order: Option<Vec<JobOrder>>,
+        args: PageArgs,
+    ) -> Result<JobPage> {
+        let (mut rows, problems) = rows_of(
+            loaders(ctx)
+                .ask(JobsOf(self.key()), Default::default())
+                .await,
+        );
+        if !kinds.is_empty() {
+            rows.retain(|job| kinds.contains(&JobKind::of(job.r#type.as_deref())));
+        }
+        let list = format!("jobs {:?} {kinds:?}", self.key());
+        job_page(ctx, rows, problems, &list, filter, order, &args).await
+    }
+}
+
+#[Object(use_type_description)]
+impl BackupServer {
+    /// Global id: stable over renames.
+    async fn id(&self, ctx: &Context<'_>) -> ID {
+        Key::BackupServer(self.key()).encode(loaders(ctx).estate())
+    }
+
+    /// The server's id in Service Provider Console (`instanceUid`). Enterprise Manager numbers it
+    /// otherwise.
+    async fn uid(&self) -> UUID {
+        UUID(self.0.instance_uid.0)
+    }
+
+    /// The server's name.
+    async fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The version of Veeam Backup & Replication; null when not known.
+    async fn version(&self) -> Option<&str> {
+        text(&self.0.version)
+    }
+
+    /// The version with its patch, for people; null when not known.
+    async fn display_version(&self) -> Option<&str> {
+        text(&self.0.display_version)
+    }
+
+    /// How the console finds the server, in the upstream's word: `Healthy`, `Warning`,
+    /// `Inaccessible`; null when not known. What an inaccessible server last reported is still
+    /// listed.
+    async fn status(&self) -> Option<&str> {
+        text(&self.0.status)
+    }
+
+    /// What the server is for, in the upstream's word: `Client`, `CloudConnect`, `Hosted`; null
+    /// when not known.
+    async fn role_type(&self) -> Option<&str> {
+        text(&self.0.backup_server_role_type)
+    }
+
+    /// The id of this installation of Veeam Backup & Replication; null when not known.
+    async fn installation_uid(&self) -> Option<&str> {
+        text(&self.0.installation_uid)
+    }
+
+    /// The id of the management agent on the server; null when not known.
+    async fn management_agent_uid(&self) -> Option<UUID> {
+        self.0.management_agent_uid.map(|uid| UUID(uid.0))
+    }
+
+    /// The id of the server's location in the console; null when not known.
+    async fn location_uid(&self) -> Option<UUID> {
+        self.0.location_uid.map(|uid| UUID(uid.0))
+    }
+
+    /// The server's location in the console; null when the console does not list it.
+    async fn location(&self, ctx: &Context<'_>) -> Option<Result<Location>> {
+        let loaders = loaders(ctx);
+        let console = loaders.caller().console(self.0.upstream())?;
+        nullable(
+            console
+                .location(loaders.caller(), self.0.location_uid?)
+                .await
+                .map(|row| row.map(Location::from)),
+        )
+    }
+
+    /// The Enterprise Managers that collect from the server, by name, as the console maps them.
+    async fn enterprise_managers(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many Enterprise Managers: 0 to 500, 50 when left out.")]
+        first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<EnterpriseManagerConnection> {
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.managers_of_server(caller, self.0.instance_uid)
+        })
+        .await;
+        manager_page(
+            ctx,
+            rows,
+            &problems,
+            &format!("{:?}", self.key()),
+            &PageArgs { first, after },
+        )
+        .await
+    }
+
+    /// Whether the server is part of a high-availability cluster; null before version 3.6.1 of the
+    /// console's API.
+    async fn is_in_high_availability_cluster(&self) -> Option<bool> {
+        self.0.in_high_availability_cluster
+    }
+
+    /// The company that owns the server; null when it is nobody's.
+    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
+        let key = CompanyKey {
+            upstream: self.0.upstream(),
+            company: self.0.organization_uid?,
+        };
+        nullable(
+            loaders(ctx)
+                .ask(CompanyOf(key), None)
+                .await
+                .map(|row| row.map(Company::from)),
+        )
+    }
+
+    /// The jobs that tape jobs on this server read. Source:
+    /// `GET /infrastructure/backupServers/{backupServerUid}/jobs/backupTapeJobs/jobObjects`, or the
+    /// fleet's list where that is cheaper.
+    async fn tape_linked_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<LinkedJobConnection> {
+        let answer = loaders(ctx)
+            .ask(LinksOf(LinkFamily::Tape, self.key()), Default::default())
+            .await;
+        let upstream = self.0.upstream();
+        link_page(
+            ctx,
+            answer,
+            &format!("BackupServer {:?}", self.key()),
+            PageArgs { first, after },
+            |link| LinkedJob::new(upstream, link),
+        )
+        .await
+    }
+
+    /// The server's jobs of every type.
+    async fn jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<JobConnection> {
+        let page = self
+            .job_rows(ctx, &[], filter, order_by, PageArgs { first, after })
+            .await?;
+        Ok(JobConnection::of(ctx, page, Job::from))
+    }
+
+    /// The server's agent jobs and agent policies.
+    async fn agent_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AgentJobConnection> {
+        let kinds = [JobKind::AgentBackup, JobKind::AgentPolicy];
+        let page = self
+            .job_rows(ctx, &kinds, filter, order_by, PageArgs { first, after })
+            .await?;
+        Ok(AgentJobConnection::of(ctx, page, |row| {
+            AgentJob::from(JobRow(row))
+        }))
+    }
+
+    /// The server's tape jobs.
+    async fn tape_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<TapeJobConnection> {
+        let kinds = [JobKind::BackupToTape, JobKind::FileToTape];
+        let page = self
+            .job_rows(ctx, &kinds, filter, order_by, PageArgs { first, after })
+            .await?;
+        Ok(TapeJobConnection::of(ctx, page, |row| {
+            TapeJob::from(JobRow(row))
+        }))
+    }
+
+    /// The server's backup copy jobs.
+    async fn backup_copy_jobs(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
+        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<BackupCopyJobConnection> {
+        let page = self
+            .job_rows(
+                ctx,
+                &[JobKind::BackupCopy],
+                filter,
+                order_by,
+                PageArgs { first, after },
+            )
+            .await?;
+        Ok(BackupCopyJobConnection::of(ctx, page, |row| {
+            BackupCopyJob::from(JobRow(row))
+        }))
+    }
+
+    /// The server's repositories.
+    async fn repositories(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which repositories. All when left out.")] filter: Option<
+            RepositoryFilter,
+        >,
+        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<
+            Vec<RepositoryOrder>,
+        >,
+        #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<RepositoryConnection> {
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.repositories_of_server(caller, self.0.instance_uid)
+        })
+        .await;
+        let args = RepositoryArgs { filter, order_by };
+        repository_page(
+            ctx,
+            rows,
+            problems,
+            &format!("{:?}", self.key()),
+            args,
+            &PageArgs { first, after },
+        )
+        .await
+    }
+
+    /// The agent sessions that ran on the server, as Enterprise Manager remembers them, usually of
+    /// 30 days; newest first, and without the per-machine parts of runs, unless asked otherwise.
+    /// Sessions whose server is not known are only in `agentSessions` of the query.
+    async fn sessions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which sessions. All runs of the window when left out.")] filter: Option<
+            SessionFilter,
+        >,
+        #[graphql(desc = "In which order. Newest first when left out.")] order_by: Option<
+            Vec<SessionOrder>,
+        >,
+        #[graphql(desc = "How many sessions: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<AgentSessionConnection> {
+        let sessions = loaders(ctx)
+            .caller()
+            .sessions_of_server(self.key(), is_of_runs(filter.as_ref()))
+            .await;
+        ordered_session_page(
+            ctx,
+            Ok(sessions),
+            &format!("{:?}", self.key()),
+            filter,
+            order_by,
+            PageArgs { first, after },
+        )
+        .await
+    }
+
+    /// The agents that the server manages, by name.
+    async fn backup_agents(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which agents. All when left out.")] filter: Option<BackupAgentFilter>,
+        #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<BackupAgentConnection> {
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.agents_of_server(caller, self.0.instance_uid)
+        })
+        .await;
+        agent_page(
+            ctx,
+            rows,
+            &problems,
+            &format!("{:?}", self.key()),
+            filter,
+            &PageArgs { first, after },
+        )
+        .await
+    }
+
+    /// Where this row came from, and how fresh it is.
+    async fn origin(&self) -> Origin {
+        Origin::from(&self.0)
+    }
+}

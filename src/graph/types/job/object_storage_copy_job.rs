@@ -1,0 +1,25 @@
+//! `ObjectStorageCopyJob`: a job that copies backups of object storage.
+
+use super::kind_members::{job_kind, owned, uuid};
+use crate::graph::schema::scalars::{Long, UUID, int, long};
+
+job_kind! {
+    /// A job that copies backups of object storage. Source: the job list, and
+    /// `GET /infrastructure/backupServers/jobs/objectStorageBackupCopyJobs` for what only these
+    /// jobs have.
+    ObjectStorageCopyJob, ObjectStorageCopyJobFields {
+        /// The id of the job whose backups it copies (`sourceObjectStorageBackupJobUid`); null when
+        /// not known.
+        source_job_uid: UUID = |row| uuid(row.source_object_storage_backup_job_uid);
+        /// The id of the repository that copies are written to; null when not known.
+        target_repository_uid: UUID = |row| uuid(row.target_repository_uid);
+        /// For how long versions are kept, in units of `retentionUnit`; null when not known.
+        retention: i32 = |row| int(row.retention);
+        /// The unit of `retention`, in the upstream's word; null when not known.
+        retention_unit: String = |row| owned(&row.retention_unit);
+        /// How much it copies, in bytes; null when not known.
+        source_bytes: Long = |row| long(row.source_size);
+        objects: "The object storages whose backups it copies, by path, with how that went.";
+        target_repository: "The repository that copies are written to; null when the console does not list it.";
+    }
+}
