@@ -21,8 +21,8 @@ pub(super) struct WriteTimeout<S> {
     /// Set while a write waits, and until enough was written since.
     until: Option<Pin<Box<Sleep>>>,
     written: u64,
-    patience: Duration,
-    /// To be written within `patience`.
+    timeout: Duration,
+    /// To be written within `timeout`.
     least: u64,
     activity: Arc<ConnectionActivity>,
 }
@@ -31,14 +31,14 @@ impl<S> WriteTimeout<S> {
     pub fn new(
         stream: S,
         activity: Arc<ConnectionActivity>,
-        patience: Duration,
+        timeout: Duration,
         least: u64,
     ) -> Self {
         Self {
             stream,
             until: None,
             written: 0,
-            patience,
+            timeout,
             least,
             activity,
         }
@@ -76,7 +76,7 @@ impl<S> WriteTimeout<S> {
         }
         let until = self
             .until
-            .get_or_insert_with(|| Box::pin(sleep(self.patience)));
+            .get_or_insert_with(|| Box::pin(sleep(self.timeout)));
         if until.deadline() <= Instant::now() || until.as_mut().poll(context).is_ready() {
             return Poll::Ready(Err(io::Error::new(
                 io::ErrorKind::TimedOut,
