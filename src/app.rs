@@ -1,11 +1,16 @@
 //! Puts the parts together: settings in, a running gateway out. The only place that knows every
 //! layer.
 
+mod reload;
+
+pub use reload::Source;
+
+use self::reload::Reloader;
 use crate::{
     config::{self, Config},
     estate::{Estate, Lifetimes, UpstreamConfig},
     graph,
-    http::{Gateway, serve},
+    http::{Gateway, Live, serve},
     supervise::supervise,
     time::Clock,
     upstream::settings::{Credentials, Kind, Settings, SharedConnection, Trust},
@@ -14,7 +19,14 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{Mutex, watch},
+    task::JoinSet,
+};
+
+/// The upstreams as they are configured at present.
+type Current = watch::Receiver<Arc<Estate>>;
 
 /// How often sessions that end when idle are renewed; the shortest ends after 15 minutes.
 const KEEP_ALIVE: Duration = Duration::from_secs(5 * 60);
@@ -81,10 +93,13 @@ fn lifetimes(cache: config::Cache) -> Lifetimes {
     }
 }
 
-/// What the gateway knows, of these upstreams: nothing yet. Fails where a certificate can't be
-/// used.
-pub fn estate(config: &Config, clock: Clock) -> Result<Arc<Estate>, String> {
-    for upstream in &config.upstreams {
+fn openings(config: &Config) -> Vec<UpstreamConfig> {
+    config.upstreams.iter().map(opening).collect()
+}
+
+/// Says of upstreams what makes them insecure.
+fn warn_of_insecure<'a>(upstreams: impl Iterator<Item = &'a config::Upstream>) {
+    for upstream in upstreams {
         if matches!(upstream.tls, config::Tls::Insecure) {
             tracing::warn!(upstream = %upstream.name, "certificates of this upstream are NOT checked (tls.insecure): anybody on the way can read and change what it says");
         }
@@ -92,8 +107,13 @@ pub fn estate(config: &Config, clock: Clock) -> Result<Arc<Estate>, String> {
             tracing::warn!(upstream = %upstream.name, "this upstream is spoken to in clear text (http): anybody on the way can read its credentials");
         }
     }
-    let openings = config.upstreams.iter().map(opening).collect();
-    Estate::open(openings, clock)
+}
+
+/// What the gateway knows, of these upstreams: nothing yet. Fails where a certificate can't be
+/// used.
+pub fn estate(config: &Config, clock: Clock) -> Result<Arc<Estate>, String> {
+    warn_of_insecure(config.upstreams.iter());
+    Estate::open(openings(config), clock)
         .map(Arc::new)
         .map_err(|(name, reason)| format!("upstream {name}: tls: {reason}"))
 }
@@ -106,16 +126,26 @@ pub async fn run(
     clock: Clock,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), String> {
-    run_until(config, listener, clock, shutdown, std::future::pending()).await
+    run_until(
+        config,
+        listener,
+        clock,
+        shutdown,
+        std::future::pending(),
+        None,
+    )
+    .await
 }
 
-/// The same; once `hurry` ends it drains at once.
+/// The same; once `hurry` ends it drains at once. With a source the configuration is read again from
+/// there whenever there is a reason to.
 pub async fn run_until(
     config: &Config,
     listener: TcpListener,
     clock: Clock,
     shutdown: impl Future<Output = ()> + Send,
     hurry: impl Future<Output = ()> + Send,
+    source: Option<Source>,
 ) -> Result<(), String> {
     let estate = estate(config, clock)?;
     let gateway = Gateway::new(
@@ -123,33 +153,51 @@ pub async fn run_until(
         estate.clone(),
         config,
     )?;
+    let (estates, current) = watch::channel(estate);
+    let live = Live::new(gateway);
     let mut background = JoinSet::new();
     {
-        let estate = estate.clone();
-        background.spawn(supervise("watch", move || watch(estate.clone())));
+        let current = current.clone();
+        background.spawn(supervise("watch", move || watch_upstreams(current.clone())));
     }
     if config.server.background_refresh {
-        let estate = estate.clone();
+        let current = current.clone();
         background.spawn(supervise("background refresh", move || {
-            keep_fresh(estate.clone())
+            keep_fresh(current.clone())
         }));
     }
     if config.server.warm {
-        let (estate, gateway) = (estate.clone(), gateway.clone());
+        let (current, live) = (current.clone(), live.clone());
         background.spawn(supervise("warm", move || {
-            warm(estate.clone(), gateway.clone())
+            warm(current.clone(), live.clone())
         }));
     }
-    let outcome = serve(listener, gateway, shutdown, hurry).await;
+    let reloader = source.map(|source| {
+        let reloader = Reloader::new(source, estates.clone(), live.clone());
+        Arc::new(Mutex::new(reloader))
+    });
+    if let Some(reloader) = &reloader {
+        let reloader = reloader.clone();
+        background.spawn(supervise("reload", move || {
+            let reloader = reloader.clone();
+            async move { reloader.lock().await.run().await }
+        }));
+    }
+    let outcome = serve(listener, live, shutdown, hurry).await;
     background.shutdown().await;
+    if let Some(reloader) = reloader {
+        reloader.lock().await.close().await;
+    }
+    let estate = current.borrow().clone();
     estate.close().await;
     outcome
 }
 
 /// Reads every list before anybody asks. What can't be read is no reason not to start: it is read
 /// when it is asked for.
-async fn warm(estate: Arc<Estate>, gateway: Gateway) {
+async fn warm(current: Current, live: Live) {
     let started = Instant::now();
+    let estate = current.borrow().clone();
     let failures = estate.warm().await;
     for failure in &failures {
         tracing::warn!(upstream = %failure.upstream, reason = %failure.explained(), "a list could not be read at start");
@@ -159,16 +207,28 @@ async fn warm(estate: Arc<Estate>, gateway: Gateway) {
         failures = failures.len(),
         "every list was read"
     );
-    gateway.is_warm();
+    live.gateway().is_warm();
 }
 
-async fn keep_fresh(estate: Arc<Estate>) {
-    estate.keep_fresh().await;
+/// Keeps fresh what is in use of the upstreams that there are.
+async fn keep_fresh(mut current: Current) {
+    loop {
+        let estate = current.borrow_and_update().clone();
+        // reads that are under way go on: they are tasks of their own
+        let is_over = tokio::select! {
+            () = estate.keep_fresh() => false,
+            changed = current.changed() => changed.is_err(),
+        };
+        if is_over {
+            return;
+        }
+    }
 }
 
 /// Probes every upstream at start and from time to time, and keeps sessions open.
-async fn watch(estate: Arc<Estate>) {
-    estate.probe().await;
+async fn watch_upstreams(current: Current) {
+    let estate = || current.borrow().clone();
+    estate().probe().await;
     let mut probe = tokio::time::interval(PROBE);
     let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
     // the first tick of an interval is at once
@@ -176,8 +236,8 @@ async fn watch(estate: Arc<Estate>) {
     keep_alive.reset();
     loop {
         tokio::select! {
-            _ = probe.tick() => estate.probe().await,
-            _ = keep_alive.tick() => estate.keep_alive().await,
+            _ = probe.tick() => estate().probe().await,
+            _ = keep_alive.tick() => estate().keep_alive().await,
         }
     }
 }

@@ -198,7 +198,15 @@ async fn stop_asked() {
 
 /// Reads the configuration; says everything that is wrong with it.
 fn load(path: &std::path::Path) -> Result<crate::config::Config, ExitCode> {
-    crate::config::Config::load(path).map_err(|problems| {
+    told(path, crate::config::Config::load(path))
+}
+
+/// Says everything that is wrong with a configuration.
+fn told(
+    path: &std::path::Path,
+    outcome: Result<crate::config::Config, crate::config::Problems>,
+) -> Result<crate::config::Config, ExitCode> {
+    outcome.map_err(|problems| {
         complain(format!(
             "the configuration {} is wrong:\n\n{problems}",
             path.display()

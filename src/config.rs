@@ -14,6 +14,7 @@ mod server;
 mod tests;
 mod tree;
 mod upstream;
+mod watched_files;
 
 pub use access::{Access, Caller, Hide, Jwt, JwtKeys, Role, Sees, is_scope};
 pub use limits::Limits;
@@ -21,6 +22,7 @@ pub use operations::{Mode, Operations};
 pub use problem::{Problem, Problems};
 pub use server::{Cors, Server, ServerTls};
 pub use upstream::{Auth, Cache, Kind, Tls, Upstream};
+pub use watched_files::WatchedFiles;
 
 use reader::Section;
 use std::{
@@ -35,7 +37,7 @@ pub const ENV_PREFIX: &str = "VEEAM_GRAPH__";
 pub const DEFAULT_LISTEN: &str = "127.0.0.1:4000";
 
 /// Everything that the gateway can be told.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Our own door.
     pub server: Server,
@@ -59,6 +61,8 @@ pub struct Environment<'a> {
     pub base: PathBuf,
     /// Gathers the files that have secrets in them.
     pub secret_files: &'a RefCell<Vec<PathBuf>>,
+    /// Gathers what was read from.
+    pub files: &'a RefCell<WatchedFiles>,
 }
 
 /// Whether more than its owner and its group may read a file.
@@ -83,6 +87,15 @@ impl Environment<'_> {
     }
 
     fn file(&self, path: &str) -> std::io::Result<Vec<u8>> {
+        let path = self.base.join(path);
+        let content = (self.read_file)(&path);
+        self.files.borrow_mut().note(&path, &content);
+        content
+    }
+
+    /// The same for a file that is looked at by whoever uses it: a change of it is no change of the
+    /// configuration.
+    fn file_of_others(&self, path: &str) -> std::io::Result<Vec<u8>> {
         (self.read_file)(&self.base.join(path))
     }
 
@@ -96,13 +109,28 @@ impl Environment<'_> {
 impl Config {
     /// Reads the file at `path` and the process environment.
     pub fn load(path: &Path) -> Result<Self, Problems> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        Self::load_with_files(path).0
+    }
+
+    /// The same, with the files that were read, right or wrong.
+    pub fn load_with_files(path: &Path) -> (Result<Self, Problems>, WatchedFiles) {
+        let files = RefCell::default();
+        let outcome = Self::load_noting(path, &files);
+        (outcome, files.take())
+    }
+
+    fn load_noting(path: &Path, files: &RefCell<WatchedFiles>) -> Result<Self, Problems> {
+        let content = std::fs::read(path);
+        files.borrow_mut().note(path, &content);
+        let told = |reason: &dyn std::fmt::Display| {
             Problems::one(
                 None,
                 "",
-                format!("{} can't be read: {error}", path.display()),
+                format!("{} can't be read: {reason}", path.display()),
             )
-        })?;
+        };
+        let content = content.map_err(|error| told(&error))?;
+        let text = String::from_utf8(content).map_err(|error| told(&error))?;
         // a variable that is not UTF-8 is none of ours
         let variables: Vec<(String, String)> = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
@@ -114,6 +142,7 @@ impl Config {
             read_file: &|path| std::fs::read(path),
             base,
             secret_files: &secret_files,
+            files,
         };
         let config = Self::parse(&text, &surroundings)?;
         for file in secret_files

@@ -16,6 +16,7 @@ pub mod joins;
 pub mod principal;
 mod read_strategy;
 pub mod render_cache;
+mod reopen;
 pub mod rows;
 pub mod sessions;
 pub mod status;
@@ -36,7 +37,7 @@ use crate::{
     },
     upstream::{
         self,
-        settings::{Credentials, Kind, Settings, SharedConnection},
+        settings::{Credentials, Kind, Settings},
     },
 };
 use futures_util::{FutureExt, future::join_all};
@@ -46,6 +47,7 @@ pub use self::console::read_ahead::ReadAhead;
 use self::credential_pool::CredentialPool;
 pub use self::credential_pool::{ForwardedCredentials, Standing};
 pub use self::dependencies::Dependencies;
+pub use self::reopen::{Changes, Retired};
 pub use caller::Caller;
 pub use indexes::company_of;
 pub use principal::{Grant, Hidden, Named, Principal};
@@ -57,7 +59,8 @@ pub use view::View;
 /// Why a question has no answer: shared, as many askers wait for one read.
 pub type Failure = Arc<upstream::Error>;
 
-/// An upstream's place in the configuration. Its name, not this, goes into global ids.
+/// An upstream, for as long as it is configured in one way. Its name, not this, goes into global
+/// ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UpstreamId(pub u16);
 
@@ -193,13 +196,13 @@ impl UpstreamConfig {
 
 /// Everything that the gateway knows.
 pub struct Estate {
-    consoles: Vec<CredentialPool<console::Console>>,
-    histories: Vec<CredentialPool<history::History>>,
-    agents: Vec<CredentialPool<agents::Agents>>,
+    consoles: Vec<Arc<CredentialPool<console::Console>>>,
+    histories: Vec<Arc<CredentialPool<history::History>>>,
+    agents: Vec<Arc<CredentialPool<agents::Agents>>>,
     /// Every upstream, in the order of the configuration.
     statuses: Vec<Arc<Status>>,
-    /// The connection of each.
-    lines: Vec<SharedConnection>,
+    /// What each was opened with.
+    openings: Vec<UpstreamConfig>,
     /// Those that are read with what callers bring.
     of_callers: Vec<(Arc<str>, Kind)>,
     clock: Clock,
@@ -209,46 +212,56 @@ impl Estate {
     /// Connects nothing yet: the first question does. Fails with the upstream's name when its
     /// certificates are unusable.
     pub fn open(openings: Vec<UpstreamConfig>, clock: Clock) -> Result<Self, (Arc<str>, String)> {
-        let mut estate = Self {
+        let mut estate = Self::empty(clock);
+        for (place, opening) in openings.into_iter().enumerate() {
+            let id = UpstreamId(u16::try_from(place).unwrap_or(u16::MAX));
+            estate.add(id, opening)?;
+        }
+        Ok(estate)
+    }
+
+    fn empty(clock: Clock) -> Self {
+        Self {
             consoles: Vec::new(),
             histories: Vec::new(),
             agents: Vec::new(),
             statuses: Vec::new(),
-            lines: Vec::new(),
+            openings: Vec::new(),
             of_callers: Vec::new(),
             clock,
-        };
-        for (place, opening) in openings.into_iter().enumerate() {
-            let name = opening.settings.name.clone();
-            let id = UpstreamId(u16::try_from(place).unwrap_or(u16::MAX));
-            let status = Arc::new(
-                Status::new(id, name.clone(), opening.settings.kind, clock)
-                    .speaking(opening.settings.dialect.clone()),
-            );
-            estate.statuses.push(status.clone());
-            estate.lines.push(opening.settings.line.clone());
-            let failed = |reason| (name.clone(), reason);
-            match opening.settings.kind {
-                Kind::Vspc => estate.consoles.push(
-                    CredentialPool::new(&opening, status, clock, console::Console::open)
-                        .map_err(failed)?,
-                ),
-                Kind::EnterpriseManager => {
-                    estate.histories.push(
-                        CredentialPool::new(&opening, status, clock, history::History::open)
-                            .map_err(failed)?,
-                    );
-                }
-                Kind::Vac => estate.agents.push(
-                    CredentialPool::new(&opening, status, clock, agents::Agents::open)
-                        .map_err(failed)?,
-                ),
-            }
-            if opening.is_of_callers() {
-                estate.of_callers.push((name, opening.settings.kind));
-            }
         }
-        Ok(estate)
+    }
+
+    fn add(&mut self, id: UpstreamId, opening: UpstreamConfig) -> Result<(), (Arc<str>, String)> {
+        let (name, kind, clock) = (
+            opening.settings.name.clone(),
+            opening.settings.kind,
+            self.clock,
+        );
+        let status = Arc::new(
+            Status::new(id, name.clone(), kind, clock).speaking(opening.settings.dialect.clone()),
+        );
+        self.statuses.push(status.clone());
+        let failed = |reason| (name.clone(), reason);
+        match kind {
+            Kind::Vspc => self.consoles.push(Arc::new(
+                CredentialPool::new(&opening, status, clock, console::Console::open)
+                    .map_err(failed)?,
+            )),
+            Kind::EnterpriseManager => self.histories.push(Arc::new(
+                CredentialPool::new(&opening, status, clock, history::History::open)
+                    .map_err(failed)?,
+            )),
+            Kind::Vac => self.agents.push(Arc::new(
+                CredentialPool::new(&opening, status, clock, agents::Agents::open)
+                    .map_err(failed)?,
+            )),
+        }
+        if opening.is_of_callers() {
+            self.of_callers.push((name, kind));
+        }
+        self.openings.push(opening);
+        Ok(())
     }
 
     /// The present instant, by the gateway's clock.
@@ -317,7 +330,7 @@ impl Estate {
         let allowed = self
             .consoles
             .iter()
-            .map(CredentialPool::shared)
+            .map(|console| console.shared())
             .filter(|console| principal.allows_upstream(console.name()));
         let (mut unknown, mut failures): (Option<Vec<Box<str>>>, _) = (None, Vec::new());
         for outcome in join_all(allowed.map(|console| console.unknown_names(principal))).await {
@@ -347,7 +360,9 @@ impl Estate {
 
     /// By how many seconds an upstream's clock is ahead of ours.
     pub fn clock_ahead(&self, id: UpstreamId) -> Option<i64> {
-        self.lines.get(usize::from(id.0))?.clock_ahead()
+        let at = |status: &Arc<Status>| status.id == id;
+        let place = self.statuses.iter().position(at)?;
+        self.openings.get(place)?.settings.line.clock_ahead()
     }
 
     /// Every upstream, in the order of the configuration.
@@ -359,21 +374,21 @@ impl Estate {
     pub fn sent(&self) -> impl Iterator<Item = (&Status, u64)> {
         self.statuses
             .iter()
-            .zip(&self.lines)
-            .map(|(status, line)| (&**status, line.sent()))
+            .zip(&self.openings)
+            .map(|(status, opening)| (&**status, opening.settings.line.sent()))
     }
 
     /// Whether each upstream's circuit breaker is open.
     pub fn broken(&self) -> impl Iterator<Item = (&Status, bool)> {
         self.statuses
             .iter()
-            .zip(&self.lines)
-            .map(|(status, line)| (&**status, line.is_broken()))
+            .zip(&self.openings)
+            .map(|(status, opening)| (&**status, opening.settings.line.is_broken()))
     }
 
-    /// One upstream by its place.
+    /// One upstream.
     pub fn status(&self, id: UpstreamId) -> Option<&Arc<Status>> {
-        self.statuses.get(usize::from(id.0))
+        self.statuses.iter().find(|status| status.id == id)
     }
 
     /// One upstream by its name.
@@ -386,18 +401,33 @@ impl Estate {
 
     /// Asks every upstream for a sign of life, at once, and notes what came.
     pub async fn probe(&self) {
+        self.probe_if(|_| true).await;
+    }
+
+    /// The same for those of these names.
+    pub async fn probe_these(&self, names: &[Arc<str>]) {
+        self.probe_if(|name| names.contains(name)).await;
+    }
+
+    async fn probe_if(&self, is_meant: impl Fn(&Arc<str>) -> bool) {
         let consoles = self
             .consoles
             .iter()
-            .map(|console| console.shared().probe().boxed());
+            .map(|console| console.shared())
+            .filter(|console| is_meant(console.name()))
+            .map(|console| console.probe().boxed());
         let histories = self
             .histories
             .iter()
-            .map(|history| history.shared().probe().boxed());
+            .map(|history| history.shared())
+            .filter(|history| is_meant(history.name()))
+            .map(|history| history.probe().boxed());
         let agents = self
             .agents
             .iter()
-            .map(|agents| agents.shared().probe().boxed());
+            .map(|agents| agents.shared())
+            .filter(|agents| is_meant(agents.name()))
+            .map(|agents| agents.probe().boxed());
         join_all(consoles.chain(histories).chain(agents)).await;
     }
 

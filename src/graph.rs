@@ -36,7 +36,8 @@ pub use self::reuse::rows::write_data;
 use query::KeyedQuery;
 pub use query::{FederatedQuery, Query};
 
-/// The schema that is served.
+/// The schema that is served. Clones share it.
+#[derive(Clone)]
 pub enum Schema {
     /// By itself.
     Alone(async_graphql::Schema<Query, EmptyMutation, EmptySubscription>),

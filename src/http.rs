@@ -21,6 +21,7 @@ mod negotiate;
 mod persisted;
 mod query_limits;
 mod rates;
+mod reload;
 mod request;
 mod response_cache;
 mod run;
@@ -34,7 +35,10 @@ mod unread_responses;
 mod websocket;
 mod write_timeout;
 
-pub use self::service::HttpService;
+pub use self::{
+    reload::{Live, Reloaded},
+    service::HttpService,
+};
 pub use auth::principal;
 pub use explorer::WHY_NO_GRAPHIQL;
 pub use serve::{listen, serve};
@@ -88,7 +92,7 @@ impl Deref for Gateway {
 pub struct Parts {
     schema: Schema,
     documents: Documents,
-    persisted: Persisted,
+    persisted: Arc<Persisted>,
     trusted: Option<Arc<Trusted>>,
     response_cache: ResponseCache,
     render_cache: Option<Arc<RenderCache>>,
@@ -102,15 +106,17 @@ pub struct Parts {
     differs_by: HeaderValue,
     /// The names that it may be asked under, where anybody may.
     hosts: Option<Hosts>,
-    rates: Rates,
+    rates: Arc<Rates>,
     /// A permit for each request that may be under way.
-    room: Semaphore,
+    room: Arc<Semaphore>,
     sockets: websocket::Sockets,
-    counters: Counters,
+    counters: Arc<Counters>,
     /// Set once every list was read, where that was asked for.
-    is_warm: AtomicBool,
+    is_warm: Arc<AtomicBool>,
+    /// Set once every upstream answered, or is known to be down.
+    was_reached: Arc<AtomicBool>,
     /// Moves on once a stop was asked for.
-    stage: watch::Sender<Stage>,
+    stage: Arc<watch::Sender<Stage>>,
     /// Answers on their way.
     unread: Arc<Unread>,
 }
@@ -123,41 +129,94 @@ struct Counters {
     upstream_requests: AtomicU64,
     refused_sign_ins: AtomicU64,
     answers_given_again: AtomicU64,
+    /// Configurations that were read again, by what became of them.
+    reloads: [AtomicU64; Reloaded::NAMES.len()],
+    is_reload_rejected: AtomicBool,
 }
 
 impl Gateway {
     /// A gateway over what is known of the upstreams. Fails where an identity provider can't be
     /// used.
     pub fn new(schema: Schema, estate: Arc<Estate>, config: &Config) -> Result<Self, String> {
-        let documents_memory = config.limits.documents_memory();
+        Self::assemble(schema, estate, config, None)
+    }
+
+    /// A gateway that takes over from another what is not of its configuration.
+    fn assemble(
+        schema: Schema,
+        estate: Arc<Estate>,
+        config: &Config,
+        before: Option<&Self>,
+    ) -> Result<Self, String> {
+        let limits = &config.limits;
+        let documents_memory = limits.documents_memory();
         let of_upstreams = auth::headers_for(&estate);
+        let persisted =
+            before.filter(|before| before.limits.documents_memory() == documents_memory);
+        let room =
+            before.filter(|before| before.limits.concurrent_requests == limits.concurrent_requests);
+        let rates = before.filter(|before| reload::same_rates(&before.limits, limits));
+        let unread = before.filter(|before| reload::same_unread(&before.limits, limits));
+        let trusted = before
+            .and_then(|before| before.trusted.clone())
+            .filter(|trusted| trusted.are_of(&config.operations));
+        let given_again = before.and_then(|before| before.render_cache.as_deref());
         Ok(Self(Arc::new(Parts {
             documents: Documents::new(
                 documents_memory - documents_memory / PERSISTED_PART,
                 &schema,
             )?,
             schema,
-            persisted: Persisted::new(documents_memory / PERSISTED_PART),
-            trusted: Trusted::new(&config.operations)?,
-            response_cache: ResponseCache::new(config.limits.kept_answers_bytes),
-            render_cache: (config.limits.kept_rows_bytes > 0)
-                .then(|| Arc::new(RenderCache::new(config.limits.kept_rows_bytes as u64))),
+            persisted: persisted.map_or_else(
+                || Arc::new(Persisted::new(documents_memory / PERSISTED_PART)),
+                |before| before.persisted.clone(),
+            ),
+            trusted: match trusted {
+                Some(trusted) => Some(trusted),
+                None => Trusted::new(&config.operations)?,
+            },
+            response_cache: ResponseCache::new(limits.kept_answers_bytes),
+            render_cache: (limits.kept_rows_bytes > 0).then(|| {
+                Arc::new(RenderCache::after(
+                    given_again,
+                    limits.kept_rows_bytes as u64,
+                ))
+            }),
             differs_by: differs_by(&of_upstreams),
             of_upstreams,
             estate,
             server: config.server.clone(),
             limits: config.limits.clone(),
-            authenticator: Authenticator::new(config)?,
+            authenticator: Authenticator::new(config, before.map(|before| &before.authenticator))?,
             hosts: Hosts::new(config),
-            rates: Rates::new(&config.limits),
-            room: Semaphore::new(config.limits.concurrent_requests),
-            sockets: websocket::Sockets::default(),
-            counters: Counters::default(),
-            is_warm: AtomicBool::new(!config.server.warm),
-            stage: watch::Sender::new(Stage::Serving),
-            unread: Unread::new(
-                config.limits.unread_bytes,
-                config.limits.unread_bytes_per_connection,
+            rates: rates.map_or_else(
+                || Arc::new(Rates::new(limits)),
+                |before| before.rates.clone(),
+            ),
+            room: room.map_or_else(
+                || Arc::new(Semaphore::new(limits.concurrent_requests)),
+                |before| before.room.clone(),
+            ),
+            unread: unread.map_or_else(
+                || Unread::new(limits.unread_bytes, limits.unread_bytes_per_connection),
+                |before| before.unread.clone(),
+            ),
+            sockets: before
+                .map(|before| before.sockets.clone())
+                .unwrap_or_default(),
+            counters: before
+                .map(|before| before.counters.clone())
+                .unwrap_or_default(),
+            is_warm: before.map_or_else(
+                || Arc::new(AtomicBool::new(!config.server.warm)),
+                |before| before.is_warm.clone(),
+            ),
+            was_reached: before
+                .map(|before| before.was_reached.clone())
+                .unwrap_or_default(),
+            stage: before.map_or_else(
+                || Arc::new(watch::Sender::new(Stage::Serving)),
+                |before| before.stage.clone(),
             ),
         })))
     }

@@ -1,11 +1,18 @@
 //! `veeam-graph serve`: the gateway. Never shows demo data.
 
-use super::{EXIT_CONFIG, bind, complain, fail, load, stop_asked};
-use crate::{app, config::Config, time::Clock};
+use super::{EXIT_CONFIG, bind, complain, fail, stop_asked, told};
+use crate::{
+    app::{self, Source},
+    config::Config,
+    time::Clock,
+};
 use clap::Args;
 use listenfd::ListenFd;
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
-use tokio::{net::TcpListener, sync::oneshot};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, oneshot},
+};
 
 /// Open files beside those of connections: of upstreams, the log, the runtime.
 const OTHER_FILES: u64 = 128;
@@ -19,9 +26,16 @@ pub(super) struct Serve {
 
 impl Serve {
     pub async fn run(self) -> ExitCode {
-        let mut config = match load(&self.config) {
+        let (outcome, files) = Config::load_with_files(&self.config);
+        let mut config = match told(&self.config, outcome) {
             Ok(config) => config,
             Err(code) => return code,
+        };
+        let source = Source {
+            file: self.config,
+            files,
+            loaded: config.clone(),
+            asked: hang_ups(),
         };
         let (listener, address) = match listener(config.server.listen) {
             Ok(listener) => listener,
@@ -54,11 +68,29 @@ impl Serve {
         };
         // whoever asks twice does not want to wait
         let hurry = async { drop(asked_again.await) };
-        match app::run_until(&config, listener, Clock::System, stop, hurry).await {
+        match app::run_until(&config, listener, Clock::System, stop, hurry, Some(source)).await {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(error),
         }
     }
+}
+
+/// Notified with each SIGHUP, which from now on no longer ends the process.
+fn hang_ups() -> Arc<Notify> {
+    let asked = Arc::new(Notify::new());
+    #[cfg(unix)]
+    match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) {
+        Ok(mut signal) => {
+            let asked = asked.clone();
+            tokio::spawn(async move {
+                while signal.recv().await.is_some() {
+                    asked.notify_one();
+                }
+            });
+        }
+        Err(error) => tracing::warn!(%error, "SIGHUP can't be heard"),
+    }
+    asked
 }
 
 /// The socket that systemd hands over (`LISTEN_FDS`), or one of our own; and where it is.

@@ -48,7 +48,7 @@ pub(super) fn read(
         return operations;
     };
     for (path, line) in section.texts("file", problems).unwrap_or_default() {
-        if let Err(error) = surroundings.file(&path) {
+        if let Err(error) = surroundings.file_of_others(&path) {
             problems.add(
                 line,
                 &section.key("file"),

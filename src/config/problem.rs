@@ -44,6 +44,15 @@ impl Problems {
     }
 }
 
+impl Problems {
+    /// All of them in one line, for the log.
+    pub fn in_one_line(&self) -> String {
+        let text = self.to_string();
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        lines.collect::<Vec<_>>().join("; ")
+    }
+}
+
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for problem in &self.0 {

@@ -108,6 +108,21 @@ impl Server {
         }
     }
 
+    /// Puts back what can't change while the gateway runs; names what was different.
+    pub fn keep_until_restart(&mut self, running: &Self) -> Vec<&'static str> {
+        let mut different = Vec::new();
+        macro_rules! keep {
+            ($($setting:ident),* $(,)?) => {$(
+                if self.$setting != running.$setting {
+                    different.push(concat!("server.", stringify!($setting)));
+                    self.$setting = running.$setting.clone();
+                }
+            )*};
+        }
+        keep!(listen, tls, federation, warm, background_refresh);
+        different
+    }
+
     /// What a client must take of its answer within `send_timeout`.
     pub fn least_in_send_timeout(&self) -> u64 {
         (self.min_bytes_per_second as f64 * self.send_timeout.as_secs_f64()) as u64

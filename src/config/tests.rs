@@ -18,6 +18,7 @@ fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config, Problems> {
         read_file: &read_file,
         base: "dir".into(),
         secret_files: &secret_files,
+        files: &RefCell::default(),
     };
     Config::parse(text, &surroundings)
 }

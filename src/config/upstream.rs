@@ -1,7 +1,7 @@
 //! `[[upstream]]`: one API that is read from.
 
 use super::{Environment, problem::Problems, reader::Section};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
 use url::Url;
 
@@ -32,8 +32,27 @@ pub enum Auth {
     Passthrough,
 }
 
+impl PartialEq for Auth {
+    fn eq(&self, other: &Self) -> bool {
+        let same =
+            |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
+        match (self, other) {
+            (Self::ApiKey(key), Self::ApiKey(other)) => same(key, other),
+            (
+                Self::Password { username, password },
+                Self::Password {
+                    username: other_name,
+                    password: other,
+                },
+            ) => username == other_name && same(password, other),
+            (Self::Passthrough, Self::Passthrough) => true,
+            _ => false,
+        }
+    }
+}
+
 /// Which certificates to trust.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Tls {
     /// The system's.
     #[default]
@@ -70,7 +89,7 @@ pub struct Cache {
 }
 
 /// One API that is read from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Upstream {
     /// Its name: part of every global id.
     pub name: String,

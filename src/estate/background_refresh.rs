@@ -105,8 +105,17 @@ impl Estate {
 
     /// Reads every list that queries may need, and tells what could not be read.
     pub async fn warm(&self) -> Vec<Failure> {
-        let reads = self.lists().into_iter().flatten().flat_map(Refresh::warm);
-        join_all(reads)
+        self.warm_if(|_| true).await
+    }
+
+    /// The same for the upstreams of these names.
+    pub async fn warm_these(&self, names: &[Arc<str>]) -> Vec<Failure> {
+        self.warm_if(|name| names.contains(name)).await
+    }
+
+    async fn warm_if(&self, is_meant: impl Fn(&Arc<str>) -> bool) -> Vec<Failure> {
+        let lists = self.lists_if(is_meant).into_iter().flatten();
+        join_all(lists.flat_map(Refresh::warm))
             .await
             .into_iter()
             .filter_map(Result::err)
@@ -114,12 +123,22 @@ impl Estate {
     }
 
     fn lists(&self) -> Vec<Lists<'_>> {
-        let consoles = self.consoles.iter().map(|console| console.shared().lists());
-        let histories = self
-            .histories
-            .iter()
-            .map(|history| history.shared().lists());
-        let agents = self.agents.iter().map(|agents| agents.shared().lists());
+        self.lists_if(|_| true)
+    }
+
+    fn lists_if(&self, is_meant: impl Fn(&Arc<str>) -> bool) -> Vec<Lists<'_>> {
+        let consoles = self.consoles.iter().map(|console| console.shared());
+        let consoles = consoles
+            .filter(|console| is_meant(console.name()))
+            .map(|console| console.lists());
+        let histories = self.histories.iter().map(|history| history.shared());
+        let histories = histories
+            .filter(|history| is_meant(history.name()))
+            .map(|history| history.lists());
+        let agents = self.agents.iter().map(|agents| agents.shared());
+        let agents = agents
+            .filter(|agents| is_meant(agents.name()))
+            .map(|agents| agents.lists());
         consoles.chain(histories).chain(agents).collect()
     }
 }

@@ -168,6 +168,11 @@ impl<T: Keeps> CredentialPool<T> {
         Ok(Self { shared, own })
     }
 
+    /// Whether nobody but this pool has it.
+    pub fn is_unused(&self) -> bool {
+        Arc::strong_count(&self.shared) == 1
+    }
+
     /// The one for all; where callers bring their own, the one for those who bring none.
     pub fn shared(&self) -> &Arc<T> {
         &self.shared

@@ -87,6 +87,11 @@ pub struct RenderCache {
     known: Cache<Key, (RenderedValue, Arc<Dependencies>), RandomState>,
     selections: Cache<Arc<str>, u64, RandomState>,
     next: AtomicU64,
+    counts: Arc<Counts>,
+}
+
+#[derive(Default)]
+struct Counts {
     rows_given_again: AtomicU64,
     query_fields_given_again: AtomicU64,
 }
@@ -101,8 +106,8 @@ pub struct GivenAgain {
 }
 
 impl RenderCache {
-    /// Room for that many bytes.
-    pub fn new(bytes: u64) -> Self {
+    /// Room for that many bytes. Where one was there before, counts go on; nothing else does.
+    pub fn after(before: Option<&Self>, bytes: u64) -> Self {
         let weigh = |_: &Key, (fragment, _): &(RenderedValue, Arc<Dependencies>)| {
             u32::try_from(fragment.packed.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
         };
@@ -119,8 +124,9 @@ impl RenderCache {
                 })
                 .build_with_hasher(RandomState::default()),
             next: AtomicU64::new(0),
-            rows_given_again: AtomicU64::new(0),
-            query_fields_given_again: AtomicU64::new(0),
+            counts: before
+                .map(|before| before.counts.clone())
+                .unwrap_or_default(),
         }
     }
 
@@ -143,8 +149,8 @@ impl RenderCache {
     /// How often what was given out again.
     pub fn given_again(&self) -> GivenAgain {
         GivenAgain {
-            rows: self.rows_given_again.load(Ordering::Relaxed),
-            query_fields: self.query_fields_given_again.load(Ordering::Relaxed),
+            rows: self.counts.rows_given_again.load(Ordering::Relaxed),
+            query_fields: self.counts.query_fields_given_again.load(Ordering::Relaxed),
         }
     }
 
@@ -198,6 +204,7 @@ impl ReuseSession {
     pub fn gives_again(&self, query_fields: usize) {
         let count = u64::try_from(query_fields).unwrap_or(u64::MAX);
         self.fragments
+            .counts
             .query_fields_given_again
             .fetch_add(count, Ordering::Relaxed);
     }
@@ -238,6 +245,7 @@ impl ReuseSession {
             });
         if holds {
             self.fragments
+                .counts
                 .rows_given_again
                 .fetch_add(1, Ordering::Relaxed);
         }

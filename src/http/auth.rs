@@ -179,8 +179,9 @@ impl Identity {
 }
 
 impl Authenticator {
-    /// From the settings. Fails where an identity provider's keys are a file that can't be used.
-    pub fn new(config: &Config) -> Result<Self, String> {
+    /// From the settings. The keys of an identity provider are passed on from the one before, so
+    /// that nobody waits for it, up or down. Fails where an identity provider's keys are a file that can't be used.
+    pub fn new(config: &Config, before: Option<&Self>) -> Result<Self, String> {
         let clearances = Arc::<Clearances>::default();
         let known = |principal: Principal| Identity::new(principal, &clearances);
         let (mut keys, mut certificates) = (HashMap::new(), HashMap::new());
@@ -206,7 +207,10 @@ impl Authenticator {
             .auth
             .jwt
             .as_ref()
-            .map(|jwt| Tokens::new(jwt, &config.auth.roles, clearances.clone()))
+            .map(|jwt| {
+                let before = before.and_then(|before| before.tokens.as_ref());
+                Tokens::new(jwt, &config.auth.roles, clearances.clone(), before)
+            })
             .transpose()?;
         Ok(Self {
             anonymous,

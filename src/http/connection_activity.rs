@@ -1,6 +1,6 @@
 //! What happens on a connection, noted by its stream and its requests for those who look at it.
 
-use super::fair_shares::Share;
+use super::{fair_shares::Share, reload::Live};
 use futures_util::task::AtomicWaker;
 use std::{
     net::IpAddr,
@@ -47,6 +47,8 @@ pub(super) struct ConnectionActivity {
     pub is_closing: AtomicBool,
     is_cut: AtomicBool,
     waker: AtomicWaker,
+    /// What it is served by.
+    pub live: Option<Live>,
     _place: Option<Place>,
 }
 
@@ -96,7 +98,16 @@ impl ConnectionActivity {
             is_closing: AtomicBool::default(),
             is_cut: AtomicBool::default(),
             waker: AtomicWaker::new(),
+            live: None,
             _place: place,
+        }
+    }
+
+    /// The same, served by this.
+    pub fn served_by(self, live: Live) -> Self {
+        Self {
+            live: Some(live),
+            ..self
         }
     }
 

@@ -1,7 +1,7 @@
 //! `/health/live`, `/health/ready` and `/metrics`.
 
 use super::{
-    Gateway, RequestId, auth::Peer, graphql, headers::Headers, idle_timeout::Stage,
+    Gateway, Reloaded, RequestId, auth::Peer, graphql, headers::Headers, idle_timeout::Stage,
     negotiate::MediaType, plain,
 };
 use crate::{
@@ -39,8 +39,7 @@ pub(super) async fn ready(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    let mut is_ready =
-        *gateway.stage.borrow() == Stage::Serving && gateway.is_warm.load(Ordering::Relaxed);
+    let mut is_reached = true;
     let is_empty = gateway
         .estate
         .statuses()
@@ -53,7 +52,7 @@ pub(super) async fn ready(
         .map(|status| {
             let state = match status.seen().state {
                 Condition::Unknown => {
-                    is_ready = false;
+                    is_reached = false;
                     "unknown"
                 }
                 Condition::Up => "up",
@@ -62,6 +61,13 @@ pub(super) async fn ready(
             json!({"name": &*status.name, "state": state})
         })
         .collect();
+    // one that is added later is read from when it answers; the others are there all the while
+    if is_reached {
+        gateway.was_reached.store(true, Ordering::Relaxed);
+    }
+    let is_ready = *gateway.stage.borrow() == Stage::Serving
+        && gateway.is_warm.load(Ordering::Relaxed)
+        && gateway.was_reached.load(Ordering::Relaxed);
     let (code, word) = if is_ready && is_empty {
         (StatusCode::SERVICE_UNAVAILABLE, "empty")
     } else if is_ready {
@@ -158,6 +164,22 @@ pub(super) async fn metrics(
             "# HELP veeam_graph_{name} {help}\n# TYPE veeam_graph_{name} counter\nveeam_graph_{name} {value}"
         );
     }
+    text.push_str(concat!(
+        "# HELP veeam_graph_config_reloads_total Times that the configuration was read again.\n",
+        "# TYPE veeam_graph_config_reloads_total counter\n"
+    ));
+    for (result, counter) in Reloaded::NAMES.iter().zip(&counters.reloads) {
+        let _ = writeln!(
+            text,
+            "veeam_graph_config_reloads_total{{result=\"{result}\"}} {}",
+            count(counter)
+        );
+    }
+    let _ = writeln!(
+        text,
+        "# HELP veeam_graph_config_reload_failed Whether the configuration was wrong when it was last read.\n# TYPE veeam_graph_config_reload_failed gauge\nveeam_graph_config_reload_failed {}",
+        u8::from(counters.is_reload_rejected.load(Ordering::Relaxed))
+    );
     text.push_str(
         "# HELP veeam_graph_upstream_up Whether the upstream answered when it was last asked.\n# TYPE veeam_graph_upstream_up gauge\n",
     );

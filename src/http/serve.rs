@@ -1,11 +1,12 @@
 //! Connections: taken, made safe with TLS, spoken to in HTTP/1.1 or HTTP/2, and ended in peace.
 
 use super::{
-    Gateway, HttpService,
+    Gateway,
     auth::Peer,
     connection_activity::{ConnectionActivity, Place},
     fair_shares::Shares,
     idle_timeout::{Deadlines, Stage},
+    reload::Live,
     tls,
     write_timeout::WriteTimeout,
 };
@@ -46,11 +47,15 @@ const WAITING: u32 = 4_096;
 /// How often the operator is told that connections are turned away.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 
+/// More connections than limits.connections can be.
+const MOST_CONNECTIONS: u32 = 1 << 20;
+
 /// What a connection is served with.
 #[derive(Clone)]
 struct Service {
-    entrance: HttpService,
+    live: Live,
     builder: auto::Builder<TokioExecutor>,
+    /// As they were set when the connection was taken.
     deadlines: Deadlines,
     acceptor: Option<TlsAcceptor>,
     stage: watch::Receiver<Stage>,
@@ -76,18 +81,19 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// requests go on for a while. Fails where the certificate can't be used.
 pub async fn serve(
     listener: TcpListener,
-    gateway: Gateway,
+    live: Live,
     shutdown: impl Future<Output = ()>,
     hurry: impl Future<Output = ()>,
 ) -> Result<(), String> {
-    let (leave, drain) = (gateway.server.leave, gateway.server.drain);
-    let places = Places::new(&gateway);
-    let service = Service::new(gateway.clone())?;
+    let places = Places::new();
+    let service = Service::new(live.clone())?;
     let mut taking = std::pin::pin!(take(&listener, &places, &service));
     tokio::select! {
         never = &mut taking => match never {},
         () = shutdown => {}
     }
+    let gateway = live.gateway();
+    let (leave, drain) = (gateway.server.leave, gateway.server.drain);
     gateway.stage.send_replace(Stage::Leaving);
     tracing::info!(
         leave_seconds = leave.as_secs(),
@@ -104,8 +110,7 @@ pub async fn serve(
         "stopping: open requests may finish"
     );
     // all of them are back once nobody is connected
-    let everything = u32::try_from(gateway.limits.connections).unwrap_or(u32::MAX);
-    if tokio::time::timeout(drain, places.room.acquire_many(everything))
+    if tokio::time::timeout(drain, places.room.acquire_many(MOST_CONNECTIONS))
         .await
         .is_err()
     {
@@ -127,11 +132,12 @@ async fn take(listener: &TcpListener, places: &Places, service: &Service) -> Inf
             }
         };
         let address = address.ip().to_canonical();
-        match places.take(address) {
+        let gateway = service.live.gateway();
+        match places.take(address, &gateway) {
             Ok(place) => drop(tokio::spawn(converse(
-                service.clone(),
+                service.with_deadlines(&gateway),
                 stream,
-                ConnectionActivity::of(address, Some(place)),
+                ConnectionActivity::of(address, Some(place)).served_by(service.live.clone()),
             ))),
             Err(limit) => places.tell(address, limit),
         }
@@ -142,38 +148,36 @@ async fn take(listener: &TcpListener, places: &Places, service: &Service) -> Inf
 struct Places {
     room: Arc<Semaphore>,
     by_address: Shares<IpAddr>,
-    most_of_address: usize,
-    proxies: Vec<IpAddr>,
     last_told: Mutex<Option<Instant>>,
 }
 
 impl Places {
-    fn new(gateway: &Gateway) -> Self {
+    fn new() -> Self {
         Self {
-            room: Arc::new(Semaphore::new(gateway.limits.connections)),
+            room: Arc::new(Semaphore::new(MOST_CONNECTIONS as usize)),
             by_address: Shares::default(),
-            most_of_address: gateway.limits.connections_per_address,
-            proxies: gateway.server.trusted_proxies.clone(),
             last_told: Mutex::default(),
         }
     }
 
     /// A place for a connection from there, or the limit that it would exceed.
-    fn take(&self, address: IpAddr) -> Result<Place, &'static str> {
-        let is_proxy = self.proxies.contains(&address);
+    fn take(&self, address: IpAddr, gateway: &Gateway) -> Result<Place, &'static str> {
+        let limits = &gateway.limits;
+        let is_proxy = gateway.server.trusted_proxies.contains(&address);
         let of_address = match is_proxy {
             true => None,
             false => Some(
                 self.by_address
-                    .take(network(address), self.most_of_address)
+                    .take(network(address), limits.connections_per_address)
                     .ok_or("limits.connections_per_address")?,
             ),
         };
-        let room = self
-            .room
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| "limits.connections")?;
+        let open = MOST_CONNECTIONS as usize - self.room.available_permits();
+        let room = self.room.clone().try_acquire_owned();
+        let room = room
+            .ok()
+            .filter(|_| open < limits.connections)
+            .ok_or("limits.connections")?;
         Ok(Place {
             _room: room,
             _of_address: of_address,
@@ -204,7 +208,8 @@ fn network(address: IpAddr) -> IpAddr {
 }
 
 impl Service {
-    fn new(gateway: Gateway) -> Result<Self, String> {
+    fn new(live: Live) -> Result<Self, String> {
+        let gateway = live.gateway();
         let acceptor = gateway.server.tls.as_ref().map(tls::acceptor).transpose()?;
         let mut builder = auto::Builder::new(TokioExecutor::new());
         builder
@@ -218,22 +223,32 @@ impl Service {
             .max_send_buf_size(MAX_SEND_BYTES)
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20));
-        let deadlines = Deadlines {
-            headers: gateway.server.header_timeout,
-            idle: gateway.server.idle,
-            send: gateway.server.send_timeout,
-            least: gateway.server.least_in_send_timeout(),
-            age: gateway.server.max_connection_age,
-            grace: gateway.limits.timeout,
-        };
-        let stage = gateway.stage.subscribe();
         Ok(Self {
-            entrance: HttpService::new(gateway),
             builder,
-            deadlines,
+            deadlines: deadlines(&gateway),
             acceptor,
-            stage,
+            stage: gateway.stage.subscribe(),
+            live,
         })
+    }
+
+    /// The same, with the deadlines as they are set now.
+    fn with_deadlines(&self, gateway: &Gateway) -> Self {
+        Self {
+            deadlines: deadlines(gateway),
+            ..self.clone()
+        }
+    }
+}
+
+fn deadlines(gateway: &Gateway) -> Deadlines {
+    Deadlines {
+        headers: gateway.server.header_timeout,
+        idle: gateway.server.idle,
+        send: gateway.server.send_timeout,
+        least: gateway.server.least_in_send_timeout(),
+        age: gateway.server.max_connection_age,
+        grace: gateway.limits.timeout,
     }
 }
 
@@ -286,10 +301,11 @@ async fn answer<S>(
 where
     S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
 {
-    let entrance = service.entrance.clone();
+    let live = service.live.clone();
     let of_requests = activity.clone();
     let respond = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
-        let (entrance, peer, activity) = (entrance.clone(), peer.clone(), of_requests.clone());
+        // the one that is there when a request begins answers it
+        let (entrance, peer, activity) = (live.service(), peer.clone(), of_requests.clone());
         async move {
             let version = request.version();
             let under_way = activity.begin(version == Version::HTTP_2);

@@ -75,6 +75,11 @@ impl HttpService {
         }))
     }
 
+    /// What it leads to.
+    pub(super) fn gateway(&self) -> &Gateway {
+        &self.0.gateway
+    }
+
     /// Answers a request that came over no connection, as if it had come from this machine.
     pub async fn answer_here(&self, request: Request) -> Response {
         self.answer(

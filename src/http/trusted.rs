@@ -37,6 +37,7 @@ pub(super) struct List {
 /// The list in use.
 #[derive(Debug)]
 pub(super) struct Trusted {
+    files: Vec<PathBuf>,
     mode: Mode,
     current: RwLock<Arc<List>>,
 }
@@ -56,6 +57,7 @@ impl Trusted {
             "trusted documents were read"
         );
         let trusted = Arc::new(Self {
+            files: operations.files.clone(),
             mode: operations.mode,
             current: RwLock::new(Arc::new(list)),
         });
@@ -64,6 +66,11 @@ impl Trusted {
             watch(files.clone(), seen.clone(), watched.clone())
         }));
         Ok(Some(trusted))
+    }
+
+    /// Whether these settings mean the same.
+    pub fn are_of(&self, operations: &Operations) -> bool {
+        self.files == operations.files && self.mode == operations.mode
     }
 
     /// The list as it is now.
@@ -248,6 +255,7 @@ mod tests {
         let files = [path.clone()];
         std::fs::write(&path, r#"{"a": "{ __typename }"}"#).unwrap();
         let trusted = Trusted {
+            files: files.to_vec(),
             mode: Mode::Only,
             current: RwLock::new(Arc::new(read(&files, 1).unwrap())),
         };

@@ -7,7 +7,7 @@
 //! and the patience with a client that does not read.
 
 use super::{
-    Gateway, RequestId,
+    Gateway, HttpService, Live, RequestId,
     auth::{self, Credential, Identity, Peer},
     connection_activity::ConnectionActivity,
     execute::{Executed, execute},
@@ -39,7 +39,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Semaphore, mpsc, watch},
     task::AbortHandle,
     time::Instant,
 };
@@ -170,6 +170,7 @@ pub(super) async fn open(
 /// One connection.
 struct Connection {
     gateway: Gateway,
+    live: Option<Live>,
     id: RequestId,
     peer: Peer,
     /// Of the request that the connection began with, and of its `connection_init`.
@@ -202,6 +203,7 @@ impl Connection {
         let running = Arc::new(Semaphore::new(RUNNING));
         Self {
             gateway,
+            live: activity.as_ref().and_then(|activity| activity.live.clone()),
             id,
             peer,
             headers,
@@ -238,6 +240,7 @@ impl Connection {
 
     /// Until one side has had enough. `None`: the other is gone.
     async fn converse(&mut self, socket: &mut WebSocket) -> Option<Close> {
+        let mut reloads = self.live.as_ref().map(Live::changes);
         let mut stage = self.gateway.stage.subscribe();
         // when it is to end: once it is old, or its turn has come among all that go
         let mut until = Instant::now() + self.gateway.server.max_connection_age;
@@ -289,12 +292,26 @@ impl Connection {
                     socket.send(Message::Ping(Default::default())).await.ok()?;
                 }
                 _ = stage.changed() => {}
+                () = reloaded(reloads.as_mut()) => {
+                    self.renew();
+                    if self.place.is_some() && !self.is_still_known().await {
+                        return Some(Close(4403, "Forbidden"));
+                    }
+                }
                 () = tokio::time::sleep_until(until), if !is_over => {}
             }
         }
     }
 
+    /// From now on what the connection asks is answered as it is configured now.
+    fn renew(&mut self) {
+        if let Some(live) = &self.live {
+            self.gateway = live.gateway();
+        }
+    }
+
     async fn hear(&mut self, text: &str) -> Result<Vec<Message>, Close> {
+        self.renew();
         let said = serde_json::from_str(text)
             .map_err(|_| Close(4400, "The message is none of graphql-transport-ws"))?;
         match said {
@@ -359,6 +376,24 @@ impl Connection {
                 Ok(Vec::new())
             }
         }
+    }
+
+    /// Whether whoever is connected is let in by a configuration that was read since. An identity
+    /// provider that does not answer takes nobody's connection.
+    async fn is_still_known(&self) -> bool {
+        let is_for_upstream = !self.gateway.estate.of_callers().is_empty();
+        let shown = Credential::in_headers(Headers::new(&self.headers));
+        let outcome = self
+            .gateway
+            .authenticator
+            .identify(&shown, &self.peer, is_for_upstream)
+            .await;
+        !outcome.is_err_and(|rejection| {
+            matches!(
+                rejection.status,
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+            )
+        })
     }
 
     async fn identify(&self) -> Result<Identity, Rejection> {
@@ -456,6 +491,17 @@ impl Connection {
                 .await;
         });
         self.operations.insert(operation, task.abort_handle());
+    }
+}
+
+/// Ends when the configuration was read again; never where there is none.
+async fn reloaded(changes: Option<&mut watch::Receiver<HttpService>>) {
+    let is_told = match changes {
+        Some(changes) => changes.changed().await.is_ok(),
+        None => false,
+    };
+    if !is_told {
+        std::future::pending().await
     }
 }
 

@@ -38,7 +38,7 @@ pub enum Credentials {
 }
 
 /// Which certificates to trust.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Trust {
     /// The operating system's roots.
     #[default]

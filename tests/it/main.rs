@@ -47,6 +47,7 @@ mod persisted;
 mod protocol;
 mod rates;
 mod readme;
+mod reload;
 mod reuse;
 mod rows;
 mod schema;

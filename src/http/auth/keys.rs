@@ -35,6 +35,8 @@ pub(super) struct Keys(Arc<Shared>);
 
 struct Shared {
     source: Source,
+    /// The settings that they are read by.
+    settings: (String, JwtKeys),
     /// Older ones are read anew, aside.
     refresh: Duration,
     /// Older ones are not used.
@@ -105,10 +107,22 @@ impl Keys {
         };
         Ok(Self(Arc::new(Shared {
             source,
+            settings: (jwt.issuer.clone(), jwt.keys.clone()),
             refresh: jwt.refresh,
             keep: jwt.keep,
             state: Mutex::default(),
         })))
+    }
+
+    /// Whether they would be read in the same way by these settings.
+    pub fn are_of(&self, jwt: &Jwt) -> bool {
+        let Shared {
+            settings: (issuer, keys),
+            refresh,
+            keep,
+            ..
+        } = &*self.0;
+        (issuer, keys, refresh, keep) == (&jwt.issuer, &jwt.keys, &jwt.refresh, &jwt.keep)
     }
 
     /// The key that a token names; the only one for a token that names none. Fails when keys can't
@@ -322,6 +336,7 @@ mod tests {
         publish(&file, &["first"]);
         let seconds = Duration::from_secs;
         let shared = Shared {
+            settings: (String::new(), JwtKeys::Discovery),
             source: Source::File(file.clone()),
             refresh: seconds(3_600),
             keep: seconds(86_400),

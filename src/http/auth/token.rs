@@ -51,7 +51,12 @@ struct Seen {
 }
 
 impl Tokens {
-    pub fn new(jwt: &Jwt, roles: &[Role], clearances: Arc<Clearances>) -> Result<Self, String> {
+    pub fn new(
+        jwt: &Jwt,
+        roles: &[Role],
+        clearances: Arc<Clearances>,
+        before: Option<&Self>,
+    ) -> Result<Self, String> {
         let algorithms: Vec<Algorithm> = jwt
             .algorithms
             .iter()
@@ -66,7 +71,10 @@ impl Tokens {
         validation.set_audience(&jwt.audience);
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         Ok(Self {
-            keys: Keys::new(jwt)?,
+            keys: match before.map(|before| &before.keys) {
+                Some(keys) if keys.are_of(jwt) => keys.clone(),
+                _ => Keys::new(jwt)?,
+            },
             validation,
             name_claim: jwt.name_claim.clone(),
             roles_claim: jwt.roles_claim.clone(),
@@ -276,7 +284,7 @@ mod tests {
             name: name.to_owned(),
             ..Role::default()
         };
-        let tokens = Tokens::new(&jwt, &[role("noc"), role("desk")], Arc::default()).unwrap();
+        let tokens = Tokens::new(&jwt, &[role("noc"), role("desk")], Arc::default(), None).unwrap();
         let token = |seconds: u64, role: &str| {
             let claims = json!({"iss": "issuer", "aud": "us", "exp": now() + seconds, "sub": "ada", "roles": [role]});
             encode(
