@@ -15,6 +15,7 @@ mod query;
 mod reuse;
 mod schema;
 mod types;
+mod writer;
 
 use crate::{
     estate::{
@@ -33,6 +34,7 @@ pub use self::document::read_ahead::begin_read_ahead;
 pub use self::document::validation::{Merged, ValidatedDocument, Validator};
 pub use self::reuse::root_fields::{RootFields, RootSelections};
 pub use self::reuse::rows::write_data;
+use self::writer::objects::Plans;
 use query::KeyedQuery;
 pub use query::{FederatedQuery, Query};
 
@@ -46,11 +48,13 @@ pub enum Schema {
 }
 
 impl Schema {
-    /// Runs a request, with these loaders.
-    pub async fn execute(&self, request: Request, loaders: Arc<Loaders>) -> Response {
+    /// Runs a request, with these loaders. `writes` is whether objects may be written without the
+    /// general executor: not where it puts parts of the answer together from several selections.
+    pub async fn execute(&self, request: Request, loaders: Arc<Loaders>, writes: bool) -> Response {
+        let request = request.data(loaders).data(Plans::new(writes));
         match self {
-            Self::Alone(schema) => schema.execute(request.data(loaders)).await,
-            Self::Federated(schema) => schema.execute(request.data(loaders)).await,
+            Self::Alone(schema) => schema.execute(request).await,
+            Self::Federated(schema) => schema.execute(request).await,
         }
     }
 

@@ -74,6 +74,10 @@ pub struct Limits {
     pub operations_per_socket: usize,
     /// Whether anything tells the schema: `__schema`, `__type`, `_service`, `/schema.graphql`.
     pub introspection: bool,
+    /// Whether the general executor resolves every field, also those that can be written directly:
+    /// to hold the two against each other. No setting.
+    #[doc(hidden)]
+    pub general_executor_only: bool,
 }
 
 impl Default for Limits {
@@ -112,6 +116,7 @@ impl Default for Limits {
             sockets_per_caller: 100,
             operations_per_socket: 50,
             introspection: true,
+            general_executor_only: false,
         }
     }
 }

@@ -388,7 +388,12 @@ async fn answer(
     let mut query = Query::new("").variables(variables.clone());
     query.operation_name = operation.clone();
     query.set_parsed_query(parsed);
-    let execution = loaders.drive(Box::pin(gateway.schema.execute(query, loaders.clone())));
+    let writes = !document.puts_together() && !limits.general_executor_only;
+    let execution = loaders.drive(Box::pin(gateway.schema.execute(
+        query,
+        loaders.clone(),
+        writes,
+    )));
     let span = tracing::info_span!("request", request_id = %context.id.0);
     let outcome = tokio::time::timeout(
         limits.timeout,

@@ -66,3 +66,4 @@ mod upstream_bodies;
 mod vendor;
 mod walk;
 mod world;
+mod written;

@@ -23,6 +23,7 @@ macro_rules! connection {
             key: Option<$crate::estate::render_cache::RowKey>,
         }
 
+        #[veeam_graph_macros::direct_fields]
         #[async_graphql::Object(use_type_description)]
         impl $edge {
             /// The row's place in the list: give it as `after` to go on behind it.

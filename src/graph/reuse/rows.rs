@@ -3,33 +3,33 @@
 //! The library resolves a field at a time, each a future and a value; for a table of a thousand
 //! rows that is what an answer costs. A row that was rendered with the same selection, for somebody
 //! who sees the same, from readings that are all current, is the same text again
-//! (`estate/render_cache.rs`). It is made by the same resolvers as ever; only its form is another:
-//! [`Value::Binary`], which nothing else here makes, holds what it took of the budget and the JSON.
+//! (`estate/render_cache.rs`). All other rows are written (`graph/writer`).
 
 use super::selection_key::SelectionKey;
 use crate::{
     estate::{
         ListedRow, RowRef,
         console::protection::{PlacedAlarm, Workload},
-        render_cache::{RenderedValue, RowKey},
+        render_cache::RowKey,
         sessions::MatchedSession,
     },
-    graph::types::{
-        agent_job_object::AgentJobObject, backup_agent::BackupAgent, job_object::JobObject,
-        linked_job::LinkedJob,
+    graph::{
+        types::{
+            agent_job_object::AgentJobObject, backup_agent::BackupAgent, job_object::JobObject,
+            linked_job::LinkedJob,
+        },
+        writer::{
+            direct::DirectFields,
+            objects::{self, HEAD, Item},
+        },
     },
     loaders::Loaders,
 };
 use async_graphql::{
-    Context, ContextSelectionSet, Name, OutputType, Positioned, ServerError, ServerResult, Value,
+    Context, ContextSelectionSet, Name, OutputType, Positioned, ServerResult, Value,
     parser::types::Field, registry::Registry,
 };
-use bytes::Bytes;
 use std::{borrow::Cow, sync::Arc};
-
-/// Bytes before the JSON: what the row took of the budget, by being in its list and for the rows
-/// below it.
-const HEAD: usize = size_of::<u64>();
 
 /// What a node of a connection is made from.
 pub trait CacheableRow {
@@ -111,7 +111,7 @@ pub struct EdgeRow<'a, N> {
     pub node: &'a N,
 }
 
-impl<N: OutputType> OutputType for EdgeRow<'_, N> {
+impl<N: DirectFields> OutputType for EdgeRow<'_, N> {
     fn type_name() -> Cow<'static, str> {
         N::type_name()
     }
@@ -136,29 +136,23 @@ impl<N: OutputType> OutputType for EdgeRow<'_, N> {
             Some((reuse, key.shown_as::<EdgeRow<'static, ()>>(), selection))
         });
         let Some((reuse, key, selection)) = known else {
-            return self.node.resolve(ctx, field).await;
+            return objects::resolve(ctx, self.node).await;
         };
         if let Some(fragment) = reuse.find(key, selection) {
             spend_again(ctx, field, fragment.fields).await?;
             hold(ctx, field, &fragment.packed)?;
             return Ok(Value::Binary(fragment.packed));
         }
-        let value = self.node.resolve(ctx, field).await?;
-        let (packed, fields) = pack(&value, 0);
-        hold(ctx, field, &packed)?;
-        reuse.made(
-            key,
-            selection,
-            RenderedValue {
-                packed: packed.clone(),
-                fields,
-            },
-        );
-        Ok(Value::Binary(packed))
+        let written = objects::object(ctx, self.node).await?;
+        hold(ctx, field, &written.json)?;
+        if let Some(rendered) = written.rendered(0, 0) {
+            reuse.made(key, selection, rendered);
+        }
+        Ok(written.packed(0))
     }
 }
 
-impl<N: OutputType> OutputType for Rows<'_, N> {
+impl<N: DirectFields> OutputType for Rows<'_, N> {
     fn type_name() -> Cow<'static, str> {
         Vec::<N>::type_name()
     }
@@ -180,47 +174,39 @@ impl<N: OutputType> OutputType for Rows<'_, N> {
         let reuse = loaders.reuse();
         let position = (ctx.item.pos.line, ctx.item.pos.column);
         let selection = reuse.and_then(|reuse| reuse.selection(position, || said(ctx)));
-        let (Some(reuse), Some(selection)) = (reuse, selection) else {
+        let known = reuse.zip(selection);
+        if known.is_none() && !objects::are_written(ctx) {
             let rows: Vec<&N> = self.rows.iter().map(|(_, node)| *node).collect();
             return rows.resolve(ctx, field).await;
-        };
-        let (mut values, mut again) = (vec![Value::Null; self.rows.len()], 0);
-        let mut rest = Vec::new();
-        for (place, (key, node)) in self.rows.iter().enumerate() {
-            match key.and_then(|key| reuse.find(key, selection)) {
-                Some(fragment) => {
-                    again += fragment.fields;
-                    hold(ctx, field, &fragment.packed)?;
-                    values[place] = Value::Binary(fragment.packed);
+        }
+        let (mut items, mut again) = (Vec::with_capacity(self.rows.len()), 0);
+        for (key, node) in &self.rows {
+            let rendered = known
+                .zip(*key)
+                .and_then(|((reuse, selection), key)| reuse.find(key, selection));
+            items.push(match rendered {
+                Some(rendered) => {
+                    again += rendered.fields;
+                    Item::Known(rendered)
                 }
-                None => rest.push((place, *key, *node)),
+                None => Item::Row(*node),
+            });
+        }
+        if known.is_some() {
+            spend_again(ctx, field, again).await?;
+        }
+        let written = objects::list(ctx, &items).await?;
+        if let Some((reuse, selection)) = known {
+            hold(ctx, field, &written.json)?;
+            for (place, (item, (key, _))) in items.iter().zip(&self.rows).enumerate() {
+                if let (Item::Row(_), Some(key)) = (item, key)
+                    && let Some(rendered) = written.rendered(place, self.share)
+                {
+                    reuse.made(*key, selection, rendered);
+                }
             }
         }
-        spend_again(ctx, field, again).await?;
-        let resolving = rest.into_iter().map(|(place, key, node)| async move {
-            let ctx = ctx.with_index(place);
-            let value = node
-                .resolve(&ctx, field)
-                .await
-                .map_err(|error| ctx.set_error_path(error))?;
-            let (packed, fields) = pack(&value, self.share);
-            hold(&ctx, field, &packed)?;
-            if let Some(key) = key {
-                reuse.made(
-                    key,
-                    selection,
-                    RenderedValue {
-                        packed: packed.clone(),
-                        fields,
-                    },
-                );
-            }
-            Ok::<_, ServerError>((place, Value::Binary(packed)))
-        });
-        for (place, value) in futures_util::future::try_join_all(resolving).await? {
-            values[place] = value;
-        }
-        Ok(Value::List(values))
+        Ok(written.packed(self.share))
     }
 }
 
@@ -238,7 +224,7 @@ impl<N> OwnedRows<N> {
     }
 }
 
-impl<N: OutputType> OutputType for OwnedRows<N> {
+impl<N: DirectFields> OutputType for OwnedRows<N> {
     fn type_name() -> Cow<'static, str> {
         Vec::<N>::type_name()
     }
@@ -285,7 +271,7 @@ async fn spend_again(
 fn hold(
     ctx: &ContextSelectionSet<'_>,
     field: &Positioned<Field>,
-    packed: &Bytes,
+    packed: &[u8],
 ) -> ServerResult<()> {
     let held = ctx
         .data_unchecked::<Arc<Loaders>>()
@@ -294,14 +280,6 @@ fn hold(
     held.map_err(|exhausted| {
         ctx.set_error_path(crate::graph::error::exhausted(exhausted).into_server_error(field.pos))
     })
-}
-
-/// A row as it is given out, and what is below it; it took `share` of the budget itself.
-fn pack(value: &Value, share: u64) -> (Bytes, u64) {
-    let (mut bytes, mut fields) = (vec![0; HEAD], 0);
-    write_value(value, &mut bytes, &mut fields);
-    bytes[..HEAD].copy_from_slice(&(fields + share).to_le_bytes());
-    (bytes.into(), fields)
 }
 
 /// What is selected of a row, in full.

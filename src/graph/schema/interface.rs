@@ -103,11 +103,30 @@ macro_rules! interface {
                 ctx: &async_graphql::ContextSelectionSet<'_>,
                 _field: &async_graphql::Positioned<async_graphql::parser::types::Field>,
             ) -> async_graphql::ServerResult<async_graphql::Value> {
-                async_graphql::resolver_utils::resolve_container(ctx, self).await
+                $crate::graph::writer::objects::resolve(ctx, self).await
             }
         }
 
         impl async_graphql::InterfaceType for $name {}
+
+        impl $crate::graph::writer::direct::DirectFields for $name {
+            fn number(&self, name: &str) -> Option<u16> {
+                match self {
+                    $($name::$variant(object) => $crate::graph::writer::direct::DirectFields::number(object, name),)+
+                }
+            }
+
+            fn write(
+                &self,
+                field: u16,
+                at: &$crate::graph::writer::direct::At<'_>,
+                json: &mut Vec<u8>,
+            ) -> bool {
+                match self {
+                    $($name::$variant(object) => $crate::graph::writer::direct::DirectFields::write(object, field, at, json),)+
+                }
+            }
+        }
     };
 }
 

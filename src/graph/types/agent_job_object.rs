@@ -39,6 +39,7 @@ use crate::{
 };
 use async_graphql::{Context, Description, ID, Object, Result};
 use jiff::Timestamp;
+use veeam_graph_macros::direct_fields;
 
 /// One machine in an agent job, with how its last backup went. Source:
 /// `GET /infrastructure/backupServers/jobs/agentJobs/objects`.
@@ -160,6 +161,7 @@ impl AgentJobObject {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl AgentJobObject {
     /// Global id: stable over renames.

@@ -34,6 +34,7 @@ use crate::{
     time,
 };
 use async_graphql::{Context, Description, Enum, ID, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 /// By what a session was matched to a job of Service Provider Console.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,6 +99,7 @@ pub enum SessionScope {
     Machine,
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl AgentSession {
     /// Whether it is a whole run or one machine's part of one. Where the runs of a job have no

@@ -30,6 +30,7 @@ use crate::{
 use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Result};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use veeam_graph_macros::direct_fields;
 
 /// How bad an alarm is now.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -228,6 +229,7 @@ impl Alarm {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl Alarm {
     /// Global id.

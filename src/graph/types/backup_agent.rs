@@ -30,6 +30,7 @@ use crate::{
     upstream::vspc,
 };
 use async_graphql::{Context, Description, ID, InputObject, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 /// A row of the agents' list.
 pub type Row = RowRef<vspc::backup_agent::BackupAgent>;
@@ -201,6 +202,7 @@ impl BackupAgent {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl BackupAgent {
     /// Global id: stable over renames.

@@ -19,6 +19,7 @@ use crate::{
     upstream::vac::backup_agent_job::{self, Link, Links},
 };
 use async_graphql::{Context, Description, ID, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 /// A job of a standalone backup agent, every member of the v2 document. Source:
 /// `GET /v2/backupAgents/{id}/jobs` and `/v2/backupAgents/{id}/jobs/{id}`.
@@ -65,6 +66,7 @@ pub async fn agent_job_page(
 #[derive(Description)]
 pub struct BackupAgentJobLink<'a>(&'a Link);
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl BackupAgentJobLink<'_> {
     /// What it is: `self`, `startJob`, `delete` …
@@ -96,6 +98,7 @@ impl BackupAgentJob {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl BackupAgentJob {
     /// Global id. Jobs of old agents have no id of their own; theirs is made of the agent and the

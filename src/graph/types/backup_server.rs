@@ -45,6 +45,7 @@ use crate::{
     upstream::vspc::{self, linked_job::LinkFamily},
 };
 use async_graphql::{Context, Description, ID, InputObject, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 /// Which backup servers. Every member that is given must hold.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -170,6 +171,7 @@ impl BackupServer {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl BackupServer {
     /// Global id: stable over renames.

@@ -49,6 +49,7 @@ use crate::{
 };
 use async_graphql::{Context, Description, ID, InputObject, Object, Result};
 use futures_util::future::join_all;
+use veeam_graph_macros::direct_fields;
 
 /// Which companies. Every member that is given must hold.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -157,6 +158,7 @@ impl Company {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl Company {
     /// Global id: stable over renames.

@@ -30,6 +30,7 @@ use crate::{
     upstream::vspc::console_agent,
 };
 use async_graphql::{Context, Description, ID, InputObject, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 /// A row of the agents' list.
 pub type Row = RowRef<console_agent::ConsoleAgent>;
@@ -157,6 +158,7 @@ impl ConsoleAgent {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl ConsoleAgent {
     /// Global id: stable over renames.

@@ -28,6 +28,7 @@ use crate::{
 };
 use async_graphql::{Context, Description, ID, InputObject, Object, Result};
 use jiff::Timestamp;
+use veeam_graph_macros::direct_fields;
 
 /// A row of the jobs' list.
 pub type Row = RowRef<console_agent_job::ConsoleAgentJob>;
@@ -194,6 +195,7 @@ impl From<Row> for ConsoleAgentJob {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl ConsoleAgentJob {
     /// Global id: stable over renames.

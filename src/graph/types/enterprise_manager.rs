@@ -21,6 +21,7 @@ use crate::{
     upstream::vspc::enterprise_manager,
 };
 use async_graphql::{Context, Description, ID, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 /// A row of the Enterprise Managers' list.
 pub type Row = RowRef<enterprise_manager::EnterpriseManager>;
@@ -79,6 +80,7 @@ impl EnterpriseManager {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl EnterpriseManager {
     /// Global id: stable over renames.

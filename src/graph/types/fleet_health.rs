@@ -25,6 +25,7 @@ use crate::{
 use async_graphql::{Context, Description, Enum, Object, Result};
 use futures_util::{FutureExt, future::BoxFuture};
 use std::collections::{BTreeMap, HashMap};
+use veeam_graph_macros::direct_fields;
 
 /// What fleet health is counted by.
 #[derive(Enum, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -336,6 +337,7 @@ impl Count {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl FleetHealthRow {
     /// What makes the row itself: the id of its company or server, or the upstream's name; `-` for

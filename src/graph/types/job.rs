@@ -65,6 +65,7 @@ use crate::{
     upstream::vspc,
 };
 use async_graphql::{Context, ID, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 interface! {
     /// A job of a backup server, whatever its type. Source:
@@ -124,6 +125,7 @@ pub fn health_of(job: &vspc::job::Job) -> Health {
 /// part of each.
 pub struct JobCommon(pub(crate) JobRow);
 
+#[direct_fields]
 #[Object]
 impl JobCommon {
     /// Global id: stable over renames.

@@ -30,6 +30,7 @@ use crate::{
 use async_graphql::{
     ComplexObject, Context, Description, InputObject, Object, Result, SimpleObject,
 };
+use veeam_graph_macros::direct_fields;
 
 /// A row of a list of objects.
 pub type Row = RowRef<job_object::JobObject>;
@@ -258,6 +259,7 @@ impl JobObject {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl JobObject {
     /// The id of the machine, file share or object storage; null for files of a host.

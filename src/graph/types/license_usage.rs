@@ -15,6 +15,7 @@ use crate::{
     upstream::vspc::license_usage::{self, WorkloadUsage},
 };
 use async_graphql::{Context, Description, Object, Result, SimpleObject};
+use veeam_graph_macros::direct_fields;
 
 /// A row of the licence usage's list.
 pub type Row = RowRef<license_usage::LicenseUsage>;
@@ -116,6 +117,7 @@ impl LicenseUsage {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl LicenseUsage {
     /// The id of the organization; null when the upstream does not say.

@@ -25,6 +25,7 @@ use crate::{
     upstream::vspc::{self, linked_job::LinkFamily},
 };
 use async_graphql::{Context, Description, InputObject, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 /// Which links. Every member that is given must hold.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -192,6 +193,7 @@ impl LinkedJob {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl LinkedJob {
     /// The id of the job that reads.

@@ -23,6 +23,7 @@ use crate::{
     upstream::vspc::location,
 };
 use async_graphql::{Context, Description, ID, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 /// A row of the locations' list.
 pub type Row = RowRef<location::Location>;
@@ -75,6 +76,7 @@ impl Location {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl Location {
     /// Global id: stable over renames.

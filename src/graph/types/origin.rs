@@ -5,6 +5,7 @@ use crate::estate::{RowRef, UpstreamId};
 use crate::graph::{loaders, schema::scalars::DateTime};
 use async_graphql::{Context, Description, Object};
 use jiff::Timestamp;
+use veeam_graph_macros::direct_fields;
 
 /// Where a row came from, and how fresh it is.
 #[derive(Description)]
@@ -24,6 +25,7 @@ impl<T: crate::estate::ListedRow> From<&RowRef<T>> for Origin {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl Origin {
     /// The upstream that the row was read from.

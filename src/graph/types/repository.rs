@@ -47,6 +47,7 @@ use futures_util::{
     future::{BoxFuture, join_all},
 };
 use std::collections::HashMap;
+use veeam_graph_macros::direct_fields;
 
 /// A row of the repositories' list.
 pub type Row = RowRef<vspc::repository::Repository>;
@@ -335,6 +336,7 @@ impl Repository {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl Repository {
     /// Global id: stable over renames.

@@ -15,6 +15,7 @@ use crate::{
 };
 use async_graphql::{Context, Description, Enum, Object};
 use std::sync::Arc;
+use veeam_graph_macros::direct_fields;
 
 /// By which way a job gets to tape.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,6 +79,7 @@ fn is_simple(job: &JobRow) -> bool {
     JobKind::of(job.0.r#type.as_deref()) == JobKind::SimpleBackupCopy
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl TapeCoverage {
     /// The way to tape, or that there is none.

@@ -18,6 +18,7 @@ use crate::{
     upstream::enterprise_manager::task_session,
 };
 use async_graphql::{Context, Description, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 /// A row of the tasks' list.
 pub type Row = RowRef<task_session::TaskSession>;
@@ -73,6 +74,7 @@ pub async fn task_page(
     ))
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl TaskSession {
     /// The task's id in Enterprise Manager.

@@ -41,6 +41,8 @@ pub struct TrendPoint {
     max_seconds: Option<i32>,
 }
 
+impl crate::graph::writer::direct::DirectFields for TrendPoint {}
+
 impl Bucket {
     fn start(self, instant: Timestamp) -> Option<Timestamp> {
         let time = instant.to_zoned(TimeZone::UTC);

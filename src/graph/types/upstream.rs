@@ -10,6 +10,7 @@ use crate::{
 };
 use async_graphql::{Context, Description, Enum, ID, Object};
 use std::sync::Arc;
+use veeam_graph_macros::direct_fields;
 
 /// Which vendor API an upstream speaks.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,7 @@ impl Upstream {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl Upstream {
     /// Global id.

@@ -41,6 +41,7 @@ use crate::{
 use async_graphql::{Context, Description, Enum, ID, InputObject, Object, Result, SimpleObject};
 use futures_util::future::BoxFuture;
 use jiff::Timestamp;
+use veeam_graph_macros::direct_fields;
 
 /// What is protected, and by whom.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,6 +244,7 @@ impl ProtectionCounts {
     }
 }
 
+#[direct_fields]
 #[Object(use_type_description)]
 impl Workload {
     /// Global id.

@@ -18,11 +18,14 @@ use crate::{
     upstream::vspc,
 };
 use async_graphql::{Context, MergedObject, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 /// An agent job or agent policy: backup of physical machines and cloud instances. Source: the job
 /// list, and `GET /infrastructure/backupServers/jobs/agentJobs` for what only agent jobs have.
 #[derive(MergedObject)]
 pub struct AgentJob(JobFields<AgentJob>, AgentJobFields);
+
+crate::graph::writer::direct::merged_fields!(AgentJob: 0, 1);
 
 impl From<JobRow> for AgentJob {
     fn from(row: JobRow) -> Self {
@@ -44,6 +47,7 @@ impl AgentJobFields {
     }
 }
 
+#[direct_fields]
 #[Object]
 impl AgentJobFields {
     /// The operating system of the machines, in the upstream's word: `Windows`, `Linux`, `Mac`;

@@ -19,6 +19,7 @@ use crate::{
     upstream::vspc::{backup_copy_job::BackupCopyJob as Detail, linked_job::LinkFamily},
 };
 use async_graphql::{Context, MergedObject, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 /// A backup copy job of the older engine (`BackupCopy`); those of the newer one are
 /// `SimpleBackupCopyJob`. Neither word tells whether copies are made at once or periodically.
@@ -26,6 +27,8 @@ use async_graphql::{Context, MergedObject, Object, Result};
 /// these jobs have.
 #[derive(MergedObject)]
 pub struct BackupCopyJob(JobFields<BackupCopyJob>, BackupCopyJobFields);
+
+crate::graph::writer::direct::merged_fields!(BackupCopyJob: 0, 1);
 
 impl From<JobRow> for BackupCopyJob {
     fn from(row: JobRow) -> Self {
@@ -56,6 +59,7 @@ impl BackupCopyJobFields {
     }
 }
 
+#[direct_fields]
 #[Object]
 impl BackupCopyJobFields {
     /// The repository that copies are written to; null when the console does not list it.

@@ -1,7 +1,10 @@
 //! What registers the fields that every type of job has as a part of each of these types.
 
 use super::JobCommon;
-use crate::loaders::job::JobRow;
+use crate::{
+    graph::writer::direct::{At, DirectFields},
+    loaders::job::JobRow,
+};
 use async_graphql::{
     ContainerType, Context, ContextSelectionSet, ObjectType, OutputType, Positioned, ServerResult,
     Value,
@@ -58,6 +61,16 @@ impl<Of: 'static> OutputType for JobFields<Of> {
 }
 
 impl<Of: 'static> ObjectType for JobFields<Of> {}
+
+impl<Of: 'static> DirectFields for JobFields<Of> {
+    fn number(&self, name: &str) -> Option<u16> {
+        self.0.number(name)
+    }
+
+    fn write(&self, field: u16, at: &At<'_>, json: &mut Vec<u8>) -> bool {
+        self.0.write(field, at, json)
+    }
+}
 
 /// The registration of `JobCommon` under another name.
 fn common_fields(registry: &mut Registry, own_name: &str, own_type: &'static str) -> MetaType {

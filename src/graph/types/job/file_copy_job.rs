@@ -7,6 +7,7 @@ use crate::graph::schema::{
 };
 use crate::loaders::job::JobRow;
 use async_graphql::{Context, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 job_kind! {
     /// A job that copies files. Source: the job list, and
@@ -23,6 +24,7 @@ job_kind! {
 /// What not everybody may read.
 pub struct FileCopyTarget(JobRow);
 
+#[direct_fields]
 #[Object]
 impl FileCopyTarget {
     /// The folder that they are copied to; null when not known.

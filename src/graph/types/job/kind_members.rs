@@ -16,6 +16,8 @@ macro_rules! job_kind {
         #[derive(async_graphql::MergedObject)]
         pub struct $job($crate::graph::types::job::common_fields::JobFields<$job>, $fields $(, $more)?);
 
+        $crate::graph::writer::direct::merged_fields!($job: 0, 1 $(, 2 [$more])?);
+
         impl From<$crate::loaders::job::JobRow> for $job {
             fn from(row: $crate::loaders::job::JobRow) -> Self {
                 Self(row.clone().into(), $fields(row.clone()) $(, $more(row.clone()))?)
@@ -25,6 +27,7 @@ macro_rules! job_kind {
         /// What only this kind of job has.
         pub struct $fields($crate::loaders::job::JobRow);
 
+        #[veeam_graph_macros::direct_fields]
         #[async_graphql::Object]
         impl $fields {
             $(

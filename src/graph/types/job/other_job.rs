@@ -9,6 +9,8 @@ use async_graphql::MergedObject;
 #[derive(MergedObject)]
 pub struct OtherJob(JobFields<OtherJob>);
 
+crate::graph::writer::direct::merged_fields!(OtherJob: 0);
+
 impl From<JobRow> for OtherJob {
     fn from(row: JobRow) -> Self {
         Self(row.into())

@@ -11,6 +11,7 @@ use crate::{
     upstream::vspc::{job_detail::JobDetail, linked_job::LinkFamily},
 };
 use async_graphql::{Context, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 job_kind! {
     /// A backup copy job of the engine of Veeam Backup & Replication 12 and later
@@ -52,6 +53,7 @@ fn rpo(row: &JobDetail) -> Option<i64> {
 /// What is not in the list of these jobs.
 pub struct SimpleCopyFields(JobRow);
 
+#[direct_fields]
 #[Object]
 impl SimpleCopyFields {
     /// Whether the last copy that succeeded (`lastSuccess`) is older than the wished-for interval.

@@ -17,11 +17,14 @@ use crate::graph::{
 };
 use crate::{loaders::job::JobRow, upstream::vspc::linked_job::LinkFamily};
 use async_graphql::{Context, MergedObject, Object, Result};
+use veeam_graph_macros::direct_fields;
 
 /// A job that writes backups or files to tape. `Idle` is its healthy state when it waits for new
 /// backups; `WaitingTape` can last for days.
 #[derive(MergedObject)]
 pub struct TapeJob(JobFields<TapeJob>, TapeJobFields);
+
+crate::graph::writer::direct::merged_fields!(TapeJob: 0, 1);
 
 impl From<JobRow> for TapeJob {
     fn from(row: JobRow) -> Self {
@@ -37,6 +40,7 @@ connection! {
 /// What only tape jobs have.
 pub struct TapeJobFields(JobRow);
 
+#[direct_fields]
 #[Object]
 impl TapeJobFields {
     /// Whether the job waits for a tape to be inserted or freed, which can last for days.

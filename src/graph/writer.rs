@@ -1,0 +1,6 @@
+//! Objects written as JSON without the general executor, as far as nothing has to be waited for.
+
+pub mod direct;
+pub mod json;
+pub mod objects;
+pub mod plan;

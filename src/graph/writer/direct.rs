@@ -1,0 +1,119 @@
+//! Fields that are written directly: what `#[direct_fields]` implements, and how an object is seen by
+//! who writes it, whatever its type.
+
+use async_graphql::{
+    ContainerType, Context, ContextSelectionSet, Positioned, ServerResult, Value,
+    parser::types::Field, resolver_utils::resolve_container,
+};
+use futures_util::future::{BoxFuture, FutureExt};
+use std::borrow::Cow;
+
+/// An object some of whose fields are written directly. `#[direct_fields]` implements it.
+pub trait DirectFields: ContainerType {
+    /// The number of a field that can be written directly.
+    fn number(&self, _name: &str) -> Option<u16> {
+        None
+    }
+
+    /// Appends the value of a field. `false` where it can't: then the resolver is asked.
+    fn write(&self, _field: u16, _at: &At<'_>, _json: &mut Vec<u8>) -> bool {
+        false
+    }
+}
+
+/// Direct fields of an object that is merged of several; where two have a field, the last one's
+/// counts, as for the library.
+macro_rules! merged_fields {
+    ($object:ty: $($part:tt $([$name:ty])?),+) => {
+        impl $crate::graph::writer::direct::DirectFields for $object {
+            fn number(&self, name: &str) -> Option<u16> {
+                let mut number = None;
+                $(
+                    number = $crate::graph::writer::direct::DirectFields::number(&self.$part, name)
+                        .map(|number| number | ($part << 8))
+                        .or(number);
+                )+
+                number
+            }
+
+            fn write(&self, field: u16, at: &$crate::graph::writer::direct::At<'_>, json: &mut Vec<u8>) -> bool {
+                match field >> 8 {
+                    $($part => $crate::graph::writer::direct::DirectFields::write(&self.$part, field & 0xff, at, json),)+
+                    _ => false,
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use merged_fields;
+
+/// Where a field is that is written directly.
+pub struct At<'a> {
+    /// The object's.
+    pub(super) ctx: &'a ContextSelectionSet<'a>,
+    /// The field.
+    pub(super) field: &'a Positioned<Field>,
+}
+
+impl<'a> At<'a> {
+    /// The context of the field, as its resolver would have it.
+    pub fn field_context(&self) -> Context<'a> {
+        self.ctx.with_field(self.field)
+    }
+}
+
+/// An object, whatever its type.
+pub trait Row: Send + Sync {
+    /// The object's type.
+    fn type_name(&self) -> Cow<'static, str>;
+    /// The number of a field that can be written directly.
+    fn number(&self, name: &str) -> Option<u16>;
+    /// Appends the value of a field, if it can.
+    fn write(&self, field: u16, at: &At<'_>, json: &mut Vec<u8>) -> bool;
+    /// Resolves one field.
+    fn resolve_field<'a>(
+        &'a self,
+        ctx: &'a ContextSelectionSet<'a>,
+        field: &'a Positioned<Field>,
+    ) -> BoxFuture<'a, ServerResult<Value>>;
+    /// Resolves everything that is selected.
+    fn resolve_all<'a>(
+        &'a self,
+        ctx: &'a ContextSelectionSet<'a>,
+    ) -> BoxFuture<'a, ServerResult<Value>>;
+}
+
+impl<T: DirectFields> Row for T {
+    fn type_name(&self) -> Cow<'static, str> {
+        self.introspection_type_name()
+    }
+
+    fn number(&self, name: &str) -> Option<u16> {
+        DirectFields::number(self, name)
+    }
+
+    fn write(&self, field: u16, at: &At<'_>, json: &mut Vec<u8>) -> bool {
+        DirectFields::write(self, field, at, json)
+    }
+
+    fn resolve_field<'a>(
+        &'a self,
+        ctx: &'a ContextSelectionSet<'a>,
+        field: &'a Positioned<Field>,
+    ) -> BoxFuture<'a, ServerResult<Value>> {
+        async move {
+            let ctx = ctx.with_field(field);
+            let value = ContainerType::resolve_field(self, &ctx).await?;
+            Ok(value.unwrap_or_default())
+        }
+        .boxed()
+    }
+
+    fn resolve_all<'a>(
+        &'a self,
+        ctx: &'a ContextSelectionSet<'a>,
+    ) -> BoxFuture<'a, ServerResult<Value>> {
+        resolve_container(ctx, self).boxed()
+    }
+}
