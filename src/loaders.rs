@@ -13,6 +13,7 @@ pub mod backup_agent;
 pub mod budget;
 pub mod company;
 pub mod coverage;
+mod in_hand;
 pub mod job;
 pub mod link;
 pub mod object;
@@ -21,7 +22,7 @@ pub mod repository;
 pub mod server;
 pub mod session;
 
-use self::budget::Budget;
+use self::{budget::Budget, in_hand::ListsInHand};
 use crate::estate::{Caller, Estate, Failure, ReadAhead, UpstreamId, render_cache::ReuseSession};
 use async_graphql::{
     dataloader::{DataLoader, HashMapCache, Loader},
@@ -58,6 +59,7 @@ pub struct Loaders {
     reuse: Option<ReuseSession>,
     batches: Mutex<Option<UnboundedReceiver<FutureObj<'static, ()>>>>,
     queue: UnboundedSender<FutureObj<'static, ()>>,
+    lists_in_hand: ListsInHand,
 }
 
 impl Loaders {
@@ -83,6 +85,7 @@ impl Loaders {
             reuse,
             batches: Mutex::new(Some(receiver)),
             queue,
+            lists_in_hand: ListsInHand::default(),
         })
     }
 

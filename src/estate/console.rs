@@ -2,6 +2,7 @@
 
 mod agents;
 mod details;
+mod in_hand;
 mod infrastructure;
 mod lists;
 mod objects;

@@ -117,6 +117,11 @@ impl ReadLog {
         }
     }
 
+    /// Whether it also tells how.
+    pub fn is_traced(&self) -> bool {
+        self.told.is_some()
+    }
+
     /// How it was come by, where that is told.
     pub fn told(&self) -> Option<ReadTrace> {
         self.told

@@ -2,5 +2,6 @@
 
 pub mod direct;
 pub mod json;
+pub mod linked;
 pub mod objects;
 pub mod plan;

@@ -124,8 +124,11 @@ impl<'s> Asking<'s> {
         };
         fields
             .iter()
-            // how upstreams fare, and what the gateway counts, is not the same of two gateways
-            .filter(|(_, field)| !matches!(field.ty.inner_named_type().as_str(), "Upstream"))
+            // how upstreams fare is not the same of two gateways; what is looked up by id is in lists
+            .filter(|(_, field)| {
+                let leads_to = field.ty.inner_named_type().as_str();
+                leads_to != "Upstream" && (of != "Query" || leads_to.ends_with("Connection"))
+            })
             .map(|(name, field)| (name.as_str(), &***field))
             .collect()
     }
@@ -283,6 +286,8 @@ async fn ask(world: &World, key: &str, body: &Value) -> (String, String) {
             error["extensions"]["requestId"].take();
             error["extensions"]["retryAfterSeconds"].take();
         }
+        // whose read lands first is told first
+        errors.sort_by_key(Value::to_string);
     }
     (data, rest.to_string())
 }

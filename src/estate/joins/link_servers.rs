@@ -153,7 +153,7 @@ impl LinkLists {
     where
         F: Future<Output = Result<Arc<Snapshot<Job>>, Failure>>,
     {
-        if self.lists.all_in_hand().is_none() && job.unique_uid.is_some() {
+        if self.lists.in_hand().is_none() && job.unique_uid.is_some() {
             let scope = LinkScope::Job(job.path_uid());
             let snapshot = self
                 .lists

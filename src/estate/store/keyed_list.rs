@@ -74,14 +74,9 @@ where
         }
     }
 
-    /// The full list, if it is in hand.
-    pub fn all_in_hand(&self) -> Option<Arc<Snapshot<T>>> {
-        self.full.peek()
-    }
-
     /// For each key a reading that answers it, whichever way is cheaper for all of them together.
     pub async fn gather(&self, keys: &[K]) -> HashMap<K, Result<Arc<Snapshot<T>>, Failure>> {
-        if let Some(all) = self.all_in_hand() {
+        if let Some(all) = self.in_hand() {
             return keys
                 .iter()
                 .map(|key| (key.clone(), Ok(all.clone())))

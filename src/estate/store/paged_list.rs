@@ -89,6 +89,11 @@ impl<T: Listed> PagedList<T> {
         self.full.get().await
     }
 
+    /// The full list, if it is in hand.
+    pub fn in_hand(&self) -> Option<Arc<Snapshot<T>>> {
+        self.full.peek()
+    }
+
     /// Reads the first page, where nothing is known of the list yet: whoever comes to it goes on
     /// from there. A failure is theirs who do.
     pub async fn begin(&self) {

@@ -51,7 +51,7 @@ pub(in crate::graph) async fn job_of_server(
         server: ServerUid(server.0),
         job: JobUid(uid.0),
     });
-    for answer in join_all(keys.map(|key| loaders.ask(JobOf(key), None))).await {
+    for answer in join_all(keys.map(|key| loaders.row(JobOf(key)))).await {
         match answer {
             Ok(row) => found.extend(row),
             Err(failure) => problems.push(failure),

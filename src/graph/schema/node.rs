@@ -108,13 +108,13 @@ impl Node {
         match Key::decode(id, estate)? {
             Key::BackupServer(key) => nullable(
                 loaders
-                    .ask(ServerOf(key), None)
+                    .row(ServerOf(key))
                     .await
                     .map(|row| row.map(|row| BackupServer::from(row).into())),
             ),
             Key::Job(key) => nullable(
                 loaders
-                    .ask(JobOf(key), None)
+                    .row(JobOf(key))
                     .await
                     .map(|row| row.map(|row| Job::from(row).into())),
             ),
@@ -194,13 +194,13 @@ impl Node {
             }
             Key::Company(key) => nullable(
                 loaders
-                    .ask(CompanyOf(key), None)
+                    .row(CompanyOf(key))
                     .await
                     .map(|row| row.map(|row| Company::from(row).into())),
             ),
             Key::Repository(key) => nullable(
                 loaders
-                    .ask(RepositoryOf(key), None)
+                    .row(RepositoryOf(key))
                     .await
                     .map(|row| row.map(|row| Repository::from(row).into())),
             ),

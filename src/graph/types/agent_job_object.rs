@@ -10,6 +10,7 @@ use super::{
     origin::Origin,
     tape_coverage::TapeCoverage,
 };
+use crate::graph::writer::linked::Linked;
 use crate::graph::{
     error,
     filters::session_filter::{SessionFilter, session_page},
@@ -104,14 +105,11 @@ impl AgentJobObject {
         let (upstream, job) = (self.row.upstream(), self.row.job_uid);
         if let Some(server) = self.row.backup_server_uid {
             return loaders(ctx)
-                .ask(
-                    JobOf(JobKey {
-                        upstream,
-                        server,
-                        job,
-                    }),
-                    None,
-                )
+                .row(JobOf(JobKey {
+                    upstream,
+                    server,
+                    job,
+                }))
                 .await;
         }
         let Some(console) = loaders(ctx).caller().console(upstream) else {
@@ -272,17 +270,17 @@ impl AgentJobObject {
     }
 
     /// The job that protects the machine; null when the console does not list it.
-    async fn job(&self, ctx: &Context<'_>) -> Option<Result<AgentJob>> {
+    async fn job(&self, ctx: &Context<'_>) -> Option<Result<Linked<AgentJob>>> {
         nullable(
             self.job_row(ctx)
                 .await
-                .map(|job| job.map(|job| AgentJob::from(JobRow(job)))),
+                .map(|job| job.map(|job| Linked(AgentJob::from(JobRow(job))))),
         )
     }
 
     /// The backup server: the row's, or else its job's; null where neither says, and when the
     /// console does not list it.
-    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
+    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<Linked<BackupServer>>> {
         let server = match self.server(ctx).await {
             Ok(server) => server?,
             Err(failure) => return Some(Err(error::upstream(&failure))),
@@ -293,15 +291,15 @@ impl AgentJobObject {
         };
         nullable(
             loaders(ctx)
-                .ask(ServerOf(key), None)
+                .row(ServerOf(key))
                 .await
-                .map(|row| row.map(BackupServer::from)),
+                .map(|row| row.map(|row| Linked(BackupServer::from(row)))),
         )
     }
 
     /// The backup agent on the machine; null when the row names none, or the backup server no
     /// longer manages it.
-    async fn agent(&self, ctx: &Context<'_>) -> Option<Result<BackupAgent>> {
+    async fn agent(&self, ctx: &Context<'_>) -> Option<Result<Linked<BackupAgent>>> {
         let agent = self.row.agent_uid?;
         let server = match self.server(ctx).await {
             Ok(server) => server?,
@@ -316,12 +314,12 @@ impl AgentJobObject {
             loaders(ctx)
                 .ask(BackupAgentOf(key), None)
                 .await
-                .map(|row| row.map(|row| BackupAgent::new(key, row))),
+                .map(|row| row.map(|row| Linked(BackupAgent::new(key, row)))),
         )
     }
 
     /// The company whose machine it is: the job's; null when it is nobody's.
-    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
+    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let company = match self.job_row(ctx).await {
             Ok(job) => company_of(&*job?)?,
             Err(failure) => return Some(Err(error::upstream(&failure))),
@@ -332,9 +330,9 @@ impl AgentJobObject {
         };
         nullable(
             loaders(ctx)
-                .ask(CompanyOf(key), None)
+                .row(CompanyOf(key))
                 .await
-                .map(|row| row.map(Company::from)),
+                .map(|row| row.map(|row| Linked(Company::from(row)))),
         )
     }
 
@@ -360,7 +358,7 @@ impl AgentJobObject {
     }
 
     /// The newest of `sessions`; null when Enterprise Manager remembers none.
-    async fn last_session(&self, ctx: &Context<'_>) -> Option<Result<AgentSession>> {
+    async fn last_session(&self, ctx: &Context<'_>) -> Option<Result<Linked<AgentSession>>> {
         AgentSession::newest(self.all_sessions(ctx).await)
     }
 

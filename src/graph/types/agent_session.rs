@@ -8,6 +8,7 @@ use super::{
     origin::Origin,
     task_session::{self, TaskSessionConnection},
 };
+use crate::graph::writer::linked::Linked;
 use crate::graph::{
     error,
     filters::session_filter::session_page,
@@ -77,10 +78,10 @@ impl AgentSession {
     }
 
     /// The first of an answer that is sorted newest first.
-    pub fn newest(answer: Result<Sessions, Failure>) -> Option<Result<Self>> {
+    pub fn newest(answer: Result<Sessions, Failure>) -> Option<Result<Linked<Self>>> {
         match answer {
             Ok(sessions) => match (sessions.rows.into_iter().next(), sessions.problem) {
-                (Some(session), _) => Some(Ok(Self(session))),
+                (Some(session), _) => Some(Ok(Linked(Self(session)))),
                 // none in half a list is not the same as none
                 (None, Some(problem)) => Some(Err(error::upstream(&problem))),
                 (None, None) => None,
@@ -267,7 +268,7 @@ impl AgentSession {
         match (self.0.job, &self.0.doubt) {
             (Some(job), _) => nullable(
                 loaders(ctx)
-                    .ask(JobOf(job), None)
+                    .row(JobOf(job))
                     .await
                     .map(|row| row.map(Job::from)),
             ),
@@ -288,16 +289,16 @@ impl AgentSession {
 
     /// The backup server in Service Provider Console that ran it; null when it could not be matched
     /// to one.
-    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
+    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<Linked<BackupServer>>> {
         let (upstream, server) = match (self.0.server, &self.0.doubt) {
             (Some(server), _) => server,
             (None, doubt) => return doubt.as_ref().map(|failure| Err(error::upstream(failure))),
         };
         nullable(
             loaders(ctx)
-                .ask(ServerOf(ServerKey { upstream, server }), None)
+                .row(ServerOf(ServerKey { upstream, server }))
                 .await
-                .map(|row| row.map(BackupServer::from)),
+                .map(|row| row.map(|row| Linked(BackupServer::from(row)))),
         )
     }
 

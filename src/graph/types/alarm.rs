@@ -1,6 +1,7 @@
 //! `Alarm`: something that Service Provider Console found worth somebody's attention.
 
 use super::{backup_server::BackupServer, company::Company, job::Job, origin::Origin};
+use crate::graph::writer::linked::Linked;
 use crate::graph::{
     all_consoles::{all_placed, is_from, is_of, may_name_upstreams},
     error,
@@ -332,7 +333,7 @@ impl Alarm {
 
     /// The company that it is about: of an alarm about a job the job's, else the one that the
     /// upstream names; null when it is nobody's.
-    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
+    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let company = match &self.0.company {
             Ok(company) => (*company)?,
             Err(failure) => return Some(Err(error::upstream(failure))),
@@ -343,9 +344,9 @@ impl Alarm {
         };
         nullable(
             loaders(ctx)
-                .ask(CompanyOf(key), None)
+                .row(CompanyOf(key))
                 .await
-                .map(|row| row.map(Company::from)),
+                .map(|row| row.map(|row| Linked(Company::from(row)))),
         )
     }
 
@@ -356,7 +357,7 @@ impl Alarm {
 
     /// The backup server that it is about, or on which its job is; null when it is about something
     /// else.
-    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
+    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<Linked<BackupServer>>> {
         let server = match &self.0.server {
             Ok(server) => (*server)?,
             Err(failure) => return Some(Err(error::upstream(failure))),
@@ -367,9 +368,9 @@ impl Alarm {
         };
         nullable(
             loaders(ctx)
-                .ask(ServerOf(key), None)
+                .row(ServerOf(key))
                 .await
-                .map(|row| row.map(BackupServer::from)),
+                .map(|row| row.map(|row| Linked(BackupServer::from(row)))),
         )
     }
 

@@ -3,6 +3,7 @@
 use super::{
     agent_job_object::AgentJobObjectConnection, backup_server::BackupServer, origin::Origin,
 };
+use crate::graph::writer::linked::Linked;
 use crate::graph::{
     all_consoles::{contains, is_from, may_name_upstreams},
     filters::{
@@ -273,16 +274,16 @@ impl BackupAgent {
     }
 
     /// The backup server that manages the agent; null when the console does not list it.
-    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
+    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<Linked<BackupServer>>> {
         let key = ServerKey {
             upstream: self.row.upstream(),
             server: self.row.backup_server_uid?,
         };
         nullable(
             loaders(ctx)
-                .ask(ServerOf(key), None)
+                .row(ServerOf(key))
                 .await
-                .map(|row| row.map(BackupServer::from)),
+                .map(|row| row.map(|row| Linked(BackupServer::from(row)))),
         )
     }
 

@@ -19,6 +19,7 @@ use super::{
         RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page,
     },
 };
+use crate::graph::writer::linked::Linked;
 use crate::graph::{
     all_consoles::{contains, is_from, may_name_upstreams},
     filters::{
@@ -269,16 +270,16 @@ impl BackupServer {
     }
 
     /// The company that owns the server; null when it is nobody's.
-    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
+    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let key = CompanyKey {
             upstream: self.0.upstream(),
             company: self.0.organization_uid?,
         };
         nullable(
             loaders(ctx)
-                .ask(CompanyOf(key), None)
+                .row(CompanyOf(key))
                 .await
-                .map(|row| row.map(Company::from)),
+                .map(|row| row.map(|row| Linked(Company::from(row)))),
         )
     }
 

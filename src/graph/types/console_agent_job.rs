@@ -1,6 +1,7 @@
 //! `ConsoleAgentJob`: a job of a backup agent that no backup server manages.
 
 use super::{company::Company, console_agent::ConsoleAgent, health::Health, origin::Origin};
+use crate::graph::writer::linked::Linked;
 use crate::graph::{
     all_consoles::{contains, is_from, may_name_upstreams},
     filters::{
@@ -396,16 +397,16 @@ impl ConsoleAgentJob {
     }
 
     /// The company whose agent it is; null when it is nobody's.
-    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
+    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let key = CompanyKey {
             upstream: self.0.upstream(),
             company: self.0.organization_uid?,
         };
         nullable(
             loaders(ctx)
-                .ask(CompanyOf(key), None)
+                .row(CompanyOf(key))
                 .await
-                .map(|row| row.map(Company::from)),
+                .map(|row| row.map(|row| Linked(Company::from(row)))),
         )
     }
 

@@ -10,6 +10,7 @@ use super::{
     job::{health_of, kind::JobKind},
     upstream::Upstream,
 };
+use crate::graph::writer::linked::Linked;
 use crate::graph::{loaders, nullable, report, rows_of};
 use crate::{
     estate::{
@@ -356,28 +357,28 @@ impl FleetHealthRow {
     }
 
     /// The company, when counted by company; null for jobs of no company.
-    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
+    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let Group::Company(upstream, Some(company)) = self.group else {
             return None;
         };
         nullable(
             loaders(ctx)
-                .ask(CompanyOf(CompanyKey { upstream, company }), None)
+                .row(CompanyOf(CompanyKey { upstream, company }))
                 .await
-                .map(|row| row.map(Company::from)),
+                .map(|row| row.map(|row| Linked(Company::from(row)))),
         )
     }
 
     /// The backup server, when counted by server.
-    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
+    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<Linked<BackupServer>>> {
         let Group::Server(upstream, server) = self.group else {
             return None;
         };
         nullable(
             loaders(ctx)
-                .ask(ServerOf(ServerKey { upstream, server }), None)
+                .row(ServerOf(ServerKey { upstream, server }))
                 .await
-                .map(|row| row.map(BackupServer::from)),
+                .map(|row| row.map(|row| Linked(BackupServer::from(row)))),
         )
     }
 

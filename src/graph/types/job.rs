@@ -37,6 +37,7 @@ use super::{
     tape_coverage::TapeCoverage,
     trend_point::{self, Bucket, TrendPoint},
 };
+use crate::graph::writer::linked::Linked;
 use crate::graph::{
     error,
     filters::{
@@ -285,25 +286,23 @@ impl JobCommon {
     }
 
     /// The backup server that runs the job; null when the console does not list it.
-    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
-        let answer = loaders(ctx)
-            .ask(ServerOf(self.0.key().server_key()), None)
-            .await;
-        nullable(answer.map(|row| row.map(BackupServer::from)))
+    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<Linked<BackupServer>>> {
+        let answer = loaders(ctx).row(ServerOf(self.0.key().server_key())).await;
+        nullable(answer.map(|row| row.map(|row| Linked(BackupServer::from(row)))))
     }
 
     /// The company whose job it is: the one it is assigned to (`mappedOrganizationUid`), else the
     /// one that owns the server (`organizationUid`); null when it is nobody's.
-    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
+    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let key = CompanyKey {
             upstream: self.0.0.upstream(),
             company: company_of(&self.0.0)?,
         };
         nullable(
             loaders(ctx)
-                .ask(CompanyOf(key), None)
+                .row(CompanyOf(key))
                 .await
-                .map(|row| row.map(Company::from)),
+                .map(|row| row.map(|row| Linked(Company::from(row)))),
         )
     }
 
@@ -333,7 +332,7 @@ impl JobCommon {
     }
 
     /// The newest run that Enterprise Manager remembers; null when it remembers none.
-    async fn last_session(&self, ctx: &Context<'_>) -> Option<Result<AgentSession>> {
+    async fn last_session(&self, ctx: &Context<'_>) -> Option<Result<Linked<AgentSession>>> {
         let answer = loaders(ctx)
             .ask(RunsOf(self.0.clone()), Default::default())
             .await;

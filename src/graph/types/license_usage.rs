@@ -1,6 +1,7 @@
 //! `LicenseUsage`: how many licence units an organization uses now.
 
 use super::{company::Company, origin::Origin};
+use crate::graph::writer::linked::Linked;
 use crate::graph::{
     loaders, nullable,
     paging::{
@@ -126,16 +127,16 @@ impl LicenseUsage {
     }
 
     /// The organization; null when the console does not list it.
-    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
+    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let key = CompanyKey {
             upstream: self.0.upstream(),
             company: self.0.organization_uid?,
         };
         nullable(
             loaders(ctx)
-                .ask(CompanyOf(key), None)
+                .row(CompanyOf(key))
                 .await
-                .map(|row| row.map(Company::from)),
+                .map(|row| row.map(|row| Linked(Company::from(row)))),
         )
     }
 

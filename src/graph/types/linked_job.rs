@@ -1,6 +1,7 @@
 //! `LinkedJob`: one job that a tape job or a backup copy job reads.
 
 use super::{backup_server::BackupServer, job::Job};
+use crate::graph::writer::linked::Linked;
 use crate::graph::{
     filters::{boolean_filter::boolean_filter, references::Named},
     loaders, nullable,
@@ -181,14 +182,11 @@ impl LinkedJob {
             return Ok(None);
         };
         loaders(ctx)
-            .ask(
-                JobOf(JobKey {
-                    upstream: self.upstream,
-                    server,
-                    job,
-                }),
-                None,
-            )
+            .row(JobOf(JobKey {
+                upstream: self.upstream,
+                server,
+                job,
+            }))
             .await
     }
 }
@@ -247,16 +245,16 @@ impl LinkedJob {
 
     /// The backup server that both are on; null when neither job is known, so that the server is
     /// not.
-    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
+    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<Linked<BackupServer>>> {
         let key = ServerKey {
             upstream: self.upstream,
             server: self.link.server?,
         };
         nullable(
             loaders(ctx)
-                .ask(ServerOf(key), None)
+                .row(ServerOf(key))
                 .await
-                .map(|row| row.map(BackupServer::from)),
+                .map(|row| row.map(|row| Linked(BackupServer::from(row)))),
         )
     }
 }

@@ -7,6 +7,7 @@ use super::{
     origin::Origin,
     tape_coverage::{TapeCoverage, TapeStatus},
 };
+use crate::graph::writer::linked::Linked;
 use crate::graph::{
     all_consoles::{contains, is_from, may_name_upstreams},
     error::bad_input,
@@ -332,7 +333,7 @@ impl Repository {
             upstream: self.0.upstream(),
             server: self.0.backup_server_uid,
         };
-        loaders(ctx).ask(ServerOf(key), None).await
+        loaders(ctx).row(ServerOf(key)).await
     }
 }
 
@@ -425,7 +426,7 @@ impl Repository {
     }
 
     /// The scale-out repository that it is a part of; null for none.
-    async fn parent(&self, ctx: &Context<'_>) -> Option<Result<Repository>> {
+    async fn parent(&self, ctx: &Context<'_>) -> Option<Result<Linked<Repository>>> {
         let repository = self.info()?.parent_repository_uid?;
         let key = RepositoryKey {
             repository,
@@ -433,9 +434,9 @@ impl Repository {
         };
         nullable(
             loaders(ctx)
-                .ask(RepositoryOf(key), None)
+                .row(RepositoryOf(key))
                 .await
-                .map(|row| row.map(Repository::from)),
+                .map(|row| row.map(|row| Linked(Repository::from(row)))),
         )
     }
 
@@ -479,16 +480,16 @@ impl Repository {
     }
 
     /// The backup server that it belongs to; null when the console does not list it.
-    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
+    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<Linked<BackupServer>>> {
         nullable(
             self.server(ctx)
                 .await
-                .map(|row| row.map(BackupServer::from)),
+                .map(|row| row.map(|row| Linked(BackupServer::from(row)))),
         )
     }
 
     /// The company that owns that server; null when it is nobody's.
-    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
+    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let company = match self.server(ctx).await {
             Ok(server) => server?.organization_uid?,
             Err(failure) => return Some(Err(crate::graph::error::upstream(&failure))),
@@ -499,9 +500,9 @@ impl Repository {
         };
         nullable(
             loaders(ctx)
-                .ask(CompanyOf(key), None)
+                .row(CompanyOf(key))
                 .await
-                .map(|row| row.map(Company::from)),
+                .map(|row| row.map(|row| Linked(Company::from(row)))),
         )
     }
 

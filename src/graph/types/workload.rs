@@ -4,6 +4,7 @@ use super::{
     backup_server::BackupServer, company::Company, console_agent::ConsoleAgent, job::Job,
     origin::Origin,
 };
+use crate::graph::writer::linked::Linked;
 use crate::graph::{
     all_consoles::{all_placed, contains, is_from, is_of, may_name_upstreams},
     error,
@@ -338,7 +339,7 @@ impl Workload {
 
     /// The company whose machine it is: its jobs', or else the one that the upstream names; null
     /// when it is nobody's.
-    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Company>> {
+    async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let company = match &self.0.company {
             Ok(company) => (*company)?,
             Err(failure) => return Some(Err(error::upstream(failure))),
@@ -349,24 +350,24 @@ impl Workload {
         };
         nullable(
             loaders(ctx)
-                .ask(CompanyOf(key), None)
+                .row(CompanyOf(key))
                 .await
-                .map(|row| row.map(Company::from)),
+                .map(|row| row.map(|row| Linked(Company::from(row)))),
         )
     }
 
     /// The backup server that protects it; null where the console does, and when it does not list
     /// the server.
-    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<BackupServer>> {
+    async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<Linked<BackupServer>>> {
         let key = ServerKey {
             upstream: self.0.key.upstream,
             server: self.0.key.server?,
         };
         nullable(
             loaders(ctx)
-                .ask(ServerOf(key), None)
+                .row(ServerOf(key))
                 .await
-                .map(|row| row.map(BackupServer::from)),
+                .map(|row| row.map(|row| Linked(BackupServer::from(row)))),
         )
     }
 

@@ -4,6 +4,7 @@ use super::{
     common_fields::JobFields,
     kind_members::{rpo_breached, seconds, target_repository},
 };
+use crate::graph::writer::linked::Linked;
 use crate::graph::{
     loaders, nullable,
     paging::{connection::connection, page::PageArgs},
@@ -63,7 +64,7 @@ impl BackupCopyJobFields {
 #[Object]
 impl BackupCopyJobFields {
     /// The repository that copies are written to; null when the console does not list it.
-    async fn target_repository(&self, ctx: &Context<'_>) -> Option<Result<Repository>> {
+    async fn target_repository(&self, ctx: &Context<'_>) -> Option<Result<Linked<Repository>>> {
         let repository = self.detail(ctx, |row| row.target_repository_uid).await?;
         target_repository(ctx, &self.0, repository).await
     }

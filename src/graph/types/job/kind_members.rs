@@ -54,7 +54,7 @@ macro_rules! job_kind {
                 async fn target_repository(
                     &self,
                     ctx: &async_graphql::Context<'_>,
-                ) -> Option<async_graphql::Result<$crate::graph::types::repository::Repository>> {
+                ) -> Option<async_graphql::Result<$crate::graph::writer::linked::Linked<$crate::graph::types::repository::Repository>>> {
                     let uid = $crate::graph::types::job::kind_members::detail(ctx, &self.0, |row| row.target_repository_uid).await?;
                     $crate::graph::types::job::kind_members::target_repository(ctx, &self.0, uid).await
                 }
@@ -65,6 +65,7 @@ macro_rules! job_kind {
 
 pub(crate) use job_kind;
 
+use crate::graph::writer::linked::Linked;
 use crate::graph::{loaders, nullable, schema::scalars::UUID, types::repository::Repository};
 use crate::{
     estate::{RepositoryKey, RowRef},
@@ -97,7 +98,7 @@ pub async fn target_repository(
     ctx: &Context<'_>,
     job: &JobRow,
     repository: Result<RepositoryUid>,
-) -> Option<Result<Repository>> {
+) -> Option<Result<Linked<Repository>>> {
     let repository = match repository {
         Ok(repository) => repository,
         Err(error) => return Some(Err(error)),
@@ -109,9 +110,9 @@ pub async fn target_repository(
     };
     nullable(
         loaders(ctx)
-            .ask(RepositoryOf(key), None)
+            .row(RepositoryOf(key))
             .await
-            .map(|row| row.map(Repository::from)),
+            .map(|row| row.map(|row| Linked(Repository::from(row)))),
     )
 }
 

@@ -1,0 +1,79 @@
+//! Lists that are in hand, asked for one row after the other: what the questions by key would
+//! answer, without gathering keys first.
+
+use super::{Console, one};
+use crate::{
+    estate::{
+        Caller, Failure, RowRef, View,
+        snapshot::{Listed, Snapshot},
+    },
+    uid::{CompanyUid, JobUid, RepositoryUid, ServerUid},
+    upstream::vspc::{
+        backup_server::BackupServer, job::Job, organization::Organization, repository::Repository,
+    },
+};
+use std::sync::Arc;
+
+/// A row, if there is one; a failure where that can't be told.
+type Found<T> = Result<Option<RowRef<T>>, Failure>;
+
+impl Console {
+    /// Every server, if the list is in hand and the caller sees all of it.
+    pub fn servers_in_hand(&self, caller: &Caller) -> Option<View<BackupServer>> {
+        self.in_hand(caller, || self.lists.servers.in_hand())
+    }
+
+    /// Every job, if the list is in hand and the caller sees all of it.
+    pub fn jobs_in_hand(&self, caller: &Caller) -> Option<View<Job>> {
+        self.in_hand(caller, || self.lists.jobs.in_hand())
+    }
+
+    /// Every organization, if the list is in hand and the caller sees all of it.
+    pub fn companies_in_hand(&self, caller: &Caller) -> Option<View<Organization>> {
+        self.in_hand(caller, || self.lists.organizations.in_hand())
+    }
+
+    /// Every repository, if the list is in hand and the caller sees all of it.
+    pub fn repositories_in_hand(&self, caller: &Caller) -> Option<View<Repository>> {
+        self.in_hand(caller, || self.lists.repositories.in_hand())
+    }
+
+    /// Who sees a part is answered in batches: what it sees is worked out once for all keys. So is
+    /// who wants to know how lists were come by.
+    fn in_hand<T: Listed>(
+        &self,
+        caller: &Caller,
+        list: impl FnOnce() -> Option<Arc<Snapshot<T>>>,
+    ) -> Option<View<T>> {
+        let is_asked_at_once = self.is_all_seen(caller) && !caller.reads.is_traced();
+        is_asked_at_once.then(list)?.map(View::whole)
+    }
+}
+
+impl View<BackupServer> {
+    /// The server with this id.
+    pub fn server(&self, server: ServerUid) -> Found<BackupServer> {
+        one(self, self.index().uid.of(&server))
+    }
+}
+
+impl View<Job> {
+    /// The job with this id on its server.
+    pub fn job(&self, server: ServerUid, job: JobUid) -> Found<Job> {
+        one(self, self.index().key.of(&(server, job)))
+    }
+}
+
+impl View<Organization> {
+    /// The organization with this id.
+    pub fn company(&self, company: CompanyUid) -> Found<Organization> {
+        one(self, self.index().uid.of(&company))
+    }
+}
+
+impl View<Repository> {
+    /// The repository with this id on its server.
+    pub fn repository(&self, server: ServerUid, repository: RepositoryUid) -> Found<Repository> {
+        one(self, self.index().key.of(&(server, repository)))
+    }
+}
