@@ -10,7 +10,7 @@ use crate::{
     config::{self, Config},
     estate::{Estate, Lifetimes, UpstreamConfig},
     graph,
-    http::{Gateway, Live, serve},
+    http::{self, Gateway, Live, serve, serve_metrics},
     supervise::supervise,
     time::Clock,
     upstream::settings::{Credentials, Kind, Settings, SharedConnection, Trust},
@@ -182,6 +182,13 @@ pub async fn run_until(
             let reloader = reloader.clone();
             async move { reloader.lock().await.run().await }
         }));
+    }
+    if let Some(address) = config.server.metrics_listen {
+        let listener = http::listen(address).map_err(|error| {
+            format!("can't listen on {address} (server.metrics_listen): {error}")
+        })?;
+        tracing::info!(%address, "serving metrics at /metrics");
+        background.spawn(serve_metrics(listener, live.clone()));
     }
     let outcome = serve(listener, live, shutdown, hurry).await;
     background.shutdown().await;

@@ -36,8 +36,8 @@ use crate::{
         ObjectUid, RepositoryUid, ServerUid, SessionUid,
     },
     upstream::{
-        self,
-        settings::{Credentials, Kind, Settings},
+        self, meter,
+        settings::{Connection, Credentials, Kind, Settings},
     },
 };
 use futures_util::{FutureExt, future::join_all};
@@ -370,20 +370,11 @@ impl Estate {
         &self.statuses
     }
 
-    /// How many requests were sent to each upstream, for whatever reason.
-    pub fn sent(&self) -> impl Iterator<Item = (&Status, u64)> {
-        self.statuses
-            .iter()
-            .zip(&self.openings)
-            .map(|(status, opening)| (&**status, opening.settings.line.sent()))
-    }
-
-    /// Whether each upstream's circuit breaker is open.
-    pub fn broken(&self) -> impl Iterator<Item = (&Status, bool)> {
-        self.statuses
-            .iter()
-            .zip(&self.openings)
-            .map(|(status, opening)| (&**status, opening.settings.line.is_broken()))
+    /// How the connection to each upstream is, by its name.
+    pub fn connections(&self) -> Vec<(&str, Connection<'_>)> {
+        let all = self.openings.iter().map(|opening| &opening.settings);
+        all.filter_map(|settings| Some((&*settings.name, settings.line.now()?)))
+            .collect()
     }
 
     /// One upstream.
@@ -428,16 +419,16 @@ impl Estate {
             .map(|agents| agents.shared())
             .filter(|agents| is_meant(agents.name()))
             .map(|agents| agents.probe().boxed());
-        join_all(consoles.chain(histories).chain(agents)).await;
+        meter::probing(join_all(consoles.chain(histories).chain(agents))).await;
     }
 
     /// Keeps sessions open that would end when idle.
     pub async fn keep_alive(&self) {
-        join_all(
+        meter::probing(join_all(
             self.histories
                 .iter()
                 .map(|history| history.shared().keep_alive()),
-        )
+        ))
         .await;
     }
 

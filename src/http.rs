@@ -7,6 +7,7 @@ mod cache_control;
 mod compression;
 mod connection_activity;
 mod cors;
+mod counters;
 mod documents;
 mod execute;
 mod explorer;
@@ -17,8 +18,10 @@ mod headers;
 mod health;
 mod hosts;
 mod idle_timeout;
+mod metrics;
 mod negotiate;
 mod persisted;
+mod process_stats;
 mod query_limits;
 mod rates;
 mod reload;
@@ -30,12 +33,14 @@ mod serve;
 mod service;
 mod syntax;
 mod tls;
+mod trace_context;
 mod trusted;
 mod unread_responses;
 mod websocket;
 mod write_timeout;
 
 pub use self::{
+    metrics::serve_metrics,
     reload::{Live, Reloaded},
     service::HttpService,
 };
@@ -45,6 +50,7 @@ pub use serve::{listen, serve};
 
 use self::{
     auth::{Authenticator, Credential, Identity, Peer},
+    counters::Counters,
     documents::Documents,
     headers::Headers,
     hosts::Hosts,
@@ -53,6 +59,7 @@ use self::{
     rates::Rates,
     request::{Rejection, RequestContext},
     response_cache::ResponseCache,
+    serve::MOST_CONNECTIONS,
     trusted::Trusted,
     unread_responses::Unread,
 };
@@ -69,7 +76,7 @@ use std::{
     ops::Deref,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 use tokio::sync::{Semaphore, watch};
@@ -109,6 +116,8 @@ pub struct Parts {
     rates: Arc<Rates>,
     /// A permit for each request that may be under way.
     room: Arc<Semaphore>,
+    /// A permit for each connection.
+    connections: Arc<Semaphore>,
     sockets: websocket::Sockets,
     counters: Arc<Counters>,
     /// Set once every list was read, where that was asked for.
@@ -119,19 +128,6 @@ pub struct Parts {
     stage: Arc<watch::Sender<Stage>>,
     /// Answers on their way.
     unread: Arc<Unread>,
-}
-
-/// What `/metrics` counts.
-#[derive(Debug, Default)]
-struct Counters {
-    requests: AtomicU64,
-    requests_with_errors: AtomicU64,
-    upstream_requests: AtomicU64,
-    refused_sign_ins: AtomicU64,
-    answers_given_again: AtomicU64,
-    /// Configurations that were read again, by what became of them.
-    reloads: [AtomicU64; Reloaded::NAMES.len()],
-    is_reload_rejected: AtomicBool,
 }
 
 impl Gateway {
@@ -200,6 +196,10 @@ impl Gateway {
             unread: unread.map_or_else(
                 || Unread::new(limits.unread_bytes, limits.unread_bytes_per_connection),
                 |before| before.unread.clone(),
+            ),
+            connections: before.map_or_else(
+                || Arc::new(Semaphore::new(MOST_CONNECTIONS as usize)),
+                |before| before.connections.clone(),
             ),
             sockets: before
                 .map(|before| before.sockets.clone())

@@ -12,6 +12,7 @@ pub mod enterprise_manager;
 pub mod error;
 pub mod forwarded_credential;
 pub mod meter;
+pub mod metrics;
 pub mod pager;
 pub mod settings;
 pub mod shared_text;

@@ -12,6 +12,8 @@ use std::{
 pub struct Server {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Where `/metrics` is, if not there: anybody who reaches it may read them.
+    pub metrics_listen: Option<SocketAddr>,
     /// How long connections are still taken after a stop was asked for, while balancers learn of
     /// it.
     pub leave: Duration,
@@ -87,6 +89,7 @@ impl Server {
     pub fn at(listen: SocketAddr) -> Self {
         Self {
             listen,
+            metrics_listen: None,
             leave: Duration::from_secs(5),
             drain: Duration::from_secs(20),
             // longer than proxies keep theirs: who closes first must not be we, or a request may be
@@ -115,11 +118,18 @@ impl Server {
             ($($setting:ident),* $(,)?) => {$(
                 if self.$setting != running.$setting {
                     different.push(concat!("server.", stringify!($setting)));
-                    self.$setting = running.$setting.clone();
+                    self.$setting.clone_from(&running.$setting);
                 }
             )*};
         }
-        keep!(listen, tls, federation, warm, background_refresh);
+        keep!(
+            listen,
+            metrics_listen,
+            tls,
+            federation,
+            warm,
+            background_refresh
+        );
         different
     }
 
@@ -141,6 +151,21 @@ pub(super) fn read(section: Option<Section>, base: &Path, problems: &mut Problem
                 line,
                 "server.listen",
                 format!("{text:?} is no address: write host:port with a numeric host, for example {DEFAULT_LISTEN:?}"),
+            ),
+        }
+    }
+    if let Some((text, line)) = section.text("metrics_listen", problems) {
+        match text.parse::<SocketAddr>() {
+            Ok(listen) if listen == server.listen && listen.port() != 0 => problems.add(
+                line,
+                "server.metrics_listen",
+                "is server.listen: leave it out to have /metrics there",
+            ),
+            Ok(listen) => server.metrics_listen = Some(listen),
+            Err(_) => problems.add(
+                line,
+                "server.metrics_listen",
+                format!("{text:?} is no address: write host:port with a numeric host, for example \"127.0.0.1:9464\""),
             ),
         }
     }

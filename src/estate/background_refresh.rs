@@ -25,6 +25,36 @@ const AT_ONCE: usize = 4;
 /// The lists of one upstream.
 pub(super) type Lists<'a> = Vec<&'a dyn Refresh>;
 
+/// What there is to say of a list, for `/metrics`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListStats {
+    /// The list.
+    pub name: &'static str,
+    /// How long it is good for.
+    pub lifetime: Duration,
+    /// How old it is; none where only parts of it are in hand, or nothing.
+    pub age: Option<Duration>,
+    /// Rows in hand.
+    pub rows: u64,
+    /// Whether it could not be read in full.
+    pub is_incomplete: bool,
+    /// Reads so far: whole, in part, and failed.
+    pub reads: [u64; 3],
+}
+
+impl ListStats {
+    /// Those of another list that goes by the same name: the older of both counts.
+    pub fn add(&mut self, other: &Self) {
+        self.lifetime = self.lifetime.max(other.lifetime);
+        self.age = self.age.max(other.age);
+        self.rows += other.rows;
+        self.is_incomplete |= other.is_incomplete;
+        for (sum, more) in self.reads.iter_mut().zip(other.reads) {
+            *sum += more;
+        }
+    }
+}
+
 /// Something that should be read anew.
 pub(super) struct Due {
     /// How long the last reading is good for yet.
@@ -41,6 +71,9 @@ pub(super) trait Refresh: Send + Sync {
     /// How many rows it keeps.
     fn kept_rows(&self) -> u64;
 
+    /// What there is to say of it.
+    fn stats(&self, now: Instant) -> Vec<ListStats>;
+
     /// Reads full lists that are not in hand. What is read per key is read when it is asked for.
     fn warm(&self) -> Vec<BoxFuture<'_, Result<(), Failure>>> {
         Vec::new()
@@ -54,6 +87,10 @@ impl<L: Refresh> Refresh for Vec<L> {
 
     fn kept_rows(&self) -> u64 {
         self.iter().map(Refresh::kept_rows).sum()
+    }
+
+    fn stats(&self, now: Instant) -> Vec<ListStats> {
+        self.iter().flat_map(|list| list.stats(now)).collect()
     }
 
     fn warm(&self) -> Vec<BoxFuture<'_, Result<(), Failure>>> {
@@ -120,6 +157,18 @@ impl Estate {
             .into_iter()
             .filter_map(Result::err)
             .collect()
+    }
+
+    /// What there is to say of every list, by the upstream's name. What was read with callers'
+    /// credentials is nobody else's business.
+    pub fn list_stats(&self, now: Instant) -> Vec<(Arc<str>, ListStats)> {
+        let mut all = Vec::new();
+        for status in self.statuses() {
+            let lists = self.lists_if(|name| *name == status.name);
+            let stats = lists.iter().flatten().flat_map(|list| list.stats(now));
+            all.extend(stats.map(|stats| (status.name.clone(), stats)));
+        }
+        all
     }
 
     fn lists(&self) -> Vec<Lists<'_>> {

@@ -25,6 +25,7 @@ pub(super) use self::{
 use self::slot::Reading;
 use super::{
     Status,
+    background_refresh::ListStats,
     snapshot::{Listed, Snapshot},
 };
 use crate::{
@@ -33,7 +34,14 @@ use crate::{
     upstream::{Error, ErrorKind, pager::Listing},
 };
 use futures_util::{FutureExt, future::BoxFuture};
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 /// Lists of more rows are indexed on another thread: every row goes into several indexes.
 const LONG: usize = 1_000;
@@ -60,9 +68,26 @@ pub(super) struct Spec {
     pub status: Arc<Status>,
     /// Tells when something was read.
     pub clock: Clock,
+    /// Reads so far: whole, in part, and failed.
+    pub reads: [AtomicU64; 3],
 }
 
 impl Spec {
+    /// What there is to say of this list where nothing of it is in hand.
+    pub fn stats(&self) -> ListStats {
+        ListStats {
+            name: self.name,
+            lifetime: self.freshness.lifetime,
+            age: None,
+            rows: 0,
+            is_incomplete: false,
+            reads: self
+                .reads
+                .each_ref()
+                .map(|count| count.load(Ordering::Relaxed)),
+        }
+    }
+
     /// A list of one upstream.
     pub fn new(
         name: &'static str,
@@ -75,6 +100,7 @@ impl Spec {
             freshness,
             status: status.clone(),
             clock,
+            reads: Default::default(),
         })
     }
 

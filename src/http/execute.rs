@@ -8,6 +8,7 @@
 use super::{
     Gateway,
     cache_control::CachePolicy,
+    counters::{Codes, Ending},
     request::{Parameters, RawRequest, Rejection, RequestContext},
     response_cache::{CachedResponse, Flight, FlightGuard},
     run::{again, run},
@@ -56,7 +57,6 @@ where
 {
     let started = Instant::now();
     let counters = &gateway.counters;
-    counters.requests.fetch_add(1, Ordering::Relaxed);
     let mut ran = RequestStats::default();
     let outcome = match admit(gateway, context, &question.bytes, started) {
         Err(rejection) => Err(rejection),
@@ -71,12 +71,22 @@ where
     counters
         .upstream_requests
         .fetch_add(ran.upstream_requests.into(), Ordering::Relaxed);
-    let (errors, said) = match &outcome {
-        Ok(Executed::Refused(errors)) => (errors.len(), "refused by validation"),
-        Ok(Executed::Run { errors: 0, .. } | Executed::Again(_)) => (0, "answered"),
-        Ok(Executed::Run { errors, .. }) => (*errors, "answered with errors"),
-        Err(rejection) => (1, rejection.code),
+    let (errors, said, ending) = match &outcome {
+        Ok(Executed::Refused(errors)) => {
+            ran.codes.add_all(errors);
+            (errors.len(), "refused by validation", Ending::Invalid)
+        }
+        Ok(Executed::Run { errors: 0, .. } | Executed::Again(_)) => {
+            (0, "answered", Ending::Success)
+        }
+        Ok(Executed::Run { errors, .. }) => (*errors, "answered with errors", Ending::Errors),
+        Err(rejection) => {
+            ran.codes.add(rejection.code);
+            (1, rejection.code, Ending::Refused)
+        }
     };
+    let took = started.elapsed();
+    counters.ended(ending, context.transport, took, ran.codes);
     if ran.is_kept {
         counters.answers_given_again.fetch_add(1, Ordering::Relaxed);
     }
@@ -88,6 +98,7 @@ where
     tracing::info!(
         target: "veeam_graph::audit",
         request_id = %context.id.0,
+        trace_id = context.trace_id.as_deref(),
         principal = &*context.principal.name,
         operation = &*ran.operation,
         transport = context.transport,
@@ -97,7 +108,7 @@ where
         is_kept = ran.is_kept,
         errors,
         outcome = said,
-        duration_ms = started.elapsed().as_millis() as u64,
+        duration_ms = took.as_millis() as u64,
         "a request came to its end"
     );
     outcome
@@ -110,6 +121,8 @@ pub(super) struct RequestStats {
     pub cost: u64,
     pub fields: u64,
     pub upstream_requests: u32,
+    /// The codes of the answer's errors.
+    pub codes: Codes,
     /// Whether the answer had been given before.
     pub is_kept: bool,
 }
@@ -148,6 +161,7 @@ fn give_again(
         cost: kept.cost,
         fields: kept.fields,
         upstream_requests: 0,
+        codes: Codes::default(),
         is_kept: true,
     };
     gateway.rates.take_cost(&context.principal, kept.cost)?;

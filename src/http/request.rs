@@ -5,7 +5,7 @@ use super::{
     auth::{self, Identity},
     compression::ContentEncoding,
     headers::Headers,
-    query_limits,
+    query_limits, trace_context,
     trusted::List,
 };
 use crate::{
@@ -48,6 +48,8 @@ pub(super) struct RequestContext {
     /// What it brought for upstreams that are read with it.
     pub passed: ForwardedCredentials,
     pub id: RequestId,
+    /// The trace that it is part of, for the log.
+    pub trace_id: Option<Box<str>>,
     /// Where it asks from.
     pub address: IpAddr,
     /// For the log.
@@ -99,6 +101,7 @@ impl RequestContext {
             passed,
             address,
             id,
+            trace_id: trace_context::trace_id(headers),
             transport,
             is_get,
             cost_only,

@@ -426,6 +426,7 @@ async fn answer(
         Ok(told) => told,
         Err(refused) => return Ok(Err(refused)),
     };
+    ran.codes.add_all(&errors);
     let mut body = begin(&errors, roots.as_ref().map_or(0, RootFields::bytes))?;
     match roots.as_ref().zip(loaders.reuse()) {
         Some((roots, reuse)) => roots.write(&data, reuse, &mut body),

@@ -48,7 +48,7 @@ const WAITING: u32 = 4_096;
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// More connections than limits.connections can be.
-const MOST_CONNECTIONS: u32 = 1 << 20;
+pub(super) const MOST_CONNECTIONS: u32 = 1 << 20;
 
 /// What a connection is served with.
 #[derive(Clone)]
@@ -85,7 +85,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
     hurry: impl Future<Output = ()>,
 ) -> Result<(), String> {
-    let places = Places::new();
+    let places = Places::new(&live.gateway());
     let service = Service::new(live.clone())?;
     let mut taking = std::pin::pin!(take(&listener, &places, &service));
     tokio::select! {
@@ -152,9 +152,9 @@ struct Places {
 }
 
 impl Places {
-    fn new() -> Self {
+    fn new(gateway: &Gateway) -> Self {
         Self {
-            room: Arc::new(Semaphore::new(MOST_CONNECTIONS as usize)),
+            room: gateway.connections.clone(),
             by_address: Shares::default(),
             last_told: Mutex::default(),
         }

@@ -12,7 +12,7 @@ use super::{
     cors, explorer,
     graphql::{self, RequestBody},
     headers::Headers,
-    health, hosts,
+    health, hosts, metrics,
     negotiate::MediaType,
     plain, schema, unread_responses, websocket,
 };
@@ -352,7 +352,7 @@ fn router(gateway: Gateway) -> Router {
         .route("/favicon.ico", get(explorer::icon))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .route("/metrics", get(health::metrics))
+        .route("/metrics", get(metrics::metrics))
         .fallback(async || {
             plain(
                 StatusCode::NOT_FOUND,

@@ -81,6 +81,11 @@ impl Sockets {
         Open(self.clone())
     }
 
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// How long the next one waits before it goes, if all that are open are to go within a time:
     /// all at once would come all at once to another gateway.
     fn wait(&self, within: Duration) -> Duration {

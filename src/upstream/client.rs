@@ -115,7 +115,11 @@ impl<O: Opener> Client<O> {
     async fn session(&self) -> Result<Arc<Session>, Error> {
         let session = self
             .sign_in
-            .current(|expired| self.opener.open(&self.transport, expired))
+            .current(|expired| async move {
+                let outcome = self.opener.open(&self.transport, expired).await;
+                self.transport.metrics().signed_in(outcome.is_ok());
+                outcome
+            })
             .await;
         session.map_err(Error::of_api)
     }

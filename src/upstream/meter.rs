@@ -5,6 +5,7 @@
 //! the sum over queries is what was sent. Where it is asked for, every request is also told one by
 //! one.
 
+use super::metrics::Reason;
 use futures_util::{FutureExt, future::BoxFuture};
 use std::{
     collections::BTreeMap,
@@ -14,6 +15,7 @@ use std::{
 
 tokio::task_local! {
     static METER: Arc<Meter>;
+    static PROBING: ();
 }
 
 /// The upstream requests of one query, by upstream.
@@ -115,6 +117,22 @@ pub(super) fn tell(call: impl FnOnce(Duration) -> Call) {
 /// Who is being measured; nobody is during start-up and keep-alive.
 pub(super) fn payer() -> Option<Arc<str>> {
     METER.try_with(|meter| meter.payer.clone()).ok()
+}
+
+/// What it sends is sent to see whether an upstream is there, or to keep a session open.
+pub async fn probing<F: Future>(future: F) -> F::Output {
+    PROBING.scope((), future).await
+}
+
+/// Why a request is sent.
+pub(super) fn reason() -> Reason {
+    if METER.try_with(|_| ()).is_ok() {
+        Reason::Request
+    } else if PROBING.try_with(|()| ()).is_ok() {
+        Reason::Probe
+    } else {
+        Reason::Refresh
+    }
 }
 
 /// Starts a task that goes on when its starter gives up, charged to the starter and logged in its

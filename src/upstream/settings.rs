@@ -1,7 +1,9 @@
 //! What an upstream client needs to be told. Made by `app` from the configuration; knows nothing of
 //! files or variables.
 
-use super::{forwarded_credential::Brought, transport::Transport, vspc::dialect::Dialect};
+use super::{
+    forwarded_credential::Brought, metrics::Metrics, transport::Transport, vspc::dialect::Dialect,
+};
 use secrecy::SecretString;
 use std::{
     sync::{Arc, OnceLock},
@@ -65,14 +67,18 @@ impl SharedConnection {
         Ok(self.0.get_or_init(|| transport).clone())
     }
 
-    /// Whether the upstream fails so much that reads fail at once.
-    pub fn is_broken(&self) -> bool {
-        self.0.get().is_some_and(|transport| transport.is_broken())
-    }
-
-    /// How many requests went over it, for whatever reason.
-    pub fn sent(&self) -> u64 {
-        self.0.get().map_or(0, |transport| transport.sent())
+    /// How it is at present; none before it is made.
+    pub fn now(&self) -> Option<Connection<'_>> {
+        let transport = self.0.get()?;
+        let (slots, in_use, waiting) = transport.slots().load();
+        Some(Connection {
+            metrics: transport.metrics(),
+            slots,
+            in_use,
+            waiting,
+            is_broken: transport.is_broken(),
+            is_paused: transport.is_paused(),
+        })
     }
 
     /// By how many seconds the upstream's clock is ahead of ours, as its last answer tells;
@@ -80,6 +86,23 @@ impl SharedConnection {
     pub fn clock_ahead(&self) -> Option<i64> {
         self.0.get()?.clock.seconds()
     }
+}
+
+/// How a connection is at one moment.
+#[derive(Debug)]
+pub struct Connection<'a> {
+    /// What was counted so far.
+    pub metrics: &'a Metrics,
+    /// Requests that may be in flight.
+    pub slots: usize,
+    /// Requests in flight.
+    pub in_use: usize,
+    /// Requests that wait for a slot.
+    pub waiting: usize,
+    /// Whether the upstream fails so much that reads fail at once.
+    pub is_broken: bool,
+    /// Whether it asked for a pause that is not over.
+    pub is_paused: bool,
 }
 
 /// One upstream, ready to be connected to.

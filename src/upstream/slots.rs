@@ -61,6 +61,13 @@ impl Slots {
         self.state().count()
     }
 
+    /// How many there are, are taken, and are waited for.
+    pub fn load(&self) -> (usize, usize, usize) {
+        let state = self.state();
+        let waiting = state.waiting.iter().filter(|(_, turn)| !turn.is_closed());
+        (state.count(), state.taken, waiting.count())
+    }
+
     /// The upstream has enough. What was under way together says so together: that counts once.
     pub fn lower(&self, now: Instant) {
         let mut state = self.state();

@@ -13,6 +13,7 @@ use super::{
     error::{Error, ErrorKind},
     large_body::LargeBody,
     meter::{self, Call},
+    metrics::{Metrics, Reason},
     queued,
     retry_after::{LONGEST_PAUSE, retry_after},
     settings::Settings,
@@ -24,10 +25,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use std::{
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::time::{Instant, timeout_at};
@@ -122,7 +120,7 @@ pub(super) struct Transport {
     retries: TpsBudget,
     /// Set by a 429: nothing is sent before this.
     paused_until: Mutex<Option<Instant>>,
-    sent: AtomicU64,
+    metrics: Metrics,
     /// How far its clock is ahead of ours.
     pub clock: ClockDifference,
 }
@@ -150,7 +148,7 @@ impl Transport {
             breaker: Breaker::of(settings.name.clone()),
             retries: TpsBudget::new(RETRY_WINDOW, 1, RETRY_SHARE),
             paused_until: Mutex::default(),
-            sent: AtomicU64::new(0),
+            metrics: Metrics::default(),
             clock: ClockDifference::default(),
         })
     }
@@ -160,9 +158,23 @@ impl Transport {
         self.breaker.is_open()
     }
 
-    /// How many requests were sent, for whatever reason.
-    pub fn sent(&self) -> u64 {
-        self.sent.load(Ordering::Relaxed)
+    /// What was counted so far.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// The slots as they are now.
+    pub fn slots(&self) -> &Slots {
+        &self.slots
+    }
+
+    /// Whether nothing is sent for a while.
+    pub fn is_paused(&self) -> bool {
+        let until = self
+            .paused_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| until > Instant::now())
     }
 
     /// How many pages may be asked for at once.
@@ -276,7 +288,12 @@ impl Transport {
         let started = Instant::now();
         let permit = self.breaker.permit()?;
         let request = with_proof(request, proof);
-        let outcome = match timeout_at(started + self.timeout, self.exchange(request)).await {
+        let outcome = match timeout_at(
+            started + self.timeout,
+            self.exchange(request, Reason::SignIn),
+        )
+        .await
+        {
             Ok(outcome) => outcome,
             Err(_) => Err(self.error(
                 ErrorKind::Timeout,
@@ -298,17 +315,22 @@ impl Transport {
             Some(version) => request.header("X-Client-Version", version),
             None => request,
         };
-        self.exchange(with_proof(request, get.proof.clone())).await
+        self.exchange(with_proof(request, get.proof.clone()), meter::reason())
+            .await
     }
 
-    async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Reply, Error> {
+    async fn exchange(
+        &self,
+        request: reqwest::RequestBuilder,
+        reason: Reason,
+    ) -> Result<Reply, Error> {
         let asked = Instant::now();
         let slot = self
             .slots
             .acquire(meter::payer().unwrap_or_else(|| self.name.clone()))
             .await;
         meter::charge(&self.name);
-        self.sent.fetch_add(1, Ordering::Relaxed);
+        self.metrics.sent_for(reason);
         let waited = asked.elapsed();
         let request = request.build().map_err(|error| self.broken(error))?;
         let target = request.url()[url::Position::BeforePath..].to_owned();
@@ -316,12 +338,14 @@ impl Transport {
         let outcome = self.receive(request).await;
         load.told(&outcome);
         let took = load.took();
+        let status = outcome
+            .as_ref()
+            .map_or_else(|error| error.status, |reply| Some(reply.status.as_u16()));
+        self.metrics.answered(status, took);
         meter::tell(|since| Call {
             upstream: self.name.clone(),
             target,
-            status: outcome
-                .as_ref()
-                .map_or_else(|error| error.status, |reply| Some(reply.status.as_u16())),
+            status,
             bytes: outcome.as_ref().map_or(0, |reply| reply.body.len()),
             sent_after: since.saturating_sub(took),
             waited,

@@ -702,7 +702,8 @@ async fn health_and_metrics_say_which_upstream_is_down() {
             .map(|line| line.rsplit(' ').next().unwrap().parse::<usize>().unwrap())
             .sum()
     };
-    assert_eq!(text.matches("upstream_sent_total{upstream=").count(), 3);
+    // of each upstream, by each reason
+    assert_eq!(text.matches("upstream_sent_total{upstream=").count(), 3 * 4);
     world.requests();
     world
         .data("{ jobs(first: 1) { totalCount } agentSessions { totalCount } }")

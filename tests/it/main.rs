@@ -37,6 +37,7 @@ mod isolation;
 mod kinds;
 mod lists;
 mod members;
+mod metrics;
 mod mock;
 mod named;
 mod odd_rows;

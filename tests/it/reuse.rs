@@ -29,7 +29,8 @@ async fn metric(world: &World, name: &str, headers: &[(&str, &str)]) -> u64 {
         .lines()
         .find(|line| line.starts_with(&format!("veeam_graph_{name} ")))
         .unwrap();
-    line.rsplit(' ').next().unwrap().parse().unwrap()
+    let value: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+    value as u64
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +184,7 @@ async fn when_who_asked_first_leaves_one_of_the_others_goes_on() {
     let first = tokio::spawn(request.body(json!({"query": JOBS}).to_string()).send());
     let is_asked = |count: u64| {
         let world = &world;
-        async move { while metric(world, "requests_total", &[]).await < count {} }
+        async move { while metric(world, "requests_in_flight", &[]).await < count {} }
     };
     is_asked(1).await;
     let leaves = async {

@@ -8,7 +8,7 @@
 
 use crate::estate::{
     Failure, RowRef, View,
-    background_refresh::{Due, Refresh},
+    background_refresh::{Due, ListStats, Refresh},
     console::{Answers, LinkResource, LinkScope},
     memo::Memo,
     snapshot::Snapshot,
@@ -343,6 +343,10 @@ impl Refresh for LinkLists {
 
     fn kept_rows(&self) -> u64 {
         self.lists.kept_rows()
+    }
+
+    fn stats(&self, now: Instant) -> Vec<ListStats> {
+        self.lists.stats(now)
     }
 
     fn warm(&self) -> Vec<BoxFuture<'_, Result<(), Failure>>> {

@@ -4,7 +4,7 @@ use super::{Slot, Spec};
 use crate::{
     estate::{
         Failure,
-        background_refresh::{Due, Refresh, due},
+        background_refresh::{Due, ListStats, Refresh, due},
         snapshot::{Listed, Snapshot},
     },
     upstream::{Error, pager::Listing},
@@ -71,6 +71,10 @@ impl<T: Listed> Refresh for FullList<T> {
 
     fn kept_rows(&self) -> u64 {
         self.slot.kept_rows()
+    }
+
+    fn stats(&self, now: Instant) -> Vec<ListStats> {
+        vec![self.slot.stats(now)]
     }
 
     fn warm(&self) -> Vec<BoxFuture<'_, Result<(), Failure>>> {

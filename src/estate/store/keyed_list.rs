@@ -5,7 +5,7 @@ use super::{PageSource, PagedList, PerKey, Spec};
 use crate::{
     estate::{
         Failure,
-        background_refresh::{Due, Refresh, due},
+        background_refresh::{Due, ListStats, Refresh, due},
         dependencies::{self, Chosen},
         read_strategy::{Choice, choose},
         snapshot::{Listed, Snapshot},
@@ -217,6 +217,14 @@ where
 
     fn kept_rows(&self) -> u64 {
         self.paged.kept_rows() + self.per_key.kept_rows()
+    }
+
+    fn stats(&self, now: Instant) -> Vec<ListStats> {
+        let mut all = self.paged.stats(now);
+        // reads by key are counted with the list's
+        all.iter_mut()
+            .for_each(|stats| stats.rows += self.per_key.kept_rows());
+        all
     }
 
     fn warm(&self) -> Vec<BoxFuture<'_, Result<(), Failure>>> {

@@ -5,7 +5,7 @@ use super::{FullList, Spec};
 use crate::{
     estate::{
         Failure,
-        background_refresh::{Due, Refresh},
+        background_refresh::{Due, ListStats, Refresh},
         snapshot::{Listed, Snapshot},
     },
     upstream::{
@@ -242,6 +242,10 @@ impl<T: Listed> Refresh for PagedList<T> {
 
     fn kept_rows(&self) -> u64 {
         self.full.kept_rows()
+    }
+
+    fn stats(&self, now: Instant) -> Vec<ListStats> {
+        self.full.stats(now)
     }
 
     fn warm(&self) -> Vec<BoxFuture<'_, Result<(), Failure>>> {

@@ -4,7 +4,7 @@ use super::{Slot, Spec};
 use crate::{
     estate::{
         Failure,
-        background_refresh::{Due, Refresh, due},
+        background_refresh::{Due, ListStats, Refresh, due},
         snapshot::{Listed, Snapshot, Stamp},
     },
     upstream::{Error, pager::Listing},
@@ -155,5 +155,12 @@ where
 
     fn kept_rows(&self) -> u64 {
         self.kept_rows.load(Ordering::Relaxed)
+    }
+
+    fn stats(&self, _now: Instant) -> Vec<ListStats> {
+        vec![ListStats {
+            rows: Refresh::kept_rows(self),
+            ..self.spec.stats()
+        }]
     }
 }

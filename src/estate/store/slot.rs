@@ -6,6 +6,7 @@ use super::Spec;
 use crate::{
     estate::{
         Failure,
+        background_refresh::ListStats,
         dependencies::{self, Found},
         snapshot::{Listed, Snapshot, Stamp},
     },
@@ -161,6 +162,18 @@ impl Slot {
         self.state().last_use
     }
 
+    /// What there is to say of it.
+    pub fn stats(&self, now: Instant) -> ListStats {
+        let state = self.state();
+        let current = state.current.as_ref();
+        ListStats {
+            age: current.map(|reading| reading.stamp().age(now).0),
+            rows: self.kept_rows(),
+            is_incomplete: current.is_some_and(|reading| reading.problem().is_some()),
+            ..self.spec.stats()
+        }
+    }
+
     /// The stamp of what was asked for again since it was read.
     pub fn in_use(&self, now: Instant) -> Option<Arc<Stamp>> {
         let reading = self.current(&mut self.state(), now)?;
@@ -293,6 +306,12 @@ impl Slot {
             Ok(_) => self.spec.status.answered(),
             Err(error) => self.spec.status.failed(error),
         }
+        let place = match &outcome {
+            Ok(reading) if reading.problem().is_none() => 0,
+            Ok(_) => 1,
+            Err(_) => 2,
+        };
+        self.spec.reads[place].fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
         let mut state = self.state();
         state.flight = None;
