@@ -226,7 +226,7 @@ fn requests(gateway: &Gateway, families: &mut Families<'_>) -> fmt::Result {
         "GraphQL requests.",
         counts.flat_map(|(outcome, of_outcome)| {
             let counts = TRANSPORTS.iter().zip(of_outcome);
-            counts.map(move |(transport, count)| (labelled(*outcome, *transport), load(count)))
+            counts.map(move |(transport, count)| (labelled(outcome, transport), load(count)))
         }),
     )?;
     let durations = OUTCOMES.iter().zip(&counters.durations);
@@ -235,7 +235,7 @@ fn requests(gateway: &Gateway, families: &mut Families<'_>) -> fmt::Result {
         "How long GraphQL requests took.",
         durations.flat_map(|(outcome, of_outcome)| {
             let durations = TRANSPORTS.iter().zip(of_outcome);
-            durations.map(move |(transport, took)| (labelled(*outcome, *transport), took))
+            durations.map(move |(transport, took)| (labelled(outcome, transport), took))
         }),
     )?;
     let by_code = CODES.iter().zip(&counters.by_code);
