@@ -10,7 +10,17 @@ use async_graphql::parser::{
     },
 };
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::{
+    collections::{BTreeMap, HashSet, VecDeque},
+    rc::Rc,
+};
+
+/// How large a body is at most. Nearly all that is larger is refused by how long its document is or
+/// by what its arguments weigh, and shows nothing more.
+const LARGEST: usize = 256 << 10;
+/// How many bytes one value is written in at most. A list takes as many items as fit, so that lists
+/// within lists cost the generator no more than the body that comes of them.
+const LARGEST_VALUE: usize = LARGEST / 2;
 
 /// A value as it is written, and as a variable.
 #[derive(Clone)]
@@ -37,8 +47,8 @@ struct Place {
 }
 
 pub struct Inputs {
-    types: BTreeMap<String, TypeKind>,
-    places: Vec<Place>,
+    types: BTreeMap<String, Rc<TypeKind>>,
+    places: Vec<Rc<Place>>,
     state: u64,
 }
 
@@ -53,16 +63,16 @@ impl Inputs {
     pub fn of_schema() -> Self {
         let text = include_str!("../../../schema.graphql");
         let definitions = parse_schema(text).unwrap().definitions;
-        let types: BTreeMap<String, TypeKind> = definitions
+        let types: BTreeMap<String, Rc<TypeKind>> = definitions
             .into_iter()
             .filter_map(|definition| match definition {
                 TypeSystemDefinition::Type(of) => {
-                    Some((of.node.name.node.to_string(), of.node.kind))
+                    Some((of.node.name.node.to_string(), Rc::new(of.node.kind)))
                 }
                 _ => None,
             })
             .collect();
-        let fields = |name: &str| match types.get(name) {
+        let fields = |name: &str| match types.get(name).map(Rc::as_ref) {
             Some(TypeKind::Object(object)) => object
                 .fields
                 .iter()
@@ -91,12 +101,12 @@ impl Inputs {
                     ways.push_back((to, format!("{before} {name} {{"), format!("}} {after}")));
                 }
                 if !field.arguments.is_empty() {
-                    places.push(Place {
+                    places.push(Rc::new(Place {
                         before: before.clone(),
                         field,
                         has_selection,
                         after: after.clone(),
-                    });
+                    }));
                 }
             }
         }
@@ -137,6 +147,8 @@ impl Inputs {
                 let few: Vec<Input> = (0..size.min(8))
                     .map(|_| self.value(inner, depth + 1))
                     .collect();
+                let longest = few.iter().map(|item| item.literal.len() + 1).max();
+                let size = size.min(LARGEST_VALUE / longest.unwrap_or(1));
                 let all: Vec<&Input> = (0..size).map(|at| &few[at % few.len()]).collect();
                 Input {
                     literal: format!(
@@ -154,7 +166,8 @@ impl Inputs {
     }
 
     fn named_value(&mut self, name: String, depth: usize) -> Input {
-        match self.types.get(&name).cloned() {
+        let of = self.types.get(&name).cloned();
+        match of.as_deref() {
             Some(TypeKind::Enum(of)) => {
                 let word = of.values[self.roll(of.values.len())]
                     .node
@@ -256,11 +269,11 @@ impl Inputs {
         })
     }
 
-    /// The next question that is not larger than a body may be: what is larger is not even read.
+    /// The next question, no larger than a body may be.
     pub fn next_body(&mut self) -> (String, Vec<u8>) {
         loop {
             let (name, body) = self.any_body();
-            if body.len() <= 256 << 10 {
+            if body.len() <= LARGEST {
                 return (name, body);
             }
         }
@@ -268,10 +281,14 @@ impl Inputs {
 
     fn any_body(&mut self) -> (String, Vec<u8>) {
         let at = self.roll(self.places.len());
-        let (arguments, name) = (
-            self.places[at].field.arguments.clone(),
-            self.places[at].field.name.node.to_string(),
-        );
+        let place = self.places[at].clone();
+        let Place {
+            before,
+            field,
+            has_selection,
+            after,
+        } = &*place;
+        let (name, arguments) = (&field.name.node, &field.arguments);
         let (mut said, mut declared, mut variables) = (Vec::new(), Vec::new(), Map::new());
         for argument in arguments.iter().map(|argument| &argument.node) {
             // left out, said to be nothing, or a value
@@ -289,18 +306,14 @@ impl Inputs {
             }
         }
         let times = [1, 1, 1, 10, 50][self.roll(5)];
-        let Place {
-            before,
-            has_selection,
-            after,
-            ..
-        } = &self.places[at];
         let selection = if *has_selection { "{ __typename }" } else { "" };
         let said = if said.is_empty() {
             String::new()
         } else {
             format!("({})", said.join(" "))
         };
+        // as often as fits: nearly all that is long is the arguments
+        let times = times.min(LARGEST_VALUE / (said.len() + 1)).max(1);
         let asked: String = (0..times)
             .map(|time| format!(" a{time}: {name}{said} {selection}"))
             .collect();
