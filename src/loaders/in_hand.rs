@@ -24,7 +24,7 @@ pub trait RowOf: Clone + Eq + Hash + Send + Sync + 'static {
     type Row: ListedRow;
     /// Whose row it is.
     fn upstream(&self) -> UpstreamId;
-    /// The list that has it, if that is in hand and the caller sees all of it.
+    /// The list that has it, if that is in hand, as the caller sees it.
     fn list(console: &Console, caller: &Caller) -> Option<View<Self::Row>>;
     /// The row in that list.
     fn find(&self, list: &View<Self::Row>) -> Result<Option<RowRef<Self::Row>>, Failure>;

@@ -3,50 +3,49 @@
 
 use super::{Console, one};
 use crate::{
-    estate::{
-        Caller, Failure, RowRef, View,
-        snapshot::{Listed, Snapshot},
-    },
+    estate::{Caller, Failure, RowRef, View, access::RowPolicy, snapshot::Snapshot},
     uid::{CompanyUid, JobUid, RepositoryUid, ServerUid},
     upstream::vspc::{
         backup_server::BackupServer, job::Job, organization::Organization, repository::Repository,
     },
 };
+use futures_util::FutureExt;
 use std::sync::Arc;
 
 /// A row, if there is one; a failure where that can't be told.
 type Found<T> = Result<Option<RowRef<T>>, Failure>;
 
 impl Console {
-    /// Every server, if the list is in hand and the caller sees all of it.
+    /// Every server, if the list is in hand.
     pub fn servers_in_hand(&self, caller: &Caller) -> Option<View<BackupServer>> {
         self.in_hand(caller, || self.lists.servers.in_hand())
     }
 
-    /// Every job, if the list is in hand and the caller sees all of it.
+    /// Every job, if the list is in hand.
     pub fn jobs_in_hand(&self, caller: &Caller) -> Option<View<Job>> {
         self.in_hand(caller, || self.lists.jobs.in_hand())
     }
 
-    /// Every organization, if the list is in hand and the caller sees all of it.
+    /// Every organization, if the list is in hand.
     pub fn companies_in_hand(&self, caller: &Caller) -> Option<View<Organization>> {
         self.in_hand(caller, || self.lists.organizations.in_hand())
     }
 
-    /// Every repository, if the list is in hand and the caller sees all of it.
+    /// Every repository, if the list is in hand.
     pub fn repositories_in_hand(&self, caller: &Caller) -> Option<View<Repository>> {
         self.in_hand(caller, || self.lists.repositories.in_hand())
     }
 
-    /// Who sees a part is answered in batches: what it sees is worked out once for all keys. So is
-    /// who wants to know how lists were come by.
-    fn in_hand<T: Listed>(
+    /// The list as the caller sees it, if nothing has to be read to tell. Who wants to know how
+    /// lists were come by is answered by key.
+    fn in_hand<T: RowPolicy>(
         &self,
         caller: &Caller,
         list: impl FnOnce() -> Option<Arc<Snapshot<T>>>,
     ) -> Option<View<T>> {
-        let is_asked_at_once = self.is_all_seen(caller) && !caller.reads.is_traced();
-        is_asked_at_once.then(list)?.map(View::whole)
+        let snapshot = (!caller.reads.is_traced()).then(list)??;
+        // a failure is the answer to each key
+        self.view(caller, snapshot).now_or_never()?.ok()
     }
 }
 

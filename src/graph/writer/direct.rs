@@ -117,3 +117,110 @@ impl<T: DirectFields> Row for T {
         resolve_container(ctx, self).boxed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{
+        write_data,
+        writer::{linked::Linked, objects::Plans},
+    };
+    use async_graphql::{EmptyMutation, EmptySubscription, Object, Request, Result, Schema};
+    use futures_util::FutureExt;
+    use veeam_graph_macros::direct_fields;
+
+    struct Thing;
+
+    #[direct_fields]
+    #[Object]
+    impl Thing {
+        async fn plain_word(&self) -> &str {
+            "a \"word\""
+        }
+
+        async fn r#type(&self) -> Option<i32> {
+            None
+        }
+
+        #[graphql(name = "other")]
+        async fn named_otherwise(&self) -> bool {
+            true
+        }
+
+        async fn depth(&self, ctx: &Context<'_>) -> i32 {
+            ctx.path_node
+                .map_or(0, |node| node.parents().count() as i32)
+        }
+
+        async fn refused(&self) -> Option<Result<&str>> {
+            Some(Err("refused".into()))
+        }
+
+        async fn waits(&self) -> i32 {
+            tokio::task::yield_now().await;
+            1
+        }
+
+        async fn asked(&self, of: i32) -> i32 {
+            of
+        }
+
+        async fn itself(&self) -> Linked<Thing> {
+            Linked(Thing)
+        }
+    }
+
+    #[test]
+    fn fields_that_wait_for_nothing_are_direct() {
+        for name in ["plainWord", "type", "other", "depth", "refused"] {
+            assert!(DirectFields::number(&Thing, name).is_some(), "{name}");
+        }
+        for name in ["waits", "asked", "namedOtherwise", "plain_word", ""] {
+            assert_eq!(DirectFields::number(&Thing, name), None, "{name}");
+        }
+    }
+
+    /// The data and the errors of an answer, and how often it had to be waited for.
+    fn run(query: &str, writes: bool) -> (String, Vec<String>, usize) {
+        let schema = Schema::build(Thing, EmptyMutation, EmptySubscription)
+            .validation_mode(async_graphql::ValidationMode::Fast)
+            .finish();
+        let mut waits = 0;
+        let mut running = schema
+            .execute(Request::new(query).data(Plans::new(writes)))
+            .boxed();
+        let answer = loop {
+            match running.as_mut().now_or_never() {
+                Some(answer) => break answer,
+                None => waits += 1,
+            }
+        };
+        let mut json = Vec::new();
+        write_data(&answer.data, &mut json);
+        let errors = answer.errors.iter();
+        (
+            String::from_utf8(json).unwrap(),
+            errors.map(|error| format!("{error:?}")).collect(),
+            waits,
+        )
+    }
+
+    #[test]
+    fn an_object_is_written_as_it_is_resolved() {
+        for query in [
+            "{ itself { plainWord type b: other depth a: asked(of: 2) } }",
+            "{ itself { ... on Thing { plainWord @skip(if: true) } ...F plainWord } } fragment F on Thing { k: __typename }",
+            "{ itself { waits plainWord w: waits itself { refused waits depth } r: refused other } }",
+            "{ itself { plainWord @skip(if: true) } a: itself { itself { itself { depth } } } }",
+        ] {
+            let (written, resolved) = (run(query, true), run(query, false));
+            assert_eq!(written, resolved, "{query}");
+        }
+        let (data, errors, waits) = run("{ itself { waits depth x: waits refused } }", true);
+        assert_eq!(
+            data,
+            "{\"itself\":{\"waits\":1,\"depth\":1,\"x\":1,\"refused\":null}}"
+        );
+        assert_eq!((errors.len(), waits), (1, 1), "fields wait together");
+    }
+}

@@ -153,7 +153,20 @@ async fn write<'a>(
         },
         gaps: Vec::new(),
     };
-    std::future::poll_fn(|waker| Poll::Ready(pass.go_through(contexts, items, waker))).await?;
+    let mut is_through = false;
+    std::future::poll_fn(|waker| {
+        if is_through {
+            return Poll::Ready(Ok(()));
+        }
+        is_through = true;
+        let outcome = pass.go_through(contexts, items, waker);
+        // what waits was polled just now, and will say when it can go on
+        if outcome.is_ok() && !pass.gaps.is_empty() {
+            return Poll::Pending;
+        }
+        Poll::Ready(outcome)
+    })
+    .await?;
     let Pass { written, gaps, .. } = pass;
     if gaps.is_empty() {
         return Ok(written);
