@@ -28,6 +28,7 @@ mod json_rows;
 mod large_body;
 mod lenient;
 mod oauth;
+mod pause;
 mod queued;
 mod retry_after;
 mod sign_in;

@@ -5,7 +5,8 @@ use serde::Deserialize;
 use std::time::Duration;
 
 /// The vendors count requests per second and per minute. Who asks to be left alone for longer is
-/// asked again after this: a mistake in the number must not silence an upstream until a restart.
+/// asked again after this, and probed before (`pause.rs`): a mistake in the number must not silence
+/// an upstream until a restart.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(10 * 60);
 
 /// The wait in `Retry-After` (seconds or a date), else in the body as VSPC puts it:

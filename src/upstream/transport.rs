@@ -14,8 +14,9 @@ use super::{
     large_body::LargeBody,
     meter::{self, Call},
     metrics::{Metrics, Reason},
+    pause::{Leave, Pause},
     queued,
-    retry_after::{LONGEST_PAUSE, retry_after},
+    retry_after::retry_after,
     settings::Settings,
     slots::Slots,
     tls, upstream_message,
@@ -24,10 +25,7 @@ use backon::{ExponentialBuilder, Retryable};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout_at};
 use tower::retry::budget::{Budget, TpsBudget};
 use url::Url;
@@ -118,8 +116,8 @@ pub(super) struct Transport {
     max_concurrency: usize,
     breaker: Breaker,
     retries: TpsBudget,
-    /// Set by a 429: nothing is sent before this.
-    paused_until: Mutex<Option<Instant>>,
+    /// Asked for by a 429.
+    pause: Pause,
     metrics: Metrics,
     /// How far its clock is ahead of ours.
     pub clock: ClockDifference,
@@ -147,7 +145,7 @@ impl Transport {
             max_concurrency: settings.max_concurrency,
             breaker: Breaker::of(settings.name.clone()),
             retries: TpsBudget::new(RETRY_WINDOW, 1, RETRY_SHARE),
-            paused_until: Mutex::default(),
+            pause: Pause::default(),
             metrics: Metrics::default(),
             clock: ClockDifference::default(),
         })
@@ -170,11 +168,7 @@ impl Transport {
 
     /// Whether nothing is sent for a while.
     pub fn is_paused(&self) -> bool {
-        let until = self
-            .paused_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        until.is_some_and(|until| until > Instant::now())
+        self.pause.holds()
     }
 
     /// How many pages may be asked for at once.
@@ -290,7 +284,7 @@ impl Transport {
         let request = with_proof(request, proof);
         let outcome = match timeout_at(
             started + self.timeout,
-            self.exchange(request, Reason::SignIn),
+            self.exchange(request, Reason::SignIn, false),
         )
         .await
         {
@@ -306,7 +300,7 @@ impl Transport {
 
     /// Sends a GET once, when a pause is over.
     pub async fn attempt_get(&self, get: &Get<'_>, deadline: Instant) -> Result<Reply, Error> {
-        self.wait_out_pause(deadline).await?;
+        let is_probe = self.wait_out_pause(deadline).await?;
         let request = self
             .client
             .request(Method::GET, self.url(get.path, get.query))
@@ -315,14 +309,15 @@ impl Transport {
             Some(version) => request.header("X-Client-Version", version),
             None => request,
         };
-        self.exchange(with_proof(request, get.proof.clone()), meter::reason())
-            .await
+        let request = with_proof(request, get.proof.clone());
+        self.exchange(request, meter::reason(), is_probe).await
     }
 
     async fn exchange(
         &self,
         request: reqwest::RequestBuilder,
         reason: Reason,
+        is_probe: bool,
     ) -> Result<Reply, Error> {
         let asked = Instant::now();
         let slot = self
@@ -353,6 +348,16 @@ impl Transport {
             slots: self.slots.count(),
         });
         drop((load, slot));
+        match &outcome {
+            Err(error) if error.kind == ErrorKind::RateLimited => {
+                let wait = error.retry_after.unwrap_or(DEFAULT_PAUSE);
+                self.pause.ask(wait, is_probe);
+            }
+            // who does not answer did not say that the pause is over
+            Err(error) if error.status.is_none() => {}
+            _ if is_probe => self.pause.end(),
+            _ => {}
+        }
         outcome
     }
 
@@ -432,7 +437,6 @@ impl Transport {
             ),
             429 => {
                 let wait = retry_after(&reply.headers, &reply.body);
-                self.pause(wait.unwrap_or(DEFAULT_PAUSE));
                 Err(failure(ErrorKind::RateLimited, "too many requests").with_retry_after(wait))
             }
             400..=499 if says_no_such_path(&reply) => Err(failure(
@@ -454,31 +458,23 @@ impl Transport {
         }
     }
 
-    fn pause(&self, wait: Duration) {
-        let until = Instant::now() + wait.min(LONGEST_PAUSE);
-        let mut paused = self
-            .paused_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *paused = Some(paused.map_or(until, |earlier| earlier.max(until)));
-    }
-
-    async fn wait_out_pause(&self, deadline: Instant) -> Result<(), Error> {
-        let until = *self
-            .paused_until
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let Some(until) = until.filter(|until| *until > Instant::now()) else {
-            return Ok(());
-        };
-        if until >= deadline {
-            let wait = until.saturating_duration_since(Instant::now());
-            return Err(self
-                .error(ErrorKind::RateLimited, "asked to pause")
-                .with_retry_after(Some(wait)));
+    /// Waits until a pause that was asked for is over. One that ends after the deadline is not
+    /// waited for, and neither is the next probe. Whether what is sent then is a probe.
+    async fn wait_out_pause(&self, deadline: Instant) -> Result<bool, Error> {
+        loop {
+            match self.pause.leave() {
+                Leave::Go => return Ok(false),
+                Leave::Probe => return Ok(true),
+                Leave::Wait(until) if until < deadline => tokio::time::sleep_until(until).await,
+                Leave::Wait(until) => {
+                    // its end, not the next probe: a retry that waits for that is none
+                    let wait = until.saturating_duration_since(Instant::now());
+                    return Err(self
+                        .error(ErrorKind::RateLimited, "asked to pause")
+                        .with_retry_after(Some(wait)));
+                }
+            }
         }
-        tokio::time::sleep_until(until).await;
-        Ok(())
     }
 
     fn url(&self, path: &str, query: &[(&'static str, String)]) -> Url {

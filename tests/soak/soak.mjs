@@ -3,7 +3,8 @@
 //   node soak.mjs BINARY [SECONDS] [SEED]
 //
 // Wrong is an answer that differs without an error or `complete: false`, holds what its caller may not see, or has a status
-// of 500 or more; and what is not whole again a minute after the last fault. In the first part of the time the gateway is killed twice; in the rest its memory and handles must not grow.
+// of 500 or more; and what is not whole again a minute after the last fault, which is always that every upstream asks to be
+// left alone for ever. In the first part of the time the gateway is killed twice; in the rest its memory and handles must not grow.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createServer } from "node:net";
@@ -151,8 +152,10 @@ const ask = async (caller, chosen) => {
   seen.whole += 1;
 };
 const isOver = () => elapsed() >= 1 || seen.wrong.length > 50;
+let isBroken = true;
 const callersAsk = callers.map(async (caller) => {
-  while (!isOver()) {
+  // until the last fault is over
+  while (!isOver() || (isBroken && seen.wrong.length <= 50)) {
     if (isDown) await sleep(50);
     else await ask(caller);
     await sleep(5 + random(20));
@@ -191,6 +194,19 @@ const breakThings = (async () => {
     active.delete(upstream);
     if (random(4) === 0) await sleep(random(4_000)); // all is well for a while
   }
+  // The last fault is the one that lasts longest without anybody's doing: every upstream asks to be left alone for ever.
+  // What heals from that heals from the others, whichever of them the schedule ended with.
+  const [endless] = names.filter((name) => name.includes("endless"));
+  for (const [upstream, door] of Object.entries(proxies)) {
+    use(endless);
+    active.set(upstream, endless);
+    door.state.fault = faults[endless];
+  }
+  await sleep(6_000); // longer than any list is fresh, so that each upstream is asked
+  for (const [upstream, door] of Object.entries(proxies)) {
+    door.state.fault = undefined;
+    active.delete(upstream);
+  }
 })();
 const killIt = (async () => {
   for (const at of [0.1, 0.2]) {
@@ -220,7 +236,7 @@ const watch = (async () => {
   }
 })();
 
-await Promise.all([...callersAsk, breakThings, killIt, watch]);
+await Promise.all([...callersAsk, breakThings.finally(() => (isBroken = false)), killIt, watch]);
 
 // --- all is well again: everybody has whole answers soon
 const healed = Date.now();
