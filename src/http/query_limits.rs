@@ -225,6 +225,28 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_rows_under_many_names_weighs_what_it_takes() {
+        let under = |names: usize, first: usize| {
+            let fields: String = (0..names)
+                .map(|at| format!("a{at}: sessions {{ totalCount }} "))
+                .collect();
+            let text = format!("{{ jobs(first: {first}) {{ nodes {{ {fields} }} }} }}");
+            guard(&text, serde_json::json!({}))
+        };
+        assert!(under(10, 50).is_ok());
+        assert!(under(20, 50).is_ok());
+        assert!(under(60, 50).unwrap_err().message.contains("fewer rows"));
+        // at the top of a document, and values without arguments, are no lists of rows
+        let top: String = (0..45)
+            .map(|at| format!("a{at}: jobs {{ totalCount }} "))
+            .collect();
+        assert!(guard(&format!("{{ {top} }}"), serde_json::json!({})).is_ok());
+        let values: String = (0..150).map(|at| format!("a{at}: name ")).collect();
+        let text = format!("{{ jobs(first: 500) {{ nodes {{ {values} }} }} }}");
+        assert!(guard(&text, serde_json::json!({})).is_ok());
+    }
+
+    #[test]
     fn introspection_that_multiplies_is_counted_and_the_tools_own_query_is_not_refused() {
         let mut text = String::from("{ __schema { types ");
         for _ in 0..8 {

@@ -252,7 +252,7 @@ pub fn job_page<'a>(
             direction: OrderDirection::Asc,
         };
         let order = page::orders(order, JobOrderField::items().len(), by_name)?;
-        let mark = ListMark::of(&[list, &format!("{filter:?}"), &format!("{order:?}")]);
+        let mark = || ListMark::of(&[list, &format!("{filter:?}"), &format!("{order:?}")]);
         let descending: Vec<bool> = order
             .iter()
             .map(|order| order.direction == OrderDirection::Desc)

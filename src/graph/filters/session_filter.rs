@@ -177,12 +177,14 @@ pub async fn ordered_session_page(
         direction: OrderDirection::Desc,
     };
     let order = page::orders(order, SessionOrderField::items().len(), newest_first)?;
-    let mark = ListMark::of(&[
-        "sessions",
-        parent,
-        &format!("{filter:?}"),
-        &format!("{order:?}"),
-    ]);
+    let mark = || {
+        ListMark::of(&[
+            "sessions",
+            parent,
+            &format!("{filter:?}"),
+            &format!("{order:?}"),
+        ])
+    };
     let descending: Vec<bool> = order
         .iter()
         .map(|order| order.direction == OrderDirection::Desc)

@@ -123,6 +123,9 @@ impl<T> Placed<T> {
 pub struct ListMark([u8; 6]);
 
 impl ListMark {
+    /// Where no cursor can be asked for.
+    const UNASKED: Self = Self([0; 6]);
+
     /// A mark of everything that makes this list another one: field, parent, filter, order.
     pub fn of(parts: &[&str]) -> Self {
         let mut mark = [0; 6];
@@ -186,22 +189,57 @@ pub struct Page<T> {
     pub has_next: bool,
 }
 
+/// Which rows of a page have a cursor that can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cursors {
+    /// None: no field that shows one is selected.
+    Unasked,
+    /// The first row and the last, for `pageInfo`.
+    Ends,
+    /// Every row: `edges` is selected.
+    All,
+}
+
 /// Sorts `rows` and cuts the page that `args` asks for. `values` are what a row is sorted by,
 /// `descending` says for each which way it goes; `identity` breaks ties and never changes. `ctx` is
-/// the connection's: without edges only the first row and the last have a cursor that can be asked
-/// for. Takes the comparisons out of the request's budget, and others get their turn; beside the
-/// rows it holds little more than a page, however long the list is.
+/// the connection's: what its selection can't show is not worked out. A connection that is only
+/// asked how many rows it has sorts none, and without `edges` and `pageInfo` nothing needs `mark`.
+/// Takes the comparisons out of the request's budget, and others get their turn; beside the rows it
+/// holds little more than a page, however long the list is.
 pub async fn cut<T>(
     ctx: &Context<'_>,
     rows: Vec<T>,
     args: &PageArgs,
-    mark: ListMark,
+    mark: impl FnOnce() -> ListMark,
     descending: &[bool],
     values: impl Fn(&T) -> Vec<SortValue>,
     identity: impl Fn(&T) -> String,
 ) -> Result<Page<T>> {
+    let selection = ctx.look_ahead();
+    let is_selected = |field| selection.field(field).exists();
+    let cursors = if is_selected("edges") {
+        Cursors::All
+    } else if is_selected("pageInfo") {
+        Cursors::Ends
+    } else {
+        Cursors::Unasked
+    };
+    if cursors == Cursors::Unasked && args.after.is_none() && !is_selected("nodes") {
+        first(args)?;
+        return Ok(Page {
+            total: rows.len(),
+            rows: Vec::new(),
+            has_previous: false,
+            has_next: false,
+        });
+    }
     let budget = loaders(ctx).budget();
     let _held = budget.hold_rows(&rows).map_err(error::exhausted)?;
+    let mark = if cursors == Cursors::Unasked && args.after.is_none() {
+        ListMark::UNASKED
+    } else {
+        mark()
+    };
     let mut cut = Cut::new(args, mark, descending, values, identity)?;
     let each = descending.len().max(1);
     let mut rows = rows.into_iter();
@@ -213,7 +251,7 @@ pub async fn cut<T>(
             .map_err(error::exhausted)?;
         cut.take_in(rows.by_ref().take(count));
     }
-    Ok(cut.page(ctx.look_ahead().field("edges").exists()))
+    Ok(cut.page(cursors))
 }
 
 /// What a list is sorted by: as many as were given, if these are no more than there are; else
@@ -312,7 +350,7 @@ impl<'d, T, V: Fn(&T) -> Vec<SortValue>, I: Fn(&T) -> String> Cut<'d, T, V, I> {
         }
     }
 
-    fn page(mut self, has_edges: bool) -> Page<T> {
+    fn page(mut self, cursors: Cursors) -> Page<T> {
         self.leave_out();
         let Self {
             mark,
@@ -334,7 +372,11 @@ impl<'d, T, V: Fn(&T) -> Vec<SortValue>, I: Fn(&T) -> String> Cut<'d, T, V, I> {
                     row,
                 },
             )| {
-                let can_be_asked_for = has_edges || number == 0 || number == last;
+                let can_be_asked_for = match cursors {
+                    Cursors::Unasked => false,
+                    Cursors::Ends => number == 0 || number == last,
+                    Cursors::All => true,
+                };
                 let place = can_be_asked_for.then(|| Place {
                     values,
                     identity: known.into_inner().unwrap_or_else(|| identity(&row)),
@@ -378,7 +420,7 @@ mod tests {
         descending: &[bool],
         values: impl Fn(&T) -> Vec<SortValue>,
         identity: impl Fn(&T) -> String,
-        has_edges: bool,
+        cursors: Cursors,
     ) -> Result<Page<T>> {
         let mut cut = Cut::new(args, mark, descending, values, identity)?;
         let mut rows = rows.into_iter();
@@ -387,7 +429,7 @@ mod tests {
             // as it is with a long list
             cut.leave_out();
         }
-        Ok(cut.page(has_edges))
+        Ok(cut.page(cursors))
     }
 
     fn pages(rows: &[(Option<i64>, u8)], size: i32, descending: bool) -> Vec<(Option<i64>, u8)> {
@@ -406,7 +448,7 @@ mod tests {
                 &[descending],
                 values,
                 |row| format!("{:03}", row.1),
-                false,
+                Cursors::Ends,
             )
             .unwrap();
             assert_eq!(page.total, rows.len());
@@ -452,7 +494,7 @@ mod tests {
             &[false],
             values,
             i64::to_string,
-            false,
+            Cursors::Ends,
         )
         .unwrap();
         let after = first.rows.last().map(|(cursor, _)| cursor.encode());
@@ -466,7 +508,7 @@ mod tests {
             &[false],
             values,
             i64::to_string,
-            false,
+            Cursors::Ends,
         )
         .unwrap();
         assert_eq!(
@@ -489,7 +531,7 @@ mod tests {
                 &[],
                 values,
                 i64::to_string,
-                true,
+                Cursors::All,
             )
             .map(|page| page.rows[0].0.encode())
         };

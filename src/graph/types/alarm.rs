@@ -186,7 +186,7 @@ pub async fn alarm_page(
     };
     let problems = must_be_there(ctx, &filter, named, &alarms, whose, problems.to_vec()).await?;
     let wanted = Prepared::of(&filter, &|filter| AlarmFilter::with_instant(filter, estate))?;
-    let mark = ListMark::of(&["alarms", parent, &format!("{filter:?}")]);
+    let mark = || ListMark::of(&["alarms", parent, &format!("{filter:?}")]);
     let alarms = wanted
         .keep(ctx, alarms, |(filter, since), alarm| {
             filter.holds(estate, *since, alarm)

@@ -39,7 +39,7 @@ pub async fn agent_job_page(
     agent: &str,
     args: &PageArgs,
 ) -> Result<BackupAgentJobConnection> {
-    let mark = ListMark::of(&["backupAgentJobs", agent]);
+    let mark = || ListMark::of(&["backupAgentJobs", agent]);
     let identity = |row: &RowRef<backup_agent_job::BackupAgentJob>| {
         let id = row.id.map(|id| id.to_string()).unwrap_or_default();
         format!("{}:{id}:{}", row.upstream().0, row.name)

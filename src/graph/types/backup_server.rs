@@ -110,7 +110,7 @@ pub async fn server_page(
     };
     let whose = |row: &RowRef<vspc::backup_server::BackupServer>| (row.organization_uid, None);
     let problems = must_be_there(ctx, &filter, named, &rows, whose, problems.to_vec()).await?;
-    let mark = ListMark::of(&["backupServers", parent, &format!("{filter:?}")]);
+    let mark = || ListMark::of(&["backupServers", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
     let rows = wanted
         .keep(ctx, rows, |filter, row| filter.holds(estate, row))

@@ -93,7 +93,7 @@ pub async fn company_page(
 ) -> Result<CompanyConnection> {
     let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
     may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
-    let mark = ListMark::of(&["companies", &format!("{filter:?}")]);
+    let mark = || ListMark::of(&["companies", &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
     let rows = wanted
         .keep(ctx, rows, |filter, row| filter.holds(estate, row))

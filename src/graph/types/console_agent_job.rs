@@ -158,7 +158,7 @@ pub async fn job_page(
         problems.to_vec(),
     )
     .await?;
-    let mark = ListMark::of(&["consoleAgentJobs", parent, &format!("{filter:?}")]);
+    let mark = || ListMark::of(&["consoleAgentJobs", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &|filter| Own::of(filter, estate))?;
     let rows = wanted
         .keep(ctx, rows, |own, row| own.holds(estate, row))

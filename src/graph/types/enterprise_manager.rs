@@ -45,7 +45,7 @@ pub async fn manager_page(
     parent: &str,
     args: &PageArgs,
 ) -> Result<EnterpriseManagerConnection> {
-    let mark = ListMark::of(&["enterpriseManagers", parent]);
+    let mark = || ListMark::of(&["enterpriseManagers", parent]);
     let identity = |row: &Row| format!("{}:{}", row.upstream().0, row.instance_uid);
     let page = page::cut(
         ctx,

@@ -183,7 +183,7 @@ pub async fn object_page(
         filter.asks(|filter| filter.name_contains.is_some()),
     )?;
     let names_are_hidden = hidden_fields::hidden(ctx).host_names;
-    let mark = ListMark::of(&["jobObjects", &format!("{:?} {filter:?}", job.key())]);
+    let mark = || ListMark::of(&["jobObjects", &format!("{:?} {filter:?}", job.key())]);
     let wanted = Prepared::of(&filter, &Ok)?;
     let rows = wanted
         .keep(ctx, rows, |filter, row| filter.holds(row))

@@ -74,7 +74,7 @@ pub async fn license_page(
         ctx,
         rows,
         args,
-        ListMark::of(&["licenseUsage", parent]),
+        || ListMark::of(&["licenseUsage", parent]),
         &[],
         |_| Vec::<SortValue>::new(),
         identity,

@@ -141,7 +141,7 @@ pub async fn page_of_links(
     parent: &str,
     args: PageArgs,
 ) -> Result<LinkedJobConnection> {
-    let mark = ListMark::of(&["linkedJobs", parent]);
+    let mark = || ListMark::of(&["linkedJobs", parent]);
     let ids = |link: &LinkedJob| {
         let row = &link.link.row;
         vec![

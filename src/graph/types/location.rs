@@ -47,7 +47,7 @@ pub async fn location_page(
     parent: &str,
     args: &PageArgs,
 ) -> Result<LocationConnection> {
-    let mark = ListMark::of(&["locations", parent]);
+    let mark = || ListMark::of(&["locations", parent]);
     let identity = |row: &Row| format!("{}:{}", row.upstream().0, row.instance_uid);
     let page = page::cut(
         ctx,

@@ -55,7 +55,7 @@ pub async fn task_page(
     args: &PageArgs,
 ) -> Result<TaskSessionConnection> {
     let (rows, problems) = rows_of(answer);
-    let mark = ListMark::of(&["taskSessions", &format!("{session:?}")]);
+    let mark = || ListMark::of(&["taskSessions", &format!("{session:?}")]);
     let page = page::cut(
         ctx,
         rows,

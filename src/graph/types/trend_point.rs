@@ -12,7 +12,7 @@ use crate::{
     time,
 };
 use async_graphql::{Enum, SimpleObject};
-use jiff::{Timestamp, Unit, Zoned, tz::TimeZone};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// How long one point of a trend is. All begin and end in UTC.
@@ -44,24 +44,21 @@ pub struct TrendPoint {
 impl crate::graph::writer::direct::DirectFields for TrendPoint {}
 
 impl Bucket {
+    /// When the hour, day or week of an instant began. UTC has neither summer time nor, as clocks
+    /// count, seconds that others lack, so this is a division; weeks begin on Mondays, and the
+    /// first second that there is was one of a Thursday.
     fn start(self, instant: Timestamp) -> Option<Timestamp> {
-        let time = instant.to_zoned(TimeZone::UTC);
-        let days_since_monday = i64::from(time.weekday().to_monday_zero_offset());
-        let start = |unit| {
-            jiff::ZonedRound::new()
-                .smallest(unit)
-                .mode(jiff::RoundMode::Trunc)
+        const HOUR: i64 = 3_600;
+        const DAY: i64 = 24 * HOUR;
+        let (length, ahead) = match self {
+            Bucket::Hour => (HOUR, 0),
+            Bucket::Day => (DAY, 0),
+            Bucket::Week => (7 * DAY, 3 * DAY),
         };
-        let start: Zoned = match self {
-            Bucket::Hour => time.round(start(Unit::Hour)).ok()?,
-            Bucket::Day => time.start_of_day().ok()?,
-            Bucket::Week => time
-                .checked_sub(jiff::Span::new().days(days_since_monday))
-                .ok()?
-                .start_of_day()
-                .ok()?,
-        };
-        Some(start.timestamp())
+        // whole seconds of an instant before 1970 are rounded towards it
+        let floor = instant.as_millisecond().div_euclid(1_000);
+        let since_start = (floor + ahead).rem_euclid(length);
+        Timestamp::from_second(floor - since_start).ok()
     }
 }
 
@@ -88,7 +85,10 @@ pub async fn trend(
     struct Sum {
         sessions: i32,
         failed: i32,
-        durations: Vec<i64>,
+        /// Of those that ended: how many, how long all of them together, and the longest.
+        ended: i64,
+        seconds: i64,
+        longest: Option<i64>,
     }
     let mut sums: BTreeMap<Timestamp, Sum> = BTreeMap::new();
     let count = |run: &MatchedSession| {
@@ -101,16 +101,19 @@ pub async fn trend(
         let sum = sums.entry(start).or_default();
         sum.sessions += 1;
         sum.failed += i32::from(health == Health::Failed);
-        sum.durations.extend(seconds);
+        if let Some(seconds) = seconds {
+            sum.ended += 1;
+            sum.seconds = sum.seconds.saturating_add(seconds);
+            sum.longest = sum.longest.max(Some(seconds));
+        }
     };
     budget.each(&runs.rows, count).await;
     let point = |(at, sum): (Timestamp, Sum)| TrendPoint {
         at: DateTime(at),
         sessions: sum.sessions,
         failed: sum.failed,
-        avg_seconds: (!sum.durations.is_empty())
-            .then(|| sum.durations.iter().sum::<i64>() as f64 / sum.durations.len() as f64),
-        max_seconds: int(sum.durations.into_iter().max()),
+        avg_seconds: (sum.ended > 0).then(|| sum.seconds as f64 / sum.ended as f64),
+        max_seconds: int(sum.longest),
     };
     sums.into_iter().map(point).collect()
 }
@@ -159,6 +162,15 @@ mod tests {
         ] {
             assert_eq!(bucket.start(instant), Some(at(start)), "{bucket:?}");
             assert_eq!(bucket.start(at(start)), Some(at(start)), "{bucket:?}");
+        }
+        // a Wednesday, half a second before the first second
+        for (bucket, start) in [
+            (Bucket::Hour, "1969-12-31T23:00:00Z"),
+            (Bucket::Day, "1969-12-31T00:00:00Z"),
+            (Bucket::Week, "1969-12-29T00:00:00Z"),
+        ] {
+            let instant = at("1969-12-31T23:59:59.5Z");
+            assert_eq!(bucket.start(instant), Some(at(start)), "{bucket:?}");
         }
     }
 }
