@@ -54,7 +54,8 @@ enum Command {
 /// Which versions of the vendors' APIs are simulated.
 #[derive(Debug, clap::Args)]
 struct Versions {
-    /// The version of Service Provider Console's REST API: 3.2, 3.4, 3.5, 3.5.1, 3.6.2 or 3.7.
+    /// The version of Service Provider Console's REST API: 3.2, 3.3, 3.4, 3.5, 3.5.1, 3.6.2 or
+    /// 3.7.
     #[arg(long, default_value = "3.6.2", value_name = "VERSION", value_parser = api_version)]
     api_version: ApiVersion,
     /// The version of Enterprise Manager: 12 (JSON in Pascal case) or 13 (in camel case).

@@ -10,6 +10,8 @@ pub enum ApiVersion {
     /// Of version 6 of the console: the newer copy jobs have another name, and many lists are not
     /// there.
     V3_2,
+    /// Of version 7: it has no object storage jobs.
+    V3_3,
     /// Of version 8: no ids of the console's own.
     V3_4,
     /// Of the first build of 8.1: the console's own ids stand where the others belong.
@@ -37,20 +39,21 @@ pub enum Bridge {
     Nested,
 }
 
-/// Lists that came with 3.3 and 3.4.
-const SINCE_3_4: [&str; 6] = [
+/// Lists that came with 3.3.
+const SINCE_3_3: [&str; 4] = [
     "/cdpReplicationJobs",
-    "/objectStorageBackupJobs",
-    "/objectStorageBackupCopyJobs",
     "backupServers/agents",
     "/agents/",
     "licensing/usage/organizations",
 ];
+/// Lists that came with 3.4.
+const SINCE_3_4: [&str; 2] = ["/objectStorageBackupJobs", "/objectStorageBackupCopyJobs"];
 
 impl ApiVersion {
     /// All of them, oldest first.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::V3_2,
+        Self::V3_3,
         Self::V3_4,
         Self::V3_5,
         Self::V3_5_1,
@@ -62,6 +65,7 @@ impl ApiVersion {
     pub fn name(self) -> &'static str {
         match self {
             Self::V3_2 => "3.2",
+            Self::V3_3 => "3.3",
             Self::V3_4 => "3.4",
             Self::V3_5 => "3.5",
             Self::V3_5_1 => "3.5.1",
@@ -79,6 +83,7 @@ impl ApiVersion {
     pub fn server(self) -> &'static str {
         match self {
             Self::V3_2 => "6.0.0.7739",
+            Self::V3_3 => "7.0.0.12777",
             Self::V3_4 => "8.0.0.16877",
             Self::V3_5 => "8.1.0.21377",
             Self::V3_5_1 => "8.1.0.21999",
@@ -109,8 +114,10 @@ impl ApiVersion {
         } else {
             (usual, immediate)
         };
+        let is_among = |lists: &[&str]| lists.iter().any(|list| path.contains(list));
         let is_missing = path.contains(foreign)
-            || (self < Self::V3_4 && SINCE_3_4.iter().any(|list| path.contains(list)));
+            || (self < Self::V3_3 && is_among(&SINCE_3_3))
+            || (self < Self::V3_4 && is_among(&SINCE_3_4));
         (!is_missing).then(|| path.replacen(own, usual, 1))
     }
 }

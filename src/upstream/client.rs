@@ -78,7 +78,7 @@ impl<O: Opener> Client<O> {
         if let Some(proof) = self.opener.standing_proof() {
             let read = self.transport.get(get(proof));
             return match &self.brought {
-                Some(brought) => brought.read(read).await,
+                Some(brought) => brought.read(path, read).await,
                 None => read.await,
             };
         }

@@ -90,6 +90,23 @@ impl Unreadable {
     }
 }
 
+/// For the log: rows that have no id where they must have one. `before` is how many rows the pages
+/// before have, `place` where the first of them is among the readable rows of this one.
+pub(super) fn without_id(
+    before: u64,
+    place: usize,
+    unreadable: usize,
+    member: &str,
+    count: usize,
+) -> String {
+    let row = before.saturating_add(place as u64).saturating_add(1);
+    // rows that can't be read were not counted
+    let or_later = if unreadable > 0 { " or later" } else { "" };
+    format!(
+        "row {row}{or_later} can't be shown, member {member}: no id, where a row must have one; rows left out of this page: {count}"
+    )
+}
+
 /// Where in a text a line and a column are, as `serde_json` counts them.
 fn place(text: &str, line: usize, column: usize) -> usize {
     let before: usize = text

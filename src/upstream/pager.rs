@@ -31,6 +31,11 @@ pub trait Row: Send + Sync + 'static {
     type Identity: Eq + Hash + Clone + Send;
     /// The row's own.
     fn identity(&self) -> Self::Identity;
+    /// The member that should have an id and has none, where such a row is left out of what is
+    /// shown.
+    fn missing_id(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// A list as far as it could be read.

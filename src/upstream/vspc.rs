@@ -406,6 +406,15 @@ impl<T: Row + DeserializeOwned> PageSource<T> for List<'_, T> {
             let error = error.at(get.path, get.page()).told(None);
             problem.get_or_insert(error);
         }
+        // whether the list is whole without such rows is known where they are needed: here they
+        // are told
+        let missing_id = |(place, row): (usize, &T)| Some((place, row.missing_id()?));
+        if let Some((place, member)) = rows.iter().enumerate().find_map(missing_id) {
+            let count = rows.iter().filter(|row| row.missing_id().is_some()).count();
+            let detail = json_rows::without_id(offset, place, unreadable, member, count);
+            let error = self.vspc.client.invalid(detail);
+            drop(error.at(get.path, get.page()).told(None));
+        }
         let served = (rows.len() + unreadable) as u64;
         let paging = meta.and_then(|meta| meta.paging_info);
         let total = paging

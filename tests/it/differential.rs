@@ -19,7 +19,7 @@ mod wire;
 use self::{
     held::{Held, Passed},
     questions::{RequestContext, Root},
-    truth::Truth,
+    truth::{Row, Truth},
     wire::{Trouble, Wire},
 };
 use crate::{
@@ -29,7 +29,6 @@ use crate::{
 };
 use serde_json::Value;
 use std::{
-    collections::HashSet,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -39,7 +38,11 @@ use std::{
 use tokio::task::JoinSet;
 use veeam_graph::{
     config::{Auth, Cache, Kind},
-    simulator::{API_KEY, ApiVersion, Bridge, Casing, Options, Scale, Simulator, generate},
+    simulator::{
+        API_KEY, ApiVersion, Bridge, Casing, Estate, Options, Scale, Simulator,
+        estate::{ConsoleAgent, Protected},
+        generate,
+    },
 };
 
 /// How many questions one schedule sees, and how many schedules one gateway.
@@ -87,15 +90,17 @@ async fn stage(seed: u64) -> Stage {
     };
     let mut estate = generate::generate(Scale::Small, 1 + dice.roll(40) as u64, now());
     match version {
-        ApiVersion::V3_2 | ApiVersion::V3_4 => no_unique_ids(&mut estate),
+        ApiVersion::V3_2 | ApiVersion::V3_3 | ApiVersion::V3_4 => no_unique_ids(&mut estate),
         ApiVersion::V3_5 => tell_clones_apart(&mut estate),
         _ => {}
     }
-    // which of two rows of a machine is the newest must not hang on their order
-    let mut known = HashSet::new();
-    estate
-        .workloads
-        .retain(|row| known.insert((row.kind, row.server, row.uid, row.latest)));
+    if dice.roll(2) == 0 {
+        share_hardware(&mut estate, &mut dice);
+    }
+    if dice.roll(2) == 0 {
+        // in which order a list has its rows must not matter
+        estate.workloads.reverse();
+    }
     let page_rows = [500, 500, 23, 9][dice.roll(4)];
     let lifetime = Some(Duration::from_millis([20, 100, 400][dice.roll(3)]));
     let max_stale = [
@@ -127,6 +132,7 @@ async fn stage(seed: u64) -> Stage {
     let mut upstreams = vec![
         upstream("msp", Kind::Vspc, wire.at, Auth::ApiKey(API_KEY.into())),
         upstream("em", Kind::EnterpriseManager, wire.at, password()),
+        upstream("agents", Kind::Vac, wire.at, password()),
     ];
     for upstream in &mut upstreams {
         upstream.cache = cache;
@@ -144,20 +150,64 @@ async fn stage(seed: u64) -> Stage {
     }
 }
 
+/// Makes two machines that no backup server protects have one id, that of their hardware, in two
+/// companies.
+fn share_hardware(estate: &mut Estate, dice: &mut Dice) {
+    let is_alone = |agent: &&ConsoleAgent| agent.mode != "ManagedByVBR";
+    let agents: Vec<_> = estate.console_agents.iter().filter(is_alone).collect();
+    let (one, other) = (*dice.one_of(&agents), *dice.one_of(&agents));
+    if one.company == other.company {
+        return;
+    }
+    let (from, to) = (other.uid, one.uid);
+    let agents = estate.console_agents.iter_mut().map(|row| &mut row.uid);
+    let jobs = estate.console_jobs.iter_mut().map(|row| &mut row.agent);
+    let workloads = estate.workloads.iter_mut();
+    let workloads = workloads
+        .filter(|row| row.kind == Protected::ConsoleComputer)
+        .map(|row| &mut row.uid);
+    let all = agents.chain(jobs).chain(workloads);
+    all.filter(|uid| **uid == from).for_each(|uid| *uid = to);
+}
+
 impl Stage {
+    /// Asks for a row once more, by the id that it was shown with; whether it was whole.
+    async fn ask_again(
+        &self,
+        tally: &Tally,
+        asker: &mut RequestContext<'_>,
+        (id, row): (String, Row),
+        schedule: &[Trouble],
+        is_calm: bool,
+    ) -> bool {
+        let root = asker.again(id, row);
+        let query = root.text(&self.truth, None);
+        let answer = self.world.ask(&query).await;
+        let mut held = Held::of(&self.truth, &answer, is_calm);
+        held.root(&root, &answer["data"], &Passed::default());
+        if !held.wrong.is_empty() {
+            self.say(tally, &query, &answer, &held.wrong, schedule);
+        }
+        tally.answers.fetch_add(1, Ordering::Relaxed);
+        let is_whole = held.wrong.is_empty() && !held.has_errors();
+        tally
+            .whole
+            .fetch_add(usize::from(is_whole), Ordering::Relaxed);
+        is_whole
+    }
+
     /// Asks one question, page by page where it is a list and the dice say so; whether all of it
     /// was whole.
     async fn ask(&self, tally: &Tally, dice: Dice, schedule: &[Trouble], is_calm: bool) -> bool {
         let mut asker = RequestContext {
             truth: &self.truth,
-            version: self.version,
             dice,
         };
         let root = asker.root();
         let pages = if asker.dice.roll(3) == 0 { 4 } else { 1 };
         let (mut before, mut after, mut is_whole) = (Passed::default(), None, true);
         for _ in 0..pages {
-            let query = root.text(after.as_deref());
+            let query = root.text(&self.truth, after.as_deref());
             let answer = self.world.ask(&query).await;
             let mut held = Held::of(&self.truth, &answer, is_calm);
             let page = held.root(&root, &answer["data"], &before);
@@ -186,6 +236,12 @@ impl Stage {
                 usize::from(is_right && !held.has_errors()),
                 Ordering::Relaxed,
             );
+            let some = page.as_ref().and_then(|page| page.some.clone());
+            if let Some((id, row)) = some.filter(|_| asker.dice.roll(4) == 0) {
+                is_whole &= self
+                    .ask_again(tally, &mut asker, (id, row), schedule, is_calm)
+                    .await;
+            }
             match (page, &root) {
                 (Some(page), Root::List { .. })
                     if page.next.is_some() && !page.is_told && is_right =>

@@ -4,6 +4,8 @@
 //! `tests/fixtures/vspc-members.txt` has what the vendor's document says of each list: its members,
 //! their types, and whether they may be null (`?`).
 
+mod elsewhere;
+
 use crate::{
     mock::{COMPANY, JOBS, Mock, Reply, VBR01, log_of},
     world::{World, array, codes},

@@ -3,7 +3,7 @@
 //! list that could not be read.
 
 use crate::{
-    mock::{COMPANY, JOBS, Mock, Reply, VBR01, case_time, fixture},
+    mock::{COMPANY, JOBS, Mock, Reply, VBR01, case_time, fixture, log_of},
     world::{array, codes},
 };
 use jiff::SignedDuration;
@@ -429,4 +429,96 @@ async fn the_difference_of_the_clocks_is_shown() {
     // seconds pass while the test runs
     let ahead = console["clockAheadSeconds"].as_i64().unwrap();
     assert!((7_140..=7_200).contains(&ahead), "{ahead}");
+}
+
+fn machine(uid: Option<&str>, name: &str, job: &str, latest: &str) -> Value {
+    json!({
+        "instanceUid": uid, "backupServerUid": VBR01, "organizationUid": COMPANY, "name": name, "jobUid": job,
+        "restorePoints": 3, "totalRestorePointSize": 30, "latestRestorePointSize": 10, "latestRestorePointDate": latest,
+    })
+}
+
+const MACHINES: &str = "/api/v3/protectedWorkloads/virtualMachines";
+const VM_1: &str = "00000000-0000-4000-8000-0000000000a1";
+const VM_2: &str = "00000000-0000-4000-8000-0000000000a2";
+const JOB_1: &str = "00000000-0000-4000-8000-0000000000b1";
+const JOB_2: &str = "00000000-0000-4000-8000-0000000000b2";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_whose_newest_row_may_be_one_without_an_id_shows_no_older_restore_point() {
+    let mock = Mock::empty().await;
+    let rows = [
+        machine(Some(VM_1), "vm-1", JOB_1, "2026-11-20T22:00:00Z"),
+        machine(None, "vm-1", JOB_2, "2026-11-26T22:00:00Z"),
+        machine(Some(VM_2), "vm-2", JOB_1, "2026-11-26T23:00:00Z"),
+    ];
+    mock.each(MACHINES, move |asked| Reply::cut(&rows, asked));
+    let world = mock.world("machine-without-id").await;
+    let answer = world
+        .ask("{ workloads { complete nodes { name latestRestorePoint restorePointsCount latestRestorePointBytes old: rpoBreached(rpo: {days: 30}) new: rpoBreached(rpo: {hours: 24}) } } }")
+        .await;
+    let shown = json!({"complete": false, "nodes": [
+        {"name": "vm-1", "latestRestorePoint": null, "restorePointsCount": null, "latestRestorePointBytes": null, "old": false, "new": null},
+        {"name": "vm-2", "latestRestorePoint": "2026-11-26T23:00:00Z", "restorePointsCount": 3, "latestRestorePointBytes": 10, "old": false, "new": false},
+    ]});
+    assert_eq!(answer["data"]["workloads"], shown, "{answer}");
+    let told: Vec<String> = array(&answer["errors"])
+        .iter()
+        .map(|error| error["path"].to_string())
+        .collect();
+    for path in [
+        r#"["workloads"]"#,
+        r#"["workloads","nodes",0,"latestRestorePoint"]"#,
+        r#"["workloads","nodes",0,"new"]"#,
+    ] {
+        assert!(told.contains(&path.to_owned()), "{path}: {told:?}");
+    }
+    let log = log_of("machine-without-id");
+    let line = log
+        .iter()
+        .find(|line| line.contains("no id, where a row must have one"))
+        .unwrap_or_else(|| panic!("{log:#?}"));
+    for part in [MACHINES, "offset=0", "row 2 ", "member instanceUid"] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_rows_with_one_restore_point_their_order_decides_nothing() {
+    let other = OTHER;
+    let rows = [
+        machine(Some(VM_1), "vm-1", JOB_2, "2026-11-26T22:00:00Z"),
+        machine(Some(VM_1), "vm-1", JOB_1, "2026-11-26T22:00:00Z"),
+    ];
+    let job = |uid: &str, company: &str| {
+        json!({
+            "instanceUid": uid, "name": uid, "type": "BackupVm", "status": "Success", "backupServerUid": VBR01,
+            "mappedOrganizationUid": company, "organizationUid": COMPANY,
+        })
+    };
+    // one job's company alone; both jobs' are two, and then it is the row's
+    for (second, expected) in [(other, other), (COMPANY, COMPANY)] {
+        for turn in [false, true] {
+            let (mock, mut rows) = (Mock::empty().await, rows.clone());
+            if turn {
+                rows.reverse();
+            }
+            let jobs = [job(JOB_1, other), job(JOB_2, second)];
+            let companies = [COMPANY, other].map(|uid| json!({"instanceUid": uid, "name": uid}));
+            mock.each(MACHINES, move |asked| Reply::cut(&rows, asked));
+            mock.each(JOBS, move |asked| Reply::cut(&jobs, asked));
+            mock.each("/api/v3/organizations", move |asked| {
+                Reply::cut(&companies, asked)
+            });
+            let world = mock.world("one-restore-point").await;
+            let data = world
+                .data("{ workloads { complete nodes { company { uid } jobs { uid } } } }")
+                .await;
+            assert_eq!(
+                data["workloads"],
+                json!({"complete": true, "nodes": [{"company": {"uid": expected}, "jobs": [{"uid": JOB_1}]}]}),
+                "{turn}"
+            );
+        }
+    }
 }

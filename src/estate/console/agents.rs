@@ -39,7 +39,8 @@ impl Console {
         company: Option<CompanyUid>,
     ) -> Result<Option<RowRef<ConsoleAgent>>, Failure> {
         let view = self.every_console_agent(caller).await?;
-        let is_shared = view.index().uid.only(&agent).is_none();
+        // in part of a list an id that is there once may be there again
+        let is_shared = view.index().uid.only(&agent).is_none() || view.problem().is_some();
         let is_it = |row: &RowRef<ConsoleAgent>| {
             company.is_none() || !is_shared || row.organization_uid == company
         };
@@ -90,8 +91,8 @@ impl Console {
             .iter()
             .filter(|place| agents.row(**place).organization_uid == company)
             .count();
-        let is_its =
-            |job: &RowRef<ConsoleAgentJob>| namesakes.len() < 2 || job.organization_uid == company;
+        let is_only = namesakes.len() < 2 && agents.problem().is_none();
+        let is_its = |job: &RowRef<ConsoleAgentJob>| is_only || job.organization_uid == company;
         let pick = |view: &View<ConsoleAgentJob>| {
             view.pick(view.index().agent.of(&uid))
                 .filter(is_its)

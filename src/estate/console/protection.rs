@@ -2,7 +2,7 @@
 
 use super::{Console, Failure, Rows, many, one};
 use crate::{
-    estate::{Caller, RowRef, UpstreamId, access::jobs_of_workload, company_of},
+    estate::{Caller, RowRef, UpstreamId, View, access::jobs_of_workload, company_of},
     uid::{AlarmUid, CompanyUid, JobUid, OtherUid, ServerUid, UniqueJobUid},
     upstream::{
         Error, ErrorKind,
@@ -21,7 +21,11 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
-use std::collections::{HashMap, HashSet};
+use std::{
+    cmp::Ordering,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// A machine's id within its console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,8 +45,12 @@ pub struct WorkloadKey {
 pub struct Workload {
     /// Its id.
     pub key: WorkloadKey,
-    /// The row.
+    /// The row; of several with the same restore point the one with the least job's id.
     pub row: RowRef<ProtectedWorkload>,
+    /// Why the machine may have a row with a newer restore point: rows of the list are missing, or
+    /// one that has no id may be this machine's. Then the restore point of `row` is only the least
+    /// that there is.
+    pub doubt: Option<Failure>,
     /// Whose it is: its jobs' company, else the row's; or why that can't be told.
     pub company: Result<Option<CompanyUid>, Failure>,
 }
@@ -106,6 +114,80 @@ impl<T: Clone> Placed<T> {
             .flatten()
             .map(|place| self.rows[*place].clone())
             .collect()
+    }
+}
+
+/// The row of a machine with its newest restore point, while its rows are gone through.
+struct Newest {
+    row: RowRef<ProtectedWorkload>,
+    /// Whose the jobs of that row are, and of all others with the same restore point: which of
+    /// them comes first in the list does not matter.
+    companies: HashSet<Option<CompanyUid>>,
+    doubt: Option<Failure>,
+}
+
+impl Newest {
+    fn add(
+        &mut self,
+        row: &RowRef<ProtectedWorkload>,
+        companies: &Option<HashSet<Option<CompanyUid>>>,
+    ) {
+        let made = |row: &ProtectedWorkload| row.latest_restore_point_date;
+        let companies = companies.iter().flatten().copied();
+        match made(row).cmp(&made(&self.row)) {
+            Ordering::Less => {}
+            Ordering::Equal => {
+                self.companies.extend(companies);
+                if row.job_uid < self.row.job_uid {
+                    self.row = row.clone();
+                }
+            }
+            Ordering::Greater => {
+                self.companies = companies.collect();
+                self.row = row.clone();
+            }
+        }
+    }
+}
+
+/// The rows of a list that have no id. Each is of some machine, which may have others.
+struct Nameless {
+    rows: Vec<RowRef<ProtectedWorkload>>,
+    failure: Option<Failure>,
+}
+
+impl Nameless {
+    fn of(upstream: &Arc<str>, view: &View<ProtectedWorkload>) -> Self {
+        let rows: Vec<_> = view.rows().filter(|row| row.uid().is_none()).collect();
+        let failure = (!rows.is_empty()).then(|| {
+            let why = format!(
+                "protected machines without an id are left out: {}",
+                rows.len()
+            );
+            Failure::new(Error::new(upstream, ErrorKind::Invalid, why))
+        });
+        Self { rows, failure }
+    }
+
+    /// Why a machine of which this is a row may have one of these too: nothing that both say
+    /// differs.
+    fn doubt(&self, of: &ProtectedWorkload) -> Option<Failure> {
+        fn fits<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+            one.zip(other).is_none_or(|(one, other)| one == other)
+        }
+        let name = |row: &ProtectedWorkload| {
+            Some(row.name.trim().to_lowercase()).filter(|name| !name.is_empty())
+        };
+        let may_be_its = |row: &RowRef<ProtectedWorkload>| {
+            fits(
+                row.backup_server_uid.as_ref(),
+                of.backup_server_uid.as_ref(),
+            ) && fits(row.organization_uid.as_ref(), of.organization_uid.as_ref())
+                && fits(name(row).as_ref(), name(of).as_ref())
+        };
+        self.failure
+            .clone()
+            .filter(|_| self.rows.iter().any(may_be_its))
     }
 }
 
@@ -201,7 +283,7 @@ impl Console {
             let unread = problems.first().cloned();
             // an id may be of hardware that machines of two companies share: their rows are two
             // machines
-            let mut newest: HashMap<(WorkloadKey, Option<CompanyUid>), Workload> = HashMap::new();
+            let mut newest: HashMap<(WorkloadKey, Option<CompanyUid>), Newest> = HashMap::new();
             for (kind, view) in WorkloadKind::ALL.into_iter().zip(views) {
                 let view = match view {
                     Ok(view) => view,
@@ -211,56 +293,55 @@ impl Console {
                     }
                 };
                 problems.extend(view.problem().cloned());
+                let nameless = Nameless::of(self.name(), &view);
+                problems.extend(nameless.failure.clone());
                 for row in view.rows() {
-                    let Some(uid) = row.uid() else {
-                        let why = format!(
-                            "a protected machine without an id, {:?}, is left out",
-                            row.name
-                        );
-                        problems.push(Failure::new(Error::new(
-                            self.name(),
-                            ErrorKind::Invalid,
-                            why,
-                        )));
-                        continue;
-                    };
+                    let Some(uid) = row.uid() else { continue };
                     let key = WorkloadKey {
                         upstream: self.id(),
                         kind,
                         server: row.backup_server_uid,
                         uid,
                     };
-                    let place = (key, row.organization_uid);
-                    let known = newest
-                        .get(&place)
-                        .map(|known| known.row.latest_restore_point_date);
-                    if known.is_some_and(|known| known >= row.latest_restore_point_date) {
-                        continue;
-                    }
                     let protecting = jobs.as_ref().zip(chains.as_ref()).map(|(jobs, chains)| {
                         jobs_of_workload(&row, jobs, chains)
                             .map(|place| company_of(jobs.row(place)))
                             .collect::<HashSet<_>>()
                     });
-                    // jobs of two companies do not tell whose it is
-                    let of_jobs = protecting
-                        .filter(|companies| companies.len() == 1)
-                        .into_iter()
-                        .flatten()
-                        .next()
-                        .flatten();
-                    let company = match &unread {
-                        Some(failure) if kind != WorkloadKind::ComputerOfConsole => {
-                            Err(failure.clone())
-                        }
-                        _ => Ok(of_jobs.or(row.organization_uid)),
-                    };
-                    newest.insert(place, Workload { key, row, company });
+                    let doubt = view.problem().cloned().or_else(|| nameless.doubt(&row));
+                    newest
+                        .entry((key, row.organization_uid))
+                        .and_modify(|known| known.add(&row, &protecting))
+                        .or_insert_with(|| Newest {
+                            row,
+                            companies: protecting.unwrap_or_default(),
+                            doubt,
+                        });
                 }
             }
-            Placed::new(newest.into_values().collect(), problems, |workload| {
-                &workload.company
-            })
+            let workload = |((key, company), newest): ((WorkloadKey, _), Newest)| {
+                // jobs of two companies do not tell whose it is
+                let of_jobs = Some(newest.companies)
+                    .filter(|companies| companies.len() == 1)
+                    .into_iter()
+                    .flatten()
+                    .next()
+                    .flatten();
+                let company = match &unread {
+                    Some(failure) if key.kind != WorkloadKind::ComputerOfConsole => {
+                        Err(failure.clone())
+                    }
+                    _ => Ok(of_jobs.or(company)),
+                };
+                Workload {
+                    key,
+                    row: newest.row,
+                    doubt: newest.doubt,
+                    company,
+                }
+            };
+            let workloads = newest.into_iter().map(workload).collect();
+            Placed::new(workloads, problems, |workload| &workload.company)
         }
         .boxed()
     }

@@ -28,7 +28,7 @@ use crate::{
 use async_graphql::{Context, InputObject, Result};
 use futures_util::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
-use std::collections::HashMap;
+use std::{collections::HashMap, hash::Hash};
 
 /// Which machines. Every member that is given must hold.
 #[derive(InputObject, Clone, Debug, Default)]
@@ -160,29 +160,39 @@ impl<'a> Own<'a> {
 /// Jobs by the ids that machines have of them. An id of two jobs leads to none.
 #[derive(Default)]
 struct JobsById {
-    by_key: HashMap<(UpstreamId, ServerUid, JobUid), RowRef<Job>>,
+    by_key: HashMap<(UpstreamId, ServerUid, JobUid), Option<RowRef<Job>>>,
     by_unique: HashMap<(UpstreamId, UniqueJobUid), Option<RowRef<Job>>>,
     by_uid: HashMap<(UpstreamId, JobUid), Option<RowRef<Job>>>,
 }
 
 impl JobsById {
-    fn of(jobs: Vec<RowRef<Job>>) -> Self {
+    /// In part of a list an id that is there once may be there again: then only the console's own
+    /// ids, and those with their server, lead to a job.
+    fn of(jobs: Vec<RowRef<Job>>, is_whole: bool) -> Self {
+        fn file<K: Eq + Hash>(
+            jobs: &mut HashMap<K, Option<RowRef<Job>>>,
+            key: K,
+            job: &RowRef<Job>,
+        ) {
+            jobs.entry(key)
+                .and_modify(|known| *known = None)
+                .or_insert_with(|| Some(job.clone()));
+        }
         let mut all = Self::default();
         for job in jobs {
             let upstream = job.upstream();
             if let Some(unique) = job.unique_uid {
-                all.by_unique
-                    .entry((upstream, unique))
-                    .and_modify(|known| *known = None)
-                    .or_insert_with(|| Some(job.clone()));
+                file(&mut all.by_unique, (upstream, unique), &job);
             }
             for uid in job.ids() {
-                all.by_uid
-                    .entry((upstream, uid))
-                    .and_modify(|known| *known = None)
-                    .or_insert_with(|| Some(job.clone()));
-                all.by_key
-                    .insert((upstream, job.backup_server_uid, uid), job.clone());
+                if is_whole {
+                    file(&mut all.by_uid, (upstream, uid), &job);
+                }
+                file(
+                    &mut all.by_key,
+                    (upstream, job.backup_server_uid, uid),
+                    &job,
+                );
             }
         }
         all
@@ -199,7 +209,10 @@ impl JobsById {
                 .and_then(Option::as_ref)
         };
         match row.backup_server_uid {
-            Some(server) => self.by_key.get(&(upstream, server, row.job_uid)),
+            Some(server) => self
+                .by_key
+                .get(&(upstream, server, row.job_uid))
+                .and_then(Option::as_ref),
             None => by_unique().or_else(|| {
                 self.by_uid
                     .get(&(upstream, row.job_uid))
@@ -229,8 +242,8 @@ pub fn objects_with_jobs<'a>(
         let objects =
             if needs_server || filter.as_ref().is_some_and(AgentJobObjectFilter::needs_job) {
                 let (jobs, more) = all_jobs(ctx).await;
+                let jobs = JobsById::of(jobs, more.is_empty());
                 problems.extend(more);
-                let jobs = JobsById::of(jobs);
                 let with_job = |row: RowRef<vspc::agent_job_object::AgentJobObject>| match jobs
                     .of_machine(&row)
                     .cloned()
@@ -264,7 +277,7 @@ pub fn object_page<'a>(
             filter.asks(|filter| filter.computer_contains.is_some()),
         )?;
         let names_are_hidden = hidden_fields::hidden(ctx).host_names;
-        let mark = ListMark::of(&["agentJobObjects", parent, &format!("{filter:?}")]);
+        let mark = || ListMark::of(&["agentJobObjects", parent, &format!("{filter:?}")]);
         let estate = loaders(ctx).estate();
         let wanted = Prepared::of(&filter, &|filter| Own::of(filter, estate))?;
         let jobs: HashMap<JobKey, _> = match filter.needs_job() {

@@ -249,7 +249,11 @@ impl Count {
                 .unique_job_uid
                 .and_then(|unique| server_of_job.get(&JobUid(unique.0)).copied().flatten());
             let by_job =
-                || by_unique.or_else(|| server_of_job.get(&object.job_uid).copied().flatten());
+                // in part of a list an id that is there once may be there again
+                || by_unique.or_else(|| {
+                    let server = server_of_job.get(&object.job_uid).copied().flatten();
+                    server.filter(|_| jobs_are_known)
+                });
             let server = object.backup_server_uid.or_else(by_job);
             if server.is_none()
                 && (by == FleetGroup::BackupServer

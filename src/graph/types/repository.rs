@@ -255,12 +255,14 @@ pub fn repository_page<'a>(
             direction: OrderDirection::Asc,
         };
         let order = page::orders(args.order_by, RepositoryOrderField::items().len(), by_name)?;
-        let mark = ListMark::of(&[
-            "repositories",
-            parent,
-            &format!("{filter:?}"),
-            &format!("{order:?}"),
-        ]);
+        let mark = || {
+            ListMark::of(&[
+                "repositories",
+                parent,
+                &format!("{filter:?}"),
+                &format!("{order:?}"),
+            ])
+        };
         let descending: Vec<bool> = order
             .iter()
             .map(|order| order.direction == OrderDirection::Desc)

@@ -141,6 +141,16 @@ connection! {
     WorkloadConnection, WorkloadEdge, Workload
 }
 
+impl Workload {
+    /// What the row with the newest restore point says, where it is known to be that one.
+    fn sure<T>(&self, value: Option<T>) -> Option<Result<T>> {
+        match &self.0.doubt {
+            Some(failure) => Some(Err(error::upstream(failure))),
+            None => value.map(Ok),
+        }
+    }
+}
+
 impl From<protection::Workload> for Workload {
     fn from(workload: protection::Workload) -> Self {
         Self(workload)
@@ -181,7 +191,7 @@ pub async fn workload_page(
     let wanted = Prepared::of(&filter, &|filter| {
         WorkloadFilter::with_instant(filter, estate)
     })?;
-    let mark = ListMark::of(&["workloads", parent, &format!("{filter:?}")]);
+    let mark = || ListMark::of(&["workloads", parent, &format!("{filter:?}")]);
     let rows = wanted
         .keep(ctx, workloads, |(filter, before), workload| {
             filter.holds(estate, *before, workload)
@@ -286,18 +296,19 @@ impl Workload {
         text(&self.0.row.malware_state)
     }
 
-    /// When the newest restore point was made; null when there is none.
-    async fn latest_restore_point(&self) -> Option<DateTime> {
-        self.0.row.latest_restore_point_date.map(DateTime)
+    /// When the newest restore point was made; null when there is none, and, with an error, when a
+    /// row of the machine that tells of a newer one may be missing.
+    async fn latest_restore_point(&self) -> Option<Result<DateTime>> {
+        self.sure(self.0.row.latest_restore_point_date.map(DateTime))
     }
 
     /// How long ago that was, in seconds; null when there is none. Counted when the answer was
     /// made.
-    async fn age_seconds(&self, ctx: &Context<'_>) -> Option<i32> {
-        int(time::age(
+    async fn age_seconds(&self, ctx: &Context<'_>) -> Option<Result<i32>> {
+        self.sure(int(time::age(
             self.0.row.latest_restore_point_date,
             loaders(ctx).estate().now(),
-        ))
+        )))
     }
 
     /// Whether the newest restore point is older than this, or there is none.
@@ -307,24 +318,32 @@ impl Workload {
         #[graphql(desc = "How old it may be: the recovery point objective.")] rpo: DurationInput,
     ) -> Option<Result<bool>> {
         let estate = loaders(ctx).estate();
-        Some(rpo.ago(estate).map(|before| {
-            !time::is_within(self.0.row.latest_restore_point_date, before, estate.now())
-        }))
+        let latest = self.0.row.latest_restore_point_date;
+        let breached = match rpo.ago(estate) {
+            Ok(before) => !time::is_within(latest, before, estate.now()),
+            Err(error) => return Some(Err(error)),
+        };
+        // one that is new enough stays so, whatever else there is
+        if breached {
+            self.sure(Some(true))
+        } else {
+            Some(Ok(false))
+        }
     }
 
     /// How many restore points there are; null when not known (computers).
-    async fn restore_points_count(&self) -> Option<i32> {
-        int(self.0.row.restore_points)
+    async fn restore_points_count(&self) -> Option<Result<i32>> {
+        self.sure(int(self.0.row.restore_points))
     }
 
     /// How many bytes all restore points take; null when not known (computers).
-    async fn backup_bytes(&self) -> Option<Long> {
-        long(self.0.row.total_restore_point_size)
+    async fn backup_bytes(&self) -> Option<Result<Long>> {
+        self.sure(long(self.0.row.total_restore_point_size))
     }
 
     /// How many bytes the newest restore point takes; null when not known (computers).
-    async fn latest_restore_point_bytes(&self) -> Option<Long> {
-        long(self.0.row.latest_restore_point_size)
+    async fn latest_restore_point_bytes(&self) -> Option<Result<Long>> {
+        self.sure(long(self.0.row.latest_restore_point_size))
     }
 
     /// How large the machine's disks are, in bytes; null when not known (computers).
@@ -379,6 +398,9 @@ impl Workload {
             upstream, server, ..
         } = self.0.key;
         let (loaders, _) = (loaders(ctx), server?);
+        if let (Some(_), Some(failure)) = (self.0.row.job_uid, &self.0.doubt) {
+            return Some(Err(error::upstream(failure)));
+        }
         match loaders
             .caller()
             .console(upstream)?

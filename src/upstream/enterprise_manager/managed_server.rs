@@ -7,10 +7,10 @@ use crate::{
     upstream::{
         enterprise_manager::dialect::{Fault, Fields, List, Wanted},
         error::Error,
+        lenient,
         pager::{Listing, Row},
     },
 };
-use serde::Deserialize;
 
 /// `BackupServer` of Enterprise Manager.
 #[derive(Debug)]
@@ -45,9 +45,9 @@ impl ManagedServer {
         Ok(Self {
             uid: fields.urn("uid")?.into(),
             name: fields
-                .take("name", Option::deserialize)?
+                .take("name", lenient::optional_text)?
                 .unwrap_or_default(),
-            version: fields.take("version", Option::deserialize)?,
+            version: fields.take("version", lenient::optional_text)?,
         })
     }
 }

@@ -19,7 +19,6 @@ use crate::{
 };
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use serde::Deserialize;
 
 /// The `JobType` of agent sessions: a policy's run, and its part on one machine.
 const AGENT_TYPES: &str = "(JobType==AgentBackup,JobType==AgentManagement)";
@@ -185,10 +184,18 @@ impl Link {
             ..fault
         };
         Ok(Self {
-            href: fields.take("href", Option::deserialize).map_err(as_link)?,
-            name: fields.take("name", Option::deserialize).map_err(as_link)?,
-            kind: fields.take("type", Option::deserialize).map_err(as_link)?,
-            rel: fields.take("rel", Option::deserialize).map_err(as_link)?,
+            href: fields
+                .take("href", lenient::optional_text)
+                .map_err(as_link)?,
+            name: fields
+                .take("name", lenient::optional_text)
+                .map_err(as_link)?,
+            kind: fields
+                .take("type", lenient::optional_text)
+                .map_err(as_link)?,
+            rel: fields
+                .take("rel", lenient::optional_text)
+                .map_err(as_link)?,
         })
     }
 
@@ -219,26 +226,26 @@ impl Session {
             .find(|link| link.is_up("BackupJobSessionReference"))
             .and_then(|link| link.guid("backupSessions"));
         let name: String = fields
-            .take("name", Option::deserialize)?
+            .take("name", lenient::optional_text)?
             .unwrap_or_default();
         let job_uid = fields
             .optional_urn("jobuid")?
             .or_else(|| job.and_then(|link| link.guid("jobs")));
-        let job_name: Option<SharedText> = fields.take("jobname", Option::deserialize)?;
+        let job_name: Option<SharedText> = fields.take("jobname", lenient::optional_text)?;
         Ok(Self {
             uid: uid.into(),
             job_uid: job_uid.map(JobUid),
             job_name: job_name.or_else(|| job.and_then(|link| link.name.clone())),
-            job_type: fields.take("jobtype", Option::deserialize)?,
+            job_type: fields.take("jobtype", lenient::optional_text)?,
             created: fields
                 .take("creationtimeutc", time::optional)?
                 .or_else(|| time::from_session_name(&name)),
             ended: fields.take("endtimeutc", time::optional)?,
-            state: fields.take("state", Option::deserialize)?,
-            result: fields.take("result", Option::deserialize)?,
+            state: fields.take("state", lenient::optional_text)?,
+            result: fields.take("result", lenient::optional_text)?,
             progress: fields.take("progress", lenient::integer)?,
             failure_message: fields
-                .take("failuremessage", Option::<String>::deserialize)?
+                .take("failuremessage", lenient::optional_text::<_, String>)?
                 .filter(|text| !text.trim().is_empty()),
             is_retry: fields.take("isretry", lenient::boolean)?,
             server_uid: server

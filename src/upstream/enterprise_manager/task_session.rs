@@ -16,7 +16,6 @@ use crate::{
 };
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use serde::Deserialize;
 
 /// A condition by session has some 105 bytes once encoded; http.sys stops reading at 16 KB of
 /// headers.
@@ -95,15 +94,15 @@ impl TaskSession {
             uid: uid.into(),
             session: named.or(asked).ok_or_else(unknown)?,
             name: fields
-                .take("name", Option::deserialize)?
+                .take("name", lenient::optional_text)?
                 .unwrap_or_default(),
             created: fields.take("creationtimeutc", time::optional)?,
             ended: fields.take("endtimeutc", time::optional)?,
-            state: fields.take("state", Option::deserialize)?,
-            result: fields.take("result", Option::deserialize)?,
-            reason: fields.take("reason", Option::deserialize)?,
+            state: fields.take("state", lenient::optional_text)?,
+            result: fields.take("result", lenient::optional_text)?,
+            reason: fields.take("reason", lenient::optional_text)?,
             total_size: fields.take("totalsize", lenient::integer)?,
-            machine: fields.take("vmdisplayname", Option::deserialize)?,
+            machine: fields.take("vmdisplayname", lenient::optional_text)?,
         })
     }
 }

@@ -106,6 +106,12 @@ impl Row for ProtectedWorkload {
             machine.1,
         )
     }
+
+    fn missing_id(&self) -> Option<&'static str> {
+        self.uid()
+            .is_none()
+            .then_some("instanceUid or backupAgentUid")
+    }
 }
 
 impl Vspc {

@@ -30,6 +30,8 @@ pub struct Passed {
 
 /// What one page came to.
 pub struct Page {
+    /// A row of it that can be told from all others, and its global id.
+    pub some: Option<(String, Row)>,
     pub passed: Passed,
     pub is_told: bool,
     pub next: Option<String>,
@@ -92,6 +94,10 @@ impl<'a> Held<'a> {
                 self.one(&[(*name).to_owned()], &data[name], *row, of);
                 None
             }
+            Root::Node { row, of, .. } => {
+                self.one(&["node".to_owned()], &data["node"], Some(*row), of);
+                None
+            }
             Root::Fleet {
                 by_company,
                 with_logs,
@@ -130,10 +136,24 @@ impl<'a> Held<'a> {
     /// The rows that this may be, by what tells rows apart.
     fn find(&self, value: &Value, kind: Kind) -> Vec<Row> {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let uid = if kind == Kind::Link {
-            &value["linkedJobUid"]
-        } else {
-            &value["uid"]
+        let uid = match kind {
+            Kind::Link => &value["linkedJobUid"],
+            Kind::License => &value["companyUid"],
+            Kind::AgentJob => &value["agentUid"],
+            _ => &value["uid"],
+        };
+        // whose it is tells only where its id does not
+        let is_company = |row: &Row| {
+            let company = value["company"]["uid"].as_str();
+            let of_row = self.truth.company_uid(*row).map(|uid| uid.to_string());
+            company.is_none() || of_row.as_deref() == company
+        };
+        let all = self.truth.named(kind, &text(uid));
+        let is_shared =
+            all.len() > 1 && matches!(kind, Kind::Workload | Kind::ConsoleAgent | Kind::ConsoleJob);
+        let is_job_of_agent = |row: &Row| {
+            let (agent, job) = self.truth.agent_jobs[row.1];
+            value["name"] == self.truth.estate.agents[agent].jobs[job].name
         };
         let server = value["backupServer"]["uid"].as_str();
         let is_it = |row: &&Row| {
@@ -145,14 +165,12 @@ impl<'a> Held<'a> {
                 let job = &self.truth.estate.jobs[self.truth.estate.tape_links[row.1].job];
                 value["jobUid"] == job.uid.to_string()
             };
-            (server.is_none() || of_row.as_deref() == server) && (kind != Kind::Link || is_job())
+            (server.is_none() || of_row.as_deref() == server)
+                && (kind != Kind::Link || is_job())
+                && (kind != Kind::AgentJob || is_job_of_agent(row))
+                && (!is_shared || is_company(row))
         };
-        self.truth
-            .named(kind, &text(uid))
-            .iter()
-            .filter(is_it)
-            .copied()
-            .collect()
+        all.iter().filter(is_it).copied().collect()
     }
 
     fn row(&mut self, path: &[String], value: &Value, row: Row, of: &Selection) {
@@ -184,6 +202,7 @@ impl<'a> Held<'a> {
                         self.say(&at, "an agent job without machines");
                     }
                 }
+                Shape::Rows(of) => self.rows(&at, shown, row, name, of),
                 Shape::List(list) | Shape::Machines(list) => {
                     if let Some(all) = list.of_parent(self.truth, row, name) {
                         self.list(&at, shown, list, all, &Passed::default());
@@ -193,7 +212,56 @@ impl<'a> Held<'a> {
         }
     }
 
+    /// All rows that an edge leads to, in no order; null where there can be none.
+    fn rows(&mut self, path: &[String], shown: &Value, row: Row, name: &str, of: &Selection) {
+        let wanted = match self.truth.edge(row, name) {
+            Edge::Free => return,
+            Edge::One(_) => None,
+            Edge::Many(rows) => Some(rows),
+        };
+        let (Some(nodes), Some(wanted)) = (shown.as_array(), &wanted) else {
+            if shown.is_null() != wanted.is_none() && !self.is_told(path) {
+                self.say(path, format!("{shown}, wanted are {wanted:?}"));
+            }
+            return;
+        };
+        let mut left = wanted.clone();
+        for (place, node) in nodes.iter().enumerate() {
+            let at = below(path, &place.to_string());
+            let candidates = self.find(node, of.kind);
+            let Some(found) = left.iter().position(|row| candidates.contains(row)) else {
+                self.say(&at, format!("a row that does not belong there: {node}"));
+                continue;
+            };
+            let row = left.swap_remove(found);
+            if candidates.len() == 1 {
+                self.row(&at, node, row, of);
+            }
+        }
+        if !left.is_empty() && !self.is_told(path) {
+            self.say(path, format!("{left:?} are missing"));
+        }
+    }
+
     fn value(&mut self, path: &[String], shown: &Value, row: Row, name: &str) {
+        if name == "matchedBy" {
+            // by what it was found hangs on what could be read; that it was found at all is the
+            // job's own error
+            let is_known = matches!(
+                shown.as_str(),
+                Some("SERVER_AND_JOB_UID" | "JOB_UID" | "SERVER_AND_NAME" | "NONE")
+            );
+            let is_orphan = self.truth.is_orphan(&self.truth.estate.sessions[row.1]);
+            if !is_known
+                || self.is_calm
+                    && !is_orphan
+                    && !self.is_told(path)
+                    && *shown != "SERVER_AND_JOB_UID"
+            {
+                self.say(path, format!("{shown} is not how a session is found"));
+            }
+            return;
+        }
         let Some(wanted) = self.truth.value(row, name) else {
             return;
         };
@@ -215,9 +283,6 @@ impl<'a> Held<'a> {
             "lastSuccessKnown" | "resolved" => {
                 is_told && (shown.is_null() || *shown == json!(false))
             }
-            // of a machine whose newest chain could not be told from others' an older one is shown,
-            // in a list that is not complete
-            "latestRestorePoint" => is_told,
             _ => is_told && shown.is_null(),
         };
         if *shown != wanted && !may_differ {
@@ -267,10 +332,11 @@ impl<'a> Held<'a> {
                 ),
             );
         }
-        let mut seen = before.rows.clone();
+        let (mut seen, mut some) = (before.rows.clone(), None);
         for (place, node) in nodes.iter().enumerate() {
             let at = below(&below(path, "nodes"), &place.to_string());
-            if node["uid"].is_null() && list.of.kind != Kind::Link {
+            let has_uid = !matches!(list.of.kind, Kind::Link | Kind::License | Kind::AgentJob);
+            if node["uid"].is_null() && has_uid {
                 if !is_told && self.is_calm {
                     self.say(&at, "a row without an id");
                 }
@@ -310,6 +376,9 @@ impl<'a> Held<'a> {
                 continue;
             }
             seen.insert(row);
+            if self.truth.is_only(row) {
+                some = node["id"].as_str().map(|id| (id.to_owned(), row)).or(some);
+            }
             self.row(&at, node, row, &list.of);
         }
         let next = value["pageInfo"]["endCursor"]
@@ -323,6 +392,7 @@ impl<'a> Held<'a> {
             );
         }
         Page {
+            some,
             passed: Passed {
                 count: before.count + nodes.len(),
                 rows: seen,

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::isolation::questions::Dice;
 use uuid::Uuid;
-use veeam_graph::simulator::ApiVersion;
 
 pub struct Order {
     pub field: &'static str,
@@ -19,6 +18,8 @@ pub struct List {
     pub filter: Option<Filter>,
     pub order: Option<Order>,
     pub first: usize,
+    /// Of the agent with this place alone, which is then an argument.
+    pub of_agent: Option<usize>,
     pub of: Selection,
 }
 
@@ -28,6 +29,8 @@ pub enum Shape {
     List(List),
     /// On agent jobs alone.
     Machines(List),
+    /// All of them, without pages; null where there can be none.
+    Rows(Selection),
 }
 
 pub struct Field {
@@ -51,6 +54,12 @@ pub enum Root {
         arguments: String,
         name: &'static str,
         row: Option<Row>,
+        of: Selection,
+    },
+    /// One row by the global id that an answer gave it.
+    Node {
+        id: String,
+        row: Row,
         of: Selection,
     },
     /// How the fleet is: by company or by server.
@@ -104,6 +113,7 @@ fn values(kind: Kind) -> &'static [&'static str] {
             "endedAt",
             "durationSeconds",
             "failureSummary",
+            "matchedBy",
         ],
         Kind::Repository => &["name", "capacityBytes", "freeBytes", "tape"],
         Kind::Alarm => &[
@@ -116,6 +126,33 @@ fn values(kind: Kind) -> &'static [&'static str] {
         Kind::Workload => &["name", "kind", "latestRestorePoint", "restorePointsCount"],
         Kind::Agent => &["machineName", "osType"],
         Kind::Link => &["linkedJobUid", "resolved"],
+        Kind::ConsoleAgent => &[
+            "name",
+            "managementMode",
+            "totalJobsCount",
+            "successJobsCount",
+            "operationMode",
+        ],
+        Kind::ConsoleJob => &[
+            "name",
+            "health",
+            "status",
+            "lastRun",
+            "isEnabled",
+            "backupBytes",
+            "freeBytes",
+            "originalUid",
+        ],
+        Kind::License => &["usedPoints", "usedInstances"],
+        Kind::AgentJob => &[
+            "lastSessionStatus",
+            "health",
+            "lastRun",
+            "nextRun",
+            "backupSizeBytes",
+            "freeSpaceBytes",
+            "statusCode",
+        ],
     }
 }
 
@@ -146,6 +183,7 @@ fn edges(kind: Kind) -> &'static [(&'static str, Kind, bool)] {
             ("repositories", Kind::Repository, true),
             ("alarms", Kind::Alarm, true),
             ("workloads", Kind::Workload, true),
+            ("consoleAgents", Kind::ConsoleAgent, true),
         ],
         Kind::Machine => &[
             ("job", Kind::Job, false),
@@ -159,7 +197,21 @@ fn edges(kind: Kind) -> &'static [(&'static str, Kind, bool)] {
         ],
         Kind::Repository => &[("company", Kind::Company, false)],
         Kind::Alarm => &[("company", Kind::Company, false), ("job", Kind::Job, false)],
-        Kind::Workload => &[("company", Kind::Company, false)],
+        Kind::Workload => &[
+            ("company", Kind::Company, false),
+            ("jobs", Kind::Job, true),
+            ("agent", Kind::ConsoleAgent, false),
+        ],
+        Kind::ConsoleAgent => &[
+            ("company", Kind::Company, false),
+            ("jobs", Kind::ConsoleJob, true),
+        ],
+        Kind::ConsoleJob => &[
+            ("company", Kind::Company, false),
+            ("agent", Kind::ConsoleAgent, false),
+        ],
+        Kind::License => &[("company", Kind::Company, false)],
+        Kind::AgentJob => &[],
         Kind::Agent => &[],
         Kind::Link => &[("job", Kind::Job, false), ("linkedJob", Kind::Job, false)],
     }
@@ -167,12 +219,52 @@ fn edges(kind: Kind) -> &'static [(&'static str, Kind, bool)] {
 
 /// Whether a row has an edge to its server.
 pub fn has_server(kind: Kind) -> bool {
-    !matches!(kind, Kind::Server | Kind::Company)
+    !matches!(
+        kind,
+        Kind::Server
+            | Kind::Company
+            | Kind::ConsoleAgent
+            | Kind::ConsoleJob
+            | Kind::License
+            | Kind::AgentJob
+    )
+}
+
+/// The members that tell rows of a type apart, beside their server.
+fn identity(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Link => "jobUid linkedJobUid",
+        Kind::License => "companyUid",
+        // the oldest agents give their jobs no ids
+        Kind::AgentJob => "agentUid name",
+        // an id may be one of hardware, which two companies share
+        Kind::Workload | Kind::ConsoleAgent => "uid company { uid }",
+        Kind::ConsoleJob => "uid agentUid company { uid }",
+        _ => "uid",
+    }
+}
+
+/// The type's name in the schema; none where its rows have no global id.
+fn type_name(kind: Kind) -> Option<&'static str> {
+    Some(match kind {
+        Kind::Job => "Job",
+        Kind::Server => "BackupServer",
+        Kind::Company => "Company",
+        Kind::Machine => "AgentJobObject",
+        Kind::Session => "AgentSession",
+        Kind::Repository => "Repository",
+        Kind::Alarm => "Alarm",
+        Kind::Workload => "Workload",
+        Kind::Agent => "BackupAgent",
+        Kind::ConsoleAgent => "ConsoleAgent",
+        Kind::ConsoleJob => "ConsoleAgentJob",
+        Kind::AgentJob => "BackupAgentJob",
+        Kind::Link | Kind::License => return None,
+    })
 }
 
 pub struct RequestContext<'a> {
     pub truth: &'a Truth,
-    pub version: ApiVersion,
     pub dice: Dice,
 }
 
@@ -193,17 +285,16 @@ impl RequestContext<'_> {
         });
         let mut fields: Vec<Field> = values.collect();
         if depth > 0 && self.dice.roll(3) > 0 {
-            // 3.5 names the jobs of links by the console's own ids
-            let is_there =
-                |name: &str| name != "tapeLinkedJobs" || self.version != ApiVersion::V3_5;
-            let edges: Vec<_> = edges(kind)
-                .iter()
-                .copied()
-                .filter(|(name, ..)| is_there(name))
-                .collect();
-            for (name, to, is_list) in self.some_of(&edges, 2) {
+            for (name, to, is_list) in self.some_of(edges(kind), 2) {
+                // asked for already
+                if name == "company" && identity(kind).contains("company") {
+                    continue;
+                }
                 let shape = match (is_list, name) {
                     (false, _) => Shape::One(self.selection(to, depth - 1)),
+                    (true, "jobs") if kind == Kind::Workload => {
+                        Shape::Rows(self.selection(to, depth - 1))
+                    }
                     (true, "objects") => Shape::Machines(self.list(to, depth - 1, 5, name)),
                     (true, _) => Shape::List(self.list(to, depth - 1, 5, name)),
                 };
@@ -214,7 +305,11 @@ impl RequestContext<'_> {
     }
 
     fn list(&mut self, kind: Kind, depth: usize, most: usize, name: &str) -> List {
-        let has_filter = !matches!(name, "children" | "tapeLinkedJobs") && self.dice.roll(2) == 0;
+        let can_filter = !matches!(
+            kind,
+            Kind::ConsoleAgent | Kind::ConsoleJob | Kind::License | Kind::AgentJob
+        ) && !matches!(name, "children" | "tapeLinkedJobs");
+        let has_filter = can_filter && self.dice.roll(2) == 0;
         let filter = if has_filter {
             self.filter(kind, 2)
         } else {
@@ -242,13 +337,14 @@ impl RequestContext<'_> {
             filter,
             order,
             first: 1 + self.dice.roll(most),
+            of_agent: None,
             of,
         }
     }
 
     /// A field of `Query`.
     pub fn root(&mut self) -> Root {
-        const LISTS: [(&str, Kind); 11] = [
+        const LISTS: [(&str, Kind); 15] = [
             ("jobs", Kind::Job),
             ("jobs", Kind::Job),
             ("backupServers", Kind::Server),
@@ -260,6 +356,10 @@ impl RequestContext<'_> {
             ("workloads", Kind::Workload),
             ("backupAgents", Kind::Agent),
             ("tapeLinkedJobs", Kind::Link),
+            ("consoleAgents", Kind::ConsoleAgent),
+            ("consoleAgentJobs", Kind::ConsoleJob),
+            ("licenseUsage", Kind::License),
+            ("backupAgentJobs", Kind::AgentJob),
         ];
         let depth = self.dice.roll(3);
         match self.dice.roll(16) {
@@ -269,19 +369,21 @@ impl RequestContext<'_> {
             },
             1..=3 => self.lookup(depth),
             _ => {
-                let (name, kind) = loop {
-                    let (name, kind) = *self.dice.one_of(&LISTS);
-                    if name != "tapeLinkedJobs" || self.version != ApiVersion::V3_5 {
-                        break (name, kind);
-                    }
-                };
+                let (name, kind) = *self.dice.one_of(&LISTS);
                 let most = if self.dice.roll(6) == 0 { 100 } else { 12 };
-                Root::List {
-                    name,
-                    list: self.list(kind, depth, most, name),
-                }
+                let mut list = self.list(kind, depth, most, name);
+                list.of_agent = (kind == Kind::AgentJob)
+                    .then(|| self.dice.roll(self.truth.estate.agents.len()));
+                Root::List { name, list }
             }
         }
+    }
+
+    /// Asks for a row again, by its global id.
+    pub fn again(&mut self, id: String, row: Row) -> Root {
+        let depth = self.dice.roll(2);
+        let of = self.selection(row.0, depth);
+        Root::Node { id, row, of }
     }
 
     fn lookup(&mut self, depth: usize) -> Root {
@@ -336,8 +438,10 @@ impl List {
 
     /// All of its parent's, or of the whole fleet where there is none.
     pub fn of_fleet(&self, truth: &Truth) -> Vec<Row> {
-        let is_top = |(kind, place): &Row| {
-            *kind != Kind::Session || truth.estate.sessions[*place].parent.is_none()
+        let is_top = |(kind, place): &Row| match kind {
+            Kind::Session => truth.estate.sessions[*place].parent.is_none(),
+            Kind::AgentJob => Some(truth.agent_jobs[*place].0) == self.of_agent,
+            _ => true,
         };
         truth.all(self.of.kind).into_iter().filter(is_top).collect()
     }
@@ -350,8 +454,12 @@ impl List {
     }
 
     /// The text: `name(filter: …, first: …) { … }`.
-    pub fn text(&self, name: &str, after: Option<&str>) -> String {
+    pub fn text(&self, truth: &Truth, name: &str, after: Option<&str>) -> String {
         let mut arguments = vec![format!("first: {}", self.first)];
+        arguments.extend(
+            self.of_agent
+                .map(|agent| format!("agentUid: \"{}\"", truth.estate.agents[agent].id)),
+        );
         arguments.extend(
             self.filter
                 .as_ref()
@@ -369,20 +477,18 @@ impl List {
         format!(
             "{name}({}) {{ {page} nodes {} }}",
             arguments.join(", "),
-            self.of.text()
+            self.of.text(truth)
         )
     }
 }
 
 impl Selection {
     /// With what tells rows apart.
-    pub fn text(&self) -> String {
-        let mut text = String::from("{ ");
-        text += if self.kind == Kind::Link {
-            "jobUid linkedJobUid "
-        } else {
-            "uid "
-        };
+    pub fn text(&self, truth: &Truth) -> String {
+        let mut text = format!("{{ {} ", identity(self.kind));
+        if type_name(self.kind).is_some() {
+            text += "id ";
+        }
         if has_server(self.kind) {
             text += "backupServer { uid } ";
         }
@@ -390,9 +496,11 @@ impl Selection {
             text += &match shape {
                 Shape::Value if *name == "tape" => "tape { status }".to_owned(),
                 Shape::Value => (*name).to_owned(),
-                Shape::One(of) => format!("{name} {}", of.text()),
-                Shape::List(list) => list.text(name, None),
-                Shape::Machines(list) => format!("... on AgentJob {{ {} }}", list.text(name, None)),
+                Shape::One(of) | Shape::Rows(of) => format!("{name} {}", of.text(truth)),
+                Shape::List(list) => list.text(truth, name, None),
+                Shape::Machines(list) => {
+                    format!("... on AgentJob {{ {} }}", list.text(truth, name, None))
+                }
             };
             text.push(' ');
         }
@@ -402,15 +510,22 @@ impl Selection {
 }
 
 impl Root {
-    pub fn text(&self, after: Option<&str>) -> String {
+    pub fn text(&self, truth: &Truth, after: Option<&str>) -> String {
         match self {
-            Root::List { name, list } => format!("{{ {} }}", list.text(name, after)),
+            Root::List { name, list } => format!("{{ {} }}", list.text(truth, name, after)),
+            Root::Node { id, of, .. } => {
+                let name = type_name(of.kind).unwrap_or("Node");
+                format!(
+                    "{{ node(id: \"{id}\") {{ ... on {name} {} }} }}",
+                    of.text(truth)
+                )
+            }
             Root::One {
                 arguments,
                 name,
                 of,
                 ..
-            } => format!("{{ {name}({arguments}) {} }}", of.text()),
+            } => format!("{{ {name}({arguments}) {} }}", of.text(truth)),
             Root::Fleet {
                 by_company,
                 with_logs,

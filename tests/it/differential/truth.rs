@@ -1,13 +1,16 @@
 //! What is so: every row that there is, its values and where its edges lead, computed in the
 //! dumbest way from the simulator's data.
 
-use crate::{fifteen::answers::Words, isolation::rule::company_of, tape::coverage};
+use crate::{fifteen::answers::Words, isolation::rule::company_of, tape::coverage, walk::health};
 use jiff::Timestamp;
-use std::{cmp::Reverse, collections::HashMap};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+};
 use uuid::Uuid;
 use veeam_graph::simulator::{
     ApiVersion, Estate,
-    estate::{Link, Protected, Session, Subject},
+    estate::{ConsoleAgent, ConsoleJob, Link, Protected, Session, Subject},
 };
 
 /// The types whose rows are held against what is so.
@@ -23,6 +26,12 @@ pub enum Kind {
     Workload,
     Agent,
     Link,
+    /// Agents that no backup server manages, and their jobs.
+    ConsoleAgent,
+    ConsoleJob,
+    License,
+    /// Of the v2 API.
+    AgentJob,
 }
 
 /// A row: its type and its place in the list of all of them.
@@ -40,6 +49,8 @@ pub enum Edge {
 pub struct Workload {
     pub row: usize,
     pub company: Uuid,
+    /// The jobs that protect it; none where that hangs on which of two rows is the newer.
+    jobs: Option<Vec<usize>>,
 }
 
 pub struct Truth {
@@ -48,6 +59,13 @@ pub struct Truth {
     /// Agents of backup servers: the place of a machine that has each.
     pub agents: Vec<usize>,
     pub workloads: Vec<Workload>,
+    /// Places of the agents, and of the jobs of agents, that no backup server manages.
+    console_agents: Vec<usize>,
+    console_jobs: Vec<usize>,
+    /// Places of the companies that use any licence.
+    pub licenses: Vec<usize>,
+    /// Agents of the v2 API and their jobs, by their places.
+    pub agent_jobs: Vec<(usize, usize)>,
     /// Alarms by their place: severity, job, server, company.
     pub alarms: HashMap<usize, (&'static str, Option<usize>, Option<usize>, Uuid)>,
     coverage: Vec<&'static str>,
@@ -74,33 +92,73 @@ impl Truth {
         }
         let mut workloads: Vec<Workload> = Vec::new();
         for (place, row) in estate.workloads.iter().enumerate() {
-            let is_same = |other: &&mut Workload| {
-                let other = &estate.workloads[other.row];
-                (other.kind, other.server, other.uid) == (row.kind, row.server, row.uid)
+            let is_same = |other: &veeam_graph::simulator::estate::Workload| {
+                let key = |row: &veeam_graph::simulator::estate::Workload| {
+                    (row.kind, row.server, row.uid, row.company)
+                };
+                key(other) == key(row)
             };
-            let jobs: Vec<usize> = match row.kind {
-                Protected::Vm => row.job.into_iter().collect(),
-                _ => (0..estate.machines.len())
+            let rows = || estate.workloads.iter().filter(|other| is_same(other));
+            let newest = rows().map(|row| row.latest).max().flatten();
+            let is_first_of_newest = row.latest == newest
+                && !estate.workloads[..place]
+                    .iter()
+                    .any(|other| is_same(other) && other.latest == newest);
+            if !is_first_of_newest {
+                continue;
+            }
+            let mut jobs: Vec<usize> = match row.kind {
+                Protected::Vm => rows()
+                    .filter(|other| other.latest == newest)
+                    .filter_map(|other| other.job)
+                    .collect(),
+                Protected::Computer => (0..estate.machines.len())
                     .filter(|machine| {
                         estate.machines[*machine].agent == row.uid
                             && Some(server_of(*machine)) == row.server
                     })
                     .map(|machine| estate.machines[machine].job)
                     .collect(),
+                Protected::ConsoleComputer => Vec::new(),
             };
-            let company = jobs
-                .first()
-                .map_or(row.company, |job| company_of(&estate, *job));
-            let workload = Workload {
+            jobs.sort_unstable();
+            jobs.dedup();
+            // jobs of two companies do not tell whose it is
+            let companies: HashSet<Uuid> =
+                jobs.iter().map(|job| company_of(&estate, *job)).collect();
+            let company = match companies.len() {
+                1 => companies.into_iter().next(),
+                _ => None,
+            };
+            workloads.push(Workload {
                 row: place,
-                company,
-            };
-            match workloads.iter_mut().find(is_same) {
-                Some(known) if estate.workloads[known.row].latest < row.latest => *known = workload,
-                Some(_) => {}
-                None => workloads.push(workload),
-            }
+                company: company.unwrap_or(row.company),
+                jobs: (row.kind != Protected::Vm || jobs.len() < 2).then_some(jobs),
+            });
         }
+        let is_of_server = |uid: Uuid, company: Uuid| {
+            estate.console_agents.iter().any(|agent| {
+                (agent.uid, agent.company) == (uid, company) && agent.mode == "ManagedByVBR"
+            })
+        };
+        let console_agents = (0..estate.console_agents.len())
+            .filter(|place| estate.console_agents[*place].mode != "ManagedByVBR")
+            .collect();
+        let console_jobs = (0..estate.console_jobs.len())
+            .filter(|place| {
+                let job = &estate.console_jobs[*place];
+                !is_of_server(job.agent, job.company)
+            })
+            .collect();
+        let licenses = (0..estate.companies.len())
+            .filter(|place| estate.licenses.iter().any(|row| row.company == *place))
+            .collect();
+        let agent_jobs = estate
+            .agents
+            .iter()
+            .enumerate()
+            .flat_map(|(agent, row)| (0..row.jobs.len()).map(move |job| (agent, job)))
+            .collect();
         let alarms = words
             .alarms()
             .into_iter()
@@ -126,6 +184,10 @@ impl Truth {
             runs: runs.collect(),
             agents,
             workloads,
+            console_agents,
+            console_jobs,
+            licenses,
+            agent_jobs,
             version,
             by_uid: HashMap::new(),
             estate,
@@ -160,6 +222,10 @@ impl Truth {
             Kind::Workload => self.workloads.len(),
             Kind::Agent => self.agents.len(),
             Kind::Link => estate.tape_links.len(),
+            Kind::ConsoleAgent => self.console_agents.len(),
+            Kind::ConsoleJob => self.console_jobs.len(),
+            Kind::License => self.licenses.len(),
+            Kind::AgentJob => self.agent_jobs.len(),
         };
         (0..count).map(|place| (kind, place)).collect()
     }
@@ -169,6 +235,13 @@ impl Truth {
         self.by_uid
             .get(&(kind, uid.to_owned()))
             .map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether its id, with its server's, is its own alone.
+    pub fn is_only(&self, row: Row) -> bool {
+        let of_uid = self.named(row.0, &self.uid(row).to_string());
+        let is_same = |other: &&Row| self.server_of(**other) == self.server_of(row);
+        row.0 == Kind::AgentJob || of_uid.iter().filter(is_same).count() == 1
     }
 
     /// Its own id. Links have none: theirs is that of the job that is read.
@@ -185,7 +258,21 @@ impl Truth {
             Kind::Workload => estate.workloads[self.workloads[place].row].uid,
             Kind::Agent => estate.machines[self.agents[place]].agent,
             Kind::Link => self.linked(&estate.tape_links[place]),
+            Kind::ConsoleAgent => self.console_agent(place).uid,
+            Kind::ConsoleJob => self.console_job(place).uid,
+            Kind::License => estate.companies[self.licenses[place]].uid,
+            Kind::AgentJob => estate.agents[self.agent_jobs[place].0].id,
         }
+    }
+
+    /// An agent that no backup server manages.
+    pub fn console_agent(&self, place: usize) -> &ConsoleAgent {
+        &self.estate.console_agents[self.console_agents[place]]
+    }
+
+    /// A job of such an agent.
+    pub fn console_job(&self, place: usize) -> &ConsoleJob {
+        &self.estate.console_jobs[self.console_jobs[place]]
     }
 
     /// The id by which a link names the job that is read: it depends on the version.
@@ -227,7 +314,11 @@ impl Truth {
             Kind::Link => Some(estate.tape_links[place].server),
             Kind::Workload => estate.workloads[self.workloads[place].row].server,
             Kind::Alarm => self.alarms[&place].2,
-            Kind::Company => None,
+            Kind::Company
+            | Kind::ConsoleAgent
+            | Kind::ConsoleJob
+            | Kind::License
+            | Kind::AgentJob => None,
         }
     }
 
@@ -240,6 +331,9 @@ impl Truth {
             Kind::Repository => Some(estate.servers[estate.repositories[place].server].company),
             Kind::Workload => Some(self.workloads[place].company),
             Kind::Alarm => Some(self.alarms[&place].3),
+            Kind::ConsoleAgent => Some(self.console_agent(place).company),
+            Kind::ConsoleJob => Some(self.console_job(place).company),
+            Kind::License => Some(self.uid((kind, place))),
             _ => None,
         }
     }
@@ -254,6 +348,15 @@ impl Truth {
                 "Warning" => "WARNING",
                 _ => "FAILED",
             },
+            Kind::ConsoleJob => {
+                let job = self.console_job(place);
+                health(job.status, job.last_run.is_some())
+            }
+            Kind::AgentJob => {
+                let (agent, job) = self.agent_jobs[place];
+                let job = &self.estate.agents[agent].jobs[job];
+                health(job.status, job.last_run.is_some())
+            }
             _ => "",
         }
     }
@@ -366,6 +469,7 @@ impl Truth {
                     "agentJobObjects" => Kind::Machine,
                     "repositories" => Kind::Repository,
                     "alarms" => Kind::Alarm,
+                    "consoleAgents" => Kind::ConsoleAgent,
                     _ => Kind::Workload,
                 };
                 self.rows(kind, |other| {
@@ -394,6 +498,48 @@ impl Truth {
             (Kind::Session, "children") => {
                 sessions(&|session| session.parent == Some(estate.sessions[place].uid))
             }
+            (Kind::Workload, "jobs") => {
+                let workload = &self.workloads[place];
+                match (estate.workloads[workload.row].kind, &workload.jobs) {
+                    (Protected::ConsoleComputer, _) => Edge::One(None),
+                    (_, Some(jobs)) => {
+                        Edge::Many(jobs.iter().map(|job| (Kind::Job, *job)).collect())
+                    }
+                    (_, None) => Edge::Free,
+                }
+            }
+            (Kind::Workload, "agent") => {
+                let row = &estate.workloads[self.workloads[place].row];
+                let is_its = |agent: &usize| {
+                    let agent = self.console_agent(*agent);
+                    (agent.uid, agent.company) == (row.uid, row.company)
+                };
+                let agents = 0..self.console_agents.len();
+                one(
+                    Kind::ConsoleAgent,
+                    Some(row.kind)
+                        .filter(|kind| *kind == Protected::ConsoleComputer)
+                        .and_then(|_| agents.clone().find(is_its)),
+                )
+            }
+            (Kind::ConsoleAgent, "jobs") => {
+                let agent = self.console_agent(place);
+                self.rows(Kind::ConsoleJob, |(_, job)| {
+                    let job = self.console_job(job);
+                    (job.agent, job.company) == (agent.uid, agent.company)
+                })
+            }
+            (Kind::ConsoleJob, "agent") => {
+                let job = self.console_job(place);
+                let is_its = |agent: &usize| {
+                    let agent = self.console_agent(*agent);
+                    (agent.uid, agent.company) == (job.agent, job.company)
+                };
+                one(
+                    Kind::ConsoleAgent,
+                    (0..self.console_agents.len()).find(is_its),
+                )
+            }
             (Kind::Alarm, "job") => one(Kind::Job, self.alarms[&place].1),
             (Kind::Link, "job") => one(Kind::Job, Some(estate.tape_links[place].job)),
             (Kind::Link, "linkedJob") => one(Kind::Job, self.job_of(&estate.tape_links[place])),
@@ -412,7 +558,7 @@ impl Truth {
 }
 
 impl Kind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Job,
         Self::Server,
         Self::Company,
@@ -423,5 +569,9 @@ impl Kind {
         Self::Workload,
         Self::Agent,
         Self::Link,
+        Self::ConsoleAgent,
+        Self::ConsoleJob,
+        Self::License,
+        Self::AgentJob,
     ];
 }

@@ -107,6 +107,70 @@ impl Truth {
                 json!(estate.jobs[estate.machines[self.agents[place]].job].os)
             }
             (Kind::Link, "linkedJobUid") => text(self.uid(row)),
+            (Kind::ConsoleAgent, _) => {
+                let agent = self.console_agent(place);
+                let jobs = || {
+                    estate
+                        .console_jobs
+                        .iter()
+                        .filter(|job| job.agent == agent.uid)
+                };
+                match member {
+                    "name" => json!(agent.name),
+                    "managementMode" => json!(agent.mode),
+                    "totalJobsCount" => json!(jobs().count()),
+                    "successJobsCount" => {
+                        json!(jobs().filter(|job| job.status == "Success").count())
+                    }
+                    "operationMode" => json!("Workstation"),
+                    _ => return None,
+                }
+            }
+            (Kind::ConsoleJob, _) => {
+                let job = self.console_job(place);
+                match member {
+                    "name" => json!(job.name),
+                    "status" => json!(job.status),
+                    "lastRun" => json!(told(job.last_run)),
+                    "isEnabled" => json!(job.is_enabled),
+                    "backupBytes" => json!(job.bytes),
+                    "freeBytes" => json!(job.free),
+                    "originalUid" => {
+                        json!((!job.original.is_nil()).then(|| job.original.to_string()))
+                    }
+                    _ => return None,
+                }
+            }
+            (Kind::License, _) => {
+                let company = self.licenses[place];
+                let of_unit = |unit: &str| -> f64 {
+                    let uses = estate.licenses.iter();
+                    uses.filter(|row| row.company == company && row.unit == unit)
+                        .map(|row| row.used)
+                        .sum()
+                };
+                match member {
+                    "usedPoints" => json!(of_unit("Points")),
+                    "usedInstances" => json!(of_unit("Instances")),
+                    _ => return None,
+                }
+            }
+            (Kind::AgentJob, _) => {
+                let (agent, job) = self.agent_jobs[place];
+                let job = &estate.agents[agent].jobs[job];
+                // v2 tells fractions of a second
+                let at = |at: Option<Timestamp>| {
+                    json!(at.map(|at| at.strftime("%Y-%m-%dT%H:%M:%S.767Z").to_string()))
+                };
+                match member {
+                    "lastSessionStatus" => json!(job.status),
+                    "lastRun" => at(job.last_run),
+                    "nextRun" => at(job.next_run),
+                    "backupSizeBytes" => json!(job.size),
+                    "freeSpaceBytes" => json!(job.free),
+                    _ => return None,
+                }
+            }
             (Kind::Link, "resolved") => json!(self.job_of(&estate.tape_links[place]).is_some()),
             _ => return None,
         })

@@ -56,7 +56,7 @@ pub struct Trouble {
     pub wrong: Wrong,
 }
 
-const PATHS: [&str; 24] = [
+const PATHS: [&str; 29] = [
     "/api/v3/infrastructure/backupServers/jobs?",
     "/api/v3/infrastructure/backupServers/jobs?",
     "/api/v3/infrastructure/backupServers?",
@@ -81,6 +81,11 @@ const PATHS: [&str; 24] = [
     "/api/query",
     "/api/backupServers",
     "/api/backupSessions",
+    "/api/v3/infrastructure/backupAgents?",
+    "/api/v3/infrastructure/backupAgents/jobs",
+    "/api/v3/licensing/usage/organizations",
+    "/v2/backupAgents",
+    "/v2/backupAgents/",
 ];
 
 /// One schedule: a few troubles at once.
@@ -225,17 +230,20 @@ impl Shared {
 
     /// The path with fewer rows to a page.
     fn cut(&self, target: &str) -> String {
-        let limit = target
-            .split_once("limit=")
-            .and_then(|(_, rest)| rest.split('&').next()?.parse::<usize>().ok());
-        match limit {
-            Some(limit) if limit > self.page_rows => target.replacen(
-                &format!("limit={limit}"),
-                &format!("limit={}", self.page_rows),
-                1,
-            ),
-            _ => target.to_owned(),
-        }
+        // Enterprise Manager counts pages, so all of them have to be as long
+        let cut = |target: String, name: &str, most: usize| {
+            let asked = target
+                .split_once(name)
+                .and_then(|(_, rest)| rest.split('&').next()?.parse::<usize>().ok());
+            match asked.filter(|asked| *asked > most) {
+                Some(asked) => {
+                    target.replacen(&format!("{name}{asked}"), &format!("{name}{most}"), 1)
+                }
+                None => target,
+            }
+        };
+        let target = cut(target.to_owned(), "limit=", self.page_rows);
+        cut(target, "pageSize=", self.page_rows.max(20))
     }
 }
 
@@ -357,8 +365,20 @@ fn broken() -> Response {
         .unwrap()
 }
 
-/// The rows of an answer: of the console, or of Enterprise Manager in either casing.
+/// Whether an answer of Enterprise Manager says that another page comes after it.
+fn is_before_the_last(json: &Value) -> bool {
+    let number = |name: &str, camel: &str| {
+        let paging = json.get("PagingInfo").or_else(|| json.get("pagingInfo"))?;
+        paging.get(name).or_else(|| paging.get(camel))?.as_u64()
+    };
+    number("PageNum", "pageNum") < number("PagesCount", "pagesCount")
+}
+
+/// The rows of an answer: of the console, of Enterprise Manager in either casing, or of v2.
 fn rows(json: &mut Value) -> Option<(&mut Vec<Value>, bool)> {
+    if json.is_array() {
+        return Some((json.as_array_mut()?, false));
+    }
     if json["data"].is_array() {
         return Some((json["data"].as_array_mut()?, true));
     }
@@ -382,6 +402,7 @@ fn change(
     (turn, earlier): (usize, &Option<Value>),
     dice: &mut Dice,
 ) {
+    let is_before_the_last = is_before_the_last(json);
     let Some((rows, is_console)) = rows(json) else {
         return;
     };
@@ -390,7 +411,9 @@ fn change(
     }
     let (count, place) = (rows.len(), dice.roll(rows.len()));
     match wrong {
-        // Enterprise Manager does not say how many rows there are
+        // Enterprise Manager and v2 do not say how many rows there are: what is lost of the last
+        // page is not noticed by anybody
+        Wrong::Lost if is_before_the_last => drop(rows.remove(place)),
         Wrong::Lost
         | Wrong::Doubled
         | Wrong::TotalTooLarge
@@ -414,7 +437,7 @@ fn change(
             json.as_object_mut().unwrap().remove("meta");
         }
         Wrong::OddId(id) => {
-            if let Some(member) = ["instanceUid", "UID", "uid"]
+            if let Some(member) = ["instanceUid", "UID", "uid", "id"]
                 .into_iter()
                 .find(|member| rows[place].get(member).is_some())
             {
