@@ -16,6 +16,7 @@
 )]
 
 use axum::{
+    Router,
     body::{Body, to_bytes},
     http::Request,
 };
@@ -24,6 +25,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 use std::{hint::black_box, net::SocketAddr, time::Duration};
 use tokio::runtime::Runtime;
+use tower::ServiceExt;
 use veeam_graph::{
     app,
     config::{Access, Auth, Cache, Config, Kind, Limits, Server, Tls, Upstream},
@@ -109,12 +111,12 @@ fn simulate(runtime: &Runtime, scale: Scale) -> SocketAddr {
     })
 }
 
-fn entrance(
+fn router(
     runtime: &Runtime,
     at: SocketAddr,
     kept_answers_bytes: usize,
     kept_rows_bytes: usize,
-) -> HttpService {
+) -> Router {
     let limits = Limits {
         kept_answers_bytes,
         kept_rows_bytes,
@@ -141,17 +143,16 @@ fn entrance(
         Clock::Fixed("2026-11-20T12:00:00Z".parse().unwrap()),
     )
     .unwrap();
-    HttpService::new(Gateway::new(graph::schema(true), estate, &config).unwrap())
+    HttpService::new(Gateway::new(graph::schema(true), estate, &config).unwrap()).router()
 }
 
 /// One question, from request to response.
-async fn ask(entrance: &HttpService, body: &str) -> usize {
+async fn ask(router: &Router, body: &str) -> usize {
     let request = Request::post("/graphql")
         .header("host", "127.0.0.1")
         .header("content-type", "application/json");
-    let response = entrance
-        .answer_here(request.body(Body::from(body.to_owned())).unwrap())
-        .await;
+    let request = request.body(Body::from(body.to_owned())).unwrap();
+    let Ok(response) = router.clone().oneshot(request).await;
     assert!(response.status().is_success());
     to_bytes(response.into_body(), usize::MAX)
         .await
@@ -239,12 +240,12 @@ fn answer(way: &mut Way) {
         ("rows", 0, 32 << 20),
         ("nothing", 0, 0),
     ] {
-        let entrance = entrance(&runtime, at, answers, rows);
+        let router = router(&runtime, at, answers, rows);
         ask_all(
             way,
             &runtime,
             &format!("answer/{remembers}"),
-            &entrance,
+            &router,
             &QUESTIONS,
         );
     }
@@ -257,7 +258,7 @@ fn many(way: &mut Way) {
         way,
         &runtime,
         "many",
-        &entrance(&runtime, at, 0, 32 << 20),
+        &router(&runtime, at, 0, 32 << 20),
         &PAGES,
     );
 }
@@ -266,18 +267,18 @@ fn ask_all(
     way: &mut Way,
     runtime: &Runtime,
     name: &str,
-    entrance: &HttpService,
+    router: &Router,
     questions: &[(&str, &str)],
 ) {
     for (question, query) in questions {
         let body = json!({"query": query}).to_string();
         // the lists, and what may be remembered
         let bytes = runtime.block_on(async {
-            ask(entrance, &body).await;
-            ask(entrance, &body).await
+            ask(router, &body).await;
+            ask(router, &body).await
         });
         way.piece(name, question, bytes, || {
-            runtime.block_on(ask(entrance, &body));
+            runtime.block_on(ask(router, &body));
         });
     }
 }

@@ -9,7 +9,6 @@ mod connection_activity;
 mod cors;
 mod counters;
 mod documents;
-mod execute;
 mod explorer;
 mod extensions;
 mod fair_shares;
@@ -21,13 +20,13 @@ mod idle_timeout;
 mod metrics;
 mod negotiate;
 mod persisted;
+mod pipeline;
 mod process_stats;
 mod query_limits;
 mod rates;
 mod reload;
 mod request;
 mod response_cache;
-mod run;
 mod schema;
 mod serve;
 mod service;
@@ -52,7 +51,6 @@ use self::{
     auth::{Authenticator, Credential, Identity, Peer},
     counters::Counters,
     documents::Documents,
-    headers::Headers,
     hosts::Hosts,
     idle_timeout::Stage,
     persisted::Persisted,
@@ -69,7 +67,7 @@ use crate::{
     graph::Schema,
 };
 use axum::{
-    http::{HeaderName, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use std::{
@@ -227,7 +225,7 @@ impl Gateway {
     }
 
     /// Whether a request is for a name of ours; any is where nobody may ask who is not known.
-    fn is_asked_by_name(&self, uri: &Uri, headers: Headers<'_>) -> bool {
+    fn is_asked_by_name(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         self.hosts
             .as_ref()
             .is_none_or(|hosts| hosts.are_named(uri, headers))
@@ -237,7 +235,7 @@ impl Gateway {
     /// come from.
     async fn identify(
         &self,
-        headers: Headers<'_>,
+        headers: &HeaderMap,
         peer: &Peer,
         id: &RequestId,
     ) -> Result<Identity, Rejection> {
@@ -287,6 +285,12 @@ impl Gateway {
 /// The id of one request, for the log and for errors.
 #[derive(Clone, Debug)]
 struct RequestId(Arc<str>);
+
+impl From<&tower_http::request_id::RequestId> for RequestId {
+    fn from(id: &tower_http::request_id::RequestId) -> Self {
+        Self(id.header_value().to_str().unwrap_or_default().into())
+    }
+}
 
 /// Names a request, in both directions.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

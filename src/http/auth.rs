@@ -8,7 +8,7 @@
 mod keys;
 mod token;
 
-use super::{API_KEY, headers::Headers, request::Rejection};
+use super::{API_KEY, headers::HeaderMapExt, request::Rejection};
 use crate::{
     config::{Caller, Config, Hide, Role, Sees},
     estate::{
@@ -69,7 +69,7 @@ pub(super) fn headers_in(payload: &Map<String, Value>) -> HeaderMap {
 pub(super) fn passed(
     estate: &Estate,
     authenticator: &Authenticator,
-    headers: Headers<'_>,
+    headers: &HeaderMap,
 ) -> ForwardedCredentials {
     // of two of one name, which is meant?
     let text = |name: &HeaderName| {
@@ -133,9 +133,9 @@ pub(super) struct Authenticator {
 
 impl Credential {
     /// From a request's headers: `Authorization: Bearer …` or `X-API-Key: …`.
-    pub fn in_headers(headers: Headers<'_>) -> Self {
+    pub fn in_headers(headers: &HeaderMap) -> Self {
         let mut shown = Vec::new();
-        for value in headers.all(&header::AUTHORIZATION) {
+        for value in headers.get_all(&header::AUTHORIZATION).iter() {
             let Some((scheme, secret)) = value
                 .to_str()
                 .ok()
@@ -148,7 +148,7 @@ impl Credential {
             }
             shown.push(secret.trim());
         }
-        for value in headers.all(&API_KEY) {
+        for value in headers.get_all(&API_KEY).iter() {
             let Ok(secret) = value.to_str() else {
                 return Credential::Unclear;
             };
@@ -349,7 +349,7 @@ mod tests {
             for (name, value) in pairs {
                 headers.append(*name, value.parse().unwrap());
             }
-            match Credential::in_headers(Headers::new(&headers)) {
+            match Credential::in_headers(&headers) {
                 Credential::Nothing => "nothing".to_owned(),
                 Credential::Secret(secret) => format!("secret {secret}"),
                 Credential::Unclear => "unclear".to_owned(),

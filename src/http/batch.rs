@@ -6,9 +6,9 @@
 
 use super::{
     Gateway,
-    execute::{Executed, execute},
     graphql::{reject, write},
     negotiate::MediaType,
+    pipeline::{Answer, handle},
     request::{Parameters, RawRequest, Rejection, RequestContext},
 };
 use crate::graph::error::code;
@@ -88,7 +88,7 @@ fn read(
 async fn answer_one(gateway: &Gateway, context: &RequestContext, parameters: Parameters) -> Bytes {
     // the same members in the same order, however they were sent
     let bytes = serde_json::to_vec(&parameters).unwrap_or_default().into();
-    match execute(
+    match handle(
         gateway,
         context,
         RawRequest {
@@ -98,10 +98,9 @@ async fn answer_one(gateway: &Gateway, context: &RequestContext, parameters: Par
     )
     .await
     {
-        Ok(Executed::Run { body, .. }) => body,
-        Ok(Executed::Again(kept)) => kept.body.clone(),
-        Ok(Executed::Refused(errors)) => json!({"errors": errors}).to_string().into(),
-        Err(rejection) => json!({"errors": [rejection.error(&context.id)]})
+        Ok(Answer::Fresh { body, .. }) => body,
+        Ok(Answer::Cached(kept)) => kept.body.clone(),
+        Err(refusal) => json!({"errors": refusal.errors(context)})
             .to_string()
             .into(),
     }

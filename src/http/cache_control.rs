@@ -4,7 +4,6 @@
 //! An answer is good for as long as all that was read for it. The mark is of its data alone, and
 //! weak: what an answer cost is told in it too, and differs where it is given again.
 
-use super::headers::Headers;
 use crate::estate::Dependencies;
 use aws_lc_rs::digest;
 use axum::{
@@ -62,7 +61,7 @@ impl CachePolicy {
 }
 
 /// An answer that whoever asks has already is told without its body.
-pub(super) fn unless_known(request: Headers<'_>, mut response: Response) -> Response {
+pub(super) fn unless_known(request: &HeaderMap, mut response: Response) -> Response {
     let Some(mark) = response.headers().get(header::ETAG) else {
         return response;
     };
@@ -70,7 +69,8 @@ pub(super) fn unless_known(request: Headers<'_>, mut response: Response) -> Resp
     let bare = |mark: &str| mark.trim().trim_start_matches("W/").to_owned();
     let mark = bare(mark.to_str().unwrap_or_default());
     let mut marks = request
-        .all(&header::IF_NONE_MATCH)
+        .get_all(&header::IF_NONE_MATCH)
+        .iter()
         .filter_map(|list| list.to_str().ok())
         .flat_map(|list| list.split(','));
     if marks.any(|known| known.trim() == "*" || bare(known) == mark) {

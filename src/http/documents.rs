@@ -7,6 +7,7 @@
 //! when its own room says so.
 
 use super::{
+    pipeline::Refusal,
     query_limits::{self, Complexity},
     request::Rejection,
     syntax,
@@ -17,7 +18,7 @@ use crate::{
     graph::{Merged, RootSelections, Schema, ValidatedDocument, Validator},
 };
 use async_graphql::{
-    ServerError, Variables,
+    Variables,
     parser::{parse_query, types::ExecutableDocument},
 };
 use bytes::Bytes;
@@ -70,24 +71,6 @@ impl Document {
     /// Whether parts of its answer are put together from several selections.
     pub fn puts_together(&self) -> bool {
         self.merged.puts_together
-    }
-}
-
-/// Why a document is not run.
-pub(super) enum DocumentError {
-    Refused(Rejection),
-    Invalid(Vec<ServerError>),
-}
-
-impl From<Rejection> for DocumentError {
-    fn from(rejection: Rejection) -> Self {
-        DocumentError::Refused(rejection)
-    }
-}
-
-impl From<query_limits::Refusal> for DocumentError {
-    fn from(refusal: query_limits::Refusal) -> Self {
-        DocumentError::Refused(refusal.into())
     }
 }
 
@@ -203,7 +186,7 @@ impl Documents {
         text: &str,
         asked: OperationParameters,
         limits: &Limits,
-    ) -> Result<PreparedRequest, DocumentError> {
+    ) -> Result<PreparedRequest, Refusal> {
         let known = self.known.get(text);
         let (document, (variables, complexity)) = match known {
             Some(document) => {
@@ -213,13 +196,13 @@ impl Documents {
             None => {
                 let tokens = query_limits::check_text(text, limits)?;
                 let parsed = parse_query(text)
-                    .map_err(|error| DocumentError::Invalid(vec![syntax::told(&error, text)]))?;
+                    .map_err(|error| Refusal::Invalid(vec![syntax::told(&error, text)]))?;
                 // small enough to be looked at more closely?
                 let weighed = weigh(&parsed, &asked, limits)?;
                 let fitting = self
                     .validator
                     .fit(text, limits.tokens, limits.nesting)
-                    .map_err(DocumentError::Invalid)?;
+                    .map_err(Refusal::Invalid)?;
                 let merged = self.validator.merge(&parsed);
                 let document = Arc::new(Document {
                     parsed,
@@ -237,7 +220,7 @@ impl Documents {
         let operation = asked.operation;
         self.validator
             .check_variables(&document.fitting, operation.as_deref(), &asked.variables)
-            .map_err(DocumentError::Invalid)?;
+            .map_err(Refusal::Invalid)?;
         let weighed = Weighed {
             text: document.text.clone(),
             operation,
@@ -257,15 +240,15 @@ fn weigh(
     document: &ExecutableDocument,
     asked: &OperationParameters,
     limits: &Limits,
-) -> Result<(Variables, Complexity), DocumentError> {
+) -> Result<(Variables, Complexity), Refusal> {
     let Some(operation) = query_limits::operation(document, asked.operation.as_deref()) else {
-        return Err(DocumentError::Refused(Rejection::graphql(
+        return Err(Refusal::Rejected(Rejection::graphql(
             "OPERATION_RESOLUTION_FAILURE",
             "The document has several operations, or none of that name: say in operationName which to run.",
         )));
     };
     if asked.is_get && !query_limits::is_query(operation) {
-        return Err(DocumentError::Refused(Rejection::wrong_method(
+        return Err(Refusal::Rejected(Rejection::wrong_method(
             "Only queries are taken with GET.",
         )));
     }
@@ -297,8 +280,8 @@ mod tests {
         };
         match documents.prepare(text, asked, &Limits::default()) {
             Ok(prepared) => Ok(prepared.complexity.cost),
-            Err(DocumentError::Refused(rejection)) => Err(rejection.code),
-            Err(DocumentError::Invalid(_)) => Err("invalid"),
+            Err(Refusal::Rejected(rejection)) => Err(rejection.code),
+            Err(Refusal::Invalid(_)) => Err("invalid"),
         }
     }
 

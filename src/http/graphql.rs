@@ -10,9 +10,9 @@ use super::{
     auth::Peer,
     batch,
     cache_control::{CachePolicy, unless_known},
-    execute::{Executed, execute},
-    headers::Headers,
+    headers::HeaderMapExt,
     negotiate::{self, MediaType},
+    pipeline::{Answer, Refusal, handle},
     plain,
     request::{Parameters, RawRequest, Rejection, RequestContext},
     response_cache::CachedResponse,
@@ -21,17 +21,15 @@ use super::{
 use crate::graph::error::code;
 use axum::{
     Extension,
+    body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Version, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Redirect, Response},
 };
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt;
 use http_body_util::BodyExt;
-use hyper::body::Body;
 use serde_json::{Map, Value, json};
 use std::{
-    pin::pin,
     sync::LazyLock,
     time::{Duration, Instant},
 };
@@ -39,32 +37,21 @@ use std::{
 /// How much of a body that is too large is taken beyond that.
 const THROWN_AWAY: usize = 4 << 20;
 
-/// What is sent with a request.
-pub(super) trait RequestBody:
-    Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static
-{
-}
-
-impl<B: Body<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static> RequestBody
-    for B
-{
-}
-
 /// `POST /graphql`.
 pub(super) async fn post(
-    gateway: &Gateway,
-    peer: &Peer,
-    id: &RequestId,
-    parts: &Parts,
-    body: impl RequestBody,
+    State(gateway): State<Gateway>,
+    Extension(id): Extension<RequestId>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
 ) -> Response {
-    let headers = Headers::new(&parts.headers);
+    let (parts, body) = request.into_parts();
+    let headers = &parts.headers;
     let Some(media_type) = negotiate::media_type(headers) else {
         return not_acceptable();
     };
-    let context = match identify(gateway, headers, peer, id, media_type, false).await {
+    let context = match identify(&gateway, headers, &peer, &id, media_type, false).await {
         Ok(context) => context,
-        Err(rejection) => return reject(media_type, id, &rejection),
+        Err(rejection) => return reject(media_type, &id, &rejection),
     };
     match read_body(
         headers,
@@ -74,13 +61,12 @@ pub(super) async fn post(
     )
     .await
     {
-        // boxed: what is moved about for single requests is small then
         Ok(bytes) if is_batch(&bytes) => {
-            Box::pin(batch::answer(gateway, &context, media_type, &bytes)).await
+            batch::answer(&gateway, &context, media_type, &bytes).await
         }
         Ok(bytes) => {
             answer(
-                gateway,
+                &gateway,
                 &context,
                 media_type,
                 RawRequest {
@@ -91,7 +77,7 @@ pub(super) async fn post(
             .await
         }
         Err(rejection) => {
-            let mut response = reject(media_type, id, &rejection);
+            let mut response = reject(media_type, &id, &rejection);
             // what is still to come of this body must not be taken for the next request
             if parts.version <= Version::HTTP_11
                 && matches!(
@@ -115,7 +101,7 @@ pub(super) async fn get(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
-    let headers = Headers::new(request.headers());
+    let headers = request.headers();
     if websocket::is_asked_for(headers) {
         return websocket::open(gateway, id, peer, request).await;
     }
@@ -187,7 +173,7 @@ fn not_acceptable() -> Response {
 /// Who asks, before anything of what they ask is read.
 async fn identify(
     gateway: &Gateway,
-    headers: Headers<'_>,
+    headers: &HeaderMap,
     peer: &Peer,
     id: &RequestId,
     media_type: MediaType,
@@ -211,7 +197,7 @@ async fn identify(
 }
 
 /// Whether a body is said to be JSON in UTF-8, once.
-fn is_json(headers: Headers<'_>) -> bool {
+fn is_json(headers: &HeaderMap) -> bool {
     let Some(content_type) = headers
         .one(&header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -232,24 +218,18 @@ fn is_json(headers: Headers<'_>) -> bool {
 }
 
 async fn read_body(
-    headers: Headers<'_>,
-    body: impl RequestBody,
+    headers: &HeaderMap,
+    body: Body,
     max_bytes: usize,
     most: Duration,
 ) -> Result<Bytes, Rejection> {
-    if !is_json(headers) || headers.has(&header::CONTENT_ENCODING) {
+    if !is_json(headers) || headers.contains_key(&header::CONTENT_ENCODING) {
         return Err(Rejection::unreadable(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "The body must be application/json in UTF-8, not compressed.",
         ));
     }
-    let mut collecting = pin!(collect(body, max_bytes));
-    // nearly always all of it is here already, and nothing to wait for
-    let collected = match collecting.as_mut().now_or_never() {
-        Some(collected) => Ok(collected),
-        None => Box::pin(tokio::time::timeout(most, collecting)).await,
-    };
-    match collected {
+    match tokio::time::timeout(most, collect(body, max_bytes)).await {
         Ok(Some(bytes)) => Ok(bytes),
         Ok(None) => {
             let message = format!(
@@ -282,7 +262,7 @@ fn read_json(bytes: &[u8]) -> Result<Parameters, Rejection> {
 /// The whole of a body; `None` where it breaks off or is too large. Of one that is too large a
 /// little more is taken and thrown away: who is still sending would else see a broken connection,
 /// and not why.
-async fn collect(mut body: impl RequestBody, max_bytes: usize) -> Option<Bytes> {
+async fn collect(mut body: Body, max_bytes: usize) -> Option<Bytes> {
     let (mut bytes, mut seen) = (BytesMut::new(), 0usize);
     while let Some(frame) = body.frame().await {
         let Ok(data) = frame.ok()?.into_data() else {
@@ -332,13 +312,13 @@ async fn answer<F>(
     gateway: &Gateway,
     context: &RequestContext,
     media_type: MediaType,
-    question: RawRequest<F>,
+    request: RawRequest<F>,
 ) -> Response
 where
     F: FnOnce(&[u8]) -> Result<Parameters, Rejection>,
 {
-    match execute(gateway, context, question).await {
-        Ok(Executed::Run {
+    match handle(gateway, context, request).await {
+        Ok(Answer::Fresh {
             body, cache_policy, ..
         }) => told(
             gateway,
@@ -346,7 +326,7 @@ where
             cache_policy,
             write(media_type, StatusCode::OK, body),
         ),
-        Ok(Executed::Again(kept)) => {
+        Ok(Answer::Cached(kept)) => {
             let response = match context.content_encoding {
                 Some(_) => Box::pin(write_packed(context, media_type, &kept)).await,
                 None => write(media_type, StatusCode::OK, kept.body.clone()),
@@ -357,7 +337,7 @@ where
                 .map(|mark| CachePolicy::new(mark, &kept.dependencies, Instant::now()));
             told(gateway, media_type, cache_policy, response)
         }
-        Ok(Executed::Refused(errors)) => {
+        Err(Refusal::Invalid(errors)) => {
             let is_told_by_status = media_type == MediaType::GraphqlResponse;
             let status = if is_told_by_status {
                 StatusCode::BAD_REQUEST
@@ -370,7 +350,7 @@ where
                 json!({"errors": errors}).to_string().into(),
             )
         }
-        Err(rejection) => reject(media_type, &context.id, &rejection),
+        Err(Refusal::Rejected(rejection)) => reject(media_type, &context.id, &rejection),
     }
 }
 

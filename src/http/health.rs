@@ -1,6 +1,6 @@
 //! `/health/live` and `/health/ready`.
 
-use super::{Gateway, headers::Headers, idle_timeout::Stage};
+use super::{Gateway, idle_timeout::Stage};
 use crate::estate::State as Condition;
 use axum::{
     extract::State,
@@ -67,8 +67,8 @@ pub(super) async fn ready(
     };
     // what is read from is nobody's business who would have to say who they are, or comes by a
     // foreign name
-    let may_know = gateway.authenticator.takes_anybody()
-        && gateway.is_asked_by_name(&uri, Headers::new(&headers));
+    let may_know =
+        gateway.authenticator.takes_anybody() && gateway.is_asked_by_name(&uri, &headers);
     let body = if may_know {
         json!({"status": word, "upstreams": upstreams})
     } else {

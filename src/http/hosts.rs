@@ -5,9 +5,8 @@
 //! that it asks for, in `Host` or `:authority`. A numeric address can't be changed like that. Where
 //! everybody must show a key or a token there is no need: such a page has none.
 
-use super::headers::Headers;
 use crate::config::{Config, Server};
-use axum::http::{Uri, header, uri::Authority};
+use axum::http::{HeaderMap, Uri, header, uri::Authority};
 use std::net::IpAddr;
 
 /// What is told to whoever asks for another name.
@@ -30,8 +29,8 @@ impl Hosts {
     }
 
     /// Whether a request is for us, by every name that is in it. One without any is of no browser.
-    pub fn are_named(&self, uri: &Uri, headers: Headers<'_>) -> bool {
-        let mut in_headers = headers.all(&header::HOST);
+    pub fn are_named(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let mut in_headers = headers.get_all(&header::HOST).iter();
         uri.authority().is_none_or(|authority| self.has(authority))
             && in_headers.all(|value| {
                 Authority::try_from(value.as_bytes()).is_ok_and(|authority| self.has(&authority))

@@ -6,7 +6,6 @@ use super::{
     auth::Peer,
     counters::{CODES, OUTCOMES, TRANSPORTS},
     graphql,
-    headers::Headers,
     negotiate::MediaType,
     plain,
     process_stats::ProcessStats,
@@ -53,7 +52,7 @@ pub(super) async fn metrics(
             "Metrics are at an address of their own (server.metrics_listen).\n",
         );
     }
-    match gateway.identify(Headers::new(&headers), &peer, &id).await {
+    match gateway.identify(&headers, &peer, &id).await {
         Ok(who) if who.principal.grants.contains(&Grant::default()) => exposition(&gateway),
         Ok(_) => plain(
             StatusCode::FORBIDDEN,

@@ -1,7 +1,7 @@
 //! Which media type the caller wants, by `Accept`.
 
-use super::headers::Headers;
-use axum::http::header;
+use super::headers::HeaderMapExt;
+use axum::http::{HeaderMap, header};
 
 /// The forms that an answer can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl MediaType {
 
 /// The acceptable form with the highest weight; JSON when nobody says. `None`: nothing that we have
 /// is acceptable.
-pub(super) fn media_type(headers: Headers<'_>) -> Option<MediaType> {
+pub(super) fn media_type(headers: &HeaderMap) -> Option<MediaType> {
     let mut best: Option<(f32, MediaType)> = None;
     let mut is_said = false;
     // nearly always it is one name and no more
@@ -58,7 +58,8 @@ pub(super) fn media_type(headers: Headers<'_>) -> Option<MediaType> {
         return Some(media_type);
     }
     for value in headers
-        .all(&header::ACCEPT)
+        .get_all(&header::ACCEPT)
+        .iter()
         .filter_map(|value| value.to_str().ok())
     {
         for range in value
@@ -88,7 +89,7 @@ pub(super) fn media_type(headers: Headers<'_>) -> Option<MediaType> {
 }
 
 /// Whether a browser asks for a page to look at.
-pub(super) fn wants_html(headers: Headers<'_>) -> bool {
+pub(super) fn wants_html(headers: &HeaderMap) -> bool {
     let accept = headers.text(&header::ACCEPT).unwrap_or_default();
     accept.split(',').next().is_some_and(|first| {
         first
@@ -101,7 +102,6 @@ pub(super) fn wants_html(headers: Headers<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderMap;
 
     #[test]
     fn the_heaviest_acceptable_form_wins() {
@@ -125,7 +125,7 @@ mod tests {
             if let Some(accept) = accept {
                 headers.insert(header::ACCEPT, accept.parse().unwrap());
             }
-            assert_eq!(media_type(Headers::new(&headers)), expected, "{accept:?}");
+            assert_eq!(media_type(&headers), expected, "{accept:?}");
         }
     }
 }

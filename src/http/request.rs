@@ -4,7 +4,6 @@ use super::{
     COST_ONLY, DEBUG, Gateway, RequestId,
     auth::{self, Identity},
     compression::ContentEncoding,
-    headers::Headers,
     query_limits, trace_context,
     trusted::List,
 };
@@ -12,7 +11,7 @@ use crate::{
     estate::{ForwardedCredentials, Principal, principal::AccessClass},
     graph::error::code,
 };
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -76,7 +75,7 @@ impl RequestContext {
     pub fn new(
         gateway: &Gateway,
         who: Identity,
-        headers: Headers<'_>,
+        headers: &HeaderMap,
         address: IpAddr,
         id: RequestId,
         transport: &'static str,

@@ -16,7 +16,7 @@ use moka::sync::Cache;
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::watch;
 
@@ -59,11 +59,18 @@ pub(super) struct ResponseCache {
     running: Mutex<HashMap<CacheKey, watch::Sender<bool>>>,
 }
 
-/// Whose turn it is to answer a question.
-pub(super) enum Flight<'a> {
-    /// The asker's own; until this is dropped others wait.
+/// What a request gets of the cache.
+pub(super) enum Turn<'a> {
+    /// An answer that is still current.
+    Cached(Arc<CachedResponse>),
+    /// Nothing: it is run. Until the guard is dropped, whoever sends the same waits for it.
+    Run(Option<FlightGuard<'a>>),
+}
+
+enum Flight<'a> {
+    /// The request's own.
     Own(Option<FlightGuard<'a>>),
-    /// Another's, who asked before: worth waiting for.
+    /// Another's, which began before: worth waiting for.
     Others(watch::Receiver<bool>),
 }
 
@@ -116,7 +123,7 @@ impl ResponseCache {
     }
 
     /// The answer that would be made if the question were run at that moment, which is now.
-    pub fn find(
+    fn find(
         &self,
         context: &RequestContext,
         question: &Bytes,
@@ -134,8 +141,44 @@ impl ResponseCache {
         None
     }
 
-    /// A question that is not known begins to be answered, unless another asker's is under way.
-    pub fn begin(&self, context: &RequestContext, question: &Bytes) -> Flight<'_> {
+    /// The answer to a request, or its turn to be run. If the same request of another caller is
+    /// under way, its answer is waited for; where that leaves none to be given again, everybody who
+    /// waited runs their own.
+    pub async fn turn(
+        &self,
+        context: &RequestContext,
+        request: &Bytes,
+        timeout: Duration,
+    ) -> Turn<'_> {
+        loop {
+            if let Some(cached) = self.find(context, request, Instant::now()) {
+                return Turn::Cached(cached);
+            }
+            match self.begin(context, request) {
+                Flight::Own(guard) => {
+                    // another's may have ended since the last look
+                    return match self.find(context, request, Instant::now()) {
+                        Some(cached) => Turn::Cached(cached),
+                        None => Turn::Run(guard),
+                    };
+                }
+                Flight::Others(mut end) => {
+                    let ended = tokio::time::timeout(timeout, end.changed()).await;
+                    // whoever ran it may have left before its end: then it is the turn of one of
+                    // those who waited
+                    if !matches!(ended, Ok(Err(_))) {
+                        return match self.find(context, request, Instant::now()) {
+                            Some(cached) => Turn::Cached(cached),
+                            None => Turn::Run(None),
+                        };
+                    }
+                }
+            }
+        }
+    }
+
+    /// Begins to answer a request, unless the same one is under way.
+    fn begin(&self, context: &RequestContext, question: &Bytes) -> Flight<'_> {
         if !self.are_kept_for(context) {
             return Flight::Own(None);
         }

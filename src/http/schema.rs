@@ -1,10 +1,7 @@
 //! `GET /schema.graphql`: the schema as text, for whoever may ask at all; `?federation` with what a
 //! composer wants.
 
-use super::{
-    Gateway, RequestId, auth::Peer, cache_control, graphql, headers::Headers, negotiate::MediaType,
-    plain,
-};
+use super::{Gateway, RequestId, auth::Peer, cache_control, graphql, negotiate::MediaType, plain};
 use crate::graph;
 use axum::{
     Extension,
@@ -36,7 +33,7 @@ pub(super) async fn get(
     Extension(peer): Extension<Peer>,
     request: Request,
 ) -> Response {
-    let headers = Headers::new(request.headers());
+    let headers = request.headers();
     let known = match gateway.identify(headers, &peer, &id).await {
         Ok(known) => known,
         Err(rejection) => return graphql::reject(MediaType::GraphqlResponse, &id, &rejection),

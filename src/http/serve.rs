@@ -10,7 +10,10 @@ use super::{
     tls,
     write_timeout::WriteTimeout,
 };
-use axum::http::{HeaderValue, StatusCode, Version, header};
+use axum::{
+    body::Body,
+    http::{HeaderValue, StatusCode, Version, header},
+};
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -28,6 +31,7 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
 
 /// More headers than any client or proxy sends.
 const MAX_HEADERS_BYTES: usize = 32 << 10;
@@ -305,11 +309,14 @@ where
     let of_requests = activity.clone();
     let respond = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
         // the one that is there when a request begins answers it
-        let (entrance, peer, activity) = (live.service(), peer.clone(), of_requests.clone());
+        let (router, peer, activity) = (live.service().router(), peer.clone(), of_requests.clone());
         async move {
             let version = request.version();
-            let under_way = activity.begin(version == Version::HTTP_2);
-            let mut response = entrance.answer(peer, request, Some(under_way)).await;
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(peer);
+            let under_way = Arc::new(activity.begin(version == Version::HTTP_2));
+            request.extensions_mut().insert(under_way);
+            let mut response = router.oneshot(request).await?;
             if activity.is_closing()
                 && version <= Version::HTTP_11
                 && response.status() != StatusCode::SWITCHING_PROTOCOLS

@@ -1,50 +1,42 @@
-//! The way in: every request comes through here, whatever it asks for, and gets its id, its checks
-//! and its headers.
+//! The router, and the layers that every request passes whatever it asks for.
 //!
-//! Questions by POST are nearly all that a gateway is asked; they go to their answer without being
-//! routed.
+//! From the outside in: request id, security headers, panics, compression, the bound on unread
+//! answers, and the checks of where a request comes from and whom it is for.
 
 use super::{
     Gateway, REQUEST_ID, RequestId,
     auth::{Peer, forbidden},
     compression,
     connection_activity::UnderWay,
-    cors, explorer,
-    graphql::{self, RequestBody},
-    headers::Headers,
+    cors, explorer, graphql,
+    headers::HeaderMapExt,
     health, hosts, metrics,
     negotiate::MediaType,
     plain, schema, unread_responses, websocket,
 };
 use crate::graph::error::code;
 use axum::{
-    Router,
-    body::Body,
-    extract::Request,
-    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
+    Extension, Router,
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header},
+    middleware::{Next, from_fn_with_state},
     response::{Redirect, Response},
-    routing::get,
+    routing::{get, post},
 };
-use futures_util::FutureExt;
-use hyper::body::Body as _;
 use std::{
-    convert::Infallible,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    panic::AssertUnwindSafe,
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
-use tower::{Layer, ServiceExt, service_fn};
+use tower::ServiceBuilder;
 use tower_http::{
-    compression::{Compression, DefaultPredicate, Predicate, predicate::SizeAbove},
-    cors::CorsLayer,
+    catch_panic::CatchPanicLayer,
+    compression::{CompressionLayer, DefaultPredicate, Predicate, predicate::SizeAbove},
+    request_id::{self, MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    set_header::SetResponseHeaderLayer,
 };
-use uuid::Uuid;
 
 const GRAPHQL: &str = "/graphql";
-/// The same as some proxies write it.
+/// The same path as some proxies write it.
 const GRAPHQL_SLASH: &str = "/graphql/";
 const SCHEMA: &str = "/schema.graphql";
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -52,218 +44,150 @@ const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// The way into a gateway.
+/// A gateway and the router over it.
 #[derive(Clone)]
-pub struct HttpService(Arc<Parts>);
-
-struct Parts {
+pub struct HttpService {
     gateway: Gateway,
-    /// For everything but questions by POST.
     router: Router,
-    /// What pages of listed origins may do, if any are.
-    cors: Option<CorsLayer>,
 }
 
 impl HttpService {
-    /// The way into a gateway.
+    /// Everything that a gateway serves. A request says in its extensions which `Peer` sent it; one
+    /// that does not came from this process.
     pub fn new(gateway: Gateway) -> Self {
-        let cors = (!gateway.server.origins.is_empty()).then(|| cors::layer(&gateway));
-        Self(Arc::new(Parts {
+        Self {
             router: router(gateway.clone()),
-            cors,
             gateway,
-        }))
+        }
     }
 
-    /// What it leads to.
+    /// The gateway that answers.
     pub(super) fn gateway(&self) -> &Gateway {
-        &self.0.gateway
+        &self.gateway
     }
 
-    /// Answers a request that came over no connection, as if it had come from this machine.
-    pub async fn answer_here(&self, request: Request) -> Response {
-        self.answer(
-            Peer {
-                address: Ipv4Addr::LOCALHOST.into(),
-                certificate: None,
-            },
-            request,
-            None,
-        )
-        .await
-    }
-
-    /// Gives the request an id (the caller's, if it is plain) and the answer the headers that
-    /// browsers should heed; finds out whose address it is behind proxies that are trusted.
-    /// `under_way` ends once the answer was handed over.
-    pub(super) async fn answer<B: RequestBody>(
-        &self,
-        mut peer: Peer,
-        request: hyper::Request<B>,
-        under_way: Option<UnderWay>,
-    ) -> Response {
-        let Parts { gateway, cors, .. } = &*self.0;
-        let headers = Headers::new(request.headers());
-        let is_plain = |text: &&str| {
-            (1..=64).contains(&text.len())
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-        };
-        let id = RequestId(
-            headers
-                .text(&REQUEST_ID)
-                .filter(is_plain)
-                .map_or_else(next_id, Arc::from),
-        );
-        if gateway.server.trusted_proxies.contains(&peer.address) {
-            peer.address = forwarded_for(&gateway.server.trusted_proxies, peer.address, headers);
-        }
-        let mut response =
-            if let Some(refusal) = refusal(&gateway.server.origins, &request, headers) {
-                refusal
-            } else if let Some(refusal) = misnamed(gateway, &peer, &id, &request, headers) {
-                refusal
-            } else if is_question(&request) && cors.is_none() {
-                let content_encoding = headers.get(&header::ACCEPT_ENCODING).cloned();
-                let (parts, body) = request.into_parts();
-                let response = caught(graphql::post(gateway, &peer, &id, &parts, body)).await;
-                pack(content_encoding, send(gateway, &id, under_way, response)).await
-            } else {
-                // boxed: what is moved about for the others is small then
-                Box::pin(self.route(peer, id.clone(), request.map(Body::new), under_way)).await
-            };
-        let headers = response.headers_mut();
-        if let Ok(value) = HeaderValue::try_from(&*id.0) {
-            headers.insert(REQUEST_ID, value);
-        }
-        headers.insert(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
-        );
-        response
-    }
-
-    /// The answer to whatever else is asked, and to pages of other origins.
-    async fn route(
-        &self,
-        peer: Peer,
-        id: RequestId,
-        mut request: Request,
-        under_way: Option<UnderWay>,
-    ) -> Response {
-        if let Some(under_way) = &under_way {
-            request
-                .extensions_mut()
-                .insert(under_way.activity().clone());
-        }
-        let content_encoding = request.headers().get(header::ACCEPT_ENCODING).cloned();
-        let response = match &self.0.cors {
-            Some(cors) if is_graphql(request.uri()) || request.uri().path() == SCHEMA => {
-                let reach = service_fn(|request| {
-                    self.reach(peer.clone(), id.clone(), request)
-                        .map(Ok::<_, Infallible>)
-                });
-                cors.layer(reach)
-                    .oneshot(request)
-                    .await
-                    .unwrap_or_else(|never| match never {})
-            }
-            _ => self.reach(peer, id.clone(), request).await,
-        };
-        pack(
-            content_encoding,
-            send(&self.0.gateway, &id, under_way, response),
-        )
-        .await
-    }
-
-    async fn reach(&self, peer: Peer, id: RequestId, mut request: Request) -> Response {
-        if is_question(&request) {
-            let (parts, body) = request.into_parts();
-            return caught(graphql::post(&self.0.gateway, &peer, &id, &parts, body)).await;
-        }
-        request.extensions_mut().insert(id);
-        request.extensions_mut().insert(peer);
-        caught(
-            self.0
-                .router
-                .clone()
-                .oneshot(request)
-                .map(|answer| answer.unwrap_or_else(|never| match never {})),
-        )
-        .await
+    /// The router, to be called with requests.
+    pub fn router(&self) -> Router {
+        self.router.clone()
     }
 }
 
-fn is_question<B>(request: &hyper::Request<B>) -> bool {
-    request.method() == Method::POST && is_graphql(request.uri())
+fn router(gateway: Gateway) -> Router {
+    let layers = ServiceBuilder::new()
+        .map_request(without_odd_request_id)
+        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetResponseHeaderLayer::overriding(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(CatchPanicLayer::custom(|_| graphql::internal_error()))
+        .layer(
+            CompressionLayer::new()
+                .compress_when(DefaultPredicate::new().and(SizeAbove::new(compression::SMALLEST))),
+        )
+        .layer(from_fn_with_state(gateway.clone(), bound_unread))
+        .layer(from_fn_with_state(gateway.clone(), check_origin));
+    let graphql = || {
+        post(graphql::post)
+            .get(graphql::get)
+            .fallback(graphql::wrong_method)
+    };
+    let mut of_other_origins = Router::new()
+        .route(GRAPHQL, graphql())
+        .route(GRAPHQL_SLASH, graphql())
+        .route(SCHEMA, get(schema::get));
+    if !gateway.server.origins.is_empty() {
+        of_other_origins = of_other_origins.route_layer(cors::layer(&gateway));
+    }
+    Router::new()
+        .route("/", get(async || Redirect::temporary("graphiql")))
+        .route("/graphiql", get(explorer::page))
+        // a relative link on the page would lead below this path
+        .route("/graphiql/", get(explorer::without_slash))
+        .route("/graphiql/{*file}", get(explorer::file))
+        .route("/favicon.ico", get(explorer::icon))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(metrics::metrics))
+        .merge(of_other_origins)
+        .fallback(async || {
+            plain(
+                StatusCode::NOT_FOUND,
+                "There is nothing here. GraphQL is at /graphql, GraphiQL at /graphiql.\n",
+            )
+        })
+        .layer(layers)
+        .with_state(gateway)
 }
 
 fn is_graphql(uri: &Uri) -> bool {
     matches!(uri.path(), GRAPHQL | GRAPHQL_SLASH)
 }
 
-/// A panic costs this request and no other.
-fn caught(answer: impl Future<Output = Response>) -> impl Future<Output = Response> {
-    AssertUnwindSafe(answer)
-        .catch_unwind()
-        .map(|answer| answer.unwrap_or_else(|_| graphql::internal_error()))
+/// Takes away a request id that could not be written to a log as it is; it gets one of ours.
+fn without_odd_request_id<B>(mut request: hyper::Request<B>) -> hyper::Request<B> {
+    let is_plain = request.headers().text(&REQUEST_ID).is_some_and(|text| {
+        (1..=64).contains(&text.len())
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    });
+    if !is_plain {
+        request.headers_mut().remove(REQUEST_ID);
+    }
+    request
 }
 
-/// Hands an answer over, unless too much waits on its connection already.
-fn send(
-    gateway: &Gateway,
-    id: &RequestId,
-    under_way: Option<UnderWay>,
-    response: Response,
+/// Hands an answer over piece by piece, unless too much already waits to be read on its connection.
+async fn bound_unread(
+    State(gateway): State<Gateway>,
+    id: Extension<request_id::RequestId>,
+    mut request: Request,
+    next: Next,
 ) -> Response {
-    let Some(under_way) = under_way else {
-        return response;
+    let Some(under_way) = request.extensions_mut().remove::<Arc<UnderWay>>() else {
+        return next.run(request).await;
     };
-    let (parts, body) = response.into_parts();
+    request
+        .extensions_mut()
+        .insert(under_way.activity().clone());
+    let (parts, body) = next.run(request).await.into_parts();
     match unread_responses::leaving(body, &gateway.unread, under_way) {
         Some(body) => Response::from_parts(parts, body),
         None => graphql::reject(
             MediaType::GraphqlResponse,
-            id,
+            &RequestId::from(&id.0),
             &unread_responses::too_much(),
         ),
     }
 }
 
-/// Compresses an answer for those who take that, if it is worth it.
-async fn pack(content_encoding: Option<HeaderValue>, response: Response) -> Response {
-    let is_small = response
-        .body()
-        .size_hint()
-        .upper()
-        .is_some_and(|bytes| bytes < compression::SMALLEST.into());
-    let Some(content_encoding) = content_encoding
-        .filter(|_| !is_small && !response.headers().contains_key(header::CONTENT_ENCODING))
-    else {
-        return response;
-    };
-    // the layer wants to be round what answers
-    let mut request = Request::new(Body::empty());
-    request
-        .headers_mut()
-        .insert(header::ACCEPT_ENCODING, content_encoding);
-    let mut response = Some(response);
-    let answer = service_fn(|_: Request| {
-        std::future::ready(Ok::<_, Infallible>(response.take().unwrap_or_default()))
+/// Finds out whose address a request comes from, and refuses one for another host or from a page
+/// that may not ask.
+async fn check_origin(
+    State(gateway): State<Gateway>,
+    Extension(id): Extension<request_id::RequestId>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let mut peer = request.extensions_mut().remove().unwrap_or(Peer {
+        address: Ipv4Addr::LOCALHOST.into(),
+        certificate: None,
     });
-    let is_worth_it = DefaultPredicate::new().and(SizeAbove::new(compression::SMALLEST));
-    match Box::pin(
-        Compression::new(answer)
-            .compress_when(is_worth_it)
-            .oneshot(request),
-    )
-    .await
-    {
-        Ok(response) => response.map(Body::new),
-        Err(never) => match never {},
+    let proxies = &gateway.server.trusted_proxies;
+    if proxies.contains(&peer.address) {
+        peer.address = forwarded_for(proxies, peer.address, request.headers());
     }
+    let id = RequestId::from(&id);
+    let refused = refusal(&gateway.server.origins, &request)
+        .or_else(|| misnamed(&gateway, &peer, &id, &request));
+    if let Some(refused) = refused {
+        return refused;
+    }
+    request.extensions_mut().insert(id);
+    request.extensions_mut().insert(peer);
+    next.run(request).await
 }
 
 /// A request for a name that is not ours, where anybody may ask. Probes of an orchestrator name
@@ -274,9 +198,8 @@ fn misnamed<B>(
     peer: &Peer,
     id: &RequestId,
     request: &hyper::Request<B>,
-    headers: Headers<'_>,
 ) -> Option<Response> {
-    let path = request.uri().path();
+    let (path, headers) = (request.uri().path(), request.headers());
     let is_ours = gateway.is_asked_by_name(request.uri(), headers);
     if is_ours || matches!(path, "/health/live" | "/health/ready") {
         return None;
@@ -307,16 +230,13 @@ fn misnamed<B>(
 }
 
 /// A request that is not looked at any further.
-fn refusal<B>(
-    origins: &[String],
-    request: &hyper::Request<B>,
-    headers: Headers<'_>,
-) -> Option<Response> {
+fn refusal<B>(origins: &[String], request: &hyper::Request<B>) -> Option<Response> {
+    let headers = request.headers();
     // which of two hosts is meant is answered differently by whoever stands in front: none is
     // answered
     let is_one = match request.version() {
         Version::HTTP_11 => headers.one(&header::HOST).is_some(),
-        Version::HTTP_10 => headers.all(&header::HOST).count() <= 1,
+        Version::HTTP_10 => headers.get_all(&header::HOST).iter().count() <= 1,
         _ => true,
     };
     if !is_one {
@@ -336,47 +256,11 @@ fn refusal<B>(
     })
 }
 
-fn router(gateway: Gateway) -> Router {
-    Router::new()
-        .route(GRAPHQL, get(graphql::get).fallback(graphql::wrong_method))
-        .route(
-            GRAPHQL_SLASH,
-            get(graphql::get).fallback(graphql::wrong_method),
-        )
-        .route(SCHEMA, get(schema::get))
-        .route("/", get(async || Redirect::temporary("graphiql")))
-        .route("/graphiql", get(explorer::page))
-        // what the page names beside itself would be below that
-        .route("/graphiql/", get(explorer::without_slash))
-        .route("/graphiql/{*file}", get(explorer::file))
-        .route("/favicon.ico", get(explorer::icon))
-        .route("/health/live", get(health::live))
-        .route("/health/ready", get(health::ready))
-        .route("/metrics", get(metrics::metrics))
-        .fallback(async || {
-            plain(
-                StatusCode::NOT_FOUND,
-                "There is nothing here. GraphQL is at /graphql, GraphiQL at /graphiql.\n",
-            )
-        })
-        .with_state(gateway)
-}
-
-/// An id that no other request has, of this process or another. It is no secret: who knows one
-/// could guess the next.
-fn next_id() -> Arc<str> {
-    static FIRST: LazyLock<u128> = LazyLock::new(|| Uuid::new_v4().as_u128());
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let number = *FIRST ^ u128::from(COUNT.fetch_add(1, Ordering::Relaxed));
-    let mut text = Uuid::encode_buffer();
-    Arc::from(&*Uuid::from_u128(number).hyphenated().encode_lower(&mut text))
-}
-
 /// Whoever is before the proxies that are trusted: each wrote the address that it was asked from at
 /// the end. The first that is nobody's we trust is the one; before what can't be read nothing is
 /// believed.
-fn forwarded_for(trusted: &[IpAddr], proxy: IpAddr, headers: Headers<'_>) -> IpAddr {
-    let values: Vec<_> = headers.all(&FORWARDED_FOR).collect();
+fn forwarded_for(trusted: &[IpAddr], proxy: IpAddr, headers: &HeaderMap) -> IpAddr {
+    let values: Vec<_> = headers.get_all(&FORWARDED_FOR).iter().collect();
     let addresses = values
         .iter()
         .rev()
@@ -413,7 +297,7 @@ fn address(text: &str) -> Option<IpAddr> {
 /// A page of another origin can make a browser send a GET, or open a WebSocket, without being asked
 /// first. Browsers say so: such requests do nothing, unless the page's origin is listed. What a
 /// browser asks beforehand (OPTIONS) does nothing.
-fn is_strange(origins: &[String], uri: &Uri, headers: Headers<'_>) -> bool {
+fn is_strange(origins: &[String], uri: &Uri, headers: &HeaderMap) -> bool {
     let is_listed = |origin: &str| origins.iter().any(|listed| listed == origin);
     let is_ours = |origin: &str| {
         let host = headers
@@ -444,34 +328,22 @@ fn is_strange(origins: &[String], uri: &Uri, headers: Headers<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::{body::Body, body::to_bytes};
+    use tower::ServiceExt;
 
     #[tokio::test]
     async fn a_panic_is_an_answer_that_tells_nothing_of_it() {
-        let answer =
-            caught(async { std::panic::resume_unwind(Box::new("of this nobody hears")) }).await;
+        async fn panics() -> Response {
+            std::panic::resume_unwind(Box::new("of this nobody hears"))
+        }
+        let router: Router = Router::new()
+            .route("/", get(panics))
+            .layer(CatchPanicLayer::custom(|_| graphql::internal_error()));
+        let answer = router.oneshot(Request::new(Body::empty())).await.unwrap();
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        let body = axum::body::to_bytes(answer.into_body(), 4_096)
-            .await
-            .unwrap();
+        let body = to_bytes(answer.into_body(), 4_096).await.unwrap();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["errors"][0]["extensions"]["code"], "INTERNAL");
         assert!(!body.to_string().contains("nobody hears"));
-    }
-
-    /// Every connection has room for one, and it is moved before it is begun.
-    #[test]
-    fn what_a_request_needs_while_it_is_answered_is_small() {
-        fn size<'a, F: Future>(
-            _: impl FnOnce(
-                &'a HttpService,
-                Peer,
-                hyper::Request<hyper::body::Incoming>,
-                Option<UnderWay>,
-            ) -> F,
-        ) -> usize {
-            size_of::<F>()
-        }
-        let bytes = size(HttpService::answer::<hyper::body::Incoming>);
-        assert!(bytes < 2_048, "{bytes}");
     }
 }

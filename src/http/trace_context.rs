@@ -2,13 +2,13 @@
 //! (<https://www.w3.org/TR/trace-context/>): for the log, so that what the gateway did is found
 //! from there.
 
-use super::headers::Headers;
-use axum::http::HeaderName;
+use super::headers::HeaderMapExt;
+use axum::http::{HeaderMap, HeaderName};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The id of the trace; none where nothing is said, or nothing that can be understood.
-pub(super) fn trace_id(headers: Headers<'_>) -> Option<Box<str>> {
+pub(super) fn trace_id(headers: &HeaderMap) -> Option<Box<str>> {
     let value = headers.one(&TRACEPARENT)?.to_str().ok()?;
     parse(value).map(Box::from)
 }

@@ -159,7 +159,7 @@ struct Leaving {
     body: Body,
     /// Of the part that was taken out of `body` last.
     rest: Bytes,
-    under_way: UnderWay,
+    under_way: Arc<UnderWay>,
     _held: Option<Held>,
 }
 
@@ -176,7 +176,7 @@ pub(super) fn too_much() -> Rejection {
 }
 
 /// Hands an answer's body over in pieces. None where too much waits on its connection.
-pub(super) fn leaving(body: Body, unread: &Arc<Unread>, under_way: UnderWay) -> Option<Body> {
+pub(super) fn leaving(body: Body, unread: &Arc<Unread>, under_way: Arc<UnderWay>) -> Option<Body> {
     let bytes = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let activity = under_way.activity();
     let is_counted = bytes > SHORT || (bytes > 0 && activity.is_multiplexed());
@@ -275,7 +275,8 @@ mod tests {
                 .map(|number| number as u8)
                 .collect::<Vec<_>>(),
         );
-        let mut body = leaving(sent.clone().into(), &unread, activity.begin(true)).unwrap();
+        let mut body =
+            leaving(sent.clone().into(), &unread, Arc::new(activity.begin(true))).unwrap();
         assert_eq!(body.size_hint().exact(), Some(100_000));
         let mut got = Vec::new();
         while let Some(frame) =

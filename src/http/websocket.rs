@@ -10,12 +10,11 @@ use super::{
     Gateway, HttpService, Live, RequestId,
     auth::{self, Credential, Identity, Peer},
     connection_activity::ConnectionActivity,
-    execute::{Executed, execute},
     fair_shares::{Share, Shares},
     graphql,
-    headers::Headers,
     idle_timeout::Stage,
     negotiate::MediaType,
+    pipeline::{Answer, Refusal, handle},
     request::{Parameters, RawRequest, Rejection, RequestContext},
     unread_responses::{self, Held},
 };
@@ -130,7 +129,7 @@ enum Said {
 struct Close(u16, &'static str);
 
 /// Whether a request wants to become a WebSocket.
-pub(super) fn is_asked_for(headers: Headers<'_>) -> bool {
+pub(super) fn is_asked_for(headers: &HeaderMap) -> bool {
     headers
         .get(&header::UPGRADE)
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
@@ -144,10 +143,8 @@ pub(super) async fn open(
     request: Request,
 ) -> Response {
     let headers = request.headers().clone();
-    if !matches!(
-        Credential::in_headers(Headers::new(&headers)),
-        Credential::Nothing
-    ) && let Err(rejection) = gateway.identify(Headers::new(&headers), &peer, &id).await
+    if !matches!(Credential::in_headers(&headers), Credential::Nothing)
+        && let Err(rejection) = gateway.identify(&headers, &peer, &id).await
     {
         return graphql::reject(MediaType::GraphqlResponse, &id, &rejection);
     }
@@ -387,7 +384,7 @@ impl Connection {
     /// provider that does not answer takes nobody's connection.
     async fn is_still_known(&self) -> bool {
         let is_for_upstream = !self.gateway.estate.of_callers().is_empty();
-        let shown = Credential::in_headers(Headers::new(&self.headers));
+        let shown = Credential::in_headers(&self.headers);
         let outcome = self
             .gateway
             .authenticator
@@ -403,14 +400,14 @@ impl Connection {
 
     async fn identify(&self) -> Result<Identity, Rejection> {
         self.gateway
-            .identify(Headers::new(&self.headers), &self.peer, &self.id)
+            .identify(&self.headers, &self.peer, &self.id)
             .await
     }
 
     async fn start(&mut self, operation: String, parameters: Parameters) -> Result<(), Close> {
         // a key may be gone and a token have expired since the connection was made
         let context = self.identify().await;
-        let (headers, address) = (Headers::new(&self.headers), self.peer.address);
+        let (headers, address) = (&self.headers, self.peer.address);
         let context = context.and_then(|who| {
             RequestContext::new(
                 &self.gateway,
@@ -449,7 +446,7 @@ impl Connection {
             let slot = running.acquire_owned().await.ok();
             // the same members in the same order, however they were sent
             let bytes = serde_json::to_vec(&parameters).unwrap_or_default().into();
-            let outcome = execute(
+            let outcome = handle(
                 &gateway,
                 &context,
                 RawRequest {
@@ -511,11 +508,7 @@ async fn reloaded(changes: Option<&mut watch::Receiver<HttpService>>) {
 }
 
 /// One result and the end; or why there is none.
-fn messages(
-    context: &RequestContext,
-    id: &str,
-    outcome: Result<Executed, Rejection>,
-) -> Vec<Message> {
+fn messages(context: &RequestContext, id: &str, outcome: Result<Answer, Refusal>) -> Vec<Message> {
     let error = |errors: Value| {
         vec![message(
             &json!({"id": id, "type": "error", "payload": errors}),
@@ -538,10 +531,9 @@ fn messages(
         ]
     };
     match outcome {
-        Ok(Executed::Run { body, .. }) => next(&body),
-        Ok(Executed::Again(kept)) => next(&kept.body),
-        Ok(Executed::Refused(errors)) => error(json!(errors)),
-        Err(rejection) => error(json!([rejection.error(&context.id)])),
+        Ok(Answer::Fresh { body, .. }) => next(&body),
+        Ok(Answer::Cached(kept)) => next(&kept.body),
+        Err(refusal) => error(refusal.errors(context)),
     }
 }
 

@@ -18,7 +18,7 @@ struct List {
     fields: &'static str,
 }
 
-const LISTS: [List; 11] = [
+const LISTS: [List; 12] = [
     List {
         name: "backupServers",
         filter: "BackupServerFilter",
