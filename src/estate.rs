@@ -33,7 +33,7 @@ use crate::{
     time::Clock,
     uid::{
         AgentUid, AlarmUid, CompanyUid, ConsoleJobUid, EnterpriseManagerUid, JobUid, LocationUid,
-        ObjectUid, RepositoryUid, ServerUid, SessionUid,
+        ManagementAgentUid, ObjectUid, RepositoryUid, ServerUid, SessionUid,
     },
     upstream::{
         self, meter,
@@ -90,6 +90,8 @@ keys! {
     EnterpriseManagerKey { /** The Enterprise Manager. */ manager: EnterpriseManagerUid }
     /// A place of an organization.
     LocationKey { /** The place. */ location: LocationUid }
+    /// A management agent.
+    ManagementAgentKey { /** The agent. */ agent: ManagementAgentUid }
     /// An agent that no backup server manages.
     ConsoleAgentKey { /** The agent. */ agent: AgentUid }
     /// A job of such an agent.

@@ -147,6 +147,8 @@ registry! {
     AlarmUid;
     /// A place of an organization.
     LocationUid;
+    /// The agent by which a console reaches a machine.
+    ManagementAgentUid;
     /// A job of an agent that no backup server manages, as Service Provider Console numbers it.
     ConsoleJobUid;
     /// Anything else that is only shown.

@@ -4,7 +4,8 @@ use super::snapshot::{Listed, Places};
 use crate::{
     uid::{
         AgentUid, CompanyUid, EnterpriseManagerUid, JobUid, LocationUid, ManagedServerUid,
-        ObjectUid, OtherUid, RepositoryUid, ServerUid, SessionUid, UniqueJobUid,
+        ManagementAgentUid, ObjectUid, OtherUid, RepositoryUid, ServerUid, SessionUid,
+        UniqueJobUid,
     },
     upstream::{
         enterprise_manager::{
@@ -18,8 +19,8 @@ use crate::{
             console_agent_job::ConsoleAgentJob, enterprise_manager::EnterpriseManager, job::Job,
             job_detail::JobDetail, job_object::JobObject, license_usage::LicenseUsage,
             linked_job::LinkedJob, linked_repository::LinkedRepository, location::Location,
-            organization::Organization, protected_workload::ProtectedWorkload,
-            repository::Repository,
+            management_agent::ManagementAgent, organization::Organization,
+            protected_workload::ProtectedWorkload, repository::Repository,
         },
     },
 };
@@ -49,6 +50,7 @@ macro_rules! indexes {
 indexes! {
     BackupServer => ServerIndex {
         uid: ServerUid = |row| [row.instance_uid],
+        management_agent: ManagementAgentUid = |row| row.management_agent_uid,
         company: CompanyUid = |row| row.organization_uid,
         location: LocationUid = |row| row.location_uid,
     }
@@ -119,6 +121,10 @@ indexes! {
     }
     Location => LocationIndex {
         uid: LocationUid = |row| [row.instance_uid],
+        company: CompanyUid = |row| row.organization_uid,
+    }
+    ManagementAgent => ManagementAgentIndex {
+        uid: ManagementAgentUid = |row| [row.instance_uid],
         company: CompanyUid = |row| row.organization_uid,
     }
     ConsoleAgent => ConsoleAgentIndex {

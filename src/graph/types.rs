@@ -18,6 +18,7 @@ pub mod job_object;
 pub mod license_usage;
 pub mod linked_job;
 pub mod location;
+pub mod management_agent;
 pub mod origin;
 pub mod repository;
 pub mod tape_coverage;

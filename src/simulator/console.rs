@@ -47,6 +47,7 @@ pub(super) fn find(estate: Told<'_>, path: &str, expand: bool) -> Found {
         ["organizations", "locations"] => {
             Found::List(estate.locations.iter().map(agents::location).collect())
         }
+        ["infrastructure", "managementAgents"] => Found::List(agents::management_agents(estate)),
         ["infrastructure", "backupAgents"] => Found::List(
             estate
                 .console_agents

@@ -23,6 +23,7 @@ pub mod license_usage;
 pub mod linked_job;
 pub mod linked_repository;
 pub mod location;
+pub mod management_agent;
 pub mod organization;
 pub mod protected_workload;
 pub mod repository;

@@ -20,7 +20,7 @@ const OPERATOR: &str = "operator-key";
 const NOBODYS: &str = "0badcafe-0000-4000-8000-0badcafe0000";
 
 /// Lists with all that has a global id.
-const LISTS: [(&str, &str); 12] = [
+const LISTS: [(&str, &str); 13] = [
     ("jobs", "jobs(first: 500)"),
     ("backupServers", "backupServers(first: 500)"),
     ("companies", "companies(first: 500)"),
@@ -35,6 +35,7 @@ const LISTS: [(&str, &str); 12] = [
     ("workloads", "workloads(first: 500)"),
     ("locations", "locations(first: 500)"),
     ("consoleAgents", "consoleAgents(first: 500)"),
+    ("managementAgents", "managementAgents(first: 500)"),
     ("consoleAgentJobs", "consoleAgentJobs(first: 500)"),
 ];
 

@@ -36,6 +36,7 @@ mod infrastructure;
 mod isolation;
 mod kinds;
 mod lists;
+mod management_agents;
 mod members;
 mod metrics;
 mod mock;

@@ -89,6 +89,7 @@ fn question(list: &str) -> (String, Option<&'static str>) {
             of_jobs("... on ObjectStorageCopyJob { objects { totalCount } }")
         }
         "/infrastructure/backupAgents" => rows("consoleAgents"),
+        "/infrastructure/managementAgents" => rows("managementAgents"),
         "/infrastructure/backupAgents/jobs" => (
             "{ consoleAgents { nodes { jobs { totalCount } } } }".into(),
             None,

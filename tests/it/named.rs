@@ -12,7 +12,7 @@ use veeam_graph::{
 const NOBODY: &str = "11111111-2222-4333-8444-555555555555";
 
 /// Every list whose filter names companies or servers, with what it names.
-const LISTS: [(&str, &[&str]); 11] = [
+const LISTS: [(&str, &[&str]); 12] = [
     ("jobs", &["companyUid", "companyName", "backupServerUid"]),
     (
         "backupCopyJobs",
@@ -29,6 +29,7 @@ const LISTS: [(&str, &[&str]); 11] = [
     ("repositories", &["companyUid", "backupServerUid"]),
     ("backupAgents", &["backupServerUid"]),
     ("consoleAgents", &["companyUid"]),
+    ("managementAgents", &["companyUid"]),
     ("alarms", &["companyUid"]),
 ];
 

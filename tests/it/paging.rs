@@ -65,6 +65,11 @@ const LISTS: [List; 12] = [
         fields: "uid name status company { uid }",
     },
     List {
+        name: "managementAgents",
+        filter: "ManagementAgentFilter",
+        fields: "uid name: hostName status connectionStatus company { uid }",
+    },
+    List {
         name: "consoleAgentJobs",
         filter: "ConsoleAgentJobFilter",
         fields: "id uid agentUid name health isEnabled lastRun lastEndTime company { uid }",
@@ -175,6 +180,12 @@ fn members(list: &str, row: &Value, dice: &mut Dice) -> Vec<(&'static str, Value
                 ("status", json!(["NotRunning"])),
             ]
         }
+        "managementAgents" => vec![
+            ("nameContains", part(&row["name"], dice)),
+            ("companyUid", company),
+            ("status", json!(["healthy"])),
+            ("connectionStatus", json!(["Online"])),
+        ],
         "consoleAgentJobs" => vec![
             ("nameContains", part(&row["name"], dice)),
             ("companyUid", company),
@@ -271,6 +282,9 @@ fn holds(filter: &Value, row: &Value) -> bool {
             "status" => array(wanted)
                 .iter()
                 .any(|word| lower(word) == lower(&row["status"])),
+            "connectionStatus" => array(wanted)
+                .iter()
+                .any(|word| lower(word) == lower(&row["connectionStatus"])),
             "enabled" => row["isEnabled"] == *wanted,
             "jobUid" | "linkedJobUid" | "agentUid" => row[name] == *wanted,
             "objectType" => array(wanted)

@@ -10,8 +10,8 @@ use crate::{
         computer_backup::ComputerBackup, console_agent::ConsoleAgent,
         console_agent_job::ConsoleAgentJob, enterprise_manager::EnterpriseManager, job::Job,
         job_detail::JobDetail, job_object::JobObject, license_usage::LicenseUsage,
-        location::Location, organization::Organization, protected_workload::ProtectedWorkload,
-        repository::Repository,
+        location::Location, management_agent::ManagementAgent, organization::Organization,
+        protected_workload::ProtectedWorkload, repository::Repository,
     },
 };
 use std::collections::BTreeSet;
@@ -235,6 +235,27 @@ impl RowPolicy for Location {
                 .iter()
                 .any(|grant| grant.covers_company(company))
         })
+    }
+}
+
+/// An agent is its organization's, and also there for whoever may see a backup server that it is
+/// on.
+impl RowPolicy for ManagementAgent {
+    const NEEDS: Needs = Needs::Servers;
+    fn is_within(&self, limits: &Limits) -> bool {
+        let is_of_server = |servers: &Snapshot<BackupServer>| {
+            servers
+                .index()
+                .management_agent
+                .of(&self.instance_uid)
+                .iter()
+                .any(|place| {
+                    let server = servers.row(*place);
+                    server.organization_uid == self.organization_uid && server.is_within(limits)
+                })
+        };
+        limits.cover(self.organization_uid, None)
+            || limits.servers.as_deref().is_some_and(is_of_server)
     }
 }
 

@@ -3,10 +3,11 @@
 use super::{Console, Failure, Rows, many, one};
 use crate::{
     estate::{Caller, RowRef, View, joins::session_matching::host_key, snapshot::Snapshot},
-    uid::{CompanyUid, EnterpriseManagerUid, LocationUid, ServerUid},
+    uid::{CompanyUid, EnterpriseManagerUid, LocationUid, ManagementAgentUid, ServerUid},
     upstream::vspc::{
         agent_job_object::AgentJobObject, backup_agent::BackupAgent, backup_server::BackupServer,
         enterprise_manager::EnterpriseManager, location::Location,
+        management_agent::ManagementAgent,
     },
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -98,6 +99,45 @@ impl Console {
     ) -> Result<Rows<BackupServer>, Failure> {
         let view = self.servers(caller).await?;
         Ok(many(&view, view.index().location.of(&location)))
+    }
+
+    /// Every management agent.
+    pub async fn management_agents(
+        &self,
+        caller: &Caller,
+    ) -> Result<View<ManagementAgent>, Failure> {
+        self.view(caller, self.lists.management_agents.all().await?)
+            .await
+    }
+
+    /// One management agent; an error where several machines share its id.
+    pub async fn management_agent(
+        &self,
+        caller: &Caller,
+        agent: ManagementAgentUid,
+    ) -> Result<Option<RowRef<ManagementAgent>>, Failure> {
+        let view = self.management_agents(caller).await?;
+        one(&view, view.index().uid.of(&agent))
+    }
+
+    /// The management agents of one organization.
+    pub async fn management_agents_of_company(
+        &self,
+        caller: &Caller,
+        company: CompanyUid,
+    ) -> Result<Rows<ManagementAgent>, Failure> {
+        let view = self.management_agents(caller).await?;
+        Ok(many(&view, view.index().company.of(&company)))
+    }
+
+    /// The backup servers that say that this management agent is on them.
+    pub async fn servers_of_management_agent(
+        &self,
+        caller: &Caller,
+        agent: ManagementAgentUid,
+    ) -> Result<Rows<BackupServer>, Failure> {
+        let view = self.servers(caller).await?;
+        Ok(many(&view, view.index().management_agent.of(&agent)))
     }
 
     /// Every agent that a backup server manages.

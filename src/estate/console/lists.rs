@@ -35,6 +35,7 @@ use crate::{
             linked_job::LinkFamily,
             linked_repository::LinkedRepository,
             location::Location,
+            management_agent::ManagementAgent,
             organization::Organization,
             protected_workload::{ProtectedWorkload, WorkloadKind},
             repository::Repository,
@@ -147,6 +148,7 @@ lists! {
     organizations: PagedList<Organization> = open.full("Organizations", open.ages.companies, |vspc| vspc.organizations());
     managers: PagedList<EnterpriseManager> = PagedList::new(open.spec("Managers", open.ages.servers), Arc::new(Managers(open.vspc.clone())));
     locations: PagedList<Location> = open.full("Locations", open.ages.companies, |vspc| vspc.locations());
+    management_agents: PagedList<ManagementAgent> = open.full("ManagementAgents", open.ages.servers, |vspc| vspc.management_agents());
     console_agents: PagedList<ConsoleAgent> = open.full("ConsoleAgents", open.ages.servers, |vspc| vspc.console_agents());
     console_agent_jobs: PagedList<ConsoleAgentJob> = open.full("ConsoleAgentJobs", open.ages.jobs, |vspc| vspc.console_agent_jobs());
     alarms: PagedList<Alarm> = open.full("Alarms", open.ages.alarms, |vspc| vspc.active_alarms());

@@ -16,6 +16,10 @@ use crate::graph::{
         console_agent::{ConsoleAgent, ConsoleAgentConnection, ConsoleAgentFilter, agent_page},
         enterprise_manager::{EnterpriseManager, EnterpriseManagerConnection, manager_page},
         location::{Location, LocationConnection, location_page},
+        management_agent::{
+            ManagementAgent, ManagementAgentConnection, ManagementAgentFilter,
+            management_agent_page,
+        },
         repository::{
             Repository, RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder,
             repository_page,
@@ -204,6 +208,46 @@ impl Infrastructure {
         let (rows, problems) =
             everywhere_rows(ctx, |console| Box::pin(console.console_agents(caller))).await;
         agent_page(ctx, rows, &problems, "", filter, &PageArgs { first, after }).await
+    }
+
+    /// The management agents of every company, by host name.
+    async fn management_agents(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which agents. All when left out.")] filter: Option<ManagementAgentFilter>,
+        #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<ManagementAgentConnection> {
+        let caller = loaders(ctx).caller();
+        let (rows, problems) =
+            everywhere(ctx, |console| Box::pin(console.management_agents(caller))).await;
+        management_agent_page(ctx, rows, &problems, "", filter, &PageArgs { first, after }).await
+    }
+
+    /// One management agent by its id or its host's name; null when there is none. A name that
+    /// several have is an error that lists them.
+    async fn management_agent(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The agent's id in Service Provider Console.")] uid: Option<UUID>,
+        #[graphql(desc = "The whole name of the agent's host, without regard to case.")]
+        name: Option<String>,
+    ) -> Option<Result<ManagementAgent>> {
+        let caller = loaders(ctx).caller();
+        if let Err(error) = hidden_fields::may_ask_for_host_names(ctx, name.is_some()) {
+            return Some(Err(error));
+        }
+        let found = everywhere(ctx, |console| Box::pin(console.management_agents(caller))).await;
+        by_uid_or_name(
+            ctx,
+            found,
+            uid,
+            name,
+            |row| (row.instance_uid.0, &row.host_name),
+            "management agents",
+        )
+        .await
+        .map(|row| row.map(ManagementAgent::from))
     }
 
     /// One location by its id or its name; null when there is none. A name that several have is an

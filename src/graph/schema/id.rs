@@ -3,8 +3,8 @@
 use crate::{
     estate::{
         AlarmKey, BackupAgentKey, CompanyKey, ConsoleAgentKey, ConsoleJobKey, EnterpriseManagerKey,
-        Estate, JobKey, LocationKey, RepositoryKey, ServerKey, SessionKey, UpstreamId,
-        console::protection::WorkloadKey,
+        Estate, JobKey, LocationKey, ManagementAgentKey, RepositoryKey, ServerKey, SessionKey,
+        UpstreamId, console::protection::WorkloadKey,
     },
     uid::{self, AgentUid, JobUid, ObjectUid, ServerUid},
     upstream::vspc::protected_workload::WorkloadKind,
@@ -64,6 +64,8 @@ pub enum Key {
     EnterpriseManager(EnterpriseManagerKey),
     /// A place of an organization.
     Location(LocationKey),
+    /// A management agent.
+    ManagementAgent(ManagementAgentKey),
     /// An agent that no backup server manages.
     ConsoleAgent(ConsoleAgentKey),
     /// A job of such an agent.
@@ -139,6 +141,9 @@ impl Key {
                 format!("EnterpriseManager:{}:{}", name(&key.upstream), key.manager)
             }
             Key::Location(key) => format!("Location:{}:{}", name(&key.upstream), key.location),
+            Key::ManagementAgent(key) => {
+                format!("ManagementAgent:{}:{}", name(&key.upstream), key.agent)
+            }
             Key::ConsoleAgent(key) => format!("ConsoleAgent:{}:{}", name(&key.upstream), key.agent),
             Key::ConsoleAgentJob(key) => format!(
                 "ConsoleAgentJob:{}:{}:{}",
@@ -248,6 +253,10 @@ impl Key {
             ("Location", 1) => Key::Location(LocationKey {
                 upstream,
                 location: guid(0)?.into(),
+            }),
+            ("ManagementAgent", 1) => Key::ManagementAgent(ManagementAgentKey {
+                upstream,
+                agent: guid(0)?.into(),
             }),
             ("ConsoleAgent", 1) => Key::ConsoleAgent(ConsoleAgentKey {
                 upstream,

@@ -24,6 +24,7 @@ use crate::graph::{
             tape_job::TapeJob, vm_backup_job::VmBackupJob, vm_copy_job::VmCopyJob,
         },
         location::Location,
+        management_agent::ManagementAgent,
         repository::Repository,
         upstream::Upstream,
         workload::Workload,
@@ -76,6 +77,7 @@ interface! {
     ConsoleAgentJob(ConsoleAgentJob),
     EnterpriseManager(EnterpriseManager),
     Location(Location),
+    ManagementAgent(ManagementAgent),
     Workload(Workload),
 }
 
@@ -219,6 +221,14 @@ impl Node {
                     .location(loaders.caller(), key.location)
                     .await;
                 nullable(found.map(|row| row.map(|row| Location::from(row).into())))
+            }
+            Key::ManagementAgent(key) => {
+                let found = loaders
+                    .caller()
+                    .console(key.upstream)?
+                    .management_agent(loaders.caller(), key.agent)
+                    .await;
+                nullable(found.map(|row| row.map(|row| ManagementAgent::from(row).into())))
             }
             Key::ConsoleAgent(key) => {
                 let found = loaders

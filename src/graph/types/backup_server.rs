@@ -14,6 +14,7 @@ use super::{
     },
     linked_job::{LinkedJob, LinkedJobConnection, link_page},
     location::Location,
+    management_agent::ManagementAgent,
     origin::Origin,
     repository::{
         RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page,
@@ -222,6 +223,19 @@ impl BackupServer {
     /// The id of the management agent on the server; null when not known.
     async fn management_agent_uid(&self) -> Option<UUID> {
         self.0.management_agent_uid.map(|uid| UUID(uid.0))
+    }
+
+    /// The management agent on the server, which tells whether the console can reach it; null when
+    /// the console does not list it.
+    async fn management_agent(&self, ctx: &Context<'_>) -> Option<Result<ManagementAgent>> {
+        let loaders = loaders(ctx);
+        let console = loaders.caller().console(self.0.upstream())?;
+        nullable(
+            console
+                .management_agent(loaders.caller(), self.0.management_agent_uid?)
+                .await
+                .map(|row| row.map(ManagementAgent::from)),
+        )
     }
 
     /// The id of the server's location in the console; null when not known.

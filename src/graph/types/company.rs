@@ -9,6 +9,7 @@ use super::{
     job::{Job, JobConnection, kind::JobKind},
     license_usage::LicenseUsage,
     location::{LocationConnection, location_page},
+    management_agent::{ManagementAgentConnection, ManagementAgentFilter, management_agent_page},
     origin::Origin,
     repository::{
         RepositoryArgs, RepositoryConnection, RepositoryFilter, RepositoryOrder, repository_page,
@@ -453,6 +454,29 @@ impl Company {
                 .first()
                 .map(|problem| Err(error::upstream(problem))),
         }
+    }
+
+    /// The company's management agents, by host name.
+    async fn management_agents(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Which agents. All when left out.")] filter: Option<ManagementAgentFilter>,
+        #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
+        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+    ) -> Result<ManagementAgentConnection> {
+        let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
+            console.management_agents_of_company(caller, self.0.instance_uid)
+        })
+        .await;
+        management_agent_page(
+            ctx,
+            rows,
+            &problems,
+            &format!("{:?}", self.key()),
+            filter,
+            &PageArgs { first, after },
+        )
+        .await
     }
 
     /// The company's locations, by name.

@@ -1,13 +1,65 @@
 //! Agents that the console lists, their jobs, and the places of organizations.
 
 use super::time;
-use crate::simulator::estate::{ConsoleAgent, ConsoleJob, Estate, Location};
+use crate::simulator::{
+    estate::{ConsoleAgent, ConsoleJob, Estate, Location},
+    version::Told,
+};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub(super) fn location(row: &Location) -> Value {
     json!({"instanceUid": row.uid, "organizationUid": row.company, "name": row.name, "quotaGb": row.quota_gb, "type": row.kind})
+}
+
+/// One on every backup server, on the Enterprise Manager, and beside every backup agent.
+pub(super) fn management_agents(estate: Told<'_>) -> Vec<Value> {
+    let of_servers = estate.servers.iter().map(|row| {
+        let (status, connection) = match row.status {
+            "Healthy" => ("Healthy", "Online"),
+            _ => ("Inaccessible", "Inaccessible"),
+        };
+        management_agent(
+            estate,
+            (row.managed_uid, super::location_of(estate, row)),
+            Some(row.company),
+            &row.managed_name,
+            (status, connection),
+        )
+    });
+    let of_manager = management_agent(
+        estate,
+        (Uuid::from_u128(estate.manager.as_u128() ^ 2), Uuid::nil()),
+        None,
+        "em01.backup.example",
+        ("Healthy", "Online"),
+    );
+    let of_agents = estate.console_agents.iter().map(|row| {
+        management_agent(
+            estate,
+            (Uuid::from_u128(row.uid.as_u128() ^ 2), Uuid::nil()),
+            Some(row.company),
+            &row.name,
+            ("Healthy", "Online"),
+        )
+    });
+    of_servers.chain([of_manager]).chain(of_agents).collect()
+}
+
+fn management_agent(
+    estate: Told<'_>,
+    (uid, location): (Uuid, Uuid),
+    company: Option<Uuid>,
+    host: &str,
+    (status, connection): (&str, &str),
+) -> Value {
+    json!({
+        "instanceUid": uid, "locationUid": location, "organizationUid": company, "hostName": host, "friendlyName": null,
+        "lastHeartbeatTime": time(Some(estate.now), 1), "version": estate.version.server(), "discoveryTime": "2024-07-17T21:48:09.683-04:00",
+        "tag": null, "status": status, "type": "Client", "computerInfo": null, "connectionStatus": connection,
+        "isRebootRequired": false, "connectionAccount": null, "versionStatus": "UpToDate", "role": "Client",
+    })
 }
 
 pub(super) fn agent(estate: &Estate, row: &ConsoleAgent) -> Value {

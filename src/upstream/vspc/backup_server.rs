@@ -3,7 +3,7 @@
 
 use super::{List, Vspc};
 use crate::{
-    uid::{self, CompanyUid, LocationUid, OtherUid, ServerUid},
+    uid::{self, CompanyUid, LocationUid, ManagementAgentUid, ServerUid},
     upstream::{error::Error, lenient, pager::Row},
 };
 use serde::Deserialize;
@@ -25,7 +25,7 @@ pub struct BackupServer {
     #[serde(default, deserialize_with = "uid::optional")]
     pub location_uid: Option<LocationUid>,
     #[serde(default, deserialize_with = "uid::optional")]
-    pub management_agent_uid: Option<OtherUid>,
+    pub management_agent_uid: Option<ManagementAgentUid>,
     #[serde(default, deserialize_with = "lenient::optional_text")]
     pub version: Option<String>,
     #[serde(default, deserialize_with = "lenient::optional_text")]
