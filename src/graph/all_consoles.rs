@@ -161,7 +161,7 @@ pub(super) fn contains(name: &str, part: Option<&Part>) -> bool {
     part.is_none_or(|part| part.is_in(name))
 }
 
-/// The rows that have this name, without regard to case.
+/// The rows that have this name, ignoring case.
 pub(super) async fn named<T>(
     ctx: &Context<'_>,
     rows: Vec<T>,

@@ -88,9 +88,13 @@ impl Fleet {
     async fn workloads(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which machines. All when left out.")] filter: Option<WorkloadFilter>,
-        #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the machines that match this filter.")] filter: Option<
+            WorkloadFilter,
+        >,
+        #[graphql(desc = "How many machines to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<WorkloadConnection> {
         let (workloads, problems) = all_workloads(ctx).await;
         workload_page(
@@ -109,9 +113,11 @@ impl Fleet {
     async fn alarms(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which alarms. All when left out.")] filter: Option<AlarmFilter>,
-        #[graphql(desc = "How many alarms: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the alarms that match this filter.")] filter: Option<
+            AlarmFilter,
+        >,
+        #[graphql(desc = "How many alarms to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<AlarmConnection> {
         let (alarms, problems) = all_alarms(ctx).await;
         alarm_page(
@@ -129,8 +135,9 @@ impl Fleet {
     async fn license_usage(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many organizations: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many organizations to return: 0 to 500, 50 by default.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<LicenseUsageConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) = everywhere(ctx, |console| Box::pin(console.licenses(caller))).await;

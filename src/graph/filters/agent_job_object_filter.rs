@@ -30,12 +30,12 @@ use futures_util::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use std::{collections::HashMap, hash::Hash};
 
-/// Which machines. Every member that is given must hold.
+/// Filters machines. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct AgentJobObjectFilter {
-    /// Machines that are doing like this.
+    /// Machines in one of these states.
     health: Option<OneOf<Health>>,
-    /// Machines whose name contains this, without regard to case.
+    /// Machines whose name contains this, ignoring case.
     computer_contains: Option<Part>,
     /// Machines in jobs of this backup server.
     backup_server_uid: Option<UUID>,
@@ -43,9 +43,9 @@ pub struct AgentJobObjectFilter {
     job_uid: Option<UUID>,
     /// Machines in jobs of this company.
     company_uid: Option<UUID>,
-    /// Machines in jobs of the companies with this whole name, without regard to case.
+    /// Machines in jobs of the companies with this whole name, ignoring case.
     company_name: Option<Whole>,
-    /// Machines from these upstreams, by their names in the configuration.
+    /// Machines from these upstreams, by their names in the gateway's configuration.
     upstream: Option<Names>,
     /// Machines whose last backup ended longer ago than this, and those that never had one. For one
     /// that is being backed up for the first time it is when that began.
@@ -54,11 +54,11 @@ pub struct AgentJobObjectFilter {
     ended_within: Option<DurationInput>,
     /// Machines in jobs that get to tape in one of these ways.
     tape_status: Option<OneOf<TapeStatus>>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<AgentJobObjectFilter>>,
-    /// At least one of these must hold too. An empty list holds for no machine.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<AgentJobObjectFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<AgentJobObjectFilter>>,
 }
 

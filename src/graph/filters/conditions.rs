@@ -48,7 +48,7 @@ impl<T: PartialEq> OneOf<T> {
     }
 }
 
-/// One of these words, without regard to case.
+/// One of these words, ignoring case.
 #[derive(Clone)]
 pub struct Words(BTreeSet<String>);
 

@@ -112,7 +112,7 @@ impl Facts {
         }
     }
 
-    /// Whether the job is a company's of that name, without regard to case.
+    /// Whether the job is a company's of that name, ignoring case.
     pub fn is_of_company(&self, job: &RowRef<Job>, name: &Whole) -> bool {
         let key = company_of(job).map(|company| CompanyKey {
             upstream: job.upstream(),

@@ -31,22 +31,22 @@ use jiff::Timestamp;
 /// A row of the jobs' list.
 pub type Row = RowRef<vspc::job::Job>;
 
-/// Which jobs. Every member that is given must hold.
+/// Filters jobs. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct JobFilter {
-    /// Jobs from these upstreams, by their names in the configuration.
+    /// Jobs from these upstreams, by their names in the gateway's configuration.
     upstream: Option<Names>,
     /// Jobs of these kinds.
     kind: Option<OneOf<JobKind>>,
-    /// Jobs that are doing like this.
+    /// Jobs in one of these states.
     health: Option<OneOf<Health>>,
     /// Jobs of this company: assigned to it, or else on a server that it owns.
     company_uid: Option<UUID>,
-    /// Jobs of the companies with this whole name, without regard to case.
+    /// Jobs of the companies with this whole name, ignoring case.
     company_name: Option<Whole>,
     /// Jobs on this backup server.
     backup_server_uid: Option<UUID>,
-    /// Jobs whose name contains this, without regard to case.
+    /// Jobs whose name contains this, ignoring case.
     name_contains: Option<Part>,
     /// Jobs whose schedule is enabled, or is not.
     enabled: Option<bool>,
@@ -61,13 +61,13 @@ pub struct JobFilter {
     /// Jobs that get to tape in one of these ways.
     tape_status: Option<OneOf<TapeStatus>>,
     /// Without jobs that back up database logs: these run all day, by design, and drown the rest.
-    /// False when left out.
+    /// False if omitted.
     exclude_log_backups: Option<bool>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<JobFilter>>,
-    /// At least one of these must hold too. An empty list holds for no job.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<JobFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<JobFilter>>,
 }
 
@@ -167,7 +167,7 @@ impl<'a> Own<'a> {
 /// What jobs can be ordered by.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobOrderField {
-    /// The job's name, without regard to case.
+    /// The job's name, ignoring case.
     Name,
     /// When the last session started.
     LastRun,
@@ -183,9 +183,9 @@ pub enum JobOrderField {
 /// One thing to order jobs by.
 #[derive(InputObject, Clone, Debug)]
 pub struct JobOrder {
-    /// What by.
+    /// The field to order by.
     field: JobOrderField,
-    /// Which way.
+    /// The direction of the order.
     #[graphql(default)]
     direction: OrderDirection,
 }

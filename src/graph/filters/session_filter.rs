@@ -30,7 +30,7 @@ use crate::{
 use async_graphql::{Context, Enum, InputObject, Result, resolver_utils::EnumType};
 use jiff::Timestamp;
 
-/// Which sessions. Every member that is given must hold.
+/// Filters sessions. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct SessionFilter {
     /// Sessions that started at this instant or later.
@@ -39,24 +39,24 @@ pub struct SessionFilter {
     within: Option<DurationInput>,
     /// Sessions that started before this instant.
     until: Option<DateTime>,
-    /// Sessions that went like this.
+    /// Sessions that ended in one of these ways.
     health: Option<OneOf<Health>>,
     /// Sessions of the job with this id, on whichever servers it occurs.
     job_uid: Option<UUID>,
     /// Sessions that ran on this backup server.
     backup_server_uid: Option<UUID>,
-    /// Sessions of jobs whose name contained this when they ran, without regard to case.
+    /// Sessions of jobs whose name contained this when they ran, ignoring case.
     job_name_contains: Option<Part>,
-    /// Sessions from these upstreams, by their names in the configuration.
+    /// Sessions from these upstreams, by their names in the gateway's configuration.
     upstream: Option<Names>,
-    /// Only runs of jobs, not their per-machine parts. True when left out of the filter of
+    /// Only runs of jobs, not their per-machine parts. True if omitted of the filter of
     /// `agentSessions`.
     top_level_only: Option<bool>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<SessionFilter>>,
-    /// At least one of these must hold too. An empty list holds for no session.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<SessionFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<SessionFilter>>,
 }
 
@@ -119,16 +119,16 @@ pub enum SessionOrderField {
     Duration,
     /// How it went, ascending from the worst.
     Health,
-    /// The job's name, without regard to case.
+    /// The job's name, ignoring case.
     JobName,
 }
 
 /// One thing to order sessions by.
 #[derive(InputObject, Clone, Debug)]
 pub struct SessionOrder {
-    /// What by.
+    /// The field to order by.
     field: SessionOrderField,
-    /// Which way.
+    /// The direction of the order.
     #[graphql(default)]
     direction: OrderDirection,
 }

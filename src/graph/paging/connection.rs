@@ -15,7 +15,7 @@ macro_rules! connection {
             $($health_counts: Option<$crate::graph::filters::job_filter::Tally>,)?
         }
 
-        /// A row of a list with its cursor.
+        /// An element of a list, with its cursor.
         #[derive(async_graphql::Description)]
         pub struct $edge {
             cursor: $crate::graph::paging::page::Cursor,
@@ -26,12 +26,12 @@ macro_rules! connection {
         #[veeam_graph_macros::direct_fields]
         #[async_graphql::Object(use_type_description)]
         impl $edge {
-            /// The row's place in the list: give it as `after` to go on behind it.
+            /// The cursor of this element, to be passed as `after`.
             async fn cursor(&self) -> String {
                 self.cursor.encode()
             }
 
-            /// The row.
+            /// The element at the end of the edge.
             async fn node(&self) -> $crate::graph::reuse::rows::EdgeRow<'_, $node> {
                 $crate::graph::reuse::rows::EdgeRow { key: self.key, node: &self.node }
             }
@@ -39,20 +39,20 @@ macro_rules! connection {
 
         #[async_graphql::Object(use_type_description)]
         impl $connection {
-            /// The rows of this page with their cursors.
+            /// The elements of this page, with their cursors.
             async fn edges(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<$crate::graph::reuse::rows::Rows<'_, $edge>> {
                 let share = $crate::graph::give_out(ctx, self.edges.len()).await?;
                 // a cursor is the list's, not the row's
                 Ok($crate::graph::reuse::rows::Rows { rows: self.edges.iter().map(|edge| (None, edge)).collect(), share })
             }
 
-            /// The rows of this page.
+            /// The elements of this page.
             async fn nodes(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<$crate::graph::reuse::rows::Rows<'_, $node>> {
                 let share = $crate::graph::give_out(ctx, self.edges.len()).await?;
                 Ok($crate::graph::reuse::rows::Rows { rows: self.edges.iter().map(|edge| (edge.key, &edge.node)).collect(), share })
             }
 
-            /// Where this page is in the list.
+            /// Where this page lies in the list: cursors, and whether there is more.
             async fn page_info(&self) -> async_graphql::connection::PageInfo {
                 async_graphql::connection::PageInfo {
                     has_previous_page: self.has_previous,
@@ -62,14 +62,15 @@ macro_rules! connection {
                 }
             }
 
-            /// How many rows the whole list has, all pages together. Null when that is not known
+            /// The number of elements in the whole list, across all pages; null if it is unknown
             /// because the list could not be read in full.
             async fn total_count(&self) -> Option<i32> {
                 self.total
             }
 
-            /// Whether the list behind this page was read in full. When false, rows may be missing,
-            /// and an error with this connection's path says why: an empty list is then not 'none'.
+            /// Whether the whole list was read. If false, elements may be missing and an error with
+            /// this connection's path says why; an empty page then does not mean that there are
+            /// none.
             async fn complete(&self) -> bool {
                 self.complete
             }

@@ -73,10 +73,14 @@ impl Backups {
     async fn jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
-        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
-        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the jobs that match this filter.")] filter: Option<
+            JobFilter,
+        >,
+        #[graphql(desc = "How to order the results; by name if it is omitted.")] order_by: Option<
+            Vec<JobOrder>,
+        >,
+        #[graphql(desc = "How many jobs to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<JobConnection> {
         let (rows, problems) = all_jobs(ctx).await;
         let page = job_page(
@@ -92,14 +96,14 @@ impl Backups {
         Ok(JobConnection::of(ctx, page, Job::from))
     }
 
-    /// One job by its id or its name; null when there is none. Ids repeat over servers whose
+    /// One job by its id or its name; null if there is none. Ids repeat over servers whose
     /// configuration was cloned, and names wherever people chose the same: then the server must be
     /// given too, and leaving it out is an error that lists the servers.
     async fn job(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The job's id in Veeam Backup & Replication.")] uid: Option<UUID>,
-        #[graphql(desc = "The job's whole name, without regard to case.")] name: Option<String>,
+        #[graphql(desc = "The job's whole name, ignoring case.")] name: Option<String>,
         #[graphql(desc = "The id of the job's server, where the rest is not enough.")]
         backup_server_uid: Option<UUID>,
     ) -> Option<Result<Job>> {
@@ -140,9 +144,11 @@ impl Backups {
     async fn backup_copy_jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
-        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the jobs that match this filter.")] filter: Option<
+            JobFilter,
+        >,
+        #[graphql(desc = "How many jobs to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<BackupCopyJobConnection> {
         let (mut rows, problems) = all_jobs(ctx).await;
         rows.retain(|job| JobKind::of(job.r#type.as_deref()) == JobKind::BackupCopy);
@@ -165,11 +171,13 @@ impl Backups {
     async fn agent_job_objects(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which machines. All when left out.")] filter: Option<
+        #[graphql(desc = "Returns only the machines that match this filter.")] filter: Option<
             AgentJobObjectFilter,
         >,
-        #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many machines to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<AgentJobObjectConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) = everywhere(ctx, |console| Box::pin(console.objects(caller))).await;
@@ -180,9 +188,11 @@ impl Backups {
     async fn tape_linked_jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which links. All when left out.")] filter: Option<LinkedJobFilter>,
-        #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the links that match this filter.")] filter: Option<
+            LinkedJobFilter,
+        >,
+        #[graphql(desc = "How many links to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<LinkedJobConnection> {
         let filter = filter.unwrap_or_default();
         let (loaders, wanted) = (loaders(ctx), Prepared::of(&filter, &Ok)?);
@@ -229,14 +239,16 @@ impl Backups {
     async fn agent_sessions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which sessions. All runs of the window when left out.")] filter: Option<
-            SessionFilter,
+        #[graphql(
+            desc = "Returns only the sessions that match this filter. Without it, all runs that Enterprise Manager remembers."
+        )]
+        filter: Option<SessionFilter>,
+        #[graphql(desc = "How to order the results; newest first if it is omitted.")]
+        order_by: Option<Vec<SessionOrder>>,
+        #[graphql(desc = "How many sessions to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
         >,
-        #[graphql(desc = "In which order. Newest first when left out.")] order_by: Option<
-            Vec<SessionOrder>,
-        >,
-        #[graphql(desc = "How many sessions: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
         let sessions = loaders(ctx)
             .caller()
@@ -263,7 +275,7 @@ impl Backups {
         nullable(found.map(|session| session.map(AgentSession::from)))
     }
 
-    /// One job of a standalone agent, from the v2 API; null when there is none.
+    /// One job of a standalone agent, from the v2 API; null if there is none.
     async fn backup_agent_job(
         &self,
         ctx: &Context<'_>,
@@ -287,8 +299,8 @@ impl Backups {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The agent's id.")] agent_uid: UUID,
-        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many jobs to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<BackupAgentJobConnection> {
         let loaders = loaders(ctx);
         let reads = loaders
@@ -320,9 +332,11 @@ impl Backups {
     async fn console_agent_jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<ConsoleAgentJobFilter>,
-        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the jobs that match this filter.")] filter: Option<
+            ConsoleAgentJobFilter,
+        >,
+        #[graphql(desc = "How many jobs to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<ConsoleAgentJobConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) =

@@ -39,21 +39,25 @@ impl Infrastructure {
     async fn backup_servers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which servers. All when left out.")] filter: Option<BackupServerFilter>,
-        #[graphql(desc = "How many servers: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the servers that match this filter.")] filter: Option<
+            BackupServerFilter,
+        >,
+        #[graphql(desc = "How many servers to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
         let (rows, problems) = all_servers(ctx).await;
         server_page(ctx, rows, &problems, "", filter, &PageArgs { first, after }).await
     }
 
-    /// One backup server by its id or its name; null when there is none. A name that several
-    /// servers have is an error that lists them.
+    /// One backup server by its id or its name; null if there is none. A name that several servers
+    /// have is an error that lists them.
     async fn backup_server(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The server's id in Service Provider Console.")] uid: Option<UUID>,
-        #[graphql(desc = "The server's whole name, without regard to case.")] name: Option<String>,
+        #[graphql(desc = "The server's whole name, ignoring case.")] name: Option<String>,
     ) -> Option<Result<BackupServer>> {
         server_by(ctx, uid, name).await
     }
@@ -62,37 +66,37 @@ impl Infrastructure {
     async fn companies(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which companies. All when left out.")] filter: Option<CompanyFilter>,
-        #[graphql(desc = "How many companies: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the companies that match this filter.")] filter: Option<
+            CompanyFilter,
+        >,
+        #[graphql(desc = "How many companies to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<CompanyConnection> {
         let (rows, problems) = all_companies(ctx).await;
         company_page(ctx, rows, &problems, filter, &PageArgs { first, after }).await
     }
 
-    /// One company by its id or its name; null when there is none. A name that several have is an
+    /// One company by its id or its name; null if there is none. A name that several have is an
     /// error that lists them.
     async fn company(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The organization's id in Service Provider Console.")] uid: Option<UUID>,
-        #[graphql(desc = "The organization's whole name, without regard to case.")] name: Option<
-            String,
-        >,
+        #[graphql(desc = "The organization's whole name, ignoring case.")] name: Option<String>,
     ) -> Option<Result<Company>> {
         company_by(ctx, uid, name).await
     }
 
-    /// One repository by its id or its name; null when there is none. Names and ids repeat over
+    /// One repository by its id or its name; null if there is none. Names and ids repeat over
     /// servers (the default repository has the same on each): then the server must be given too,
     /// and leaving it out is an error that lists the servers.
     async fn repository(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The repository's id.")] uid: Option<UUID>,
-        #[graphql(desc = "The repository's whole name, without regard to case.")] name: Option<
-            String,
-        >,
+        #[graphql(desc = "The repository's whole name, ignoring case.")] name: Option<String>,
         #[graphql(desc = "The id of the repository's server, where the rest is not enough.")]
         backup_server_uid: Option<UUID>,
     ) -> Option<Result<Repository>> {
@@ -133,14 +137,15 @@ impl Infrastructure {
     async fn repositories(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which repositories. All when left out.")] filter: Option<
+        #[graphql(desc = "Returns only the repositories that match this filter.")] filter: Option<
             RepositoryFilter,
         >,
-        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<
+        #[graphql(desc = "How to order the results; by name if it is omitted.")] order_by: Option<
             Vec<RepositoryOrder>,
         >,
-        #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many repositories to return: 0 to 500, 50 by default.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<RepositoryConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) =
@@ -160,8 +165,10 @@ impl Infrastructure {
     async fn locations(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many locations: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many locations to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<LocationConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) = everywhere(ctx, |console| Box::pin(console.locations(caller))).await;
@@ -172,9 +179,9 @@ impl Infrastructure {
     async fn enterprise_managers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many Enterprise Managers: 0 to 500, 50 when left out.")]
+        #[graphql(desc = "How many Enterprise Managers to return: 0 to 500, 50 by default.")]
         first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<EnterpriseManagerConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) =
@@ -186,9 +193,11 @@ impl Infrastructure {
     async fn backup_agents(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which agents. All when left out.")] filter: Option<BackupAgentFilter>,
-        #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the agents that match this filter.")] filter: Option<
+            BackupAgentFilter,
+        >,
+        #[graphql(desc = "How many agents to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<BackupAgentConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) =
@@ -200,9 +209,11 @@ impl Infrastructure {
     async fn console_agents(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which agents. All when left out.")] filter: Option<ConsoleAgentFilter>,
-        #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the agents that match this filter.")] filter: Option<
+            ConsoleAgentFilter,
+        >,
+        #[graphql(desc = "How many agents to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<ConsoleAgentConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) =
@@ -214,9 +225,11 @@ impl Infrastructure {
     async fn management_agents(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which agents. All when left out.")] filter: Option<ManagementAgentFilter>,
-        #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the agents that match this filter.")] filter: Option<
+            ManagementAgentFilter,
+        >,
+        #[graphql(desc = "How many agents to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<ManagementAgentConnection> {
         let caller = loaders(ctx).caller();
         let (rows, problems) =
@@ -224,14 +237,15 @@ impl Infrastructure {
         management_agent_page(ctx, rows, &problems, "", filter, &PageArgs { first, after }).await
     }
 
-    /// One management agent by its id or its host's name; null when there is none. A name that
+    /// One management agent by its id or its host's name; null if there is none. A name that
     /// several have is an error that lists them.
     async fn management_agent(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The agent's id in Service Provider Console.")] uid: Option<UUID>,
-        #[graphql(desc = "The whole name of the agent's host, without regard to case.")]
-        name: Option<String>,
+        #[graphql(desc = "The whole name of the agent's host, ignoring case.")] name: Option<
+            String,
+        >,
     ) -> Option<Result<ManagementAgent>> {
         let caller = loaders(ctx).caller();
         if let Err(error) = hidden_fields::may_ask_for_host_names(ctx, name.is_some()) {
@@ -250,15 +264,13 @@ impl Infrastructure {
         .map(|row| row.map(ManagementAgent::from))
     }
 
-    /// One location by its id or its name; null when there is none. A name that several have is an
+    /// One location by its id or its name; null if there is none. A name that several have is an
     /// error that lists them.
     async fn location(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The location's id in Service Provider Console.")] uid: Option<UUID>,
-        #[graphql(desc = "The location's whole name, without regard to case.")] name: Option<
-            String,
-        >,
+        #[graphql(desc = "The location's whole name, ignoring case.")] name: Option<String>,
     ) -> Option<Result<Location>> {
         let caller = loaders(ctx).caller();
         let found = everywhere(ctx, |console| Box::pin(console.locations(caller))).await;
@@ -274,7 +286,7 @@ impl Infrastructure {
         .map(|row| row.map(Location::from))
     }
 
-    /// One Enterprise Manager by its id or its name; null when there is none. A name that several
+    /// One Enterprise Manager by its id or its name; null if there is none. A name that several
     /// have is an error that lists them.
     async fn enterprise_manager(
         &self,
@@ -282,7 +294,7 @@ impl Infrastructure {
         #[graphql(desc = "The Enterprise Manager's id in Service Provider Console.")] uid: Option<
             UUID,
         >,
-        #[graphql(desc = "Its whole host name, without regard to case.")] name: Option<String>,
+        #[graphql(desc = "Its whole host name, ignoring case.")] name: Option<String>,
     ) -> Option<Result<EnterpriseManager>> {
         let caller = loaders(ctx).caller();
         let found = everywhere(ctx, |console| Box::pin(console.enterprise_managers(caller))).await;
@@ -298,15 +310,13 @@ impl Infrastructure {
         .map(|row| row.map(EnterpriseManager::from))
     }
 
-    /// One agent by its id or its name; null when there is none. A name that several have is an
-    /// error that lists them.
+    /// One agent by its id or its name; null if there is none. A name that several have is an error
+    /// that lists them.
     async fn console_agent(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The agent's id in Service Provider Console.")] uid: Option<UUID>,
-        #[graphql(desc = "The whole name of its machine, without regard to case.")] name: Option<
-            String,
-        >,
+        #[graphql(desc = "The whole name of its machine, ignoring case.")] name: Option<String>,
     ) -> Option<Result<ConsoleAgent>> {
         let caller = loaders(ctx).caller();
         if let Err(error) = hidden_fields::may_ask_for_host_names(ctx, name.is_some()) {

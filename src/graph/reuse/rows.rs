@@ -107,7 +107,7 @@ pub struct Rows<'a, N> {
 pub struct EdgeRow<'a, N> {
     /// What it follows from.
     pub key: Option<RowKey>,
-    /// The row.
+    /// The element at the end of the edge.
     pub node: &'a N,
 }
 

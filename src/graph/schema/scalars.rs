@@ -36,6 +36,10 @@ impl ScalarType for DateTime {
 
 /// An id of an upstream, in the hyphenated 36-character form, for example
 /// `8c88c6d6-931f-4044-8c0b-7a0c5f188b00`.
+#[allow(
+    clippy::upper_case_acronyms,
+    reason = "the name of the scalar in the schema"
+)]
 #[derive(Description, Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UUID(pub Uuid);
 

@@ -52,7 +52,7 @@ pub struct AgentJobObject {
 }
 
 connection! {
-    /// Machines in agent jobs, page by page.
+    /// A page of a list of machines in agent jobs.
     AgentJobObjectConnection, AgentJobObjectEdge, AgentJobObject
 }
 
@@ -162,7 +162,7 @@ impl AgentJobObject {
 #[direct_fields]
 #[Object(use_type_description)]
 impl AgentJobObject {
-    /// Global id: stable over renames.
+    /// The node id: unique across all types, and stable when the object is renamed.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         let row = &self.row;
         let key = Key::AgentJobObject {
@@ -184,7 +184,7 @@ impl AgentJobObject {
         self.row.unique_uid.map(|uid| UUID(uid.0))
     }
 
-    /// The id of the backup agent on the machine; null when not known.
+    /// The id of the backup agent on the machine; null if unknown.
     async fn agent_uid(&self) -> Option<UUID> {
         self.row.agent_uid.map(|uid| UUID(uid.0))
     }
@@ -203,25 +203,25 @@ impl AgentJobObject {
         )
     }
 
-    /// The machine's name; null when not known.
+    /// The machine's name; null if unknown.
     async fn computer(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::host_name(ctx, text(&self.row.computer))
     }
 
-    /// The upstream's own word for how the last backup went, for example `Success`. Empty when it
+    /// As the upstream reports it, how the last backup went, for example `Success`. Empty when it
     /// gives none.
     async fn backup_status(&self) -> &str {
         self.row.backup_status.as_deref().unwrap_or_default()
     }
 
-    /// How the last backup of this machine went, in one word of ours.
+    /// How the last backup of this machine went, in the gateway's own words.
     #[graphql(name = "health")]
     async fn health_field(&self) -> Health {
         self.health()
     }
 
-    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3
-    /// failed, 4 idle or waiting, 5 running.
+    /// `health` as a number for dashboards: 0 none or not known, 1 success, 2 warning, 3 failed, 4
+    /// idle or waiting, 5 running.
     async fn status_code(&self) -> i32 {
         self.health().code()
     }
@@ -242,34 +242,34 @@ impl AgentJobObject {
         int(time::age(self.newest(), loaders(ctx).estate().now()))
     }
 
-    /// How long it took, in seconds; null when not known.
+    /// How long it took, in seconds; null if unknown.
     async fn last_duration_seconds(&self) -> Option<i32> {
         int(self.row.last_duration)
     }
 
-    /// How many restore points there are; null when not known.
+    /// How many restore points there are; null if unknown.
     async fn restore_points_count(&self) -> Option<i32> {
         int(self.row.restore_points_count)
     }
 
-    /// The machine's operating system, in the upstream's word: `Windows`, `Linux`, `Mac`; null when
-    /// not known.
+    /// The machine's operating system, as the upstream reports it: `Windows`, `Linux`, `Mac`; null
+    /// if unknown.
     async fn os_type(&self) -> Option<&str> {
         text(&self.row.os_type)
     }
 
-    /// Why the last backup failed or warned, in the upstream's words, of many lines; null for no
-    /// message.
+    /// Why the last backup failed or warned, as the upstream reports it, of many lines; null if
+    /// there is no message.
     async fn failure_message(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(ctx, text(&self.row.failure_message))
     }
 
-    /// The first line of `failureMessage`, trimmed; null for no message.
+    /// The first line of `failureMessage`, trimmed; null if there is none.
     async fn failure_summary(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(ctx, summary(&self.row.failure_message))
     }
 
-    /// The job that protects the machine; null when the console does not list it.
+    /// The job that protects the machine; null if the console does not list it.
     async fn job(&self, ctx: &Context<'_>) -> Option<Result<Linked<AgentJob>>> {
         nullable(
             self.job_row(ctx)
@@ -318,7 +318,7 @@ impl AgentJobObject {
         )
     }
 
-    /// The company whose machine it is: the job's; null when it is nobody's.
+    /// The company whose machine it is: the job's; null if it belongs to no company.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let company = match self.job_row(ctx).await {
             Ok(job) => company_of(&*job?)?,
@@ -343,11 +343,13 @@ impl AgentJobObject {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "Which sessions. All of the window when left out; `topLevelOnly` does not apply here."
+            desc = "Which sessions. All of the window if omitted; `topLevelOnly` does not apply here."
         )]
         filter: Option<SessionFilter>,
-        #[graphql(desc = "How many sessions: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many sessions to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
         let answer = self.all_sessions(ctx).await;
         let parent = format!(
@@ -372,7 +374,7 @@ impl AgentJobObject {
         TapeCoverage::new(ctx, answer)
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.row)
     }

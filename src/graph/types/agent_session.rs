@@ -57,7 +57,7 @@ pub enum MatchedBy {
 pub struct AgentSession(MatchedSession);
 
 connection! {
-    /// Sessions, page by page.
+    /// A page of a list of sessions.
     AgentSessionConnection, AgentSessionEdge, AgentSession
 }
 
@@ -113,7 +113,7 @@ impl AgentSession {
         }
     }
 
-    /// Global id.
+    /// The node id: unique across all types.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         Key::AgentSession(self.0.key()).encode(loaders(ctx).estate())
     }
@@ -139,7 +139,7 @@ impl AgentSession {
         self.0.row.job_uid.map(|uid| UUID(uid.0))
     }
 
-    /// The job's name when the session ran; null when not known.
+    /// The job's name when the session ran; null if unknown.
     async fn job_name(&self, ctx: &Context<'_>) -> Option<&str> {
         if self.hides_name(ctx) {
             Some(hidden_fields::HIDDEN_NAME)
@@ -148,46 +148,46 @@ impl AgentSession {
         }
     }
 
-    /// The upstream's own word for the type: `AgentBackup` for a run, `AgentManagement` for one
+    /// As the upstream reports it, the type: `AgentBackup` for a run, `AgentManagement` for one
     /// machine's part. Null where Enterprise Manager gave only references.
     async fn job_type(&self) -> Option<&str> {
         text(&self.0.row.job_type)
     }
 
-    /// The upstream's own word for what is going on: `Working`, `Stopped` …; null where Enterprise
+    /// As the upstream reports it, what is going on: `Working`, `Stopped` …; null where Enterprise
     /// Manager gave only references.
     async fn state(&self) -> Option<&str> {
         text(&self.0.row.state)
     }
 
-    /// The upstream's own word for how it ended: `Success`, `Warning`, `Failed`, `None` while
+    /// As the upstream reports it, how it ended: `Success`, `Warning`, `Failed`, `None` while
     /// running; null where Enterprise Manager gave only references.
     async fn result(&self) -> Option<&str> {
         text(&self.0.row.result)
     }
 
-    /// How it went, or that it is running, in one word of ours.
+    /// How it went, or that it is running, in the gateway's own words.
     async fn health(&self) -> Health {
         Health::of_session(self.0.row.state.as_deref(), self.0.row.result.as_deref())
     }
 
-    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3
-    /// failed, 4 idle or waiting, 5 running.
+    /// `health` as a number for dashboards: 0 none or not known, 1 success, 2 warning, 3 failed, 4
+    /// idle or waiting, 5 running.
     async fn status_code(&self) -> i32 {
         Health::of_session(self.0.row.state.as_deref(), self.0.row.result.as_deref()).code()
     }
 
-    /// How far it is, in percent; null when not known. Some finished sessions say 0.
+    /// How far it is, in percent; null if unknown. Some finished sessions say 0.
     async fn progress(&self) -> Option<i32> {
         int(self.0.row.progress)
     }
 
-    /// Whether it is a retry of a failed run; null when not known.
+    /// Whether it is a retry of a failed run; null if unknown.
     async fn is_retry(&self) -> Option<bool> {
         self.0.row.is_retry
     }
 
-    /// When it started; null when not known.
+    /// When it started; null if unknown.
     async fn started_at(&self) -> Option<DateTime> {
         self.0.row.created.map(DateTime)
     }
@@ -202,12 +202,13 @@ impl AgentSession {
         int(time::seconds_between(self.0.row.created, self.0.row.ended))
     }
 
-    /// Why it failed, in the upstream's words; null for no message, which failed sessions have too.
+    /// Why it failed, as the upstream reports it; null if there is no message, which failed
+    /// sessions have too.
     async fn failure_message(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(ctx, text(&self.0.row.failure_message))
     }
 
-    /// The first line of `failureMessage`, trimmed; null for no message.
+    /// The first line of `failureMessage`, trimmed; null if there is none.
     async fn failure_summary(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(ctx, summary(&self.0.row.failure_message))
     }
@@ -249,8 +250,8 @@ impl AgentSession {
     async fn tasks(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many tasks: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many tasks to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<TaskSessionConnection> {
         let answer = loaders(ctx)
             .ask(TasksOf(self.0.key()), Default::default())
@@ -302,7 +303,7 @@ impl AgentSession {
         )
     }
 
-    /// The backup server's name as Enterprise Manager knows it; null when not known.
+    /// The backup server's name as Enterprise Manager knows it; null if unknown.
     async fn backup_server_name(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::host_name(ctx, text(&self.0.row.server_name))
     }
@@ -331,8 +332,8 @@ impl AgentSession {
     async fn children(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many parts: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many parts to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
         let answer = loaders(ctx)
             .ask(PartsOf(self.0.key()), Default::default())
@@ -347,7 +348,7 @@ impl AgentSession {
         .await
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0.row)
     }

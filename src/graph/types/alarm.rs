@@ -86,27 +86,27 @@ pub fn is_open(alarm: &vspc::alarm::Alarm) -> bool {
     )
 }
 
-/// Which alarms. Every member that is given must hold.
+/// Filters alarms. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct AlarmFilter {
-    /// Alarms from these upstreams, by their names in the configuration.
+    /// Alarms from these upstreams, by their names in the gateway's configuration.
     upstream: Option<Names>,
     /// Alarms that are this bad.
     severity: Option<OneOf<Severity>>,
     /// Alarms about things of this company.
     company_uid: Option<UUID>,
-    /// Alarms about things of these types, in the upstream's words, without regard to case:
+    /// Alarms about things of these types, as the upstream reports it, ignoring case:
     /// `BackupServerJob` …
     object_type: Option<Words>,
     /// Alarms that were last triggered within this time up to now.
     within: Option<DurationInput>,
     /// Alarms that were last triggered at this instant or later.
     since: Option<DateTime>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<AlarmFilter>>,
-    /// At least one of these must hold too. An empty list holds for no alarm.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<AlarmFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<AlarmFilter>>,
 }
 
@@ -210,7 +210,7 @@ pub async fn alarm_page(
 pub struct Alarm(PlacedAlarm);
 
 connection! {
-    /// Alarms, page by page.
+    /// A page of a list of alarms.
     AlarmConnection, AlarmEdge, Alarm
 }
 
@@ -233,7 +233,7 @@ impl Alarm {
 #[direct_fields]
 #[Object(use_type_description)]
 impl Alarm {
-    /// Global id.
+    /// The node id: unique across all types.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         Key::Alarm(AlarmKey {
             upstream: self.0.row.upstream(),
@@ -247,7 +247,7 @@ impl Alarm {
         UUID(self.0.row.instance_uid.0)
     }
 
-    /// How bad it is now, in one word of ours.
+    /// How bad it is now, in the gateway's own words.
     #[graphql(name = "severity")]
     async fn severity_field(&self) -> Severity {
         severity(&self.0.row)
@@ -260,7 +260,7 @@ impl Alarm {
             .unwrap_or_default()
     }
 
-    /// What caused it, in the upstream's words, of many lines; null for no message.
+    /// What caused it, as the upstream reports it, of many lines; null if there is no message.
     async fn message(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(
             ctx,
@@ -269,7 +269,7 @@ impl Alarm {
         )
     }
 
-    /// The first line of `message`, trimmed; null for no message.
+    /// The first line of `message`, trimmed; null if there is none.
     async fn summary(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(
             ctx,
@@ -287,28 +287,28 @@ impl Alarm {
         )
     }
 
-    /// When it was last triggered; null when not known.
+    /// When it was last triggered; null if unknown.
     async fn last_activation(&self) -> Option<DateTime> {
         triggered_at(&self.0.row).map(DateTime)
     }
 
-    /// How often it has changed its status; null when not known.
+    /// How often it has changed its status; null if unknown.
     async fn repeat_count(&self) -> Option<i32> {
         int(self.0.row.repeat_count)
     }
 
-    /// Who found it, in the upstream's word: `vspc` or `vone`; null when not known.
+    /// Who found it, as the upstream reports it: `vspc` or `vone`; null if unknown.
     async fn area(&self) -> Option<&str> {
         text(&self.0.row.area)
     }
 
-    /// The type of what it is about, in the upstream's word: `BackupServerJob`, `BackupServer`,
-    /// `Company` …; null when not known.
+    /// The type of what it is about, as the upstream reports it: `BackupServerJob`, `BackupServer`,
+    /// `Company` …; null if unknown.
     async fn object_type(&self) -> Option<&str> {
         self.object().and_then(|object| text(&object.r#type))
     }
 
-    /// The name of what it is about; null when not known.
+    /// The name of what it is about; null if unknown.
     async fn object_name(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::host_name(
             ctx,
@@ -316,14 +316,14 @@ impl Alarm {
         )
     }
 
-    /// The id of what it is about; null when not known.
+    /// The id of what it is about; null if unknown.
     async fn object_uid(&self) -> Option<UUID> {
         self.object()
             .and_then(|object| object.object_uid)
             .map(|uid| UUID(uid.0))
     }
 
-    /// The machine on which that is; null when not known.
+    /// The machine on which that is; null if unknown.
     async fn computer(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::host_name(
             ctx,
@@ -332,7 +332,7 @@ impl Alarm {
     }
 
     /// The company that it is about: of an alarm about a job the job's, else the one that the
-    /// upstream names; null when it is nobody's.
+    /// upstream names; null if it belongs to no company.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let company = match &self.0.company {
             Ok(company) => (*company)?,
@@ -374,7 +374,7 @@ impl Alarm {
         )
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0.row)
     }

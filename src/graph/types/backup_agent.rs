@@ -36,24 +36,24 @@ use veeam_graph_macros::direct_fields;
 /// A row of the agents' list.
 pub type Row = RowRef<vspc::backup_agent::BackupAgent>;
 
-/// Which agents. Every member that is given must hold.
+/// Filters agents. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct BackupAgentFilter {
-    /// Agents from these upstreams, by their names in the configuration.
+    /// Agents from these upstreams, by their names in the gateway's configuration.
     upstream: Option<Names>,
     /// Agents of this backup server.
     backup_server_uid: Option<UUID>,
-    /// Agents whose name contains this, without regard to case.
+    /// Agents whose name contains this, ignoring case.
     name_contains: Option<Part>,
     /// Agents whose version begins with this, such as `6.3`.
     version_prefix: Option<String>,
     /// Agents that no backup server manages any more, or those that one does.
     is_unmanaged: Option<bool>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<BackupAgentFilter>>,
-    /// At least one of these must hold too. An empty list holds for no agent.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<BackupAgentFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<BackupAgentFilter>>,
 }
 
@@ -88,7 +88,7 @@ pub struct BackupAgent {
 }
 
 connection! {
-    /// Agents that backup servers manage, page by page.
+    /// A page of a list of agents that backup servers manage.
     BackupAgentConnection, BackupAgentEdge, BackupAgent
 }
 
@@ -206,7 +206,7 @@ impl BackupAgent {
 #[direct_fields]
 #[Object(use_type_description)]
 impl BackupAgent {
-    /// Global id: stable over renames.
+    /// The node id: unique across all types, and stable when the object is renamed.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         self.node_key().encode(loaders(ctx).estate())
     }
@@ -226,54 +226,54 @@ impl BackupAgent {
         }
     }
 
-    /// The DNS name of the machine; null when not known.
+    /// The DNS name of the machine; null if unknown.
     async fn machine_name(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::host_name(ctx, text(&self.row.machine_name))
     }
 
-    /// The operating system with its version, for people; null when not known.
+    /// The operating system with its version, for people; null if unknown.
     async fn guest_os(&self) -> Option<&str> {
         text(&self.row.guest_os)
     }
 
-    /// The operating system, in the upstream's word: `Windows`, `Linux`, `Mac` …; null when not
-    /// known.
+    /// The operating system, as the upstream reports it: `Windows`, `Linux`, `Mac` …; null if
+    /// unknown.
     async fn os_type(&self) -> Option<&str> {
         text(&self.row.os_type)
     }
 
-    /// The agent's version; null when not known.
+    /// The agent's version; null if unknown.
     async fn version(&self) -> Option<&str> {
         text(&self.row.version)
     }
 
-    /// The machine's addresses; null when not known.
+    /// The machine's addresses; null if unknown.
     async fn ip_addresses(&self, ctx: &Context<'_>) -> Option<Result<&[String]>> {
         hidden_fields::host_name(ctx, self.row.ip_addresses.as_deref())
     }
 
-    /// Whether no backup server manages the agent any more; null when not known.
+    /// Whether no backup server manages the agent any more; null if unknown.
     async fn is_unmanaged(&self) -> Option<bool> {
         self.row.is_unmanaged
     }
 
-    /// How its installation stands, in the upstream's word; null when not known.
+    /// How its installation stands, as the upstream reports it; null if unknown.
     async fn installation_status(&self) -> Option<&str> {
         text(&self.row.installation_status)
     }
 
-    /// The licence that it takes, in the upstream's word: `Server`, `Workstation` …; null when not
-    /// known.
+    /// The licence that it takes, as the upstream reports it: `Server`, `Workstation` …; null if
+    /// unknown.
     async fn license(&self) -> Option<&str> {
         text(&self.row.license)
     }
 
-    /// How the licence stands, in the upstream's word; null when not known.
+    /// How the licence stands, as the upstream reports it; null if unknown.
     async fn license_status(&self) -> Option<&str> {
         text(&self.row.license_status)
     }
 
-    /// The backup server that manages the agent; null when the console does not list it.
+    /// The backup server that manages the agent; null if the console does not list it.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<Linked<BackupServer>>> {
         let key = ServerKey {
             upstream: self.row.upstream(),
@@ -292,11 +292,13 @@ impl BackupAgent {
     async fn agent_job_objects(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which machines. All when left out.")] filter: Option<
+        #[graphql(desc = "Returns only the machines that match this filter.")] filter: Option<
             AgentJobObjectFilter,
         >,
-        #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many machines to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<AgentJobObjectConnection> {
         // machines name their agents by id: what has none protects none that could be told
         let (rows, problems) = match self.key {
@@ -319,7 +321,7 @@ impl BackupAgent {
         .await
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.row)
     }

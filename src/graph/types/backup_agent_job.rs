@@ -27,7 +27,7 @@ use veeam_graph_macros::direct_fields;
 pub struct BackupAgentJob(RowRef<backup_agent_job::BackupAgentJob>);
 
 connection! {
-    /// Jobs of standalone agents, page by page.
+    /// A page of a list of jobs of standalone agents.
     BackupAgentJobConnection, BackupAgentJobEdge, BackupAgentJob
 }
 
@@ -129,18 +129,18 @@ impl BackupAgentJob {
         &self.0.name
     }
 
-    /// What somebody wrote about the job; null for nothing.
+    /// The description that somebody gave the job; null if there is none.
     async fn description(&self) -> Option<&str> {
         text(&self.0.description)
     }
 
-    /// The upstream's own word for how the last session went: `Success`, `Warning`, `Failed`,
+    /// As the upstream reports it, how the last session went: `Success`, `Warning`, `Failed`,
     /// `Running`, `None`.
     async fn last_session_status(&self) -> Option<&str> {
         text(&self.0.last_session_status)
     }
 
-    /// How the last session went, in one word of ours.
+    /// How the last session went, in the gateway's own words.
     async fn health(&self) -> Health {
         Health::of(
             self.0.last_session_status.as_deref(),
@@ -148,8 +148,8 @@ impl BackupAgentJob {
         )
     }
 
-    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3
-    /// failed, 4 idle or waiting, 5 running.
+    /// `health` as a number for dashboards: 0 none or not known, 1 success, 2 warning, 3 failed, 4
+    /// idle or waiting, 5 running.
     async fn status_code(&self) -> i32 {
         Health::of(
             self.0.last_session_status.as_deref(),
@@ -158,51 +158,51 @@ impl BackupAgentJob {
         .code()
     }
 
-    /// The agent's mode, in the upstream's word: `Server`, `Workstation`, `UnLicensed`; null when
-    /// not known.
+    /// The agent's mode, as the upstream reports it: `Server`, `Workstation`, `UnLicensed`; null if
+    /// unknown.
     async fn operation_mode(&self) -> Option<&str> {
         text(&self.0.operation_mode)
     }
 
-    /// Where the job writes to: a path or a name; null when not known.
+    /// Where the job writes to: a path or a name; null if unknown.
     async fn destination(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::host_name(ctx, text(&self.0.destination))
     }
 
-    /// What kind of place that is, in the upstream's word, for example `Local`; null when not
-    /// known.
+    /// The kind of the destination, as the upstream reports it, for example `Local`; null if
+    /// unknown.
     async fn target_type(&self) -> Option<&str> {
         text(&self.0.target_type)
     }
 
-    /// How many restore points there are (`restorePoints`); null when not known.
+    /// How many restore points there are (`restorePoints`); null if unknown.
     async fn restore_points_count(&self) -> Option<i32> {
         int(self.0.restore_points)
     }
 
-    /// When the newest restore point was made (`lastRestorePoint`); null when there is none, or it
-    /// is not told.
+    /// When the newest restore point was made (`lastRestorePoint`); null if there is none, or it is
+    /// not told.
     async fn last_restore_point_at(&self) -> Option<DateTime> {
         self.0.last_restore_point.map(DateTime)
     }
 
-    /// How many bytes the backups take (`backupSize`); null when not known.
+    /// How many bytes the backups take (`backupSize`); null if unknown.
     async fn backup_size_bytes(&self) -> Option<Long> {
         long(self.0.backup_size)
     }
 
-    /// How many bytes are free at the destination (`freeSpace`); null when not known.
+    /// How many bytes are free at the destination (`freeSpace`); null if unknown.
     async fn free_space_bytes(&self) -> Option<Long> {
         long(self.0.free_space)
     }
 
-    /// How the job is scheduled, in the upstream's word: `Daily`, `Periodically` …; null when not
-    /// known.
+    /// How the job is scheduled, as the upstream reports it: `Daily`, `Periodically` …; null if
+    /// unknown.
     async fn schedule_type(&self) -> Option<&str> {
         text(&self.0.schedule_type)
     }
 
-    /// When the last session started; null when the job never ran.
+    /// When the last session started; null if the job never ran.
     async fn last_run(&self) -> Option<DateTime> {
         self.0.last_run.map(DateTime)
     }
@@ -212,71 +212,71 @@ impl BackupAgentJob {
         self.0.next_run.map(DateTime)
     }
 
-    /// When the job's settings were last changed (`lastModified`); null when not known.
+    /// When the job's settings were last changed (`lastModified`); null if unknown.
     async fn last_modified_at(&self) -> Option<DateTime> {
         self.0.last_modified.map(DateTime)
     }
 
-    /// Who changed them (`lastModificationDoneBy`); null when not known.
+    /// Who changed them (`lastModificationDoneBy`); null if unknown.
     async fn last_modified_by(&self) -> Option<&str> {
         text(&self.0.last_modification_done_by)
     }
 
-    /// How long sessions take on average, in seconds (`avgDuration`); null when not known.
+    /// How long sessions take on average, in seconds (`avgDuration`); null if unknown.
     async fn avg_duration_seconds(&self) -> Option<i32> {
         int(self.0.avg_duration)
     }
 
-    /// How long the last session took, in seconds (`lastDuration`); null when not known.
+    /// How long the last session took, in seconds (`lastDuration`); null if unknown.
     async fn last_duration_seconds(&self) -> Option<i32> {
         int(self.0.last_duration)
     }
 
-    /// What is backed up, in the upstream's word (`backupModeId`): `EntireComputer`, `Volume`,
+    /// What is backed up, as the upstream reports it (`backupModeId`): `EntireComputer`, `Volume`,
     /// `Folder` …
     async fn backup_mode(&self) -> Option<&str> {
         text(&self.0.backup_mode_id)
     }
 
-    /// Whether the job is switched on: the opposite of the upstream's `disabled`; null when not
-    /// known.
+    /// Whether the job is switched on: the opposite of the upstream's `disabled`; null if unknown.
     async fn is_enabled(&self) -> Option<bool> {
         self.0.disabled.map(|disabled| !disabled)
     }
 
-    /// Why the last session failed or warned, in the upstream's words; null for no message.
+    /// Why the last session failed or warned, as the upstream reports it; null if there is no
+    /// message.
     async fn failure_message(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(ctx, text(&self.0.failure_message))
     }
 
-    /// The first line of `failureMessage`, trimmed; null for no message.
+    /// The first line of `failureMessage`, trimmed; null if there is none.
     async fn failure_summary(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(ctx, summary(&self.0.failure_message))
     }
 
-    /// The id of the backup policy that made the job (`backupPolicyId`), 0 for none; null when not
-    /// known.
+    /// The id of the backup policy that made the job (`backupPolicyId`), 0 for none; null if
+    /// unknown.
     async fn backup_policy_id(&self) -> Option<i32> {
         int(self.0.backup_policy_id)
     }
 
-    /// The name of that policy; null for none.
+    /// The name of that policy; null if there is none.
     async fn backup_policy_name(&self) -> Option<&str> {
         text(&self.0.backup_policy_name)
     }
 
-    /// How the job stands to its policy, in the upstream's word, for example `Custom`; null when
-    /// not known.
+    /// How the job stands to its policy, as the upstream reports it, for example `Custom`; null if
+    /// unknown.
     async fn backup_policy_status(&self) -> Option<&str> {
         text(&self.0.backup_policy_status)
     }
 
-    /// A remark on the policy; null for none.
+    /// A remark on the policy; null if there is none.
     async fn backup_policy_note(&self) -> Option<&str> {
         text(&self.0.backup_policy_note)
     }
 
-    /// The id of the management agent on the Cloud Connect server; null for none.
+    /// The id of the management agent on the Cloud Connect server; null if there is none.
     async fn cloud_connect_agent_uid(&self) -> Option<UUID> {
         self.0.cloud_connect_agent_uid.map(|uid| UUID(uid.0))
     }
@@ -289,7 +289,7 @@ impl BackupAgentJob {
         }
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0)
     }

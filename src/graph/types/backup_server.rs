@@ -49,20 +49,20 @@ use crate::{
 use async_graphql::{Context, Description, ID, InputObject, Object, Result};
 use veeam_graph_macros::direct_fields;
 
-/// Which backup servers. Every member that is given must hold.
+/// Filters backup servers. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct BackupServerFilter {
-    /// Servers from these upstreams, by their names in the configuration.
+    /// Servers from these upstreams, by their names in the gateway's configuration.
     upstream: Option<Names>,
-    /// Servers whose name contains this, without regard to case.
+    /// Servers whose name contains this, ignoring case.
     name_contains: Option<Part>,
     /// Servers that this company owns.
     company_uid: Option<UUID>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<BackupServerFilter>>,
-    /// At least one of these must hold too. An empty list holds for no server.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<BackupServerFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<BackupServerFilter>>,
 }
 
@@ -85,12 +85,12 @@ impl BackupServerFilter {
 pub struct BackupServer(RowRef<vspc::backup_server::BackupServer>);
 
 connection! {
-    /// Backup servers, page by page.
+    /// A page of a list of backup servers.
     BackupServerConnection, BackupServerEdge, BackupServer
 }
 
 connection! {
-    /// Agent jobs, page by page.
+    /// A page of a list of agent jobs.
     AgentJobConnection, AgentJobEdge, AgentJob, health_counts
 }
 
@@ -176,7 +176,7 @@ impl BackupServer {
 #[direct_fields]
 #[Object(use_type_description)]
 impl BackupServer {
-    /// Global id: stable over renames.
+    /// The node id: unique across all types, and stable when the object is renamed.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         Key::BackupServer(self.key()).encode(loaders(ctx).estate())
     }
@@ -192,40 +192,39 @@ impl BackupServer {
         &self.0.name
     }
 
-    /// The version of Veeam Backup & Replication; null when not known.
+    /// The version of Veeam Backup & Replication; null if unknown.
     async fn version(&self) -> Option<&str> {
         text(&self.0.version)
     }
 
-    /// The version with its patch, for people; null when not known.
+    /// The version with its patch, for people; null if unknown.
     async fn display_version(&self) -> Option<&str> {
         text(&self.0.display_version)
     }
 
-    /// How the console finds the server, in the upstream's word: `Healthy`, `Warning`,
-    /// `Inaccessible`; null when not known. What an inaccessible server last reported is still
-    /// listed.
+    /// How the console finds the server, as the upstream reports it: `Healthy`, `Warning`,
+    /// `Inaccessible`; null if unknown. What an inaccessible server last reported is still listed.
     async fn status(&self) -> Option<&str> {
         text(&self.0.status)
     }
 
-    /// What the server is for, in the upstream's word: `Client`, `CloudConnect`, `Hosted`; null
-    /// when not known.
+    /// What the server is for, as the upstream reports it: `Client`, `CloudConnect`, `Hosted`; null
+    /// if unknown.
     async fn role_type(&self) -> Option<&str> {
         text(&self.0.backup_server_role_type)
     }
 
-    /// The id of this installation of Veeam Backup & Replication; null when not known.
+    /// The id of this installation of Veeam Backup & Replication; null if unknown.
     async fn installation_uid(&self) -> Option<&str> {
         text(&self.0.installation_uid)
     }
 
-    /// The id of the management agent on the server; null when not known.
+    /// The id of the management agent on the server; null if unknown.
     async fn management_agent_uid(&self) -> Option<UUID> {
         self.0.management_agent_uid.map(|uid| UUID(uid.0))
     }
 
-    /// The management agent on the server, which tells whether the console can reach it; null when
+    /// The management agent on the server, which tells whether the console can reach it; null if
     /// the console does not list it.
     async fn management_agent(&self, ctx: &Context<'_>) -> Option<Result<ManagementAgent>> {
         let loaders = loaders(ctx);
@@ -238,12 +237,12 @@ impl BackupServer {
         )
     }
 
-    /// The id of the server's location in the console; null when not known.
+    /// The id of the server's location in the console; null if unknown.
     async fn location_uid(&self) -> Option<UUID> {
         self.0.location_uid.map(|uid| UUID(uid.0))
     }
 
-    /// The server's location in the console; null when the console does not list it.
+    /// The server's location in the console; null if the console does not list it.
     async fn location(&self, ctx: &Context<'_>) -> Option<Result<Location>> {
         let loaders = loaders(ctx);
         let console = loaders.caller().console(self.0.upstream())?;
@@ -259,9 +258,9 @@ impl BackupServer {
     async fn enterprise_managers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many Enterprise Managers: 0 to 500, 50 when left out.")]
+        #[graphql(desc = "How many Enterprise Managers to return: 0 to 500, 50 by default.")]
         first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<EnterpriseManagerConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
             console.managers_of_server(caller, self.0.instance_uid)
@@ -283,7 +282,7 @@ impl BackupServer {
         self.0.in_high_availability_cluster
     }
 
-    /// The company that owns the server; null when it is nobody's.
+    /// The company that owns the server; null if it belongs to no company.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let key = CompanyKey {
             upstream: self.0.upstream(),
@@ -303,8 +302,8 @@ impl BackupServer {
     async fn tape_linked_jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many links to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<LinkedJobConnection> {
         let answer = loaders(ctx)
             .ask(LinksOf(LinkFamily::Tape, self.key()), Default::default())
@@ -324,10 +323,14 @@ impl BackupServer {
     async fn jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
-        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
-        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the jobs that match this filter.")] filter: Option<
+            JobFilter,
+        >,
+        #[graphql(desc = "How to order the results; by name if it is omitted.")] order_by: Option<
+            Vec<JobOrder>,
+        >,
+        #[graphql(desc = "How many jobs to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<JobConnection> {
         let page = self
             .job_rows(ctx, &[], filter, order_by, PageArgs { first, after })
@@ -339,10 +342,14 @@ impl BackupServer {
     async fn agent_jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
-        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
-        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the jobs that match this filter.")] filter: Option<
+            JobFilter,
+        >,
+        #[graphql(desc = "How to order the results; by name if it is omitted.")] order_by: Option<
+            Vec<JobOrder>,
+        >,
+        #[graphql(desc = "How many jobs to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<AgentJobConnection> {
         let kinds = [JobKind::AgentBackup, JobKind::AgentPolicy];
         let page = self
@@ -357,10 +364,14 @@ impl BackupServer {
     async fn tape_jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
-        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
-        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the jobs that match this filter.")] filter: Option<
+            JobFilter,
+        >,
+        #[graphql(desc = "How to order the results; by name if it is omitted.")] order_by: Option<
+            Vec<JobOrder>,
+        >,
+        #[graphql(desc = "How many jobs to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<TapeJobConnection> {
         let kinds = [JobKind::BackupToTape, JobKind::FileToTape];
         let page = self
@@ -375,10 +386,14 @@ impl BackupServer {
     async fn backup_copy_jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
-        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
-        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the jobs that match this filter.")] filter: Option<
+            JobFilter,
+        >,
+        #[graphql(desc = "How to order the results; by name if it is omitted.")] order_by: Option<
+            Vec<JobOrder>,
+        >,
+        #[graphql(desc = "How many jobs to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<BackupCopyJobConnection> {
         let page = self
             .job_rows(
@@ -398,14 +413,15 @@ impl BackupServer {
     async fn repositories(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which repositories. All when left out.")] filter: Option<
+        #[graphql(desc = "Returns only the repositories that match this filter.")] filter: Option<
             RepositoryFilter,
         >,
-        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<
+        #[graphql(desc = "How to order the results; by name if it is omitted.")] order_by: Option<
             Vec<RepositoryOrder>,
         >,
-        #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many repositories to return: 0 to 500, 50 by default.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<RepositoryConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
             console.repositories_of_server(caller, self.0.instance_uid)
@@ -429,14 +445,16 @@ impl BackupServer {
     async fn sessions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which sessions. All runs of the window when left out.")] filter: Option<
-            SessionFilter,
+        #[graphql(
+            desc = "Returns only the sessions that match this filter. Without it, all runs that Enterprise Manager remembers."
+        )]
+        filter: Option<SessionFilter>,
+        #[graphql(desc = "How to order the results; newest first if it is omitted.")]
+        order_by: Option<Vec<SessionOrder>>,
+        #[graphql(desc = "How many sessions to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
         >,
-        #[graphql(desc = "In which order. Newest first when left out.")] order_by: Option<
-            Vec<SessionOrder>,
-        >,
-        #[graphql(desc = "How many sessions: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
         let sessions = loaders(ctx)
             .caller()
@@ -457,9 +475,11 @@ impl BackupServer {
     async fn backup_agents(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which agents. All when left out.")] filter: Option<BackupAgentFilter>,
-        #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the agents that match this filter.")] filter: Option<
+            BackupAgentFilter,
+        >,
+        #[graphql(desc = "How many agents to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<BackupAgentConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
             console.agents_of_server(caller, self.0.instance_uid)
@@ -476,7 +496,7 @@ impl BackupServer {
         .await
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0)
     }

@@ -52,21 +52,21 @@ use async_graphql::{Context, Description, ID, InputObject, Object, Result};
 use futures_util::future::join_all;
 use veeam_graph_macros::direct_fields;
 
-/// Which companies. Every member that is given must hold.
+/// Filters companies. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct CompanyFilter {
-    /// Companies from these upstreams, by their names in the configuration.
+    /// Companies from these upstreams, by their names in the gateway's configuration.
     upstream: Option<Names>,
-    /// Companies whose name contains this, without regard to case.
+    /// Companies whose name contains this, ignoring case.
     name_contains: Option<Part>,
-    /// Organizations of these types, in the upstream's words, without regard to case: `Company`,
+    /// Organizations of these types, as the upstream reports it, ignoring case: `Company`,
     /// `Reseller`, `Provider`.
     r#type: Option<Words>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<CompanyFilter>>,
-    /// At least one of these must hold too. An empty list holds for no company.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<CompanyFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<CompanyFilter>>,
 }
 
@@ -120,7 +120,7 @@ pub async fn company_page(
 pub struct Company(RowRef<Organization>);
 
 connection! {
-    /// Companies, page by page.
+    /// A page of a list of companies.
     CompanyConnection, CompanyEdge, Company
 }
 
@@ -162,7 +162,7 @@ impl Company {
 #[direct_fields]
 #[Object(use_type_description)]
 impl Company {
-    /// Global id: stable over renames.
+    /// The node id: unique across all types, and stable when the object is renamed.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         Key::Company(self.key()).encode(loaders(ctx).estate())
     }
@@ -177,57 +177,57 @@ impl Company {
         &self.0.name
     }
 
-    /// A short name; null for none.
+    /// A short name; null if there is none.
     async fn alias(&self) -> Option<&str> {
         text(&self.0.alias)
     }
 
-    /// What it is, in the upstream's word: `Company`, `Reseller`, `Provider`; null when not known.
+    /// What it is, as the upstream reports it: `Company`, `Reseller`, `Provider`; null if unknown.
     async fn r#type(&self) -> Option<&str> {
         text(&self.0.r#type)
     }
 
-    /// Its tax number; null for none.
+    /// Its tax number; null if there is none.
     async fn tax_id(&self) -> Option<&str> {
         text(&self.0.tax_id)
     }
 
-    /// Its mail address; null for none.
+    /// Its mail address; null if there is none.
     async fn email(&self) -> Option<&str> {
         text(&self.0.email)
     }
 
-    /// Its telephone number; null for none.
+    /// Its telephone number; null if there is none.
     async fn phone(&self) -> Option<&str> {
         text(&self.0.phone)
     }
 
-    /// Its country; null for none.
+    /// Its country; null if there is none.
     async fn country_name(&self) -> Option<&str> {
         text(&self.0.country_name)
     }
 
-    /// Its region; null for none.
+    /// Its region; null if there is none.
     async fn region_name(&self) -> Option<&str> {
         text(&self.0.region_name)
     }
 
-    /// Its city; null for none.
+    /// Its city; null if there is none.
     async fn city(&self) -> Option<&str> {
         text(&self.0.city)
     }
 
-    /// Its street; null for none.
+    /// Its street; null if there is none.
     async fn street(&self) -> Option<&str> {
         text(&self.0.street)
     }
 
-    /// Its postal code; null for none.
+    /// Its postal code; null if there is none.
     async fn zip_code(&self) -> Option<&str> {
         text(&self.0.zip_code)
     }
 
-    /// Its website; null for none.
+    /// Its website; null if there is none.
     async fn website(&self) -> Option<&str> {
         text(&self.0.website)
     }
@@ -237,12 +237,12 @@ impl Company {
         text(&self.0.notes)
     }
 
-    /// Its number in Veeam's records; null for none.
+    /// Its number in Veeam's records; null if there is none.
     async fn veeam_tenant_id(&self) -> Option<&str> {
         text(&self.0.veeam_tenant_id)
     }
 
-    /// Its number in other applications, such as a PSA; null for none.
+    /// Its number in other applications, such as a PSA; null if there is none.
     async fn company_id(&self) -> Option<&str> {
         text(&self.0.company_id)
     }
@@ -252,10 +252,14 @@ impl Company {
     async fn jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
-        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
-        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the jobs that match this filter.")] filter: Option<
+            JobFilter,
+        >,
+        #[graphql(desc = "How to order the results; by name if it is omitted.")] order_by: Option<
+            Vec<JobOrder>,
+        >,
+        #[graphql(desc = "How many jobs to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<JobConnection> {
         let (rows, problems) = self.all_jobs(ctx).await;
         let list = format!("jobs {:?}", self.key());
@@ -273,12 +277,12 @@ impl Company {
     }
 
     /// Which part of the runs of the company's jobs succeeded, from 0 to 1, of those that began
-    /// within this time and ended; null when none did. From Enterprise Manager, so not from longer
+    /// within this time and ended; null if none did. From Enterprise Manager, so not from longer
     /// ago than it remembers (usually 30 days).
     async fn success_rate(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "From how long ago up to now.")] window: DurationInput,
+        #[graphql(desc = "The length of the time window, which ends now.")] window: DurationInput,
     ) -> Option<Result<f64>> {
         let loaders = loaders(ctx);
         let from = match window.ago(loaders.estate()) {
@@ -309,11 +313,13 @@ impl Company {
     async fn agent_job_objects(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which machines. All when left out.")] filter: Option<
+        #[graphql(desc = "Returns only the machines that match this filter.")] filter: Option<
             AgentJobObjectFilter,
         >,
-        #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many machines to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<AgentJobObjectConnection> {
         let (jobs, mut problems) = self.all_jobs(ctx).await;
         let is_agent = |job: &Row| {
@@ -354,14 +360,15 @@ impl Company {
     async fn repositories(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which repositories. All when left out.")] filter: Option<
+        #[graphql(desc = "Returns only the repositories that match this filter.")] filter: Option<
             RepositoryFilter,
         >,
-        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<
+        #[graphql(desc = "How to order the results; by name if it is omitted.")] order_by: Option<
             Vec<RepositoryOrder>,
         >,
-        #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many repositories to return: 0 to 500, 50 by default.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<RepositoryConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
             console.repositories_of_company(caller, self.0.instance_uid)
@@ -384,9 +391,11 @@ impl Company {
     async fn alarms(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which alarms. All when left out.")] filter: Option<AlarmFilter>,
-        #[graphql(desc = "How many alarms: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the alarms that match this filter.")] filter: Option<
+            AlarmFilter,
+        >,
+        #[graphql(desc = "How many alarms to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<AlarmConnection> {
         let (alarms, problems) = match loaders(ctx)
             .ask(AlarmsOf(self.0.upstream()), Default::default())
@@ -414,9 +423,13 @@ impl Company {
     async fn workloads(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which machines. All when left out.")] filter: Option<WorkloadFilter>,
-        #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the machines that match this filter.")] filter: Option<
+            WorkloadFilter,
+        >,
+        #[graphql(desc = "How many machines to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<WorkloadConnection> {
         let (workloads, problems) = self.all_workloads(ctx).await;
         workload_page(
@@ -436,7 +449,7 @@ impl Company {
         &self,
         ctx: &Context<'_>,
         #[graphql(
-            desc = "How old the newest restore point may be: the recovery point objective. 24 hours when left out."
+            desc = "How old the newest restore point may be: the recovery point objective. 24 hours if omitted."
         )]
         rpo: Option<DurationInput>,
     ) -> Option<Result<ProtectionCounts>> {
@@ -460,9 +473,11 @@ impl Company {
     async fn management_agents(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which agents. All when left out.")] filter: Option<ManagementAgentFilter>,
-        #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the agents that match this filter.")] filter: Option<
+            ManagementAgentFilter,
+        >,
+        #[graphql(desc = "How many agents to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<ManagementAgentConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
             console.management_agents_of_company(caller, self.0.instance_uid)
@@ -483,8 +498,10 @@ impl Company {
     async fn locations(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many locations: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many locations to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<LocationConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
             console.locations_of_company(caller, self.0.instance_uid)
@@ -504,9 +521,11 @@ impl Company {
     async fn console_agents(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which agents. All when left out.")] filter: Option<ConsoleAgentFilter>,
-        #[graphql(desc = "How many agents: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the agents that match this filter.")] filter: Option<
+            ConsoleAgentFilter,
+        >,
+        #[graphql(desc = "How many agents to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<ConsoleAgentConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
             console.console_agents_of_company(caller, self.0.instance_uid)
@@ -527,9 +546,11 @@ impl Company {
     async fn console_agent_jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<ConsoleAgentJobFilter>,
-        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the jobs that match this filter.")] filter: Option<
+            ConsoleAgentJobFilter,
+        >,
+        #[graphql(desc = "How many jobs to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<ConsoleAgentJobConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
             console.console_agent_jobs_of_company(caller, self.0.instance_uid)
@@ -563,9 +584,13 @@ impl Company {
     async fn backup_servers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which servers. All when left out.")] filter: Option<BackupServerFilter>,
-        #[graphql(desc = "How many servers: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the servers that match this filter.")] filter: Option<
+            BackupServerFilter,
+        >,
+        #[graphql(desc = "How many servers to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
             console.servers_of_company(caller, self.0.instance_uid)
@@ -582,7 +607,7 @@ impl Company {
         .await
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0)
     }

@@ -36,23 +36,23 @@ use veeam_graph_macros::direct_fields;
 /// A row of the agents' list.
 pub type Row = RowRef<console_agent::ConsoleAgent>;
 
-/// Which agents. Every member that is given must hold.
+/// Filters agents. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct ConsoleAgentFilter {
-    /// Agents from these upstreams, by their names in the configuration.
+    /// Agents from these upstreams, by their names in the gateway's configuration.
     upstream: Option<Names>,
-    /// Agents on machines whose name contains this, without regard to case.
+    /// Agents on machines whose name contains this, ignoring case.
     name_contains: Option<Part>,
     /// Agents of this company.
     company_uid: Option<UUID>,
-    /// Agents in one of these states, in the upstream's words, without regard to case: `Active`,
+    /// Agents in one of these states, as the upstream reports it, ignoring case: `Active`,
     /// `NotRunning`.
     status: Option<Words>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<ConsoleAgentFilter>>,
-    /// At least one of these must hold too. An empty list holds for no agent.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<ConsoleAgentFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<ConsoleAgentFilter>>,
 }
 
@@ -81,7 +81,7 @@ impl ConsoleAgentFilter {
 pub struct ConsoleAgent(Row);
 
 connection! {
-    /// Agents that no backup server manages, page by page.
+    /// A page of a list of agents that no backup server manages.
     ConsoleAgentConnection, ConsoleAgentEdge, ConsoleAgent
 }
 
@@ -162,7 +162,7 @@ impl ConsoleAgent {
 #[direct_fields]
 #[Object(use_type_description)]
 impl ConsoleAgent {
-    /// Global id: stable over renames.
+    /// The node id: unique across all types, and stable when the object is renamed.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         Key::ConsoleAgent(self.key()).encode(loaders(ctx).estate())
     }
@@ -181,54 +181,54 @@ impl ConsoleAgent {
         }
     }
 
-    /// Whether it runs, in the upstream's word: `Active`, `NotRunning`; null when not known.
+    /// Whether it runs, as the upstream reports it: `Active`, `NotRunning`; null if unknown.
     async fn status(&self) -> Option<&str> {
         text(&self.0.status)
     }
 
-    /// Who manages it, in the upstream's word: `ManagedByConsole`, `UnManaged`; null when not
-    /// known.
+    /// Who manages it, as the upstream reports it: `ManagedByConsole`, `UnManaged`; null if
+    /// unknown.
     async fn management_mode(&self) -> Option<&str> {
         text(&self.0.management_mode)
     }
 
-    /// The operating system, in the upstream's word: `Windows`, `Linux`, `Mac`; null when not
-    /// known.
+    /// The operating system, as the upstream reports it: `Windows`, `Linux`, `Mac`; null if
+    /// unknown.
     async fn os_type(&self) -> Option<&str> {
         text(&self.0.agent_platform)
     }
 
-    /// What the machine is, in the upstream's word: `Physical`, `Virtual`, `Cloud`; null when not
-    /// known.
+    /// What the machine is, as the upstream reports it: `Physical`, `Virtual`, `Cloud`; null if
+    /// unknown.
     async fn platform(&self) -> Option<&str> {
         text(&self.0.platform)
     }
 
-    /// What the agent is licensed as, in the upstream's word: `Server`, `Workstation`,
-    /// `UnLicensed`; null when not known.
+    /// What the agent is licensed as, as the upstream reports it: `Server`, `Workstation`,
+    /// `UnLicensed`; null if unknown.
     async fn operation_mode(&self) -> Option<&str> {
         text(&self.0.operation_mode)
     }
 
-    /// What people can do on the machine itself, in the upstream's word: `Full` or `ReadOnly`; null
-    /// when not known.
+    /// What people can do on the machine itself, as the upstream reports it: `Full` or `ReadOnly`;
+    /// null if unknown.
     async fn gui_mode(&self) -> Option<&str> {
         text(&self.0.gui_mode)
     }
 
-    /// The agent's version; null when not known.
+    /// The agent's version; null if unknown.
     async fn version(&self) -> Option<&str> {
         text(&self.0.version)
     }
 
-    /// Whether that is the newest, in the upstream's word: `UpToDate`, `OutOfDate`; null when not
-    /// known.
+    /// Whether that is the newest, as the upstream reports it: `UpToDate`, `OutOfDate`; null if
+    /// unknown.
     async fn version_status(&self) -> Option<&str> {
         text(&self.0.version_status)
     }
 
-    /// How it was installed, in the upstream's word: `Full`, `Restricted`, `Broken` …; null when
-    /// not known.
+    /// How it was installed, as the upstream reports it: `Full`, `Restricted`, `Broken` …; null if
+    /// unknown.
     async fn installation_type(&self) -> Option<&str> {
         text(&self.0.installation_type)
     }
@@ -238,33 +238,33 @@ impl ConsoleAgent {
         self.0.activation_time.map(DateTime)
     }
 
-    /// The id of the management agent beside it; null when not known.
+    /// The id of the management agent beside it; null if unknown.
     async fn management_agent_uid(&self) -> Option<UUID> {
         self.0.management_agent_uid.map(|uid| UUID(uid.0))
     }
 
-    /// How the management agent is doing, in the upstream's word: `Healthy`, `Inaccessible` …; null
-    /// when not known.
+    /// How the management agent is doing, as the upstream reports it: `Healthy`, `Inaccessible` …;
+    /// null if unknown.
     async fn management_agent_status(&self) -> Option<&str> {
         text(&self.0.management_agent_status)
     }
 
-    /// How many jobs it has, as the upstream counts them; null when not known. `jobs` lists them.
+    /// How many jobs it has, as the upstream counts them; null if unknown. `jobs` lists them.
     async fn total_jobs_count(&self) -> Option<i32> {
         int(self.0.total_jobs_count)
     }
 
-    /// How many of them run now; null when not known.
+    /// How many of them run now; null if unknown.
     async fn running_jobs_count(&self) -> Option<i32> {
         int(self.0.running_jobs_count)
     }
 
-    /// How many of them succeeded last; null when not known.
+    /// How many of them succeeded last; null if unknown.
     async fn success_jobs_count(&self) -> Option<i32> {
         int(self.0.success_jobs_count)
     }
 
-    /// The company whose agent it is; null when it is nobody's.
+    /// The company whose agent it is; null if it belongs to no company.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let key = CompanyKey {
             upstream: self.0.upstream(),
@@ -282,9 +282,11 @@ impl ConsoleAgent {
     async fn jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<ConsoleAgentJobFilter>,
-        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the jobs that match this filter.")] filter: Option<
+            ConsoleAgentJobFilter,
+        >,
+        #[graphql(desc = "How many jobs to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<ConsoleAgentJobConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
             console.jobs_of_console_agent(caller, &self.0)
@@ -301,7 +303,7 @@ impl ConsoleAgent {
         .await
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0)
     }

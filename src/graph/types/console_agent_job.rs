@@ -39,14 +39,14 @@ pub fn health_of(row: &Row) -> Health {
     Health::of(row.status.as_deref(), row.last_run.is_some())
 }
 
-/// Which jobs of agents. Every member that is given must hold.
+/// Filters jobs of agents. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct ConsoleAgentJobFilter {
-    /// Jobs from these upstreams, by their names in the configuration.
+    /// Jobs from these upstreams, by their names in the gateway's configuration.
     upstream: Option<Names>,
-    /// Jobs that are doing like this.
+    /// Jobs in one of these states.
     health: Option<OneOf<Health>>,
-    /// Jobs whose name contains this, without regard to case.
+    /// Jobs whose name contains this, ignoring case.
     name_contains: Option<Part>,
     /// Jobs of this company's agents.
     company_uid: Option<UUID>,
@@ -59,11 +59,11 @@ pub struct ConsoleAgentJobFilter {
     older_than: Option<DurationInput>,
     /// Jobs whose last session ended within this time up to now.
     ended_within: Option<DurationInput>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<ConsoleAgentJobFilter>>,
-    /// At least one of these must hold too. An empty list holds for no job.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<ConsoleAgentJobFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<ConsoleAgentJobFilter>>,
 }
 
@@ -130,7 +130,7 @@ fn newest(row: &Row) -> Option<Timestamp> {
 pub struct ConsoleAgentJob(Row);
 
 connection! {
-    /// Jobs of agents that no backup server manages, page by page.
+    /// A page of a list of jobs of agents that no backup server manages.
     ConsoleAgentJobConnection, ConsoleAgentJobEdge, ConsoleAgentJob
 }
 
@@ -199,7 +199,7 @@ impl From<Row> for ConsoleAgentJob {
 #[direct_fields]
 #[Object(use_type_description)]
 impl ConsoleAgentJob {
-    /// Global id: stable over renames.
+    /// The node id: unique across all types, and stable when the object is renamed.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         let key = ConsoleJobKey {
             upstream: self.0.upstream(),
@@ -229,18 +229,18 @@ impl ConsoleAgentJob {
         &self.0.name
     }
 
-    /// What somebody wrote about the job; null for nothing.
+    /// The description that somebody gave the job; null if there is none.
     async fn description(&self) -> Option<&str> {
         text(&self.0.description)
     }
 
-    /// How it is doing, in one word of ours.
+    /// How it is doing, in the gateway's own words.
     async fn health(&self) -> Health {
         health_of(&self.0)
     }
 
-    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3
-    /// failed, 4 idle or waiting, 5 running.
+    /// `health` as a number for dashboards: 0 none or not known, 1 success, 2 warning, 3 failed, 4
+    /// idle or waiting, 5 running.
     async fn status_code(&self) -> i32 {
         health_of(&self.0).code()
     }
@@ -250,47 +250,47 @@ impl ConsoleAgentJob {
         self.0.status.as_deref().unwrap_or_default()
     }
 
-    /// The machine's operating system, in the upstream's word: `Windows`, `Linux`, `Mac`; null when
-    /// not known.
+    /// The machine's operating system, as the upstream reports it: `Windows`, `Linux`, `Mac`; null
+    /// if unknown.
     async fn os_type(&self) -> Option<&str> {
         text(&self.0.system_type)
     }
 
-    /// What the agent is licensed as, in the upstream's word: `Server`, `Workstation`; null when
-    /// not known.
+    /// What the agent is licensed as, as the upstream reports it: `Server`, `Workstation`; null if
+    /// unknown.
     async fn operation_mode(&self) -> Option<&str> {
         text(&self.0.operation_mode)
     }
 
-    /// What is backed up, in the upstream's word: `EntireComputer`, `Volume`, `File`; null when not
-    /// known.
+    /// What is backed up, as the upstream reports it: `EntireComputer`, `Volume`, `File`; null if
+    /// unknown.
     async fn backup_mode(&self) -> Option<&str> {
         text(&self.0.backup_mode)
     }
 
-    /// Where backups are kept, as a path or a name; null when not known.
+    /// Where backups are kept, as a path or a name; null if unknown.
     async fn destination(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::host_name(ctx, text(&self.0.destination))
     }
 
-    /// What kind of place that is, in the upstream's word: `LocalFolder`, `SharedFolder`,
-    /// `BackupRepository`, `CloudRepository`; null when not known.
+    /// The kind of the destination, as the upstream reports it: `LocalFolder`, `SharedFolder`,
+    /// `BackupRepository`, `CloudRepository`; null if unknown.
     async fn target_type(&self) -> Option<&str> {
         text(&self.0.target_type)
     }
 
-    /// Whether its schedule is enabled; null when not known.
+    /// Whether its schedule is enabled; null if unknown.
     async fn is_enabled(&self) -> Option<bool> {
         self.0.is_enabled
     }
 
-    /// How it is scheduled, in the upstream's word: `Daily`, `Periodically`, `NotScheduled` …; null
-    /// when not known.
+    /// How it is scheduled, as the upstream reports it: `Daily`, `Periodically`, `NotScheduled` …;
+    /// null if unknown.
     async fn schedule_type(&self) -> Option<&str> {
         text(&self.0.schedule_type)
     }
 
-    /// Its schedule for people; null when not known.
+    /// Its schedule for people; null if unknown.
     async fn schedule_display_name(&self) -> Option<&str> {
         text(&self.0.schedule_display_name)
     }
@@ -311,58 +311,59 @@ impl ConsoleAgentJob {
         int(time::age(newest(&self.0), loaders(ctx).estate().now()))
     }
 
-    /// How long the last session took, in seconds; null when not known.
+    /// How long the last session took, in seconds; null if unknown.
     async fn last_duration_seconds(&self) -> Option<i32> {
         int(self.0.last_duration)
     }
 
-    /// How long sessions take on average, in seconds; null when not known.
+    /// How long sessions take on average, in seconds; null if unknown.
     async fn avg_duration_seconds(&self) -> Option<i32> {
         int(self.0.avg_duration)
     }
 
-    /// When it is to run next; null when not known.
+    /// When it is to run next; null if unknown.
     async fn next_run(&self) -> Option<DateTime> {
         self.0.next_run.map(DateTime)
     }
 
-    /// How many restore points there are; null when not known.
+    /// How many restore points there are; null if unknown.
     async fn restore_points_count(&self) -> Option<i32> {
         int(self.0.restore_points)
     }
 
-    /// How many bytes all restore points take; null when not known.
+    /// How many bytes all restore points take; null if unknown.
     async fn backup_bytes(&self) -> Option<Long> {
         long(self.0.backed_up_size)
     }
 
-    /// How many bytes are free where backups are kept; null when not known.
+    /// How many bytes are free where backups are kept; null if unknown.
     async fn free_bytes(&self) -> Option<Long> {
         long(self.0.free_space)
     }
 
-    /// Why the last session failed, in the upstream's words, of many lines; null when it did not.
+    /// Why the last session failed, as the upstream reports it, of many lines; null when it did
+    /// not.
     async fn failure_message(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(ctx, text(&self.0.failure_message))
     }
 
-    /// The first line of `failureMessage`, trimmed; null when there is none.
+    /// The first line of `failureMessage`, trimmed; null if there is none.
     async fn failure_summary(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(ctx, summary(&self.0.failure_message))
     }
 
-    /// The id of the backup policy that the job is from; null for none.
+    /// The id of the backup policy that the job is from; null if there is none.
     async fn backup_policy_uid(&self) -> Option<UUID> {
         self.0.backup_policy_uid.map(|uid| UUID(uid.0))
     }
 
-    /// The name of the backup policy; null for none.
+    /// The name of the backup policy; null if there is none.
     async fn backup_policy_name(&self) -> Option<&str> {
         text(&self.0.backup_policy_name)
     }
 
-    /// Whether the policy is applied, in the upstream's word: `Assigned`, `Custom`, `FailedToApply`
-    /// …; null for none.
+    /// Whether the policy is applied, as the upstream reports it: `Assigned`, `Custom`,
+    /// `FailedToApply` …; null if there is none.
     async fn backup_policy_assign_status(&self) -> Option<&str> {
         text(&self.0.backup_policy_assign_status)
     }
@@ -372,17 +373,17 @@ impl ConsoleAgentJob {
         hidden_fields::failure_message(ctx, text(&self.0.backup_policy_failure_message))
     }
 
-    /// When somebody last changed its settings; null when not known.
+    /// When somebody last changed its settings; null if unknown.
     async fn last_modified_at(&self) -> Option<DateTime> {
         self.0.last_modified_date.map(DateTime)
     }
 
-    /// Who did; null when not known.
+    /// Who did; null if unknown.
     async fn last_modified_by(&self) -> Option<&str> {
         text(&self.0.last_modified_by)
     }
 
-    /// The agent whose job it is; null when the console does not list it.
+    /// The agent whose job it is; null if the console does not list it.
     async fn agent(&self, ctx: &Context<'_>) -> Option<Result<ConsoleAgent>> {
         let loaders = loaders(ctx);
         let console = loaders.caller().console(self.0.upstream())?;
@@ -396,7 +397,7 @@ impl ConsoleAgentJob {
         nullable(found.map(|row| row.map(ConsoleAgent::from)))
     }
 
-    /// The company whose agent it is; null when it is nobody's.
+    /// The company whose agent it is; null if it belongs to no company.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let key = CompanyKey {
             upstream: self.0.upstream(),
@@ -410,7 +411,7 @@ impl ConsoleAgentJob {
         )
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0)
     }

@@ -33,7 +33,7 @@ pub type Row = RowRef<enterprise_manager::EnterpriseManager>;
 pub struct EnterpriseManager(Row);
 
 connection! {
-    /// Enterprise Managers, page by page.
+    /// A page of a list of enterprise Managers.
     EnterpriseManagerConnection, EnterpriseManagerEdge, EnterpriseManager
 }
 
@@ -83,7 +83,7 @@ impl EnterpriseManager {
 #[direct_fields]
 #[Object(use_type_description)]
 impl EnterpriseManager {
-    /// Global id: stable over renames.
+    /// The node id: unique across all types, and stable when the object is renamed.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         Key::EnterpriseManager(self.key()).encode(loaders(ctx).estate())
     }
@@ -98,23 +98,23 @@ impl EnterpriseManager {
         &self.0.name
     }
 
-    /// Its version; null when not known.
+    /// Its version; null if unknown.
     async fn version(&self) -> Option<&str> {
         text(&self.0.version)
     }
 
-    /// How the console finds it, in the upstream's word: `Healthy`, `Inaccessible`, `OutofDate`;
-    /// null when not known.
+    /// How the console finds it, as the upstream reports it: `Healthy`, `Inaccessible`,
+    /// `OutofDate`; null if unknown.
     async fn status(&self) -> Option<&str> {
         text(&self.0.status)
     }
 
-    /// The id of this installation; null when not known.
+    /// The id of this installation; null if unknown.
     async fn installation_uid(&self) -> Option<UUID> {
         self.0.installation_uid.map(|uid| UUID(uid.0))
     }
 
-    /// The id of the management agent on it; null when not known.
+    /// The id of the management agent on it; null if unknown.
     async fn management_agent_uid(&self) -> Option<UUID> {
         self.0.management_agent_uid.map(|uid| UUID(uid.0))
     }
@@ -124,9 +124,13 @@ impl EnterpriseManager {
     async fn backup_servers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which servers. All when left out.")] filter: Option<BackupServerFilter>,
-        #[graphql(desc = "How many servers: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the servers that match this filter.")] filter: Option<
+            BackupServerFilter,
+        >,
+        #[graphql(desc = "How many servers to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
             console.servers_of_manager(caller, &self.0)
@@ -143,7 +147,7 @@ impl EnterpriseManager {
         .await
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0)
     }

@@ -27,7 +27,7 @@ pub enum Health {
 }
 
 impl Health {
-    /// From the upstream's word and whether there was a run, without regard to case.
+    /// From the upstream's word and whether there was a run, ignoring case.
     pub fn of(word: Option<&str>, has_run: bool) -> Self {
         match word
             .map(str::trim)

@@ -90,7 +90,7 @@ interface! {
 }
 
 connection! {
-    /// Jobs, page by page.
+    /// A page of a list of jobs.
     JobConnection, JobEdge, Job, health_counts
 }
 
@@ -129,7 +129,7 @@ pub struct JobCommon(pub(crate) JobRow);
 #[direct_fields]
 #[Object]
 impl JobCommon {
-    /// Global id: stable over renames.
+    /// The node id: unique across all types, and stable when the object is renamed.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         Key::Job(self.0.key()).encode(loaders(ctx).estate())
     }
@@ -152,80 +152,81 @@ impl JobCommon {
         &self.0.0.name
     }
 
-    /// What somebody wrote about the job; null for nothing.
+    /// The description that somebody gave the job; null if there is none.
     async fn description(&self) -> Option<&str> {
         text(&self.0.0.description)
     }
 
-    /// Who created the job; null when not known.
+    /// Who created the job; null if unknown.
     async fn created_by(&self) -> Option<&str> {
         text(&self.0.0.created_by)
     }
 
-    /// When the job was created; null when not known.
+    /// When the job was created; null if unknown.
     async fn created_at(&self) -> Option<DateTime> {
         self.0.0.creation_time.map(DateTime)
     }
 
-    /// What the job does.
+    /// The kind of the job.
     async fn kind(&self) -> JobKind {
         JobKind::of(self.0.0.r#type.as_deref())
     }
 
-    /// The upstream's own word for the type, for example `AgentBackupJob`. Empty when it gives
+    /// As the upstream reports it, the type, for example `AgentBackupJob`. Empty when it gives
     /// none.
     async fn r#type(&self) -> &str {
         self.0.0.r#type.as_deref().unwrap_or_default()
     }
 
-    /// How the last run went, or what is going on, in one word of ours.
+    /// The health of the job, in the gateway's own words: how its last run went, or what it is
+    /// doing now.
     async fn health(&self) -> Health {
         health_of(&self.0.0)
     }
 
-    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3
-    /// failed, 4 idle or waiting, 5 running.
+    /// `health` as a number for dashboards: 0 none or not known, 1 success, 2 warning, 3 failed, 4
+    /// idle or waiting, 5 running.
     async fn status_code(&self) -> i32 {
         health_of(&self.0.0).code()
     }
 
-    /// The upstream's own word for the status, for example `WaitingTape`. Empty when it gives none.
+    /// As the upstream reports it, the status, for example `WaitingTape`. Empty when it gives none.
     async fn status(&self) -> &str {
         self.0.0.status.as_deref().unwrap_or_default()
     }
 
-    /// Whether the job's schedule is enabled; null when not known.
+    /// Whether the job's schedule is enabled; null if unknown.
     async fn is_enabled(&self) -> Option<bool> {
         self.0.0.is_enabled
     }
 
-    /// How the job is scheduled, in the upstream's word: `Daily`, `Periodically`, `Chained` …; null
-    /// when not known.
+    /// How the job is scheduled, as the upstream reports it: `Daily`, `Periodically`, `Chained` …;
+    /// null if unknown.
     async fn schedule_type(&self) -> Option<&str> {
         text(&self.0.0.schedule_type)
     }
 
-    /// When the last session started; null when the job never ran.
+    /// When the last session started; null if the job never ran.
     async fn last_run(&self) -> Option<DateTime> {
         self.0.0.last_run.map(DateTime)
     }
 
-    /// When the last session ended; null while it runs, and when the job never ran.
+    /// When the last session ended; null while it runs, and if the job never ran.
     async fn last_end_time(&self) -> Option<DateTime> {
         self.0.0.last_end_time.map(DateTime)
     }
 
-    /// How long the last session took, in seconds; null when not known.
+    /// How long the last session took, in seconds; null if unknown.
     async fn last_duration_seconds(&self) -> Option<i32> {
         int(self.0.0.last_duration)
     }
 
-    /// How long sessions of the job take on average, in seconds; null when not known.
+    /// How long sessions of the job take on average, in seconds; null if unknown.
     async fn avg_duration_seconds(&self) -> Option<i32> {
         int(self.0.0.avg_duration)
     }
 
-    /// How many bytes the last session transferred; null when not known.
+    /// How many bytes the last session transferred; null if unknown.
     async fn transferred_bytes(&self) -> Option<Long> {
         long(self.0.0.transferred_data)
     }
@@ -236,63 +237,64 @@ impl JobCommon {
         long(self.0.0.backup_chain_size)
     }
 
-    /// How fast the last session processed data, in bytes per second; null when not known.
+    /// How fast the last session processed data, in bytes per second; null if unknown.
     async fn processing_rate(&self) -> Option<f64> {
         self.0.0.processing_rate
     }
 
-    /// What slowed the last session down, in the upstream's word: `Source`, `Network`, `Target` …;
-    /// null when not known.
+    /// What slowed the last session down, as the upstream reports it: `Source`, `Network`, `Target`
+    /// …; null if unknown.
     async fn bottleneck(&self) -> Option<&str> {
         text(&self.0.0.bottleneck)
     }
 
-    /// Why the last session failed or warned, in the upstream's words, of many lines; null for no
-    /// message.
+    /// Why the last session failed or ended with warnings, as the upstream wrote it, possibly over
+    /// several lines; null if there is no message.
     async fn failure_message(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(ctx, text(&self.0.0.failure_message))
     }
 
-    /// The first line of `failureMessage`, trimmed; null for no message.
+    /// The first line of `failureMessage`, trimmed; null if there is none.
     async fn failure_summary(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(ctx, summary(&self.0.0.failure_message))
     }
 
-    /// Where the job writes to, by name; null when not known.
+    /// Where the job writes to, by name; null if unknown.
     async fn destination(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         // a repository mostly, but also a share, or the host of a replica
         hidden_fields::host_name(ctx, text(&self.0.0.destination))
     }
 
-    /// What kind of place that is, in the upstream's word: `Local` or `Cloud`; null when not known.
+    /// The kind of the destination, as the upstream reports it: `Local` or `Cloud`; null if
+    /// unknown.
     async fn target_type(&self) -> Option<&str> {
         text(&self.0.0.target_type)
     }
 
-    /// How much is kept, in units of `retentionLimitType`; null when not known.
+    /// How much is kept, in units of `retentionLimitType`; null if unknown.
     async fn retention_limit(&self) -> Option<i32> {
         int(self.0.0.retention_limit)
     }
 
-    /// The unit of `retentionLimit`, in the upstream's word: `Days` or `RestorePoints`; null when
-    /// not known.
+    /// The unit of `retentionLimit`, as the upstream reports it: `Days` or `RestorePoints`; null if
+    /// unknown.
     async fn retention_limit_type(&self) -> Option<&str> {
         text(&self.0.0.retention_limit_type)
     }
 
-    /// Whether weekly, monthly or yearly fulls are kept longer (GFS); null when not known.
+    /// Whether weekly, monthly or yearly fulls are kept longer (GFS); null if unknown.
     async fn is_gfs_enabled(&self) -> Option<bool> {
         self.0.0.is_gfs_option_enabled
     }
 
-    /// The backup server that runs the job; null when the console does not list it.
+    /// The backup server that runs the job; null if the console does not list it.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<Linked<BackupServer>>> {
         let answer = loaders(ctx).row(ServerOf(self.0.key().server_key())).await;
         nullable(answer.map(|row| row.map(|row| Linked(BackupServer::from(row)))))
     }
 
     /// The company whose job it is: the one it is assigned to (`mappedOrganizationUid`), else the
-    /// one that owns the server (`organizationUid`); null when it is nobody's.
+    /// one that owns the server (`organizationUid`); null if it belongs to no company.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let key = CompanyKey {
             upstream: self.0.0.upstream(),
@@ -318,11 +320,12 @@ impl JobCommon {
     async fn sessions(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which runs. All of the window when left out.")] filter: Option<
-            SessionFilter,
-        >,
-        #[graphql(desc = "How many runs: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(
+            desc = "Returns only the runs that match this filter. Without it, all that Enterprise Manager remembers."
+        )]
+        filter: Option<SessionFilter>,
+        #[graphql(desc = "How many runs to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<AgentSessionConnection> {
         let answer = loaders(ctx)
             .ask(RunsOf(self.0.clone()), Default::default())
@@ -359,13 +362,13 @@ impl JobCommon {
         nullable(answer.map(|success| Some(success.is_known)))
     }
 
-    /// Which part of the job's runs succeeded, from 0 to 1, of those that began within this time
-    /// and ended; null when none did. From Enterprise Manager, so not from longer ago than it
+    /// The share of the job's runs that succeeded, from 0 to 1, of those that began within this
+    /// time and ended; null if none did. From Enterprise Manager, so not from longer ago than it
     /// remembers (usually 30 days).
     async fn success_rate(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "From how long ago up to now.")] window: DurationInput,
+        #[graphql(desc = "The length of the time window, which ends now.")] window: DurationInput,
     ) -> Option<Result<f64>> {
         let loaders = loaders(ctx);
         let from = match window.ago(loaders.estate()) {
@@ -391,8 +394,8 @@ impl JobCommon {
     async fn duration_trend(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "From how long ago up to now.")] window: DurationInput,
-        #[graphql(desc = "How long one point is.")] bucket: Bucket,
+        #[graphql(desc = "The length of the time window, which ends now.")] window: DurationInput,
+        #[graphql(desc = "The length of time that one point of the trend covers.")] bucket: Bucket,
     ) -> Option<Result<OwnedRows<TrendPoint>>> {
         let loaders = loaders(ctx);
         let from = match window.ago(loaders.estate()) {
@@ -416,7 +419,7 @@ impl JobCommon {
         )
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0.0)
     }

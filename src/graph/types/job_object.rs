@@ -35,20 +35,20 @@ use veeam_graph_macros::direct_fields;
 /// A row of a list of objects.
 pub type Row = RowRef<job_object::JobObject>;
 
-/// Which objects of a job. Every member that is given must hold.
+/// Filters objects of a job. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct JobObjectFilter {
-    /// Objects that are doing like this.
+    /// Objects in one of these states.
     health: Option<OneOf<Health>>,
-    /// Objects whose name (or host's name, or path) contains this, without regard to case.
+    /// Objects whose name (or host's name, or path) contains this, ignoring case.
     name_contains: Option<Part>,
     /// Objects that are excluded from the job, or are not.
     is_excluded: Option<bool>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<JobObjectFilter>>,
-    /// At least one of these must hold too. An empty list holds for no object.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<JobObjectFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<JobObjectFilter>>,
 }
 
@@ -80,7 +80,7 @@ pub struct JobObject {
 }
 
 connection! {
-    /// What a job protects, page by page.
+    /// A page of a list of what a job protects.
     JobObjectConnection, JobObjectEdge, JobObject
 }
 
@@ -90,17 +90,17 @@ connection! {
 pub struct ProtectedPath {
     #[graphql(skip)]
     path: Option<String>,
-    /// What is there, in the upstream's word: `File`, `Directory`; null when not known.
+    /// What is there, as the upstream reports it: `File`, `Directory`; null if unknown.
     r#type: Option<String>,
-    /// Only files with these names, or names like these; null when not known.
+    /// Only files with these names, or names like these; null if unknown.
     inclusion_masks: Option<Vec<String>>,
-    /// Not files with these names, or names like these; null when not known.
+    /// Not files with these names, or names like these; null if unknown.
     exclusion_masks: Option<Vec<String>>,
 }
 
 #[ComplexObject]
 impl ProtectedPath {
-    /// Where they are; null when not known.
+    /// Where they are; null if unknown.
     async fn path(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::host_name(ctx, self.path.as_deref())
     }
@@ -109,40 +109,39 @@ impl ProtectedPath {
 /// How many files the last session saw.
 #[derive(SimpleObject, Clone, Copy, Debug)]
 pub struct FileCounts {
-    /// In all sources; null when not known.
+    /// In all sources; null if unknown.
     source: Option<Long>,
-    /// Changed since the session before; null when not known.
+    /// Changed since the session before; null if unknown.
     changed: Option<Long>,
-    /// Left out; null when not known.
+    /// Left out; null if unknown.
     skipped: Option<Long>,
-    /// Backed up; null when not known.
+    /// Backed up; null if unknown.
     backed_up: Option<Long>,
 }
 
 /// How continuous replication of a machine went in the last day.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct CdpStatistics {
-    /// Which part of the sessions met the recovery point objective, in percent; null when not
-    /// known.
+    /// Which part of the sessions met the recovery point objective, in percent; null if unknown.
     sla_percent: Option<i32>,
-    /// What slows it down, in the upstream's word: `Source`, `Network`, `TargetDisk` …; null when
-    /// not known.
+    /// What slows it down, as the upstream reports it: `Source`, `Network`, `TargetDisk` …; null if
+    /// unknown.
     bottleneck: Option<String>,
-    /// How much longer than the objective saving took at most, in seconds; null when not known.
+    /// How much longer than the objective saving took at most, in seconds; null if unknown.
     max_delay_seconds: Option<Long>,
-    /// How long a session takes on average, in seconds; null when not known.
+    /// How long a session takes on average, in seconds; null if unknown.
     avg_duration_seconds: Option<Long>,
-    /// How long the longest took, in seconds; null when not known.
+    /// How long the longest took, in seconds; null if unknown.
     max_duration_seconds: Option<Long>,
-    /// How long a session is meant to take, in seconds; null when not known.
+    /// How long a session is meant to take, in seconds; null if unknown.
     interval_seconds: Option<i32>,
-    /// How many sessions succeeded; null when not known.
+    /// How many sessions succeeded; null if unknown.
     successful_sessions_count: Option<i32>,
-    /// How many failed; null when not known.
+    /// How many failed; null if unknown.
     failed_sessions_count: Option<i32>,
-    /// How many ended with warnings; null when not known.
+    /// How many ended with warnings; null if unknown.
     warnings_count: Option<i32>,
-    /// How much was sent in all, in bytes; null when not known.
+    /// How much was sent in all, in bytes; null if unknown.
     transferred_bytes: Option<Long>,
 }
 
@@ -272,8 +271,8 @@ impl JobObject {
         hidden_fields::host_name(ctx, text(&self.row.name))
     }
 
-    /// The platform of a virtual machine, in the upstream's word: `vSphere`, `HyperV` …; null for
-    /// anything else.
+    /// The platform of a virtual machine, as the upstream reports it: `vSphere`, `HyperV` …; null
+    /// for anything else.
     async fn platform(&self) -> Option<&str> {
         text(&self.row.platform)
     }
@@ -305,18 +304,18 @@ impl JobObject {
         self.row.sources.iter().flatten().map(path).collect()
     }
 
-    /// Whether the job leaves it out; null when not known.
+    /// Whether the job leaves it out; null if unknown.
     async fn is_excluded(&self) -> Option<bool> {
         self.row.is_excluded
     }
 
-    /// How its last backup went, or that one runs, in one word of ours.
+    /// How its last backup went, or that one runs, in the gateway's own words.
     async fn health(&self) -> Health {
         health_of(&self.row)
     }
 
-    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3
-    /// failed, 4 idle or waiting, 5 running.
+    /// `health` as a number for dashboards: 0 none or not known, 1 success, 2 warning, 3 failed, 4
+    /// idle or waiting, 5 running.
     async fn status_code(&self) -> i32 {
         health_of(&self.row).code()
     }
@@ -345,27 +344,27 @@ impl JobObject {
         self.ended().map(DateTime)
     }
 
-    /// How long ago that was, in seconds; null when not known. Counted when the answer was made.
+    /// How long ago that was, in seconds; null if unknown. Counted when the answer was made.
     async fn age_seconds(&self, ctx: &Context<'_>) -> Option<i32> {
         int(time::age(self.ended(), loaders(ctx).estate().now()))
     }
 
-    /// How long its last backup took, in seconds; null when not known.
+    /// How long its last backup took, in seconds; null if unknown.
     async fn last_duration_seconds(&self) -> Option<i32> {
         int(self.session().and_then(|session| session.duration))
     }
 
-    /// How much there was to protect, in bytes; null when not known.
+    /// How much there was to protect, in bytes; null if unknown.
     async fn source_bytes(&self) -> Option<Long> {
         long(self.session().and_then(|session| session.source_size))
     }
 
-    /// How much its backups take, in bytes; null when not known.
+    /// How much its backups take, in bytes; null if unknown.
     async fn backup_bytes(&self) -> Option<Long> {
         long(self.session().and_then(|session| session.total_backed_size))
     }
 
-    /// How much its last backup moved, in bytes; null when not known.
+    /// How much its last backup moved, in bytes; null if unknown.
     async fn transferred_bytes(&self) -> Option<Long> {
         long(self.session().and_then(|session| session.transferred_size))
     }
@@ -417,7 +416,7 @@ impl JobObject {
             .map(|message| message.map(str::to_owned))
     }
 
-    /// The first line of `failureMessage`, trimmed; null when there is none.
+    /// The first line of `failureMessage`, trimmed; null if there is none.
     async fn failure_summary(&self, ctx: &Context<'_>) -> Option<Result<String>> {
         let failure = self.failure();
         hidden_fields::failure_message(ctx, summary(&failure))
@@ -429,7 +428,7 @@ impl JobObject {
         Job::from(self.job.0.clone())
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.row)
     }

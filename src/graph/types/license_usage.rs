@@ -27,31 +27,31 @@ pub type Row = RowRef<license_usage::LicenseUsage>;
 pub struct LicenseUsage(Row);
 
 connection! {
-    /// Licence usages, page by page.
+    /// A page of a list of licence usages.
     LicenseUsageConnection, LicenseUsageEdge, LicenseUsage
 }
 
 /// What one product uses for one type of workload.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct LicensedWorkload {
-    /// The product, in the upstream's word: `BackupAndReplication`, `CloudConnect`, `VB365`,
-    /// `VONE`, `VSPC`; null when not known.
+    /// The product, as the upstream reports it: `BackupAndReplication`, `CloudConnect`, `VB365`,
+    /// `VONE`, `VSPC`; null if unknown.
     product: Option<String>,
-    /// What is licensed, in the upstream's words; null when not known.
+    /// What is licensed, as the upstream reports it; null if unknown.
     description: Option<String>,
-    /// The unit, in the upstream's word: `Points` or `Instances`; null when not known.
+    /// The unit, as the upstream reports it: `Points` or `Instances`; null if unknown.
     unit_type: Option<String>,
-    /// How many units are used and managed; null when not known.
+    /// How many units are used and managed; null if unknown.
     used_units: Option<f64>,
-    /// How many units were first used in this calendar month; null when not known.
+    /// How many units were first used in this calendar month; null if unknown.
     new_units: Option<f64>,
-    /// How many units have rental licences; null when not known.
+    /// How many units have rental licences; null if unknown.
     rental_units: Option<f64>,
-    /// How many objects take the used units; null when not known.
+    /// How many objects take the used units; null if unknown.
     used_count: Option<i32>,
-    /// How many objects were first used in this calendar month; null when not known.
+    /// How many objects were first used in this calendar month; null if unknown.
     new_count: Option<i32>,
-    /// How many objects have rental licences; null when not known.
+    /// How many objects have rental licences; null if unknown.
     rental_count: Option<i32>,
 }
 
@@ -126,7 +126,7 @@ impl LicenseUsage {
         self.0.organization_uid.map(|uid| UUID(uid.0))
     }
 
-    /// The organization; null when the console does not list it.
+    /// The organization; null if the console does not list it.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let key = CompanyKey {
             upstream: self.0.upstream(),
@@ -166,7 +166,7 @@ impl LicenseUsage {
         self.usages().map(licensed).collect()
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0)
     }

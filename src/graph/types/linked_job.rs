@@ -28,7 +28,7 @@ use crate::{
 use async_graphql::{Context, Description, InputObject, Object, Result};
 use veeam_graph_macros::direct_fields;
 
-/// Which links. Every member that is given must hold.
+/// Filters links. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct LinkedJobFilter {
     /// Links on this backup server.
@@ -37,11 +37,11 @@ pub struct LinkedJobFilter {
     job_uid: Option<UUID>,
     /// Links to the job with this id: Veeam Backup & Replication's, or the console's own.
     linked_job_uid: Option<UUID>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<LinkedJobFilter>>,
-    /// At least one of these must hold too. An empty list holds for no link.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<LinkedJobFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<LinkedJobFilter>>,
 }
 
@@ -90,11 +90,11 @@ impl LinkedJob {
 }
 
 connection! {
-    /// Jobs that tape jobs or backup copy jobs read, page by page.
+    /// A page of a list of jobs that tape jobs or backup copy jobs read.
     LinkedJobConnection, LinkedJobEdge, LinkedJob
 }
 
-/// What a job reads, page by page.
+/// A page of a list of what a job reads.
 pub async fn links_of_job(
     ctx: &Context<'_>,
     family: LinkFamily,
@@ -212,7 +212,7 @@ impl LinkedJob {
         UUID(self.link.row.linked_job_uid.0)
     }
 
-    /// The job that reads; null when the console does not list it.
+    /// The job that reads; null if the console does not list it.
     async fn job(&self, ctx: &Context<'_>) -> Option<Result<Job>> {
         nullable(
             self.on_server(ctx, self.link.row.job_uid)

@@ -35,7 +35,7 @@ pub type Row = RowRef<location::Location>;
 pub struct Location(Row);
 
 connection! {
-    /// Locations, page by page.
+    /// A page of a list of locations.
     LocationConnection, LocationEdge, Location
 }
 
@@ -80,7 +80,7 @@ impl Location {
 #[direct_fields]
 #[Object(use_type_description)]
 impl Location {
-    /// Global id: stable over renames.
+    /// The node id: unique across all types, and stable when the object is renamed.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         Key::Location(self.key()).encode(loaders(ctx).estate())
     }
@@ -95,17 +95,17 @@ impl Location {
         &self.0.name
     }
 
-    /// What it is, in the upstream's word: `Default`, `Hosted`, `Custom`; null when not known.
+    /// What it is, as the upstream reports it: `Default`, `Hosted`, `Custom`; null if unknown.
     async fn r#type(&self) -> Option<&str> {
         text(&self.0.r#type)
     }
 
-    /// How much storage it may use, in bytes (a GB of the upstream's as 2^30); null when not known.
+    /// How much storage it may use, in bytes (a GB of the upstream's as 2^30); null if unknown.
     async fn quota_bytes(&self) -> Option<Long> {
         long(self.0.quota_gb.and_then(|quota| quota.checked_mul(1 << 30)))
     }
 
-    /// The organization whose place it is; null when the console does not list it.
+    /// The organization whose place it is; null if the console does not list it.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let key = CompanyKey {
             upstream: self.0.upstream(),
@@ -123,9 +123,13 @@ impl Location {
     async fn backup_servers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which servers. All when left out.")] filter: Option<BackupServerFilter>,
-        #[graphql(desc = "How many servers: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the servers that match this filter.")] filter: Option<
+            BackupServerFilter,
+        >,
+        #[graphql(desc = "How many servers to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
             console.servers_of_location(caller, self.0.instance_uid)
@@ -142,7 +146,7 @@ impl Location {
         .await
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0)
     }

@@ -37,26 +37,26 @@ use veeam_graph_macros::direct_fields;
 /// A row of the list of management agents.
 pub type Row = RowRef<management_agent::ManagementAgent>;
 
-/// Which management agents. Every member that is given must hold.
+/// Filters management agents. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct ManagementAgentFilter {
-    /// Agents from these upstreams, by their names in the configuration.
+    /// Agents from these upstreams, by their names in the gateway's configuration.
     upstream: Option<Names>,
-    /// Agents on hosts whose name contains this, without regard to case.
+    /// Agents on hosts whose name contains this, ignoring case.
     name_contains: Option<Part>,
     /// Agents of this company.
     company_uid: Option<UUID>,
-    /// Agents in one of these states, in the upstream's words, without regard to case: `Healthy`,
+    /// Agents in one of these states, as the upstream reports it, ignoring case: `Healthy`,
     /// `Inaccessible`.
     status: Option<Words>,
-    /// Agents with one of these connection states, in the upstream's words, without regard to case:
+    /// Agents with one of these connection states, as the upstream reports it, ignoring case:
     /// `Online`, `Inaccessible`, `Rejected`.
     connection_status: Option<Words>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<ManagementAgentFilter>>,
-    /// At least one of these must hold too. An empty list holds for no agent.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<ManagementAgentFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<ManagementAgentFilter>>,
 }
 
@@ -88,7 +88,7 @@ impl ManagementAgentFilter {
 pub struct ManagementAgent(Row);
 
 connection! {
-    /// Management agents, page by page.
+    /// A page of a list of management agents.
     ManagementAgentConnection, ManagementAgentEdge, ManagementAgent
 }
 
@@ -169,7 +169,7 @@ impl ManagementAgent {
 #[direct_fields]
 #[Object(use_type_description)]
 impl ManagementAgent {
-    /// Global id: stable over renames.
+    /// The node id: unique across all types, and stable when the object is renamed.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         Key::ManagementAgent(self.key()).encode(loaders(ctx).estate())
     }
@@ -188,7 +188,7 @@ impl ManagementAgent {
         }
     }
 
-    /// The name that somebody gave the agent; null when there is none, and for callers who may not
+    /// The name that somebody gave the agent; null if there is none, and for callers who may not
     /// read host names.
     async fn friendly_name(&self, ctx: &Context<'_>) -> Option<&str> {
         if hidden_fields::hidden(ctx).host_names {
@@ -197,7 +197,7 @@ impl ManagementAgent {
         text(&self.0.friendly_name)
     }
 
-    /// Free text that somebody attached to the agent; null when there is none, and for callers who
+    /// Free text that somebody attached to the agent; null if there is none, and for callers who
     /// may not read host names.
     async fn tag(&self, ctx: &Context<'_>) -> Option<&str> {
         if hidden_fields::hidden(ctx).host_names {
@@ -206,37 +206,37 @@ impl ManagementAgent {
         text(&self.0.tag)
     }
 
-    /// The agent's state, in the upstream's word: `Healthy`, `Warning`, `Inaccessible`, `Updating`,
-    /// `Error` …; null when not known.
+    /// The agent's state, as the upstream reports it: `Healthy`, `Warning`, `Inaccessible`,
+    /// `Updating`, `Error` …; null if unknown.
     async fn status(&self) -> Option<&str> {
         text(&self.0.status)
     }
 
-    /// The agent's connection to the console, in the upstream's word: `Online`, `Inaccessible`,
-    /// `Rejected`; null when not known.
+    /// The agent's connection to the console, as the upstream reports it: `Online`, `Inaccessible`,
+    /// `Rejected`; null if unknown.
     async fn connection_status(&self) -> Option<&str> {
         text(&self.0.connection_status)
     }
 
-    /// The agent's version; null when not known.
+    /// The agent's version; null if unknown.
     async fn version(&self) -> Option<&str> {
         text(&self.0.version)
     }
 
-    /// Whether that version is current, in the upstream's word: `UpToDate`, `OutOfDate`,
-    /// `PatchAvailable`; null when not known.
+    /// Whether that version is current, as the upstream reports it: `UpToDate`, `OutOfDate`,
+    /// `PatchAvailable`; null if unknown.
     async fn version_status(&self) -> Option<&str> {
         text(&self.0.version_status)
     }
 
-    /// What the agent is installed for, in the upstream's word: `CloudConnect`, `Client`, `Hosted`;
-    /// null when not known.
+    /// What the agent is installed for, as the upstream reports it: `CloudConnect`, `Client`,
+    /// `Hosted`; null if unknown.
     async fn r#type(&self) -> Option<&str> {
         text(&self.0.r#type)
     }
 
-    /// The agent's role among those of its company, in the upstream's word: `Master`, `Client`; null
-    /// when not known.
+    /// The agent's role among those of its company, as the upstream reports it: `Master`, `Client`;
+    /// null if unknown.
     async fn role(&self) -> Option<&str> {
         text(&self.0.role)
     }
@@ -246,12 +246,12 @@ impl ManagementAgent {
         self.0.last_heartbeat_time.map(DateTime)
     }
 
-    /// When the console discovered the machine; null when not known.
+    /// When the console discovered the machine; null if unknown.
     async fn discovered_at(&self) -> Option<DateTime> {
         self.0.discovery_time.map(DateTime)
     }
 
-    /// Whether the machine must be restarted; null when not known.
+    /// Whether the machine must be restarted; null if unknown.
     async fn is_reboot_required(&self) -> Option<bool> {
         self.0.is_reboot_required
     }
@@ -270,7 +270,7 @@ impl ManagementAgent {
         )
     }
 
-    /// The agent's location; null when the console does not list it.
+    /// The agent's location; null if the console does not list it.
     async fn location(&self, ctx: &Context<'_>) -> Option<Result<Location>> {
         let loaders = loaders(ctx);
         let console = loaders.caller().console(self.0.upstream())?;
@@ -287,9 +287,13 @@ impl ManagementAgent {
     async fn backup_servers(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which servers. All when left out.")] filter: Option<BackupServerFilter>,
-        #[graphql(desc = "How many servers: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the servers that match this filter.")] filter: Option<
+            BackupServerFilter,
+        >,
+        #[graphql(desc = "How many servers to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<BackupServerConnection> {
         let (rows, problems) = rows_of_console(ctx, self.0.upstream(), |console, caller| {
             console.servers_of_management_agent(caller, self.0.instance_uid)
@@ -306,7 +310,7 @@ impl ManagementAgent {
         .await
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0)
     }

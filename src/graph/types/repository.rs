@@ -53,12 +53,12 @@ use veeam_graph_macros::direct_fields;
 /// A row of the repositories' list.
 pub type Row = RowRef<vspc::repository::Repository>;
 
-/// Which repositories. Every member that is given must hold.
+/// Filters repositories. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct RepositoryFilter {
-    /// Repositories from these upstreams, by their names in the configuration.
+    /// Repositories from these upstreams, by their names in the gateway's configuration.
     upstream: Option<Names>,
-    /// Repositories whose name contains this, without regard to case.
+    /// Repositories whose name contains this, ignoring case.
     name_contains: Option<Part>,
     /// Repositories on this backup server.
     backup_server_uid: Option<UUID>,
@@ -70,11 +70,11 @@ pub struct RepositoryFilter {
     /// Repositories that tape jobs write to tape as a whole (`ON_TAPE_BY_REPOSITORY`), or do not
     /// (`NOT_ON_TAPE`).
     tape_status: Option<OneOf<TapeStatus>>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<RepositoryFilter>>,
-    /// At least one of these must hold too. An empty list holds for no repository.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<RepositoryFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<RepositoryFilter>>,
 }
 
@@ -97,7 +97,7 @@ impl RepositoryFilter {
 /// What repositories can be ordered by.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RepositoryOrderField {
-    /// The repository's name, without regard to case.
+    /// The repository's name, ignoring case.
     Name,
     /// How much of its room is free, in percent.
     FreePercent,
@@ -110,9 +110,9 @@ pub enum RepositoryOrderField {
 /// One thing to order repositories by.
 #[derive(InputObject, Clone, Debug)]
 pub struct RepositoryOrder {
-    /// What by.
+    /// The field to order by.
     field: RepositoryOrderField,
-    /// Which way.
+    /// The direction of the order.
     #[graphql(default)]
     direction: OrderDirection,
 }
@@ -132,7 +132,7 @@ pub struct RepositoryArgs {
 pub struct Repository(Row);
 
 connection! {
-    /// Repositories, page by page.
+    /// A page of a list of repositories.
     RepositoryConnection, RepositoryEdge, Repository
 }
 
@@ -342,7 +342,7 @@ impl Repository {
 #[direct_fields]
 #[Object(use_type_description)]
 impl Repository {
-    /// Global id: stable over renames.
+    /// The node id: unique across all types, and stable when the object is renamed.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         Key::Repository(key(&self.0)).encode(loaders(ctx).estate())
     }
@@ -357,77 +357,75 @@ impl Repository {
         &self.0.name
     }
 
-    /// What it is, in the upstream's word: `Windows`, `LinuxHardened`, `ScaleOut`, `AmazonS3` …;
-    /// null when not known.
+    /// What it is, as the upstream reports it: `Windows`, `LinuxHardened`, `ScaleOut`, `AmazonS3`
+    /// …; null if unknown.
     async fn r#type(&self) -> Option<&str> {
         self.info().and_then(|info| text(&info.r#type))
     }
 
-    /// How it is doing, in the upstream's word: `Healthy`, `Warning`, `Error`; null when not known.
+    /// How it is doing, as the upstream reports it: `Healthy`, `Warning`, `Error`; null if unknown.
     async fn status(&self) -> Option<&str> {
         self.info().and_then(|info| text(&info.status))
     }
 
-    /// All its room, in bytes; null when not known, as with most object storages.
+    /// All its room, in bytes; null if unknown, as with most object storages.
     async fn capacity_bytes(&self) -> Option<Long> {
         long(self.info().and_then(|info| info.capacity_bytes()))
     }
 
-    /// The room that is left, in bytes; null when not known.
+    /// The room that is left, in bytes; null if unknown.
     async fn free_bytes(&self) -> Option<Long> {
         long(self.info().and_then(|info| info.free_bytes()))
     }
 
-    /// The room that is taken, in bytes, by backups and by anything else there; null when not
-    /// known.
+    /// The room that is taken, in bytes, by backups and by anything else there; null if unknown.
     async fn used_bytes(&self) -> Option<Long> {
         long(self.info().and_then(|info| info.used_bytes()))
     }
 
-    /// How much of its room is taken, in percent from 0 to 100 with two decimals; null when not
-    /// known.
+    /// How much of its room is taken, in percent from 0 to 100 with two decimals; null if unknown.
     async fn used_percent(&self) -> Option<f64> {
         self.info()
             .and_then(|info| info.free_percent())
             .map(|free| (10_000.0 - free * 100.0).round() / 100.0)
     }
 
-    /// How many bytes all restore points in it take; null when not known.
+    /// How many bytes all restore points in it take; null if unknown.
     async fn backup_bytes(&self) -> Option<Long> {
         long(self.info().and_then(|info| info.backup_size))
     }
 
-    /// The folder in which backups are kept; null when not known.
+    /// The folder in which backups are kept; null if unknown.
     async fn path(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::host_name(ctx, self.info().and_then(|info| text(&info.path)))
     }
 
-    /// The machine on which that is; null when not known.
+    /// The machine on which that is; null if unknown.
     async fn host_name(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::host_name(ctx, self.info().and_then(|info| text(&info.host_name)))
     }
 
-    /// Whether backups in it can't be changed or deleted for a while; null when not known.
+    /// Whether backups in it can't be changed or deleted for a while; null if unknown.
     async fn is_immutability_enabled(&self) -> Option<bool> {
         self.info().and_then(|info| info.is_immutability_enabled)
     }
 
-    /// For how long, in seconds; null when not known.
+    /// For how long, in seconds; null if unknown.
     async fn immutability_seconds(&self) -> Option<i32> {
         int(self.info().and_then(|info| info.immutability_interval))
     }
 
-    /// Whether it is offered to tenants as a cloud repository; null when not known.
+    /// Whether it is offered to tenants as a cloud repository; null if unknown.
     async fn is_cloud(&self) -> Option<bool> {
         self.info().and_then(|info| info.is_cloud)
     }
 
-    /// Whether the repository's service needs an update; null when not known.
+    /// Whether the repository's service needs an update; null if unknown.
     async fn is_out_of_date(&self) -> Option<bool> {
         self.info().and_then(|info| info.is_out_of_date)
     }
 
-    /// The scale-out repository that it is a part of; null for none.
+    /// The scale-out repository that it is a part of; null if there is none.
     async fn parent(&self, ctx: &Context<'_>) -> Option<Result<Linked<Repository>>> {
         let repository = self.info()?.parent_repository_uid?;
         let key = RepositoryKey {
@@ -447,10 +445,14 @@ impl Repository {
     async fn jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which jobs. All when left out.")] filter: Option<JobFilter>,
-        #[graphql(desc = "In which order. By name when left out.")] order_by: Option<Vec<JobOrder>>,
-        #[graphql(desc = "How many jobs: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the jobs that match this filter.")] filter: Option<
+            JobFilter,
+        >,
+        #[graphql(desc = "How to order the results; by name if it is omitted.")] order_by: Option<
+            Vec<JobOrder>,
+        >,
+        #[graphql(desc = "How many jobs to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<JobConnection> {
         let (rows, problems) = rows_of(
             loaders(ctx)
@@ -481,7 +483,7 @@ impl Repository {
         )
     }
 
-    /// The backup server that it belongs to; null when the console does not list it.
+    /// The backup server that it belongs to; null if the console does not list it.
     async fn backup_server(&self, ctx: &Context<'_>) -> Option<Result<Linked<BackupServer>>> {
         nullable(
             self.server(ctx)
@@ -490,7 +492,7 @@ impl Repository {
         )
     }
 
-    /// The company that owns that server; null when it is nobody's.
+    /// The company that owns that server; null if it belongs to no company.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let company = match self.server(ctx).await {
             Ok(server) => server?.organization_uid?,
@@ -508,7 +510,7 @@ impl Repository {
         )
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0)
     }

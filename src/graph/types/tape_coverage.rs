@@ -113,7 +113,7 @@ impl TapeCoverage {
             .collect()
     }
 
-    /// When the latest of those tape jobs last started; null when none ever ran.
+    /// When the latest of those tape jobs last started; null if none ever ran.
     async fn last_tape_run(&self) -> Option<DateTime> {
         self.0.last_tape_run().map(DateTime)
     }

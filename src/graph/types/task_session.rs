@@ -30,7 +30,7 @@ pub type Row = RowRef<task_session::TaskSession>;
 pub struct TaskSession(Row);
 
 connection! {
-    /// Tasks of a session, page by page.
+    /// A page of a list of tasks of a session.
     TaskSessionConnection, TaskSessionEdge, TaskSession
 }
 
@@ -82,7 +82,7 @@ impl TaskSession {
         UUID(self.0.uid.0)
     }
 
-    /// The machine; null when not known.
+    /// The machine; null if unknown.
     async fn computer(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         // the name is the machine's, `@`, and when the task began
         let named = self
@@ -94,30 +94,30 @@ impl TaskSession {
         hidden_fields::host_name(ctx, text(&self.0.machine).or(named))
     }
 
-    /// The upstream's own word for what is going on: `InProgress`, `Pending`, `Completed`; null
-    /// when not known.
+    /// As the upstream reports it, what is going on: `InProgress`, `Pending`, `Completed`; null if
+    /// unknown.
     async fn state(&self) -> Option<&str> {
         text(&self.0.state)
     }
 
-    /// The upstream's own word for how it ended: `Success`, `Warning`, `Failed`, `None` while
-    /// running; null when not known.
+    /// As the upstream reports it, how it ended: `Success`, `Warning`, `Failed`, `None` while
+    /// running; null if unknown.
     async fn result(&self) -> Option<&str> {
         text(&self.0.result)
     }
 
-    /// How it went, or that it is running, in one word of ours.
+    /// How it went, or that it is running, in the gateway's own words.
     async fn health(&self) -> Health {
         health_of(&self.0)
     }
 
-    /// `health` as the number that dashboards use: 0 none or not known, 1 success, 2 warning, 3
-    /// failed, 4 idle or waiting, 5 running.
+    /// `health` as a number for dashboards: 0 none or not known, 1 success, 2 warning, 3 failed, 4
+    /// idle or waiting, 5 running.
     async fn status_code(&self) -> i32 {
         health_of(&self.0).code()
     }
 
-    /// When it started; null when not known.
+    /// When it started; null if unknown.
     async fn started_at(&self) -> Option<DateTime> {
         self.0.created.map(DateTime)
     }
@@ -132,22 +132,22 @@ impl TaskSession {
         int(time::seconds_between(self.0.created, self.0.ended))
     }
 
-    /// How much it processed, in bytes; null when not known.
+    /// How much it processed, in bytes; null if unknown.
     async fn total_bytes(&self) -> Option<Long> {
         long(self.0.total_size)
     }
 
-    /// Why it failed, in the upstream's words, of many lines; null for no reason.
+    /// Why it failed, as the upstream reports it, of many lines; null if there is no reason.
     async fn reason(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(ctx, text(&self.0.reason))
     }
 
-    /// The first line of `reason`, trimmed; null for no reason.
+    /// The first line of `reason`, trimmed; null if there is none.
     async fn reason_summary(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         hidden_fields::failure_message(ctx, summary(&self.0.reason))
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0)
     }

@@ -35,9 +35,9 @@ pub struct TrendPoint {
     sessions: i32,
     /// How many of them failed.
     failed: i32,
-    /// How long those that ended took on average, in seconds; null when none ended.
+    /// How long those that ended took on average, in seconds; null if none ended.
     avg_seconds: Option<f64>,
-    /// How long the longest took, in seconds; null when none ended.
+    /// How long the longest took, in seconds; null if none ended.
     max_seconds: Option<i32>,
 }
 

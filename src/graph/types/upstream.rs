@@ -48,7 +48,7 @@ impl Upstream {
 #[direct_fields]
 #[Object(use_type_description)]
 impl Upstream {
-    /// Global id.
+    /// The node id: unique across all types.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         let id = self
             .0

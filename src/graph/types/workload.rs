@@ -65,14 +65,14 @@ impl From<protected_workload::WorkloadKind> for WorkloadKind {
     }
 }
 
-/// Which machines. Every member that is given must hold.
+/// Filters machines. A filter matches if all of its members match.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct WorkloadFilter {
-    /// Machines from these upstreams, by their names in the configuration.
+    /// Machines from these upstreams, by their names in the gateway's configuration.
     upstream: Option<Names>,
     /// Machines of these kinds.
     kind: Option<OneOf<WorkloadKind>>,
-    /// Machines whose name contains this, without regard to case.
+    /// Machines whose name contains this, ignoring case.
     name_contains: Option<Part>,
     /// Machines of this company.
     company_uid: Option<UUID>,
@@ -83,11 +83,11 @@ pub struct WorkloadFilter {
     rpo_breached: Option<DurationInput>,
     /// Machines that have no restore point at all, or that have one.
     no_restore_point: Option<bool>,
-    /// All of these must hold too.
+    /// Matches if all of these filters match.
     and: Option<Vec<WorkloadFilter>>,
-    /// At least one of these must hold too. An empty list holds for no machine.
+    /// Matches if at least one of these filters matches. An empty list matches nothing.
     or: Option<Vec<WorkloadFilter>>,
-    /// This must not hold.
+    /// Matches if this filter does not match.
     not: Option<Box<WorkloadFilter>>,
 }
 
@@ -137,7 +137,7 @@ impl WorkloadFilter {
 pub struct Workload(protection::Workload);
 
 connection! {
-    /// Protected machines, page by page.
+    /// A page of a list of protected machines.
     WorkloadConnection, WorkloadEdge, Workload
 }
 
@@ -258,7 +258,7 @@ impl ProtectionCounts {
 #[direct_fields]
 #[Object(use_type_description)]
 impl Workload {
-    /// Global id.
+    /// The node id: unique across all types.
     async fn id(&self, ctx: &Context<'_>) -> ID {
         Key::Workload(self.0.key).encode(loaders(ctx).estate())
     }
@@ -268,7 +268,7 @@ impl Workload {
         UUID(self.0.key.uid.0)
     }
 
-    /// The machine's name; null when not known.
+    /// The machine's name; null if unknown.
     async fn name(&self, ctx: &Context<'_>) -> Option<Result<&str>> {
         let name = self.0.row.name.trim();
         hidden_fields::host_name(ctx, (!name.is_empty()).then_some(name))
@@ -279,31 +279,30 @@ impl Workload {
         self.0.key.kind.into()
     }
 
-    /// The machine's operating system, in the upstream's words; null when not known.
+    /// The machine's operating system, as the upstream reports it; null if unknown.
     async fn guest_os(&self) -> Option<&str> {
         text(&self.0.row.guest_os)
     }
 
-    /// What the machine is licensed as, in the upstream's word: `Server` or `Workstation`; null for
-    /// virtual machines.
+    /// What the machine is licensed as, as the upstream reports it: `Server` or `Workstation`; null
+    /// for virtual machines.
     async fn operation_mode(&self) -> Option<&str> {
         text(&self.0.row.operation_mode)
     }
 
-    /// Whether malware was found, in the upstream's word: `Clean`, `Suspicious` …; null when not
-    /// known.
+    /// Whether malware was found, as the upstream reports it: `Clean`, `Suspicious` …; null if
+    /// unknown.
     async fn malware_state(&self) -> Option<&str> {
         text(&self.0.row.malware_state)
     }
 
-    /// When the newest restore point was made; null when there is none, and, with an error, when a
+    /// When the newest restore point was made; null if there is none, and, with an error, when a
     /// row of the machine that tells of a newer one may be missing.
     async fn latest_restore_point(&self) -> Option<Result<DateTime>> {
         self.sure(self.0.row.latest_restore_point_date.map(DateTime))
     }
 
-    /// How long ago that was, in seconds; null when there is none. Counted when the answer was
-    /// made.
+    /// How long ago that was, in seconds; null if there is none. Counted when the answer was made.
     async fn age_seconds(&self, ctx: &Context<'_>) -> Option<Result<i32>> {
         self.sure(int(time::age(
             self.0.row.latest_restore_point_date,
@@ -331,33 +330,33 @@ impl Workload {
         }
     }
 
-    /// How many restore points there are; null when not known (computers).
+    /// How many restore points there are; null if unknown (computers).
     async fn restore_points_count(&self) -> Option<Result<i32>> {
         self.sure(int(self.0.row.restore_points))
     }
 
-    /// How many bytes all restore points take; null when not known (computers).
+    /// How many bytes all restore points take; null if unknown (computers).
     async fn backup_bytes(&self) -> Option<Result<Long>> {
         self.sure(long(self.0.row.total_restore_point_size))
     }
 
-    /// How many bytes the newest restore point takes; null when not known (computers).
+    /// How many bytes the newest restore point takes; null if unknown (computers).
     async fn latest_restore_point_bytes(&self) -> Option<Result<Long>> {
         self.sure(long(self.0.row.latest_restore_point_size))
     }
 
-    /// How large the machine's disks are, in bytes; null when not known (computers).
+    /// How large the machine's disks are, in bytes; null if unknown (computers).
     async fn provisioned_bytes(&self) -> Option<Long> {
         long(self.0.row.provisioned_source_size)
     }
 
-    /// How much of them is used, in bytes; null when not known (computers).
+    /// How much of them is used, in bytes; null if unknown (computers).
     async fn used_bytes(&self) -> Option<Long> {
         long(self.0.row.used_source_size)
     }
 
-    /// The company whose machine it is: its jobs', or else the one that the upstream names; null
-    /// when it is nobody's.
+    /// The company whose machine it is: its jobs', or else the one that the upstream names; null if
+    /// it belongs to no company.
     async fn company(&self, ctx: &Context<'_>) -> Option<Result<Linked<Company>>> {
         let company = match &self.0.company {
             Ok(company) => (*company)?,
@@ -441,7 +440,7 @@ impl Workload {
         nullable(found.map(|row| row.map(ConsoleAgent::from)))
     }
 
-    /// Where this row came from, and how fresh it is.
+    /// The upstream that this object was read from, and how old the data is.
     async fn origin(&self) -> Origin {
         Origin::from(&self.0.row)
     }

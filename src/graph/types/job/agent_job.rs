@@ -50,33 +50,33 @@ impl AgentJobFields {
 #[direct_fields]
 #[Object]
 impl AgentJobFields {
-    /// The operating system of the machines, in the upstream's word: `Windows`, `Linux`, `Mac`;
-    /// null when not known.
+    /// The operating system of the machines, as the upstream reports it: `Windows`, `Linux`, `Mac`;
+    /// null if unknown.
     async fn os_type(&self, ctx: &Context<'_>) -> Option<Result<String>> {
         self.detail(ctx, |row| text(&row.os_type).map(str::to_owned))
             .await
     }
 
-    /// Who runs the job, in the upstream's word: `ManagedByBackupServer` or `ManagedByAgent`; null
-    /// when not known.
+    /// Who runs the job, as the upstream reports it: `ManagedByBackupServer` or `ManagedByAgent`;
+    /// null if unknown.
     async fn job_mode(&self, ctx: &Context<'_>) -> Option<Result<String>> {
         self.detail(ctx, |row| text(&row.job_mode).map(str::to_owned))
             .await
     }
 
-    /// The licence that the machines take, in the upstream's word: `Server`, `Workstation`; null
-    /// when not known.
+    /// The licence that the machines take, as the upstream reports it: `Server`, `Workstation`;
+    /// null if unknown.
     async fn license_type(&self, ctx: &Context<'_>) -> Option<Result<String>> {
         self.detail(ctx, |row| text(&row.license_type).map(str::to_owned))
             .await
     }
 
-    /// How many sessions of the job the console has counted; null when not known.
+    /// How many sessions of the job the console has counted; null if unknown.
     async fn total_sessions_count(&self, ctx: &Context<'_>) -> Option<Result<i32>> {
         self.detail(ctx, |row| int(row.total_jobs_count)).await
     }
 
-    /// How many of them succeeded; null when not known.
+    /// How many of them succeeded; null if unknown.
     async fn successful_sessions_count(&self, ctx: &Context<'_>) -> Option<Result<i32>> {
         self.detail(ctx, |row| int(row.success_jobs_count)).await
     }
@@ -87,11 +87,13 @@ impl AgentJobFields {
     async fn objects(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which machines. All when left out.")] filter: Option<
+        #[graphql(desc = "Returns only the machines that match this filter.")] filter: Option<
             AgentJobObjectFilter,
         >,
-        #[graphql(desc = "How many machines: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many machines to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<AgentJobObjectConnection> {
         let (rows, problems) = rows_of(
             loaders(ctx)

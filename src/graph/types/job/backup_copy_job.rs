@@ -38,7 +38,7 @@ impl From<JobRow> for BackupCopyJob {
 }
 
 connection! {
-    /// Backup copy jobs, page by page.
+    /// A page of a list of backup copy jobs.
     BackupCopyJobConnection, BackupCopyJobEdge, BackupCopyJob, health_counts
 }
 
@@ -63,7 +63,7 @@ impl BackupCopyJobFields {
 #[direct_fields]
 #[Object]
 impl BackupCopyJobFields {
-    /// The repository that copies are written to; null when the console does not list it.
+    /// The repository that copies are written to; null if the console does not list it.
     async fn target_repository(&self, ctx: &Context<'_>) -> Option<Result<Linked<Repository>>> {
         let repository = self.detail(ctx, |row| row.target_repository_uid).await?;
         target_repository(ctx, &self.0, repository).await
@@ -76,7 +76,7 @@ impl BackupCopyJobFields {
             .await
     }
 
-    /// The id of the WAN accelerator at the target; null for none.
+    /// The id of the WAN accelerator at the target; null if there is none.
     async fn target_wan_accelerator_uid(&self, ctx: &Context<'_>) -> Option<Result<UUID>> {
         self.detail(ctx, |row| {
             row.target_wan_accelerator_uid.map(|uid| UUID(uid.0))
@@ -84,7 +84,7 @@ impl BackupCopyJobFields {
         .await
     }
 
-    /// The id of the WAN accelerator at the source; null for none.
+    /// The id of the WAN accelerator at the source; null if there is none.
     async fn source_wan_accelerator_uid(&self, ctx: &Context<'_>) -> Option<Result<UUID>> {
         self.detail(ctx, |row| {
             row.source_wan_accelerator_uid.map(|uid| UUID(uid.0))
@@ -92,8 +92,8 @@ impl BackupCopyJobFields {
         .await
     }
 
-    /// How old copies are dropped, in the upstream's word: `Simple`, `GFS`, `None`; null when not
-    /// known.
+    /// How old copies are dropped, as the upstream reports it: `Simple`, `GFS`, `None`; null if
+    /// unknown.
     async fn retention_policy_type(&self, ctx: &Context<'_>) -> Option<Result<String>> {
         self.detail(ctx, |row| {
             text(&row.retention_policy_type).map(str::to_owned)
@@ -101,37 +101,37 @@ impl BackupCopyJobFields {
         .await
     }
 
-    /// For how many weeks a weekly copy is kept; null when not known.
+    /// For how many weeks a weekly copy is kept; null if unknown.
     async fn weekly_restore_points_to_keep(&self, ctx: &Context<'_>) -> Option<Result<i32>> {
         self.detail(ctx, |row| int(row.weekly_restore_points_to_keep))
             .await
     }
 
-    /// For how many months a monthly copy is kept; null when not known.
+    /// For how many months a monthly copy is kept; null if unknown.
     async fn monthly_restore_points_to_keep(&self, ctx: &Context<'_>) -> Option<Result<i32>> {
         self.detail(ctx, |row| int(row.monthly_restore_points_to_keep))
             .await
     }
 
-    /// For how many years a yearly copy is kept; null when not known.
+    /// For how many years a yearly copy is kept; null if unknown.
     async fn yearly_restore_points_to_keep(&self, ctx: &Context<'_>) -> Option<Result<i32>> {
         self.detail(ctx, |row| int(row.yearly_restore_points_to_keep))
             .await
     }
 
-    /// Whether the job warns when no copy is made within the wished-for interval (RPO); null when
-    /// not known.
+    /// Whether the job warns when no copy is made within the wished-for interval (RPO); null if
+    /// unknown.
     async fn is_rpo_options_enabled(&self, ctx: &Context<'_>) -> Option<Result<bool>> {
         self.detail(ctx, |row| row.is_rpo_options_enabled).await
     }
 
-    /// The wished-for interval, in units of `rpoOptionsUnit`; null when not known.
+    /// The wished-for interval, in units of `rpoOptionsUnit`; null if unknown.
     async fn rpo_options_value(&self, ctx: &Context<'_>) -> Option<Result<i32>> {
         self.detail(ctx, |row| int(row.rpo_options_value)).await
     }
 
-    /// The unit of `rpoOptionsValue`, in the upstream's word: `Minutes`, `Hours`, `Days`, `Months`,
-    /// `Years`.
+    /// The unit of `rpoOptionsValue`, as the upstream reports it: `Minutes`, `Hours`, `Days`,
+    /// `Months`, `Years`.
     async fn rpo_options_unit(&self, ctx: &Context<'_>) -> Option<Result<String>> {
         self.detail(ctx, |row| text(&row.rpo_options_unit).map(str::to_owned))
             .await
@@ -162,8 +162,8 @@ impl BackupCopyJobFields {
     async fn linked_jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many links to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<LinkedJobConnection> {
         links_of_job(ctx, LinkFamily::Copy, &self.0, PageArgs { first, after }).await
     }

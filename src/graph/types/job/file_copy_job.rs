@@ -13,9 +13,9 @@ job_kind! {
     /// A job that copies files. Source: the job list, and
     /// `GET /infrastructure/backupServers/jobs/fileCopyJobs` for what only these jobs have.
     FileCopyJob, FileCopyJobFields {
-        /// The id of the host that files are copied to; null when not known.
+        /// The id of the host that files are copied to; null if unknown.
         target_host_uid: UUID = |row| uuid(row.target_host_uid);
-        /// How much it copies, in bytes; null when not known.
+        /// How much it copies, in bytes; null if unknown.
         source_bytes: Long = |row| long(row.source_size);
         more: FileCopyTarget;
     }
@@ -27,7 +27,7 @@ pub struct FileCopyTarget(JobRow);
 #[direct_fields]
 #[Object]
 impl FileCopyTarget {
-    /// The folder that they are copied to; null when not known.
+    /// The folder that they are copied to; null if unknown.
     async fn target_path(&self, ctx: &Context<'_>) -> Option<Result<String>> {
         // of a share, it begins with its host's name
         match hidden_fields::host_name(ctx, Some(()))? {

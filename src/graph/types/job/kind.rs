@@ -85,7 +85,7 @@ const WORDS: [(&str, JobKind); 25] = [
 ];
 
 impl JobKind {
-    /// From the upstream's word, without regard to case.
+    /// From the upstream's word, ignoring case.
     pub fn of(word: Option<&str>) -> Self {
         let word = word.map(str::trim).unwrap_or_default();
         WORDS

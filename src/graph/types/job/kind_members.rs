@@ -41,9 +41,9 @@ macro_rules! job_kind {
                 async fn objects(
                     &self,
                     ctx: &async_graphql::Context<'_>,
-                    #[graphql(desc = "Which of them. All when left out.")] filter: Option<$crate::graph::types::job_object::JobObjectFilter>,
-                    #[graphql(desc = "How many of them: 0 to 500, 50 when left out.")] first: Option<i32>,
-                    #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+                    #[graphql(desc = "Returns only the of them that match this filter.")] filter: Option<$crate::graph::types::job_object::JobObjectFilter>,
+                    #[graphql(desc = "How many of them to return: 0 to 500, 50 by default.")] first: Option<i32>,
+                    #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
                 ) -> async_graphql::Result<$crate::graph::types::job_object::JobObjectConnection> {
                     let args = $crate::graph::paging::page::PageArgs { first, after };
                     $crate::graph::types::job_object::object_page(ctx, &self.0, filter, args).await

@@ -23,23 +23,23 @@ job_kind! {
         /// The id of the repository that copies are written to. The default repository has the same
         /// id on every server.
         target_repository_uid: UUID = |row| uuid(row.target_repository_uid);
-        /// How old copies are dropped, in the upstream's word: `Simple`, `GFS`, `None`; null when
-        /// not known.
+        /// How old copies are dropped, as the upstream reports it: `Simple`, `GFS`, `None`; null if
+        /// unknown.
         retention_policy_type: String = |row| owned(&row.retention_policy_type);
-        /// For how many weeks a weekly copy is kept; null when not known.
+        /// For how many weeks a weekly copy is kept; null if unknown.
         weekly_restore_points_to_keep: i32 = |row| int(row.weekly_restore_points_to_keep);
-        /// For how many months a monthly copy is kept; null when not known.
+        /// For how many months a monthly copy is kept; null if unknown.
         monthly_restore_points_to_keep: i32 = |row| int(row.monthly_restore_points_to_keep);
-        /// For how many years a yearly copy is kept; null when not known.
+        /// For how many years a yearly copy is kept; null if unknown.
         yearly_restore_points_to_keep: i32 = |row| int(row.yearly_restore_points_to_keep);
-        /// Whether the job warns when no copy is made within the wished-for interval (RPO); null
-        /// when not known.
+        /// Whether the job warns when no copy is made within the wished-for interval (RPO); null if
+        /// unknown.
         is_rpo_options_enabled: bool = |row| row.is_rpo_options_enabled;
-        /// That interval in seconds (a month as 30 days, a year as 365); null when not known.
+        /// That interval in seconds (a month as 30 days, a year as 365); null if unknown.
         rpo_seconds: Long = |row| rpo(row).map(Long);
-        /// The id of the WAN accelerator at the source; null for none.
+        /// The id of the WAN accelerator at the source; null if there is none.
         source_wan_accelerator_uid: UUID = |row| uuid(row.source_wan_accelerator_uid);
-        /// The id of the WAN accelerator at the target; null for none.
+        /// The id of the WAN accelerator at the target; null if there is none.
         target_wan_accelerator_uid: UUID = |row| uuid(row.target_wan_accelerator_uid);
         target_repository: "The repository that copies are written to; null when the console does not list it.";
         more: SimpleCopyFields;
@@ -75,8 +75,8 @@ impl SimpleCopyFields {
     async fn linked_jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many links to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<LinkedJobConnection> {
         links_of_job(
             ctx,

@@ -33,7 +33,7 @@ impl From<JobRow> for TapeJob {
 }
 
 connection! {
-    /// Tape jobs, page by page.
+    /// A page of a list of tape jobs.
     TapeJobConnection, TapeJobEdge, TapeJob, health_counts
 }
 
@@ -52,13 +52,13 @@ impl TapeJobFields {
             .is_some_and(|word| word.eq_ignore_ascii_case("WaitingTape"))
     }
 
-    /// The id of the media pool for full backups; null when not known. Source:
+    /// The id of the media pool for full backups; null if unknown. Source:
     /// `GET /infrastructure/backupServers/jobs/backupTapeJobs`, or `…/fileTapeJobs`.
     async fn full_media_pool_uid(&self, ctx: &Context<'_>) -> Option<Result<UUID>> {
         detail(ctx, &self.0, |row| uuid(row.full_media_pool_uid)).await
     }
 
-    /// The id of the media pool for incremental backups; null when not known.
+    /// The id of the media pool for incremental backups; null if unknown.
     async fn incremental_media_pool_uid(&self, ctx: &Context<'_>) -> Option<Result<UUID>> {
         detail(ctx, &self.0, |row| uuid(row.incremental_media_pool_uid)).await
     }
@@ -69,8 +69,9 @@ impl TapeJobFields {
     async fn linked_repositories(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many repositories: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many repositories to return: 0 to 500, 50 by default.")]
+        first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<RepositoryConnection> {
         let loaders = loaders(ctx);
         let (rows, problems) = rows_of(match loaders.caller().console(self.0.0.upstream()) {
@@ -97,9 +98,13 @@ impl TapeJobFields {
     async fn objects(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "Which of them. All when left out.")] filter: Option<JobObjectFilter>,
-        #[graphql(desc = "How many of them: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "Returns only the of them that match this filter.")] filter: Option<
+            JobObjectFilter,
+        >,
+        #[graphql(desc = "How many of them to return: 0 to 500, 50 by default.")] first: Option<
+            i32,
+        >,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<JobObjectConnection> {
         object_page(ctx, &self.0, filter, PageArgs { first, after }).await
     }
@@ -110,8 +115,8 @@ impl TapeJobFields {
     async fn linked_jobs(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "How many links: 0 to 500, 50 when left out.")] first: Option<i32>,
-        #[graphql(desc = "Go on behind this cursor.")] after: Option<String>,
+        #[graphql(desc = "How many links to return: 0 to 500, 50 by default.")] first: Option<i32>,
+        #[graphql(desc = "Returns the elements after this cursor.")] after: Option<String>,
     ) -> Result<LinkedJobConnection> {
         links_of_job(ctx, LinkFamily::Tape, &self.0, PageArgs { first, after }).await
     }

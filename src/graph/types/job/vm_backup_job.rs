@@ -7,9 +7,9 @@ job_kind! {
     /// A job that backs up virtual machines. Source: the job list, and `GET
     /// /infrastructure/backupServers/jobs/backupVmJobs` for what only these jobs have.
     VmBackupJob, VmBackupJobFields {
-        /// What it backs up, in the upstream's word: `VM`, `VCD` …; null when not known.
+        /// What it backs up, as the upstream reports it: `VM`, `VCD` …; null if unknown.
         subtype: String = |row| owned(&row.subtype);
-        /// How many virtual machines it protects; null when not known.
+        /// How many virtual machines it protects; null if unknown.
         protected_vm_count: i32 = |row| int(row.protected_vm_count);
         /// The id of the repository that backups are written to. The default repository has the
         /// same id on every server.
