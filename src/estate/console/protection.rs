@@ -47,9 +47,9 @@ pub struct Workload {
     pub key: WorkloadKey,
     /// The row; of several with the same restore point the one with the least job's id.
     pub row: RowRef<ProtectedWorkload>,
-    /// Why the machine may have a row with a newer restore point: rows of the list are missing, or
-    /// one that has no id may be this machine's. Then the restore point of `row` is only the least
-    /// that there is.
+    /// Why the machine may have a row with a newer restore point: one without an id may be this
+    /// machine's. Then the restore point of `row` is only the least that there is. A row that could
+    /// not be read at all says nothing of any one machine: it makes the list incomplete.
     pub doubt: Option<Failure>,
     /// Whose it is: its jobs' company, else the row's; or why that can't be told.
     pub company: Result<Option<CompanyUid>, Failure>,
@@ -308,7 +308,7 @@ impl Console {
                             .map(|place| company_of(jobs.row(place)))
                             .collect::<HashSet<_>>()
                     });
-                    let doubt = view.problem().cloned().or_else(|| nameless.doubt(&row));
+                    let doubt = nameless.doubt(&row);
                     newest
                         .entry((key, row.organization_uid))
                         .and_modify(|known| known.add(&row, &protecting))

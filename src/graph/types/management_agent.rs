@@ -121,7 +121,7 @@ pub async fn management_agent_page(
         filter.asks(|filter| filter.name_contains.is_some()),
     )?;
     let names_are_hidden = hidden_fields::hidden(ctx).host_names;
-    let mark = ListMark::of(&["managementAgents", parent, &format!("{filter:?}")]);
+    let mark = || ListMark::of(&["managementAgents", parent, &format!("{filter:?}")]);
     let wanted = Prepared::of(&filter, &Ok)?;
     let rows = wanted
         .keep(ctx, rows, |filter, row| filter.holds(estate, row))
