@@ -2,6 +2,7 @@
 
 pub mod agent_job_object_filter;
 pub mod boolean_filter;
+pub mod company_filter;
 pub mod conditions;
 pub mod duration;
 pub mod job_facts;

@@ -6,7 +6,7 @@
 //! `data`.
 
 use super::{
-    Gateway, REQUEST_ID, RequestId,
+    Gateway, RequestId,
     auth::Peer,
     batch,
     cache_control::{CachePolicy, unless_known},
@@ -449,8 +449,7 @@ pub(super) fn write(media_type: MediaType, status: StatusCode, body: Bytes) -> R
     response
 }
 
-/// What every answer of a media type says of itself. Copied, that costs half of what it does to put
-/// it together.
+/// The headers of every answer of a media type.
 static HEADERS: LazyLock<[HeaderMap; 3]> = LazyLock::new(|| {
     MediaType::ALL.map(|media_type| {
         let mut headers = HeaderMap::new();
@@ -462,12 +461,6 @@ static HEADERS: LazyLock<[HeaderMap; 3]> = LazyLock::new(|| {
         headers.insert(
             header::VARY,
             HeaderValue::from_static("Accept, Accept-Encoding, Authorization, X-API-Key"),
-        );
-        // a copy has room for what it holds: these the entrance sets
-        headers.insert(REQUEST_ID, HeaderValue::from_static(""));
-        headers.insert(
-            header::X_CONTENT_TYPE_OPTIONS,
-            HeaderValue::from_static("nosniff"),
         );
         headers
     })

@@ -293,7 +293,7 @@ async fn ask(world: &World, key: &str, body: &Value) -> (String, String) {
 }
 
 fn number(name: &str, usual: u64) -> u64 {
-    std::env::var(name).map_or(usual, |number| number.parse().unwrap())
+    std::env::var_os(name).map_or(usual, |number| number.to_str().unwrap().parse().unwrap())
 }
 
 /// So many operations are answered the same by both; tells how many of the answers had errors.

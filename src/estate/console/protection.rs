@@ -45,7 +45,7 @@ pub struct WorkloadKey {
 pub struct Workload {
     /// Its id.
     pub key: WorkloadKey,
-    /// The row; of several with the same restore point the one with the least job's id.
+    /// The row; of several with the same restore point the first in the list.
     pub row: RowRef<ProtectedWorkload>,
     /// Why the machine may have a row with a newer restore point: one without an id may be this
     /// machine's. Then the restore point of `row` is only the least that there is. A row that could
@@ -120,8 +120,8 @@ impl<T: Clone> Placed<T> {
 /// The row of a machine with its newest restore point, while its rows are gone through.
 struct Newest {
     row: RowRef<ProtectedWorkload>,
-    /// Whose the jobs of that row are, and of all others with the same restore point: which of
-    /// them comes first in the list does not matter.
+    /// Whose the jobs of that row are, and of all others with the same restore point: whose machine
+    /// it is does not depend on which of them comes first.
     companies: HashSet<Option<CompanyUid>>,
     doubt: Option<Failure>,
 }
@@ -136,12 +136,7 @@ impl Newest {
         let companies = companies.iter().flatten().copied();
         match made(row).cmp(&made(&self.row)) {
             Ordering::Less => {}
-            Ordering::Equal => {
-                self.companies.extend(companies);
-                if row.job_uid < self.row.job_uid {
-                    self.row = row.clone();
-                }
-            }
+            Ordering::Equal => self.companies.extend(companies),
             Ordering::Greater => {
                 self.companies = companies.collect();
                 self.row = row.clone();

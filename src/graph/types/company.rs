@@ -18,20 +18,14 @@ use super::{
     workload::{ProtectionCounts, WorkloadConnection, WorkloadFilter, workload_page},
 };
 use crate::graph::{
-    all_consoles::{contains, is_from, may_name_upstreams},
     error,
     filters::{
         agent_job_object_filter::{AgentJobObjectFilter, object_page},
-        boolean_filter::{Prepared, boolean_filter},
-        conditions::{Names, Part, Words},
         duration::DurationInput,
         job_filter::{JobFilter, JobOrder, Row, job_page},
     },
     loaders, nullable,
-    paging::{
-        connection::connection,
-        page::{self, ListMark, PageArgs, SortValue},
-    },
+    paging::{connection::connection, page::PageArgs},
     rows_of, rows_of_console,
     schema::{
         id::Key,
@@ -39,7 +33,7 @@ use crate::graph::{
     },
 };
 use crate::{
-    estate::{CompanyKey, Estate, Failure, RowRef, console::protection::Workload},
+    estate::{CompanyKey, Failure, RowRef, console::protection::Workload},
     loaders::{
         job::JobRow,
         object::ObjectsOf,
@@ -48,71 +42,9 @@ use crate::{
     },
     upstream::vspc::organization::Organization,
 };
-use async_graphql::{Context, Description, ID, InputObject, Object, Result};
+use async_graphql::{Context, Description, ID, Object, Result};
 use futures_util::future::join_all;
 use veeam_graph_macros::direct_fields;
-
-/// Filters companies. A filter matches if all of its members match.
-#[derive(InputObject, Clone, Debug, Default)]
-pub struct CompanyFilter {
-    /// Companies from these upstreams, by their names in the gateway's configuration.
-    upstream: Option<Names>,
-    /// Companies whose name contains this, ignoring case.
-    name_contains: Option<Part>,
-    /// Organizations of these types, as the upstream reports it, ignoring case: `Company`,
-    /// `Reseller`, `Provider`.
-    r#type: Option<Words>,
-    /// Matches if all of these filters match.
-    and: Option<Vec<CompanyFilter>>,
-    /// Matches if at least one of these filters matches. An empty list matches nothing.
-    or: Option<Vec<CompanyFilter>>,
-    /// Matches if this filter does not match.
-    not: Option<Box<CompanyFilter>>,
-}
-
-boolean_filter!(CompanyFilter);
-
-impl CompanyFilter {
-    fn holds(&self, estate: &Estate, row: &RowRef<Organization>) -> bool {
-        let kind = row.r#type.as_deref().unwrap_or_default();
-        is_from(estate, row.upstream(), self.upstream.as_ref())
-            && contains(&row.name, self.name_contains.as_ref())
-            && self
-                .r#type
-                .as_ref()
-                .is_none_or(|kinds| kinds.contains(kind))
-    }
-}
-
-/// Filters and cuts companies. They go by name.
-pub async fn company_page(
-    ctx: &Context<'_>,
-    rows: Vec<RowRef<Organization>>,
-    problems: &[Failure],
-    filter: Option<CompanyFilter>,
-    args: &PageArgs,
-) -> Result<CompanyConnection> {
-    let (filter, estate) = (filter.unwrap_or_default(), loaders(ctx).estate());
-    may_name_upstreams(ctx, &filter, |filter| filter.upstream.as_ref())?;
-    let mark = || ListMark::of(&["companies", &format!("{filter:?}")]);
-    let wanted = Prepared::of(&filter, &Ok)?;
-    let rows = wanted
-        .keep(ctx, rows, |filter, row| filter.holds(estate, row))
-        .await?;
-    let identity =
-        |row: &RowRef<Organization>| format!("{}:{}", row.upstream().0, row.instance_uid);
-    let page = page::cut(
-        ctx,
-        rows,
-        args,
-        mark,
-        &[false],
-        |row| vec![SortValue::name(&row.name)],
-        identity,
-    )
-    .await?;
-    Ok(CompanyConnection::new(ctx, page, problems, Company::from))
-}
 
 /// An organization: a company that backups are made for, a reseller, or the provider itself.
 /// Source: `GET /organizations` of Service Provider Console.
@@ -232,7 +164,7 @@ impl Company {
         text(&self.0.website)
     }
 
-    /// What somebody wrote about it; null for nothing.
+    /// The description that somebody gave it; null if there is none.
     async fn notes(&self) -> Option<&str> {
         text(&self.0.notes)
     }

@@ -176,6 +176,10 @@ impl<T: WriteJson> WriteJson for Vec<T> {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::needless_borrow,
+    reason = "by the reference the general form is found too"
+)]
 mod tests {
     use super::*;
     use async_graphql::{
