@@ -1,7 +1,7 @@
 //! The router, and the layers that every request passes whatever it asks for.
 //!
-//! From the outside in: request id, security headers, panics, compression, the bound on unread
-//! answers, and the checks of where a request comes from and whom it is for.
+//! From the outside in: request id, security headers, panics, compression, then the checks of where
+//! a request comes from and whom it is for, and the bound on answers that wait to be read.
 
 use super::{
     Gateway, REQUEST_ID, RequestId,
@@ -25,15 +25,19 @@ use axum::{
 };
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tower::ServiceBuilder;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::{CompressionLayer, DefaultPredicate, Predicate, predicate::SizeAbove},
-    request_id::{self, MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
+    request_id::{self, MakeRequestId, PropagateRequestIdLayer, SetRequestIdLayer},
     set_header::SetResponseHeaderLayer,
 };
+use uuid::Uuid;
 
 const GRAPHQL: &str = "/graphql";
 /// The same path as some proxies write it.
@@ -75,7 +79,7 @@ impl HttpService {
 fn router(gateway: Gateway) -> Router {
     let layers = ServiceBuilder::new()
         .map_request(without_odd_request_id)
-        .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, NextRequestId))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID))
         .layer(SetResponseHeaderLayer::overriding(
             header::X_CONTENT_TYPE_OPTIONS,
@@ -86,8 +90,7 @@ fn router(gateway: Gateway) -> Router {
             CompressionLayer::new()
                 .compress_when(DefaultPredicate::new().and(SizeAbove::new(compression::SMALLEST))),
         )
-        .layer(from_fn_with_state(gateway.clone(), bound_unread))
-        .layer(from_fn_with_state(gateway.clone(), check_origin));
+        .layer(from_fn_with_state(gateway.clone(), guard));
     let graphql = || {
         post(graphql::post)
             .get(graphql::get)
@@ -139,38 +142,16 @@ fn without_odd_request_id<B>(mut request: hyper::Request<B>) -> hyper::Request<B
     request
 }
 
-/// Hands an answer over piece by piece, unless too much already waits to be read on its connection.
-async fn bound_unread(
-    State(gateway): State<Gateway>,
-    id: Extension<request_id::RequestId>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let Some(under_way) = request.extensions_mut().remove::<Arc<UnderWay>>() else {
-        return next.run(request).await;
-    };
-    request
-        .extensions_mut()
-        .insert(under_way.activity().clone());
-    let (parts, body) = next.run(request).await.into_parts();
-    match unread_responses::leaving(body, &gateway.unread, under_way) {
-        Some(body) => Response::from_parts(parts, body),
-        None => graphql::reject(
-            MediaType::GraphqlResponse,
-            &RequestId::from(&id.0),
-            &unread_responses::too_much(),
-        ),
-    }
-}
-
-/// Finds out whose address a request comes from, and refuses one for another host or from a page
-/// that may not ask.
-async fn check_origin(
+/// Finds out whose address a request comes from, refuses one for another host or from a page that
+/// may not ask, and hands the answer over piece by piece, unless too much already waits to be read
+/// on the connection.
+async fn guard(
     State(gateway): State<Gateway>,
     Extension(id): Extension<request_id::RequestId>,
     mut request: Request,
     next: Next,
 ) -> Response {
+    let id = RequestId::from(&id);
     let mut peer = request.extensions_mut().remove().unwrap_or(Peer {
         address: Ipv4Addr::LOCALHOST.into(),
         certificate: None,
@@ -179,15 +160,51 @@ async fn check_origin(
     if proxies.contains(&peer.address) {
         peer.address = forwarded_for(proxies, peer.address, request.headers());
     }
-    let id = RequestId::from(&id);
+    let under_way = request.extensions_mut().remove::<Arc<UnderWay>>();
     let refused = refusal(&gateway.server.origins, &request)
         .or_else(|| misnamed(&gateway, &peer, &id, &request));
-    if let Some(refused) = refused {
-        return refused;
+    let response = match refused {
+        Some(refused) => refused,
+        None => {
+            let extensions = request.extensions_mut();
+            extensions.insert(id.clone());
+            extensions.insert(peer);
+            if let Some(under_way) = &under_way {
+                extensions.insert(under_way.activity().clone());
+            }
+            next.run(request).await
+        }
+    };
+    let Some(under_way) = under_way else {
+        return response;
+    };
+    let (parts, body) = response.into_parts();
+    match unread_responses::leaving(body, &gateway.unread, under_way) {
+        Some(body) => Response::from_parts(parts, body),
+        None => graphql::reject(
+            MediaType::GraphqlResponse,
+            &id,
+            &unread_responses::too_much(),
+        ),
     }
-    request.extensions_mut().insert(id);
-    request.extensions_mut().insert(peer);
-    next.run(request).await
+}
+
+/// An id that no other request has, of this process or another. It is no secret: who knows one
+/// could guess the next.
+#[derive(Clone, Copy)]
+struct NextRequestId;
+
+impl MakeRequestId for NextRequestId {
+    fn make_request_id<B>(&mut self, _: &hyper::Request<B>) -> Option<request_id::RequestId> {
+        static FIRST: LazyLock<u128> = LazyLock::new(|| Uuid::new_v4().as_u128());
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let number = *FIRST ^ u128::from(COUNT.fetch_add(1, Ordering::Relaxed));
+        let mut text = Uuid::encode_buffer();
+        let text = Uuid::from_u128(number).hyphenated().encode_lower(&mut text);
+        HeaderValue::from_str(text)
+            .ok()
+            .map(request_id::RequestId::new)
+    }
 }
 
 /// A request for a name that is not ours, where anybody may ask. Probes of an orchestrator name
