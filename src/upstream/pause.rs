@@ -15,6 +15,9 @@ use tokio::time::Instant;
 /// minute is next to nothing for an upstream that means what it says.
 pub(super) const PROBE_EVERY: Duration = Duration::from_secs(30);
 
+/// Until the next one, where a probe got no answer: a connection that was closed meanwhile, say.
+const PROBE_AGAIN: Duration = Duration::from_secs(2);
+
 /// The pause of one upstream, or that there is none.
 #[derive(Debug, Default)]
 pub(super) struct Pause(Mutex<Option<Asked>>);
@@ -50,6 +53,13 @@ impl Pause {
         });
     }
 
+    /// A probe got no answer at all: that says nothing of the pause, so another may follow soon.
+    pub fn probe_got_no_answer(&self) {
+        if let Some(asked) = self.asked().as_mut() {
+            asked.next_probe = asked.next_probe.min(Instant::now() + PROBE_AGAIN);
+        }
+    }
+
     /// The answer to a probe was no 429.
     pub fn end(&self) {
         *self.asked() = None;
@@ -73,7 +83,7 @@ impl Pause {
             return Leave::Go;
         }
         if asked.next_probe <= now {
-            // a probe that is given up, or gets no answer, makes room for another one then
+            // a probe whose caller gives it up makes room for another one then
             asked.next_probe = now + PROBE_EVERY;
             return Leave::Probe;
         }
@@ -119,10 +129,14 @@ mod tests {
             }
         }
         assert_eq!(probes, 18);
-        // one gets no answer, and the next a good one
+        // one is given up, the next gets no answer, and the one after that a good one
         tokio::time::advance(PROBE_EVERY).await;
         assert_eq!(pause.leave(), Leave::Probe);
         tokio::time::advance(PROBE_EVERY).await;
+        assert_eq!(pause.leave(), Leave::Probe);
+        pause.probe_got_no_answer();
+        assert!(matches!(pause.leave(), Leave::Wait(_)));
+        tokio::time::advance(PROBE_AGAIN).await;
         assert_eq!(pause.leave(), Leave::Probe);
         pause.end();
         assert_eq!(pause.leave(), Leave::Go);

@@ -3,7 +3,7 @@
 //   node soak.mjs BINARY [SECONDS] [SEED]
 //
 // Wrong is an answer that differs without an error or `complete: false`, holds what its caller may not see, or has a status
-// of 500 or more; and what is not whole again a minute after the last fault, which is always that every upstream asks to be
+// of 500 or more; and what is not whole again two minutes after the last fault, which is always that every upstream asks to be
 // left alone for ever. In the first part of the time the gateway is killed twice; in the rest its memory and handles must not grow.
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -246,8 +246,8 @@ for (const caller of callers) {
       const before = seen.whole;
       await ask(caller, question);
       if (seen.whole > before || seen.wrong.length > 0) break;
-      if (Date.now() - healed > 60_000) {
-        seen.wrong.push(`${caller.name}: a minute after the last fault this is not whole: ${question.query}`);
+      if (Date.now() - healed > 120_000) {
+        seen.wrong.push(`${caller.name}: two minutes after the last fault this is not whole: ${question.query}`);
         break;
       }
       await sleep(250);
