@@ -56,7 +56,7 @@ pub use snapshot::Listed as ListedRow;
 pub use status::{State, Status};
 pub use view::View;
 
-/// Why a question has no answer: shared, as many askers wait for one read.
+/// Why a question has no answer: shared, as many callers wait for one read.
 pub type Failure = Arc<upstream::Error>;
 
 /// An upstream, for as long as it is configured in one way. Its name, not this, goes into global

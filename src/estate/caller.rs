@@ -1,4 +1,4 @@
-//! One request's asker: who it is, who pays for its upstream calls, and which upstreams there are
+//! One request's caller: who it is, who pays for its upstream calls, and which upstreams there are
 //! for it.
 
 use super::{
@@ -8,7 +8,7 @@ use super::{
 use crate::upstream::meter::Meter;
 use std::{fmt, sync::Arc};
 
-/// One request's asker. Made by [`super::Estate::caller`].
+/// One request's caller. Made by [`super::Estate::caller`].
 #[derive(Clone)]
 pub struct Caller {
     /// Who it is.

@@ -16,7 +16,7 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Clearances that are told apart at once.
+/// AccessClasses that are told apart at once.
 const CLEARANCES: u64 = 1_000;
 
 /// Who asks.
@@ -94,9 +94,9 @@ impl Grant {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AccessClass(u64);
 
-/// Clearances that are told apart. One that is forgotten is another when it comes again: never
+/// AccessClasses that are told apart. One that is forgotten is another when it comes again: never
 /// somebody else's.
-pub struct Clearances {
+pub struct AccessClasses {
     known: Cache<Rights, AccessClass>,
     next: AtomicU64,
 }
@@ -118,7 +118,7 @@ impl Hash for Rights {
     }
 }
 
-impl Default for Clearances {
+impl Default for AccessClasses {
     fn default() -> Self {
         Self {
             known: Cache::new(CLEARANCES),
@@ -127,7 +127,7 @@ impl Default for Clearances {
     }
 }
 
-impl Clearances {
+impl AccessClasses {
     /// The one of a principal.
     pub fn of(&self, principal: &Arc<Principal>) -> AccessClass {
         self.known.get_with(Rights(principal.clone()), || {
@@ -199,9 +199,9 @@ mod tests {
     }
 
     #[test]
-    fn who_sees_the_same_has_the_same_clearance_and_nobody_else() {
-        let clearances = Clearances::default();
-        let of = |principal: Principal| clearances.of(&Arc::new(principal));
+    fn who_sees_the_same_has_the_same_access_class_and_nobody_else() {
+        let access_classes = AccessClasses::default();
+        let of = |principal: Principal| access_classes.of(&Arc::new(principal));
         let everything = || Principal::everything("a");
         let limited = || Principal {
             grants: vec![Grant {

@@ -1,4 +1,4 @@
-//! What rows, and fields of queries, were rendered as: ready JSON by row, selection and clearance
+//! What rows, and fields of queries, were rendered as: ready JSON by row, selection and access class
 //! (what its reader may see), good for as long as all that it was made from is current.
 //!
 //! An answer is mostly rows that were in other answers: the next page, another filter, another

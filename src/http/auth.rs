@@ -13,7 +13,7 @@ use crate::{
     config::{Caller, Config, Hide, Role, Sees},
     estate::{
         Estate, ForwardedCredentials, Grant, Hidden, Named, Principal,
-        principal::{AccessClass, Clearances},
+        principal::{AccessClass, AccessClasses},
     },
     graph::error::code,
     upstream::settings::Kind,
@@ -169,10 +169,10 @@ impl Credential {
 }
 
 impl Identity {
-    fn new(principal: Principal, clearances: &Clearances) -> Self {
+    fn new(principal: Principal, access_classes: &AccessClasses) -> Self {
         let principal = Arc::new(principal);
         Self {
-            access_class: clearances.of(&principal),
+            access_class: access_classes.of(&principal),
             principal,
         }
     }
@@ -182,8 +182,8 @@ impl Authenticator {
     /// From the settings. The keys of an identity provider are passed on from the one before, so
     /// that nobody waits for it, up or down. Fails where an identity provider's keys are a file that can't be used.
     pub fn new(config: &Config, before: Option<&Self>) -> Result<Self, String> {
-        let clearances = Arc::<Clearances>::default();
-        let known = |principal: Principal| Identity::new(principal, &clearances);
+        let access_classes = Arc::<AccessClasses>::default();
+        let known = |principal: Principal| Identity::new(principal, &access_classes);
         let (mut keys, mut certificates) = (HashMap::new(), HashMap::new());
         for caller in &config.auth.callers {
             let known = known(principal(caller, &config.auth.roles));
@@ -209,7 +209,7 @@ impl Authenticator {
             .as_ref()
             .map(|jwt| {
                 let before = before.and_then(|before| before.tokens.as_ref());
-                Tokens::new(jwt, &config.auth.roles, clearances.clone(), before)
+                Tokens::new(jwt, &config.auth.roles, access_classes.clone(), before)
             })
             .transpose()?;
         Ok(Self {

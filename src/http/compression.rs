@@ -1,5 +1,5 @@
 //! Answers that are given again, as those take them who take compressed ones: packed once, not for
-//! every asker.
+//! every caller.
 //!
 //! What is not given again is packed while it is sent (`http/service.rs`); what is too small to be
 //! worth it is not at all.

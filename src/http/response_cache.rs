@@ -117,7 +117,7 @@ impl ResponseCache {
         }
     }
 
-    /// Whether this asker's answers are kept at all.
+    /// Whether this caller's answers are kept at all.
     pub fn are_kept_for(&self, context: &RequestContext) -> bool {
         self.kept.is_some() && context.passed.is_empty() && !context.cost_only && !context.debug
     }

@@ -33,7 +33,7 @@ impl<T: Listed> FullList<T> {
         }
     }
 
-    /// What is kept, or what a read gives; a thousand askers cause one read.
+    /// What is kept, or what a read gives; a thousand callers cause one read.
     pub async fn get(&self) -> Result<Arc<Snapshot<T>>, Failure> {
         self.slot.get().await
     }

@@ -52,7 +52,7 @@ where
         }
     }
 
-    /// What is kept under a key, or what a read gives; a thousand askers cause one read.
+    /// What is kept under a key, or what a read gives; a thousand callers cause one read.
     pub async fn get(&self, key: &K) -> Result<Arc<Snapshot<T>>, Failure> {
         let slot = self.slot(key);
         slot.get().await

@@ -115,7 +115,7 @@ impl Slot {
         typed(self.peek_any()?)
     }
 
-    /// What is kept, or what a read gives; a thousand askers cause one read.
+    /// What is kept, or what a read gives; a thousand callers cause one read.
     pub async fn get<T: Listed>(self: &Arc<Self>) -> Result<Arc<Snapshot<T>>, Failure> {
         let reading = self.get_any().await?;
         typed(reading).ok_or_else(|| {
@@ -282,7 +282,7 @@ impl Slot {
         let last = state.current.clone();
         let (tell, told) = oneshot::channel();
         let slot = self.clone();
-        // A task of its own: the asker who started it may leave, those who wait must not start
+        // A task of its own: the caller who started it may leave, those who wait must not start
         // again.
         meter::spawn(
             async move {

@@ -71,7 +71,7 @@ fn list(
 }
 
 #[tokio::test]
-async fn a_thousand_askers_cause_one_read() {
+async fn a_thousand_callers_cause_one_read() {
     let (list, reads) = list(spec(MINUTE, MINUTE), |_| Ok(whole(vec![Number(1)])));
     let answers = join_all((0..1_000).map(|_| list.get())).await;
     assert!(answers.iter().all(|answer| {

@@ -7,7 +7,7 @@
 use super::{Identity, forbidden, grant, hidden, keys::Keys, unauthenticated};
 use crate::{
     config::{Jwt, Role, is_scope},
-    estate::{Grant, Named, Principal, principal::Clearances},
+    estate::{Grant, Named, Principal, principal::AccessClasses},
     graph::error::code,
     http::request::Rejection,
 };
@@ -35,7 +35,7 @@ pub(super) struct Tokens {
     name_claim: String,
     roles_claim: String,
     roles: Vec<Role>,
-    clearances: Arc<Clearances>,
+    access_classes: Arc<AccessClasses>,
     /// By their digests: a token is never kept.
     seen: Cache<[u8; SHA256_OUTPUT_LEN], Seen>,
 }
@@ -54,7 +54,7 @@ impl Tokens {
     pub fn new(
         jwt: &Jwt,
         roles: &[Role],
-        clearances: Arc<Clearances>,
+        access_classes: Arc<AccessClasses>,
         before: Option<&Self>,
     ) -> Result<Self, String> {
         let algorithms: Vec<Algorithm> = jwt
@@ -79,7 +79,7 @@ impl Tokens {
             name_claim: jwt.name_claim.clone(),
             roles_claim: jwt.roles_claim.clone(),
             roles: roles.to_vec(),
-            clearances,
+            access_classes,
             seen: Cache::new(SEEN),
         })
     }
@@ -100,7 +100,7 @@ impl Tokens {
             return Ok(seen.who);
         }
         let claims = self.claims(token).await?;
-        let who = Identity::new(self.of_claims(&claims)?, &self.clearances);
+        let who = Identity::new(self.of_claims(&claims)?, &self.access_classes);
         if let (Some(keys), Some(until)) = (keys, claims.get("exp").and_then(Value::as_u64)) {
             self.seen.insert(
                 name,
