@@ -354,11 +354,7 @@ impl Transport {
                 self.pause.ask(wait, is_probe);
             }
             // who does not answer did not say that the pause is over
-            Err(error) if error.status.is_none() => {
-                if is_probe {
-                    self.pause.probe_got_no_answer();
-                }
-            }
+            Err(error) if is_probe && error.status.is_none() => self.pause.probe_got_no_answer(),
             _ if is_probe => self.pause.end(),
             _ => {}
         }
