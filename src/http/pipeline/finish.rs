@@ -58,6 +58,8 @@ pub(super) fn finish(
         )
         .map_err(|_| unwritable())?;
         body.push(b'}');
+        // it is held until it was read, and perhaps kept: not with the room that it grew into
+        body.shrink_to_fit();
         Ok::<_, Rejection>(Bytes::from(body))
     };
     let is_kept =
